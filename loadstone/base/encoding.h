@@ -1,0 +1,22 @@
+#pragma once
+// Text encodings: base64 (RFC 4648 4 and 5), hex, UTF-8 validity. Sizes are in bytes.
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace loadstone {
+
+std::string to_base64(std::span<const std::byte> bytes);
+std::optional<std::vector<std::byte>> from_base64(std::string_view text);
+std::string to_base64url(std::span<const std::byte> bytes);  // unpadded
+std::string to_hex(std::span<const std::byte> bytes);        // lower case
+bool is_utf8(std::string_view text) noexcept;
+inline std::span<const std::byte> as_bytes(std::string_view text) noexcept {
+    return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+}  // namespace loadstone

@@ -1,0 +1,33 @@
+#pragma once
+// FunctionRef<R(A...)>: a borrowed callable, two words, no allocation. The callable must outlive
+// the call that it is passed to.
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace loadstone {
+
+template <class Signature>
+class FunctionRef;
+
+template <class R, class... A>
+class FunctionRef<R(A...)> {
+public:
+    template <class F>
+        requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef> &&
+                 std::is_invocable_r_v<R, F&, A...>)
+    FunctionRef(F&& callable) noexcept
+        : object_(const_cast<void*>(static_cast<const void*>(std::addressof(callable)))),
+          call_([](void* object, A... arguments) -> R {
+              return (*static_cast<std::add_pointer_t<F>>(object))(std::forward<A>(arguments)...);
+          }) {}
+
+    R operator()(A... arguments) const { return call_(object_, std::forward<A>(arguments)...); }
+
+private:
+    void* object_;
+    R (*call_)(void*, A...);
+};
+
+}  // namespace loadstone
