@@ -1,0 +1,17 @@
+# What the project links to. The same list is found again by cmake/loadstone-config.cmake.in.
+
+set(Boost_USE_STATIC_LIBS ON)
+find_package(Boost 1.81 CONFIG REQUIRED COMPONENTS headers json)
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(PostgreSQL 15 REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(CURL REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(tomlplusplus REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(libsodium REQUIRED IMPORTED_TARGET libsodium)
