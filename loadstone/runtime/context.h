@@ -1,0 +1,88 @@
+#pragma once
+// Context: what a request or a job carries: its deadline, its cancellation, its span, who it is for,
+// and the doors to the store. First parameter of everything that can suspend. Lives as long as the
+// request or job; used by one thread at a time (the one that runs the current slice).
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "loadstone/runtime/deadline.h"
+#include "loadstone/runtime/services.h"
+#include "loadstone/telemetry/span.h"
+
+namespace loadstone::store {
+class Reader;
+}
+
+namespace loadstone::runtime {
+
+// Who is signed in, as the application resolved it from the session cookie.
+struct Session {
+    std::int64_t id = 0;
+    std::int64_t user = 0;
+};
+
+// The client's Idempotency-Key, scoped and hashed: a write under it happens once, and its result is
+// kept and given again (store/idempotency.h).
+struct IdempotencyKey {
+    std::string scope_and_key;        // 32 bytes of hash, hex
+    std::string request_fingerprint;  // 32 bytes of hash, hex: method, path, body
+    int writes = 0;                   // how many writes of this request have begun
+    bool replayed = false;            // a write's result came from the record
+};
+
+class Context {
+public:
+    Context(const Services& services, Deadline deadline) : services_(&services), deadline_(deadline) {}
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
+
+    Deadline deadline() const noexcept { return deadline_; }
+    void tighten(Deadline other) noexcept { deadline_ = deadline_.sooner(other); }
+
+    // From any thread. Waits under way end at their next check; new ones throw at once.
+    void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
+    bool is_cancelled() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
+    // Throws Error cancelled or deadline_exceeded; `what` names the wait that was about to begin.
+    void throw_if_done(std::string_view what) const;
+
+    telemetry::Span& span() noexcept { return span_; }
+    const Services& services() const noexcept { return *services_; }
+
+    // Index of the module (server's order); its name is for messages.
+    std::string_view module() const noexcept { return module_; }
+    void set_module(std::string_view name) noexcept { module_ = name; }
+
+    const std::optional<Session>& session() const noexcept { return session_; }
+    void set_session(std::optional<Session> session) noexcept { session_ = session; }
+    // The session, or Error unauthenticated.
+    const Session& require_session() const;
+
+    std::optional<IdempotencyKey>& idempotency() noexcept { return idempotency_; }
+
+    // ---- the doors to the store; defined in loadstone/store/context_store.{h,cc} ----
+    // Reads: snapshot per statement, cannot write.
+    store::Reader reader();
+    // Runs `command(Tx&, arguments...)` as one transaction and gives its result when it is durable.
+    // Arguments are copied into the transaction, because the body may run again.
+    template <class Command, class... Arguments>
+    auto write(Command command, const Arguments&... arguments);
+
+private:
+    const Services* services_;
+    Deadline deadline_;
+    std::atomic<bool> cancelled_{false};
+    telemetry::Span span_;
+    std::string_view module_ = "loadstone";
+    std::optional<Session> session_;
+    std::optional<IdempotencyKey> idempotency_;
+};
+
+}  // namespace loadstone::runtime
+
+namespace loadstone {
+using runtime::Context;
+}
