@@ -1,0 +1,59 @@
+#pragma once
+// Tx: one transaction. What a command gets; reads in it see its own writes. It commits when the
+// command returns and rolls back when it throws. The body may run again (serialisation failure,
+// failover), so it touches nothing but its arguments and the Tx, and it awaits nothing else.
+
+#include <functional>
+
+#include "loadstone/store/reader.h"
+
+namespace loadstone::store {
+
+class Tx : public Statements {
+public:
+    Tx(Context& context, Connection& connection) : Statements(context, connection) {}
+
+    using Statements::many;
+    using Statements::maybe;
+    using Statements::one;
+
+    // Writes with RETURNING.
+    template <class T, class... Values>
+    Task<T> one(const Command& command, const Values&... values) {
+        return one_of<T>(command, values...);
+    }
+    template <class T, class... Values>
+    Task<std::optional<T>> maybe(const Command& command, const Values&... values) {
+        return maybe_of<T>(command, values...);
+    }
+    template <class T, class... Values>
+    Task<std::vector<T>> many(const Command& command, const Values&... values) {
+        return many_of<T>(command, values...);
+    }
+    // Rows affected.
+    template <class... Values>
+    Task<std::uint64_t> exec(const Command& command, const Values&... values) {
+        const std::array<Value, sizeof...(Values)> bound{Value(values)...};
+        auto ignore = [](const Row&) {};
+        const RunResult result = co_await connection_->run(*context_, command, bound, ignore);
+        co_return result.affected;
+    }
+
+    // A durable job, committed with this transaction; defined in loadstone/jobs/enqueue.h.
+    template <class Arguments>
+    Task<std::int64_t> enqueue(const Arguments& arguments);
+
+    Context& context() const noexcept { return *context_; }
+    // Called in order after the commit is durable, on any thread, quickly; dropped on rollback.
+    // For wake-ups and cache invalidation, never for effects that must not be lost.
+    virtual void after_commit(std::function<void()> action) = 0;
+
+protected:
+    ~Tx() = default;
+};
+
+}  // namespace loadstone::store
+
+namespace loadstone {
+using store::Tx;
+}
