@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 
+#include "loadstone/runtime/deadline.h"
 #include "loadstone/runtime/task.h"
 #include "loadstone/telemetry/registry.h"
 #include "loadstone/telemetry/span.h"

@@ -1,0 +1,61 @@
+#pragma once
+// Response and Reply<T>: what a handler returns. Reply<T, Status> carries a described struct, so that
+// the body's schema stands in /openapi.json; Response is anything else.
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "loadstone/base/error.h"
+#include "loadstone/base/json.h"
+
+namespace loadstone::net {
+
+struct CookieOptions {
+    std::chrono::seconds max_age{0};  // 0: until the browser closes; negative: delete it
+    bool secure = false;              // set under TLS
+};
+
+struct Response {
+    int status = 200;
+    std::string content_type = "application/json";
+    std::string body;
+    std::vector<std::pair<std::string, std::string>> headers;
+
+    Response& set_header(std::string name, std::string value) {
+        headers.emplace_back(std::move(name), std::move(value));
+        return *this;
+    }
+    // HttpOnly, SameSite=Lax, Path=/ always.
+    Response& set_cookie(std::string_view name, std::string_view value, const CookieOptions& options);
+};
+
+template <class T, int Status = 200>
+struct Reply {
+    T body;
+    std::vector<std::pair<std::string, std::string>> headers{};
+};
+
+Response no_content();
+Response text_response(std::string text, std::string_view content_type = "text/plain; charset=utf-8");
+template <class T>
+Response json_response(int status, const T& value) {
+    Response response;
+    response.status = status;
+    response.body = to_json(value);
+    return response;
+}
+// RFC 9457 problem details: type, title, status, detail, and where known field, request_id.
+Response problem(const Error& error, std::string_view request_id);
+Response problem(int status, std::string_view title, std::string_view detail, std::string_view request_id);
+
+// The one table from Errc to HTTP status (error_status.cc).
+int status_of(Errc code) noexcept;
+
+}  // namespace loadstone::net
+
+namespace loadstone {
+using net::Reply;
+using net::Response;
+}

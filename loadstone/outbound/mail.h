@@ -1,0 +1,76 @@
+#pragma once
+// Mail: a message and where it goes: SMTP (libcurl: STARTTLS, AUTH) or a Maildir. One engine thread
+// drives all transfers; callers await the outcome.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "loadstone/runtime/context.h"
+#include "loadstone/runtime/task.h"
+#include "loadstone/telemetry/registry.h"
+
+namespace loadstone::outbound {
+
+struct Mailbox {
+    std::string name;     // UTF-8, may be empty
+    std::string address;
+};
+
+struct MailMessage {
+    Mailbox from;
+    Mailbox to;
+    std::string subject;     // UTF-8
+    std::string text;        // UTF-8
+    std::string html;        // UTF-8, may be empty
+    std::string message_id;  // "<...@...>", stable for one job: made from its idempotency key
+};
+
+// RFC 5322 / 2045-2047: encoded words, quoted-printable or base64, multipart/alternative, CRLF,
+// no header injection (control characters in names, subject or addresses: invalid_argument).
+std::string render_mail(const MailMessage& message, Timestamp date);
+
+enum class MailOutcome : std::uint8_t {
+    sent,       // the server took it (250 after the final dot)
+    deferred,   // 4xx or no connection: try again; `retry_after` says when
+    rejected,   // 5xx: a bounce
+    unknown,    // the connection was lost between the final dot and the reply
+};
+
+struct MailResult {
+    MailOutcome outcome = MailOutcome::deferred;
+    int code = 0;            // the server's last reply code, 0 if none
+    std::string detail;      // its text, or what went wrong; one line, no secrets
+    bool throttled = false;  // 421/450/451/452
+};
+
+struct MailOptions {
+    std::string url;                  // smtp://[user:pw@]host[:port], smtps://, maildir:PATH
+    std::string from = "Campus <campus@localhost>";
+    bool starttls_required = false;   // smtp:// uses STARTTLS if offered; required: refuses without
+    std::size_t transfers_max = 8;    // at once; more wait (bounded by the callers' deadlines)
+    std::chrono::milliseconds connect_timeout{10'000};
+    std::chrono::milliseconds transfer_timeout{60'000};
+    double rate_max = 200;            // mails per second; learnt downwards from throttling replies
+    double rate_min = 0.2;
+};
+
+class Mailer {
+public:
+    // Error invalid_argument for the URL.
+    static std::unique_ptr<Mailer> open(const MailOptions& options, telemetry::Registry& registry);
+    virtual ~Mailer() = default;
+
+    // One attempt, after the provider's rate and breaker allow it. When they do not allow it within
+    // the context's deadline, or the breaker is open: throws Error unavailable with retry_after and
+    // nothing was tried. The wait is accounted as external_host.
+    virtual Task<MailResult> send(Context& context, const MailMessage& message) = 0;
+    virtual const Mailbox& sender() const noexcept = 0;
+    // Ends transfers under way (their outcome may be unknown); joins the engine.
+    virtual void stop() = 0;
+};
+
+}  // namespace loadstone::outbound
