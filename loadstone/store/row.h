@@ -9,6 +9,7 @@
 
 #include "loadstone/base/describe.h"
 #include "loadstone/base/function_ref.h"
+#include "loadstone/store/internal/verified_types.h"
 
 namespace loadstone::store {
 
@@ -24,8 +25,8 @@ public:
     virtual std::string_view text(int column) const = 0;
     virtual std::string_view bytes(int column) const = 0;
     virtual std::string_view statement() const noexcept = 0;
-    // For the once-per-prepared-statement check: true the first time it is asked for this type.
-    virtual bool first_of(const TypeInfo& type) const noexcept = 0;
+    // Of the prepared statement, for the check that is made once for each type.
+    virtual internal::VerifiedTypes& verified() const noexcept = 0;
 
 protected:
     ~Row() = default;

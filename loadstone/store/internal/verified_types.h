@@ -1,6 +1,7 @@
 #pragma once
-// Which types a prepared statement's columns were checked against: what Row::first_of asks. One per
-// prepared statement; bounded, because a type that is forgotten is only checked again.
+// Which types the columns of a prepared statement were found to fit: kept by a backend beside each
+// prepared statement, asked and filled by decode_row(). Bounded: a type that is forgotten is only
+// checked again.
 
 #include <array>
 #include <cstddef>
@@ -11,13 +12,15 @@ namespace loadstone::store::internal {
 
 class VerifiedTypes {
 public:
-    bool first_of(const TypeInfo& type) noexcept {
+    bool contains(const TypeInfo& type) const noexcept {
         for (const TypeInfo* known : types_) {
-            if (known == &type) return false;
+            if (known == &type) return true;
         }
+        return false;
+    }
+    void add(const TypeInfo& type) noexcept {
         types_[next_] = &type;
         next_ = (next_ + 1) % types_.size();
-        return true;
     }
 
 private:
