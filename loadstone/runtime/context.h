@@ -1,7 +1,7 @@
 #pragma once
-// Context: what a request or a job carries: its deadline, its cancellation, its span, who it is for,
-// and the doors to the store. First parameter of everything that can suspend. Lives as long as the
-// request or job; used by one thread at a time (the one that runs the current slice).
+// Context: what a request or a job carries: its deadline, its cancellation, its span, who it is
+// for, and the doors to the store. First parameter of everything that can suspend. Lives as long as
+// the request or job; used by one thread at a time (the one that runs the current slice).
 
 #include <atomic>
 #include <cstdint>
@@ -36,7 +36,8 @@ struct IdempotencyKey {
 
 class Context {
 public:
-    Context(const Services& services, Deadline deadline) : services_(&services), deadline_(deadline) {}
+    Context(const Services& services, Deadline deadline)
+        : services_(&services), deadline_(deadline) {}
     Context(const Context&) = delete;
     Context& operator=(const Context&) = delete;
 

@@ -1,5 +1,6 @@
 #pragma once
-// Deadline: the instant by which a wait ends, on the steady clock. Passed down, only ever tightened.
+// Deadline: the instant by which a wait ends, on the steady clock. Passed down, only ever
+// tightened.
 
 #include <chrono>
 #include <compare>
@@ -24,7 +25,9 @@ public:
         if (instant_ == Clock::time_point::max()) return std::chrono::hours(24 * 365);
         return std::chrono::ceil<std::chrono::milliseconds>(instant_ - now);
     }
-    Deadline sooner(Deadline other) const noexcept { return instant_ < other.instant_ ? *this : other; }
+    Deadline sooner(Deadline other) const noexcept {
+        return instant_ < other.instant_ ? *this : other;
+    }
 
     friend constexpr auto operator<=>(const Deadline&, const Deadline&) = default;
 

@@ -1,6 +1,7 @@
 #pragma once
 // Lane: a few threads with a bounded queue, for work that must not run on a loop: hashing, reports,
-// heavy reads. A wait in the queue ends at the context's deadline; work that has begun is waited for.
+// heavy reads. A wait in the queue ends at the context's deadline; work that has begun is waited
+// for.
 
 #include <functional>
 #include <memory>
@@ -16,10 +17,10 @@
 namespace loadstone::runtime {
 
 struct LaneOptions {
-    std::string name;          // "cpu", "reader"; in metrics and messages
+    std::string name;  // "cpu", "reader"; in metrics and messages
     int threads = 1;
     std::size_t queue_max = 256;
-    int nice = 0;              // 0..19: how far the lane yields to the loops when the CPU is full
+    int nice = 0;  // 0..19: how far the lane yields to the loops when the CPU is full
 };
 
 class Lane {
@@ -53,7 +54,7 @@ public:
 private:
     Task<void> run_erased(Context& context, FunctionRef<void()> work);
 
-    std::unique_ptr<Impl> impl_;
+    std::shared_ptr<Impl> impl_;
 };
 
 // The server's lane for CPU work, as a service.

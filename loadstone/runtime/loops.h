@@ -1,11 +1,11 @@
 #pragma once
-// Loops: one event loop per thread. A connection, a job and their timers stay on the loop they began
-// on. Nothing blocks a loop: a watchdog names the span whose slice holds one longer than
+// Loops: one event loop per thread. A connection, a job and their timers stay on the loop they
+// began on. Nothing blocks a loop: a watchdog names the span whose slice holds one longer than
 // `blocked_after`.
 //
-// Slices: work spawned on span_executor(loop, slot) is timed with the TSC each time it runs, and the
-// time goes to the span that the slot points to. Every ~10 ms a loop compares the sum of its slices
-// with its thread's CPU clock; cpu_share() is the ratio.
+// Slices: work spawned on span_executor(loop, slot) is timed with the TSC each time it runs, and
+// the time goes to the span that the slot points to. Every ~10 ms a loop compares the sum of its
+// slices with its thread's CPU clock; cpu_share() is the ratio.
 
 #include <chrono>
 #include <functional>
@@ -22,12 +22,12 @@ namespace loadstone::runtime {
 // slice of that chain (SpanSlot::enter) or while none of it runs. Must outlive the chain.
 class SpanSlot {
 public:
-    // Called inside a slice: what was used so far goes to the old span, what follows to the new one.
+    // Called inside a slice: what was used so far goes to the old span, what follows to the new
+    // one.
     void enter(telemetry::Span* span) noexcept;
     telemetry::Span* current() const noexcept { return span_; }
 
 private:
-    friend struct SliceScope;
     telemetry::Span* span_ = nullptr;
 };
 

@@ -15,7 +15,7 @@ enum class Acquired { yes, queue_full, deadline_passed };
 class Semaphore {
 public:
     Semaphore(std::size_t permits, std::size_t waiters_max);
-    ~Semaphore();  // no waiters may be left
+    ~Semaphore();  // waiters that are left end at their deadline
     Semaphore(const Semaphore&) = delete;
     Semaphore& operator=(const Semaphore&) = delete;
 
@@ -30,7 +30,7 @@ public:
     struct Impl;
 
 private:
-    std::unique_ptr<Impl> impl_;
+    std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace loadstone::runtime

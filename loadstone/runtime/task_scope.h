@@ -19,10 +19,15 @@ public:
     TaskScope(const TaskScope&) = delete;
     TaskScope& operator=(const TaskScope&) = delete;
 
-    // From any thread. After close() the task is not started and false is returned.
-    bool spawn(const Executor& executor, Task<void> task);
+    // From any thread. After close() the task is not started and false is returned. `keep` lives
+    // until the task's last slice is over: what holds the SpanSlot of its executor belongs there,
+    // because the coroutine's own frame is destroyed inside that slice.
+    bool spawn(const Executor& executor, Task<void> task,
+               std::shared_ptr<const void> keep = nullptr);
     void close();
     std::size_t running() const noexcept;
+    // How many have ended with an exception.
+    std::size_t failures() const noexcept;
     // True when all have ended; false when the deadline passed first.
     Task<bool> join(Deadline deadline);
     // The same for a thread that is not a loop.
