@@ -1,6 +1,5 @@
-# loadstone_sql(<out> <folder>): generates <build>/gen/<folder>/sql.h from the .sql files under <folder>, at any depth,
-# and returns the generated headers, to be added to the sources of the target that includes them.
-# The folder's path below the project's top is the path of the header and the namespace of its statements:
+# loadstone_sql(<target> <folder>): generates a header from the .sql files under <folder>, at any depth, for the target to
+# include. The folder's path below the project's top is the path of the header and the namespace of its statements:
 # campus/accounts/sql/*.sql -> "campus/accounts/sql.h", campus::accounts::sql.
 
 if(NOT LOADSTONE_SQLGEN)
@@ -11,7 +10,7 @@ if(NOT LOADSTONE_PYTHON)
     find_program(LOADSTONE_PYTHON NAMES python3 REQUIRED)
 endif()
 
-function(loadstone_sql out folder)
+function(loadstone_sql target folder)
     get_filename_component(folder ${folder} ABSOLUTE)
     file(GLOB_RECURSE files CONFIGURE_DEPENDS ${folder}/*.sql)
     set(owners)
@@ -21,7 +20,6 @@ function(loadstone_sql out folder)
         endif()
     endforeach()
     list(REMOVE_DUPLICATES owners)
-    set(headers)
     foreach(owner IN LISTS owners)
         file(RELATIVE_PATH path ${PROJECT_SOURCE_DIR} ${owner})
         set(header ${PROJECT_BINARY_DIR}/gen/${path}/sql.h)
@@ -32,7 +30,9 @@ function(loadstone_sql out folder)
             DEPENDS ${inputs} ${LOADSTONE_SQLGEN}
             COMMENT "sql ${path}"
             VERBATIM)
-        list(APPEND headers ${header})
+        target_sources(${target} PRIVATE ${header})
     endforeach()
-    set(${out} ${headers} PARENT_SCOPE)
+    if(owners)
+        target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/gen)
+    endif()
 endfunction()

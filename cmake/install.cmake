@@ -1,0 +1,26 @@
+# cmake --install: static libraries, public headers, the CMake package and the SQL generator.
+
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+get_property(libraries GLOBAL PROPERTY LOADSTONE_LIBRARIES)
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/loadstone)
+install(TARGETS loadstone_options ${libraries} EXPORT loadstone-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT loadstone-targets NAMESPACE loadstone:: DESTINATION ${package})
+install(DIRECTORY loadstone DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING
+    PATTERN "*.h"
+    PATTERN internal EXCLUDE
+    PATTERN sql EXCLUDE)
+configure_package_config_file(cmake/loadstone-config.cmake.in ${CMAKE_BINARY_DIR}/package/loadstone-config.cmake
+    INSTALL_DESTINATION ${package})
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/package/loadstone-config-version.cmake
+    COMPATIBILITY SameMinorVersion)
+install(FILES
+    ${CMAKE_BINARY_DIR}/package/loadstone-config.cmake
+    ${CMAKE_BINARY_DIR}/package/loadstone-config-version.cmake
+    cmake/loadstone-sql.cmake
+    DESTINATION ${package})
+install(PROGRAMS tools/sqlgen/sqlgen.py DESTINATION ${CMAKE_INSTALL_DATADIR}/loadstone)
+if(TARGET campus)
+    install(TARGETS campus RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT campus)
+endif()
