@@ -1,39 +1,37 @@
 #pragma once
-// RateLimits: the server's rate limiters by name, as a service for handlers. A limiter is made when
-// its name is first used. Thread-safe.
+// RateLimits: the limits that handlers check by a key of their own (an account, a tenant), by name;
+// a service of the server. A limiter is made at the first check of its name. Counts are this
+// process's own.
 
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <string_view>
 
+#include "loadstone/admission/rate_limiter.h"
 #include "loadstone/telemetry/registry.h"
 
 namespace loadstone::admission {
 
-struct RateLimitsOptions {
-    bool enabled = true;            // off for load tests: everything is allowed
-    std::size_t keys_max = 65'536;  // of each limiter
-    std::size_t limiters_max = 256;
-};
-
 class RateLimits {
 public:
-    RateLimits(const RateLimitsOptions& options, telemetry::Registry& registry);
-    ~RateLimits();
-    RateLimits(const RateLimits&) = delete;
-    RateLimits& operator=(const RateLimits&) = delete;
+    // Off: every check passes (load tests).
+    RateLimits(bool enabled, std::size_t keys_max, telemetry::Registry& registry);
 
-    // Counts one action of `key`; throws Error resource_exhausted with a retry_after if it is more
-    // than `limit` per `period`. A name has one limit and period: the first call's.
+    // Counts one action of `key`: at most `limit` per `period`. Throws Error resource_exhausted with
+    // its retry_after. `limit` and `period` of a name are those of its first check.
     void check_or_throw(std::string_view name, std::string_view key, std::uint32_t limit,
                         std::chrono::nanoseconds period);
 
-    struct Impl;
-
 private:
-    std::unique_ptr<Impl> impl_;
+    const bool enabled_;
+    const std::size_t keys_max_;
+    telemetry::Registry* registry_;
+    std::mutex mutex_;
+    std::map<std::string, std::unique_ptr<RateLimiter>, std::less<>> limiters_;
 };
 
 }  // namespace loadstone::admission

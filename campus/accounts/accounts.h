@@ -1,0 +1,21 @@
+#pragma once
+// accounts: people, their passwords and their sessions.
+
+#include "loadstone/base/id.h"
+#include "loadstone/base/describe.h"
+#include "loadstone/module/module.h"
+
+namespace campus::accounts {
+
+loadstone::Module module();
+
+struct UserTag {};
+using UserId = loadstone::Id<UserTag>;
+
+// The job that greets a new user by mail.
+struct SendWelcomeEmail {
+    UserId user;
+};
+BOOST_DESCRIBE_STRUCT(SendWelcomeEmail, (), (user))
+
+}  // namespace campus::accounts

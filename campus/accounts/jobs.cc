@@ -1,0 +1,61 @@
+#include "campus/accounts/jobs.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+#include "campus/accounts/accounts.h"
+#include "campus/accounts/queries.h"
+#include "campus/notifications/notifications.h"
+#include "loadstone/base/error.h"
+
+namespace campus::accounts {
+
+using namespace loadstone;
+
+namespace {
+
+std::string html_escaped(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        switch (c) {
+            case '&': out += "&amp;"; break;
+            case '<': out += "&lt;"; break;
+            case '>': out += "&gt;"; break;
+            case '"': out += "&quot;"; break;
+            default: out += c;
+        }
+    }
+    return out;
+}
+
+notifications::Letter welcome_letter(const User& user) {
+    notifications::Letter letter;
+    letter.to_name = user.name;
+    letter.to_address = user.email;
+    letter.subject = fmt::format("Welcome to Campus, {}", user.name);
+    letter.text = fmt::format(
+        "Hello {},\n\nyour account at Campus has been created. You sign in with {}.\n\nCampus\n", user.name,
+        user.email);
+    letter.html = fmt::format(
+        "<p>Hello {},</p><p>your account at Campus has been created. You sign in with <b>{}</b>.</p><p>Campus</p>",
+        html_escaped(user.name), html_escaped(user.email));
+    return letter;
+}
+
+Task<void> send_welcome_email(Context& context, Job<SendWelcomeEmail> job) {
+    const auto user = co_await user_by_id(context.reader(), job->user);
+    if (!user) {
+        throw Error(Errc::not_found, fmt::format("user {} does not exist, so no welcome mail is sent", job->user.value));
+    }
+    notifications::Letter letter = welcome_letter(*user);
+    co_await notifications::deliver(context, job.lease(), job.idempotency_key(), std::move(letter));
+}
+
+}  // namespace
+
+void jobs(Handlers& handlers) {
+    handlers.handle(send_welcome_email).attempts(25).timeout(std::chrono::seconds(90));
+}
+
+}  // namespace campus::accounts

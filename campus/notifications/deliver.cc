@@ -1,0 +1,59 @@
+#include <utility>
+
+#include "campus/notifications/commands.h"
+#include "campus/notifications/notifications.h"
+#include "loadstone/base/error.h"
+#include "loadstone/base/log.h"
+#include "loadstone/outbound/mail.h"
+
+namespace campus::notifications {
+
+using namespace loadstone;
+using outbound::MailOutcome;
+
+namespace {
+
+std::string state_of(MailOutcome outcome) {
+    switch (outcome) {
+        case MailOutcome::sent: return "sent";
+        case MailOutcome::rejected: return "bounced";
+        case MailOutcome::unknown: return "unknown";
+        case MailOutcome::deferred: break;
+    }
+    LOADSTONE_ASSERT(false, "a deferred mail is put off, not recorded");
+}
+
+}  // namespace
+
+Task<void> deliver(Context& context, const jobs::Lease& lease, const std::string& idempotency_key,
+                   Letter letter) {
+    outbound::Mailer& mailer = context.services().get<outbound::Mailer>();
+    outbound::MailMessage message;
+    message.from = mailer.sender();
+    message.to.name = std::move(letter.to_name);
+    message.to.address = std::move(letter.to_address);
+    message.subject = std::move(letter.subject);
+    message.text = std::move(letter.text);
+    message.html = std::move(letter.html);
+    const auto at = message.from.address.rfind('@');
+    message.message_id = "<" + idempotency_key + "@" + message.from.address.substr(at + 1) + ">";
+
+    const outbound::MailResult result = co_await mailer.send(context, message);
+    if (result.outcome == MailOutcome::deferred) {
+        throw Error(Errc::unavailable, "mail put off: " + result.detail);
+    }
+    Delivery delivery;
+    delivery.idempotency_key = idempotency_key;
+    delivery.recipient = message.to.address;
+    delivery.subject = message.subject;
+    delivery.state = state_of(result.outcome);
+    delivery.code = result.code;
+    delivery.detail = result.detail;
+    if (result.outcome != MailOutcome::sent) {
+        log::warning("mail not known to be delivered", {{"state", delivery.state}, {"code", delivery.code},
+                                                         {"detail", delivery.detail}, {"job", lease.job}});
+    }
+    co_await context.write(record_delivery, lease, delivery);
+}
+
+}  // namespace campus::notifications

@@ -1,0 +1,27 @@
+#pragma once
+// notifications: mail to people. Other modules call deliver() in a job handler; what became of each
+// mail stands in `deliveries`, one row for one job's idempotency key.
+
+#include <string>
+
+#include "loadstone/jobs/job.h"
+#include "loadstone/module/module.h"
+
+namespace campus::notifications {
+
+loadstone::Module module();
+
+struct Letter {
+    std::string to_name, to_address;
+    std::string subject;
+    std::string text;
+    std::string html;
+};
+
+// Sends the letter of this job and completes the job in the transaction that records the delivery.
+// Returns when the mail was taken, bounced or its outcome is unknown (recorded, not sent again).
+// Throws unavailable when the mail server deferred it or is held back: the job is put off.
+loadstone::Task<void> deliver(loadstone::Context& context, const loadstone::jobs::Lease& lease,
+                              const std::string& idempotency_key, Letter letter);
+
+}  // namespace campus::notifications

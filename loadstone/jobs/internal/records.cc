@@ -1,0 +1,74 @@
+#include "loadstone/jobs/internal/records.h"
+
+#include "loadstone/jobs/sql.h"
+
+namespace loadstone::jobs::internal {
+
+namespace {
+
+struct DoneJob {
+    std::int64_t job = 0, fence = 0;
+};
+BOOST_DESCRIBE_STRUCT(DoneJob, (), (job, fence))
+
+constexpr std::size_t error_bytes_max = 2'000;
+
+}  // namespace
+
+Task<ClaimedRows> claim(Tx& tx, std::int64_t process, std::string kinds_json, std::int64_t count) {
+    ClaimedRows claimed;
+    claimed.rows = co_await tx.many<ClaimedRow>(sql::claim_jobs, process, kinds_json, count);
+    co_return claimed;
+}
+
+Task<std::int64_t> record(Tx& tx, std::int64_t process, std::vector<Finished> finished) {
+    std::vector<DoneJob> done;
+    std::int64_t lost = 0;
+    for (const Finished& job : finished) {
+        if (job.done) {
+            done.push_back({job.lease.job, job.lease.fence});
+            continue;
+        }
+        const std::string error = job.error.substr(0, error_bytes_max);
+        std::uint64_t changed = 0;
+        if (job.decision.verdict == Verdict::bury) {
+            changed = co_await tx.exec(sql::bury_job, job.lease.job, process, job.lease.fence, error);
+            co_await tx.exec(sql::complete_job, job.lease.job, process, job.lease.fence);
+        } else {
+            const std::int64_t delay_us = std::chrono::microseconds(job.decision.delay).count();
+            const int take_back = job.decision.verdict == Verdict::snooze ? 1 : 0;
+            changed = co_await tx.exec(sql::put_back_job, job.lease.job, process, job.lease.fence, delay_us,
+                                       take_back, error);
+        }
+        if (changed == 0) ++lost;
+    }
+    if (!done.empty()) {
+        const std::string json = to_json(done);
+        co_await tx.exec(sql::complete_jobs, process, json);
+    }
+    co_return lost;
+}
+
+Task<std::int64_t> register_process(Tx& tx, std::string name) {
+    co_return co_await tx.one<std::int64_t>(sql::register_process, name);
+}
+
+Task<bool> renew_heartbeat(Tx& tx, std::int64_t process) {
+    const auto renewed = co_await tx.exec(sql::renew_heartbeat, process);
+    co_return renewed == 1;
+}
+
+Task<std::int64_t> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max) {
+    co_await tx.exec(sql::remove_dead_processes, dead_after_us);
+    co_await tx.exec(sql::bury_poison_jobs, crashes_max);
+    const auto buried = co_await tx.exec(sql::remove_poison_jobs, crashes_max);
+    const auto rescued = co_await tx.exec(sql::rescue_orphans);
+    co_return static_cast<std::int64_t>(buried + rescued);
+}
+
+Task<void> sign_off(Tx& tx, std::int64_t process) {
+    co_await tx.exec(sql::hand_back_jobs, process);
+    co_await tx.exec(sql::remove_process, process);
+}
+
+}  // namespace loadstone::jobs::internal

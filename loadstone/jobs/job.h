@@ -1,0 +1,64 @@
+#pragma once
+// Job<T>: what a handler gets: the arguments, and what is known of this run. A handler is
+// Task<void>(Context&, Job<T>). It runs at least once; its effect in the database happens exactly
+// once if it completes the job in the transaction that makes it:
+//
+//     co_await context.write(record_delivery, job.lease(), outcome);
+//     Task<void> record_delivery(Tx& tx, Lease lease, Outcome outcome) {
+//         co_await complete(tx, lease);   // throws cancelled if the lease was lost: all rolls back
+//         ...
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "loadstone/base/describe.h"
+#include "loadstone/runtime/context.h"
+#include "loadstone/store/tx.h"
+
+namespace loadstone::jobs {
+
+// Who may finish a job: the process that claimed it, at the fence it was given. The database
+// compares both, so a process that lost its lease cannot finish, fail or extend.
+struct Lease {
+    std::int64_t job = 0;
+    std::int64_t process = 0;
+    std::int64_t fence = 0;
+};
+BOOST_DESCRIBE_STRUCT(Lease, (), (job, process, fence))
+
+// Finishes the job in this transaction. Errc::cancelled if the lease was lost.
+Task<void> complete(Tx& tx, const Lease& lease);
+
+struct JobInfo {
+    Lease lease;
+    std::string kind;             // "accounts.SendWelcomeEmail"
+    std::string idempotency_key;  // the same in every attempt, unique to this job
+    std::string arguments;        // JSON
+    std::string cause;            // the request or job that enqueued it, e.g. "POST /api/register"
+    int attempt = 1;
+    int crashes = 0;              // processes that died while they ran it
+    Timestamp enqueued_at;
+};
+
+template <class T>
+class Job {
+public:
+    Job(const JobInfo& info, T arguments) : info_(&info), arguments_(std::move(arguments)) {}
+
+    const T& operator*() const noexcept { return arguments_; }
+    const T* operator->() const noexcept { return &arguments_; }
+    const Lease& lease() const noexcept { return info_->lease; }
+    const std::string& idempotency_key() const noexcept { return info_->idempotency_key; }
+    int attempt() const noexcept { return info_->attempt; }
+
+private:
+    const JobInfo* info_;  // outlives the handler
+    T arguments_;
+};
+
+}  // namespace loadstone::jobs
+
+namespace loadstone {
+using jobs::Job;
+}

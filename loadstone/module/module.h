@@ -1,0 +1,57 @@
+#pragma once
+// Module: what an application module declares, in its module.cc, as one value. The server checks it
+// (names, dependencies without cycles), gives it its budget, migrates its tables and mounts its
+// routes and jobs. One include gives an application module the framework's whole vocabulary.
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "loadstone/jobs/enqueue.h"
+#include "loadstone/jobs/handlers.h"
+#include "loadstone/net/http_server.h"
+#include "loadstone/net/route.h"
+#include "loadstone/runtime/lane.h"
+#include "loadstone/store/context_store.h"
+#include "loadstone/store/statement.h"
+
+namespace loadstone::module {
+
+// What the module may use at most at one time. Its requests and its jobs have a bulkhead each, so
+// that jobs that wait for the outside world never hold a place that a request needs.
+struct Budget {
+    std::size_t requests_max = 256;
+    std::size_t request_queue_max = 1'024;
+    std::chrono::milliseconds queue_wait_max{2'000};
+    std::size_t jobs_max = 16;
+};
+
+// A report for the operator: `campus NAME [ARGUMENT...]` prints what it gives.
+struct OperatorCommand {
+    std::string name;
+    std::string help;
+    Task<std::string> (*run)(Context& context, std::vector<std::string> arguments);
+};
+
+struct Module {
+    std::string name;                      // also its folder and the first part of its statements' names
+    std::vector<std::string> depends_on{};
+    std::span<const store::Migration> migrations{};
+    void (*routes)(Routes& routes) = nullptr;
+    void (*jobs)(Handlers& handlers) = nullptr;
+    net::SessionResolver sessions{};       // the one module that owns sessions sets it
+    std::vector<OperatorCommand> commands{};
+    Budget budget{};
+};
+
+// Dependencies first; modules that do not depend on each other by name. Throws Error
+// invalid_argument for two modules of one name, an unknown dependency or a cycle, naming them.
+std::vector<Module> in_dependency_order(std::vector<Module> modules);
+
+}  // namespace loadstone::module
+
+namespace loadstone {
+using module::Module;
+}
