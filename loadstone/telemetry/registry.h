@@ -2,16 +2,22 @@
 // Registry: labels (routes, job kinds, named queries) and what was recorded of them, in bounded
 // memory. Labels are given out at start; each thread that records has a shard of its own, written
 // without locks; readers add the shards up. Above `labels_max` everything goes to label 0, "other",
-// and is counted. Counters and gauges of limits are here as well.
+// and is counted (loadstone_labels_overflow_total). Counters and gauges of limits are here as well.
+//
+// A label costs at most 3.3 KB per shard, from its first record on; a shard 16 KB. A shard whose
+// thread has ended goes to the next new thread: there are as many as threads recorded at one time.
 //
 // Thread safety: add_* and shard() at any time from any thread (locked); Shard methods only from
-// the shard's thread; snapshot() from any thread.
+// the shard's thread; snapshot() from any thread: each number is torn-free and never goes back, but
+// what is recorded meanwhile may be in one number and not yet in another. The registry outlives
+// every call to it and to its shards; threads may end before or after it.
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,7 +31,8 @@ enum class LabelKind : std::uint8_t { other, route, job, query };
 
 struct Label {
     LabelKind kind = LabelKind::other;
-    std::string name;    // "POST /api/register", "notifications.SendWelcomeEmail", "accounts.user_by_id"
+    // "POST /api/register", "notifications.SendWelcomeEmail", "accounts.user_by_id"
+    std::string name;
     std::string module;  // "accounts"; empty for the framework's own
 };
 
@@ -36,7 +43,7 @@ struct ActivityTotals {
     std::uint64_t statements = 0, rows = 0;
     std::array<std::uint64_t, wait_kind_count> wait_ns{};
     HistogramCounts latency;
-    std::vector<QueryUse> queries;  // heaviest first
+    std::vector<QueryUse> queries;  // heaviest first; above 32, the rest as query 0
 };
 
 // What was recorded of one named query.
@@ -61,11 +68,16 @@ private:
     std::atomic<std::uint64_t> value_{0};
 };
 
+// `name="value"` for the labels of a counter or gauge, with what must be escaped in it.
+std::string metric_label(std::string_view name, std::string_view value);
+
 class Shard;
+class ShardPool;
 
 class Registry {
 public:
     static constexpr std::size_t labels_max = 1024;
+    static constexpr std::size_t series_max = 4096;  // counters, and as many gauges
 
     Registry();
     ~Registry();
@@ -76,16 +88,20 @@ public:
     LabelIndex add_label(LabelKind kind, std::string_view name, std::string_view module);
     const char* name_of(LabelIndex label) const noexcept;
 
-    // A counter by its Prometheus name and labels, e.g. ("loadstone_bulkhead_rejected_total",
-    // "module=\"accounts\"", "Requests that ..."); the same name and labels give the same counter.
+    // A counter by its Prometheus name (it ends in _total) and labels, comma-separated, e.g.
+    // ("loadstone_bulkhead_rejected_total", metric_label("module", "accounts"), "Requests that
+    // ..."). The same name and labels give the same counter; above `series_max` one counter serves
+    // for all further ones and is not shown.
     Counter& counter(std::string_view name, std::string_view labels, std::string_view help);
     // A gauge is a function that is called when metrics are read (from any thread). It must stay
-    // callable until the registry is gone or remove_gauges(owner) was called.
-    void gauge(const void* owner, std::string_view name, std::string_view labels, std::string_view help,
-               std::function<double()> read);
+    // callable until the registry is gone or remove_gauges(owner) was called, which waits for calls
+    // under way: so it must neither add or remove gauges nor take a lock under which that is done.
+    // Of two with the same name (not ending in _total) and labels the newer one counts.
+    void gauge(const void* owner, std::string_view name, std::string_view labels,
+               std::string_view help, std::function<double()> read);
     void remove_gauges(const void* owner);
 
-    // The calling thread's shard, made on first use. Shards outlive their threads.
+    // The calling thread's shard, made on first use. What is in it outlives the thread.
     Shard& shard();
 
     Snapshot snapshot() const;
@@ -99,21 +115,28 @@ private:
 
 class Shard {
 public:
+    ~Shard();
+    Shard(const Shard&) = delete;
+    Shard& operator=(const Shard&) = delete;
+
     // Adds a finished span under its label. `cpu_share` (0..1) is how much of the loop's slice time
-    // the thread really had a CPU; the rest of the slices counts as run_queue wait.
+    // the thread really had a CPU; the rest of the slices counts as run_queue wait. The first
+    // record of a label allocates; without memory it is dropped.
     void record(const Span& span, double cpu_share) noexcept;
     void record_query(LabelIndex query, std::uint64_t ns, std::uint64_t rows, bool failed) noexcept;
 
 private:
     friend class Registry;
-    Shard();
+    friend class ShardPool;
     struct Activity;
     struct QueryRow;
+
+    Shard();
+    void add_to(Snapshot& snapshot) const;
+
     // Allocated on the first record of a label, published with release order.
     std::array<std::atomic<Activity*>, Registry::labels_max> activities_{};
     std::array<std::atomic<QueryRow*>, Registry::labels_max> queries_{};
-public:
-    ~Shard();
 };
 
 }  // namespace loadstone::telemetry

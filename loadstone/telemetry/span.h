@@ -1,10 +1,11 @@
 #pragma once
-// Span: the account of one request, job or tick. Plain data, owned by whoever runs the work, written
-// by one thread at a time (the thread that runs the current slice), read when it is finished.
+// Span: the account of one request, job or tick. Plain data, owned by whoever runs the work,
+// written by one thread at a time (the thread that runs the current slice), read when it is
+// finished.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 #include "loadstone/telemetry/tsc.h"
 #include "loadstone/telemetry/wait_kind.h"
@@ -17,18 +18,19 @@ using LabelIndex = std::uint16_t;
 
 struct QueryUse {
     LabelIndex query = 0;
-    std::uint32_t calls = 0;
+    std::uint64_t calls = 0;
     std::uint64_t ns = 0;
     std::uint64_t rows = 0;
 };
 
 struct Span {
-    static constexpr std::size_t queries_max = 8;  // the rest is added up in the last entry as "other"
+    // With more, the last entry is "other" and holds the rest.
+    static constexpr std::size_t queries_max = 8;
 
     LabelIndex label = 0;
-    const char* name = "";             // of the label; static for the program's life
+    const char* name = "";  // of the label; static for the program's life
     std::uint64_t started_tsc = 0;
-    std::uint64_t cpu_tsc = 0;         // sum of slices; scaled by the loop's CPU share when recorded
+    std::uint64_t cpu_tsc = 0;  // sum of slices; scaled by the loop's CPU share when recorded
     std::uint32_t slices = 0;
     std::uint64_t allocations = 0;
     std::uint64_t allocated_bytes = 0;
@@ -37,8 +39,8 @@ struct Span {
     std::uint32_t statements = 0;
     std::uint64_t rows = 0;
     std::array<std::uint64_t, wait_kind_count> wait_ns{};
-    std::uint64_t id = 0;              // unique in the process
-    std::uint64_t cause = 0;           // span id of the request or job that caused it, 0 if none
+    std::uint64_t id = 0;     // unique in the process
+    std::uint64_t cause = 0;  // span id of the request or job that caused it, 0 if none
     bool failed = false;
     std::array<QueryUse, queries_max> queries{};
     std::uint8_t query_count = 0;
@@ -52,6 +54,7 @@ struct Span {
     void waited(WaitKind kind, std::uint64_t ns) noexcept {
         wait_ns[static_cast<std::size_t>(kind)] += ns;
     }
+    // One statement: adds to `statements`, `rows` and the query's entry; 0 is one without a name.
     void used_query(LabelIndex query, std::uint64_t ns, std::uint64_t rows_read) noexcept;
 };
 

@@ -4,6 +4,19 @@
 
 #include <cstdint>
 
+// Sanitizers bring an operator new of their own: with them nothing is counted.
+#define LOADSTONE_COUNTS_ALLOCATIONS 1
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#undef LOADSTONE_COUNTS_ALLOCATIONS
+#define LOADSTONE_COUNTS_ALLOCATIONS 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#undef LOADSTONE_COUNTS_ALLOCATIONS
+#define LOADSTONE_COUNTS_ALLOCATIONS 0
+#endif
+#endif
+
 namespace loadstone::telemetry {
 
 struct AllocationCount {
@@ -11,7 +24,9 @@ struct AllocationCount {
     std::uint64_t bytes = 0;
 };
 
-AllocationCount thread_allocations() noexcept;   // since the thread began
-std::uint64_t thread_cpu_ns() noexcept;          // CLOCK_THREAD_CPUTIME_ID; 0.5 to 1.2 us a call
+inline constexpr bool allocations_are_counted = LOADSTONE_COUNTS_ALLOCATIONS == 1;
+
+AllocationCount thread_allocations() noexcept;  // since the thread began; 0 if not counted
+std::uint64_t thread_cpu_ns() noexcept;         // CLOCK_THREAD_CPUTIME_ID; 0.5 to 1.2 us a call
 
 }  // namespace loadstone::telemetry
