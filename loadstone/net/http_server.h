@@ -41,7 +41,6 @@ struct HttpOptions {
     bool rate_limits = true;
     std::size_t rate_limit_keys_max = 100'000;
     HttpLimits limits;
-    std::string session_cookie = "session";
 };
 
 // The session of a cookie's token; nothing if unknown or expired.

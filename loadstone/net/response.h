@@ -12,11 +12,6 @@
 
 namespace loadstone::net {
 
-struct CookieOptions {
-    std::chrono::seconds max_age{0};  // 0: until the browser closes; negative: delete it
-    bool secure = false;              // set under TLS
-};
-
 struct Response {
     int status = 200;
     std::string content_type = "application/json";
@@ -27,8 +22,6 @@ struct Response {
         headers.emplace_back(std::move(name), std::move(value));
         return *this;
     }
-    // HttpOnly, SameSite=Lax, Path=/ always.
-    Response& set_cookie(std::string_view name, std::string_view value, const CookieOptions& options);
 };
 
 template <class T, int Status = 200>
