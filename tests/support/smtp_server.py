@@ -213,7 +213,7 @@ class Server:
             tls_context=None if self.options.smtps else self.tls,
             require_starttls=self.options.require_tls,
             auth_required=auth,
-            auth_require_tls=auth and not (self.options.auth_without_tls or self.options.smtps),
+            auth_require_tls=not (auth and (self.options.auth_without_tls or self.options.smtps)),
             authenticator=self.authenticate if auth else None,
             auth_exclude_mechanism=() if auth else ("LOGIN", "PLAIN"),
         )
