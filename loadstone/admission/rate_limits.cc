@@ -23,7 +23,9 @@ void RateLimits::check_or_throw(std::string_view name, std::string_view key, std
             options.period = period;
             options.burst = limit;
             options.keys_max = keys_max_;
-            found = limiters_.emplace(options.name, std::make_unique<RateLimiter>(options, *registry_)).first;
+            found =
+                limiters_.emplace(options.name, std::make_unique<RateLimiter>(options, *registry_))
+                    .first;
         }
         limiter = found->second.get();
     }

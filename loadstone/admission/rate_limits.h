@@ -21,8 +21,8 @@ public:
     // Off: every check passes (load tests).
     RateLimits(bool enabled, std::size_t keys_max, telemetry::Registry& registry);
 
-    // Counts one action of `key`: at most `limit` per `period`. Throws Error resource_exhausted with
-    // its retry_after. `limit` and `period` of a name are those of its first check.
+    // Counts one action of `key`: at most `limit` per `period`. Throws Error resource_exhausted
+    // with its retry_after. `limit` and `period` of a name are those of its first check.
     void check_or_throw(std::string_view name, std::string_view key, std::uint32_t limit,
                         std::chrono::nanoseconds period);
 
