@@ -8,5 +8,17 @@ int main(int argc, char** argv) {
     application.add(campus::accounts::module());
     application.add(campus::audit::module());
     application.add(campus::notifications::module());
+    application.greet_with(
+        R"(
+Campus listens on {url}. Try, in another terminal:
+
+  curl -i {url}/api/register -H 'Content-Type: application/json' \
+       -d '{"name":"Ada Lovelace","email":"ada@example.org","password":"correct horse battery"}'
+  {program} mail        the welcome mail
+  {program} jobs list   jobs that wait, run or have failed
+  {program} why         what takes the time
+
+Ctrl-C stops it.
+)");
     return application.run(argc, argv);
 }

@@ -1,0 +1,163 @@
+#include "loadstone/server/internal/admin_socket.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "loadstone/base/error.h"
+
+namespace loadstone::server::internal {
+
+namespace {
+
+constexpr int client_timeout_ms = 2'000;
+constexpr std::size_t line_bytes_max = 256;
+constexpr std::size_t answer_bytes_max = 16 * 1024 * 1024;
+
+sockaddr_un address_of(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) {
+        throw Error(Errc::unavailable, fmt::format("the path of the admin socket has {} bytes, {} are the most: {}", path.size(),
+                                                   sizeof address.sun_path - 1, path));
+    }
+    std::memcpy(address.sun_path, path.data(), path.size());
+    return address;
+}
+
+class Descriptor {
+public:
+    explicit Descriptor(int fd) : fd_(fd) {}
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    ~Descriptor() {
+        if (fd_ >= 0) close(fd_);
+    }
+    int get() const noexcept { return fd_; }
+
+private:
+    int fd_;
+};
+
+bool ready(int fd, short events) {
+    pollfd entry{fd, events, 0};
+    return poll(&entry, 1, client_timeout_ms) == 1;
+}
+
+std::string read_line(int fd) {
+    std::string line;
+    char c = 0;
+    while (line.size() < line_bytes_max && ready(fd, POLLIN) && read(fd, &c, 1) == 1 && c != '\n') line += c;
+    return line;
+}
+
+void write_all(int fd, std::string_view text) {
+    while (!text.empty() && ready(fd, POLLOUT)) {
+        const auto written = send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (written <= 0 && errno != EAGAIN) return;
+        if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+}  // namespace
+
+struct AdminSocket::Impl {
+    Impl(std::string folder, std::function<std::string(std::string_view)> answer_with, std::function<void()> tick_with,
+         std::chrono::milliseconds every)
+        : path(fmt::format("{}/{}.sock", folder, getpid())), answer(std::move(answer_with)), tick(std::move(tick_with)),
+          tick_every(every), listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
+          stop_event(eventfd(0, EFD_CLOEXEC)) {
+        const sockaddr_un address = address_of(path);
+        std::filesystem::create_directories(folder);
+        chmod(folder.c_str(), 0700);
+        unlink(path.c_str());
+        if (listener.get() < 0 || bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+            chmod(path.c_str(), 0600) != 0 || listen(listener.get(), 8) != 0) {
+            throw Error(Errc::unavailable, fmt::format("the admin socket {} cannot be made: {}", path, std::strerror(errno)));
+        }
+        thread = std::thread([this] { serve(); });
+    }
+    ~Impl() {
+        const std::uint64_t one = 1;
+        [[maybe_unused]] const auto written = write(stop_event.get(), &one, sizeof one);
+        thread.join();
+        unlink(path.c_str());
+    }
+
+    void serve() {
+        auto next_tick = std::chrono::steady_clock::now() + tick_every;
+        for (;;) {
+            const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next_tick - std::chrono::steady_clock::now());
+            pollfd entries[2] = {{listener.get(), POLLIN, 0}, {stop_event.get(), POLLIN, 0}};
+            const int count = poll(entries, 2, static_cast<int>(std::max<std::int64_t>(0, wait.count())));
+            if (count > 0 && entries[1].revents != 0) return;
+            if (count > 0 && entries[0].revents != 0) serve_one();
+            if (std::chrono::steady_clock::now() >= next_tick) {
+                tick();
+                next_tick += tick_every;
+            }
+        }
+    }
+
+    void serve_one() {
+        const Descriptor client(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        if (client.get() < 0) return;
+        std::string text;
+        try {
+            text = answer(read_line(client.get()));
+        } catch (const std::exception& error) {
+            text = fmt::format("error: {}\n", error.what());
+        }
+        write_all(client.get(), text);
+    }
+
+    const std::string path;
+    const std::function<std::string(std::string_view)> answer;
+    const std::function<void()> tick;
+    const std::chrono::milliseconds tick_every;
+    Descriptor listener, stop_event;
+    std::thread thread;
+};
+
+AdminSocket::AdminSocket(std::string folder, std::function<std::string(std::string_view)> answer, std::function<void()> tick,
+                         std::chrono::milliseconds tick_every)
+    : impl_(std::make_unique<Impl>(std::move(folder), std::move(answer), std::move(tick), tick_every)) {}
+AdminSocket::~AdminSocket() = default;
+
+std::vector<AdminAnswer> ask_servers(const std::string& folder, const std::string& line) {
+    std::vector<AdminAnswer> answers;
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+        const std::string path = entry.path().string();
+        if (entry.path().extension() != ".sock") continue;
+        const Descriptor server(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const sockaddr_un address = address_of(path);
+        if (connect(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+            if (errno == ECONNREFUSED) unlink(path.c_str());  // left behind by a process that was killed
+            continue;
+        }
+        write_all(server.get(), line + "\n");
+        AdminAnswer answer;
+        answer.process = entry.path().stem().string();
+        char buffer[4'096];
+        while (answer.text.size() < answer_bytes_max && ready(server.get(), POLLIN)) {
+            const auto count = read(server.get(), buffer, sizeof buffer);
+            if (count <= 0) break;
+            answer.text.append(buffer, static_cast<std::size_t>(count));
+        }
+        answers.push_back(std::move(answer));
+    }
+    return answers;
+}
+
+}  // namespace loadstone::server::internal

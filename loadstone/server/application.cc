@@ -1,0 +1,201 @@
+#include "loadstone/server/application.h"
+
+#include <fmt/core.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <utility>
+
+#include "loadstone/base/error.h"
+#include "loadstone/base/log.h"
+#include "loadstone/server/config.h"
+#include "loadstone/server/internal/commands.h"
+#include "loadstone/server/server.h"
+
+namespace loadstone::server {
+
+namespace {
+
+// What the command line said of settings, applied after the file and the environment.
+using Given = std::vector<std::pair<const Setting*, std::string>>;
+
+void add_settings(CLI::App& command, const std::vector<Setting>& settings, Given& given, std::string& file) {
+    command.add_option("--config", file, "a TOML file with settings; default: NAME.toml here, if there is one")->type_name("FILE");
+    for (const Setting& setting : settings) {
+        auto* option = command.add_option_function<std::string>(
+            flag_name(setting), [&given, &setting](const std::string& value) { given.emplace_back(&setting, value); },
+            setting.help);
+        option->type_name(setting.hint);
+        const std::string now = setting.get();
+        if (!now.empty()) option->default_str(now);
+        if (!setting.everyday) option->group("");  // hidden: the `settings` command shows them all
+    }
+}
+
+void load(Config& config, const std::vector<Setting>& settings, const Given& given, std::string file,
+          const std::string& program) {
+    if (file.empty()) {
+        std::string variable = program + "_CONFIG";
+        for (char& c : variable) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+        if (const char* named = std::getenv(variable.c_str())) file = named;
+    }
+    if (file.empty() && std::filesystem::exists(program + ".toml")) file = program + ".toml";
+    read_config_file(file, settings);
+    read_environment(settings, program, environ);
+    for (const auto& [setting, value] : given) {
+        try {
+            setting->set(value);
+        } catch (const Error& error) {
+            throw Error(error.code(), fmt::format("{}: {}", flag_name(*setting), error.message()));
+        }
+    }
+    complete(config);
+    const bool json = config.log_format == "json" || (config.log_format == "auto" && isatty(STDERR_FILENO) == 0);
+    log::configure(config.log_level, json ? log::Format::json : log::Format::text);
+}
+
+std::string replace_all(std::string text, std::string_view what, std::string_view with) {
+    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
+        text.replace(at, what.size(), with);
+    }
+    return text;
+}
+
+// Blocks the signals that serve() waits for, before any thread is made.
+sigset_t block_stop_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+    return signals;
+}
+
+void serve(const Config& config, const std::vector<Module>& modules, const std::string& title, const std::string& version,
+           const std::string& greeting, const std::string& called_as) {
+    const sigset_t signals = block_stop_signals();
+    Server server(config, modules, title, version);
+    server.start();
+    if (server.port() != 0) {
+        const bool any = config.http.address == "0.0.0.0" || config.http.address == "::";
+        const std::string url = fmt::format("{}://{}:{}", config.http.tls_certificate.empty() ? "http" : "https",
+                                            any ? "127.0.0.1" : config.http.address, server.port());
+        const std::string text = replace_all(replace_all(greeting, "{url}", url), "{program}", called_as);
+        std::fwrite(text.data(), 1, text.size(), stdout);
+        std::fflush(stdout);
+    }
+    int received = 0;
+    sigwait(&signals, &received);
+    log::info("stopping", {{"signal", received}, {"drain_ms", config.drain.count()}});
+    pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // a second one ends the process at once
+    if (!server.stop()) {
+        log::error("not everything ended in time; what was unfinished has been handed back");
+        std::fflush(nullptr);
+        std::_Exit(1);
+    }
+    log::info("stopped");
+}
+
+}  // namespace
+
+Application::Application(std::string program, std::string title, std::string version)
+    : program_(std::move(program)), title_(std::move(title)), version_(std::move(version)) {}
+
+Application& Application::add(Module module) {
+    modules_.push_back(std::move(module));
+    return *this;
+}
+
+Application& Application::greet_with(std::string text) {
+    greeting_ = std::move(text);
+    return *this;
+}
+
+int Application::run(int argc, char** argv) {
+    Config config;
+    const std::vector<Setting> settings = settings_of(config);
+    Given given;
+    std::string file;
+    std::vector<Module> modules;
+    std::function<void()> chosen;
+
+    CLI::App app(title_, program_);
+    app.set_version_flag("--version", version_);
+    app.require_subcommand(1);
+    const auto command = [&](CLI::App& parent, const std::string& name, const std::string& help, std::function<void()> run) {
+        CLI::App* sub = parent.add_subcommand(name, help);
+        add_settings(*sub, settings, given, file);
+        sub->callback([&chosen, run = std::move(run)] { chosen = run; });
+        return sub;
+    };
+
+    command(app, "serve", "Serve requests and run jobs until SIGTERM",
+            [&] { serve(config, modules, title_, version_, greeting_, argv[0]); });
+    bool plan = false;
+    command(app, "migrate", "Bring the schema up to date", [&] { internal::migrate_command(config, modules, plan); })
+        ->add_flag("--plan", plan, "show what would be done, and do nothing");
+
+    CLI::App* jobs = app.add_subcommand("jobs", "Look at jobs, and try them again");
+    jobs->require_subcommand(1);
+    internal::JobsQuery query;
+    std::int64_t job = 0;
+    auto* list = command(*jobs, "list", "Waiting, running and dead jobs, newest first",
+                         [&] { internal::list_jobs_command(config, query); });
+    list->add_option("--state", query.state, "waiting, running or dead")->check(CLI::IsMember({"waiting", "running", "dead"}));
+    list->add_option("--kind", query.kind, "only this kind");
+    list->add_option("--before", query.before, "only ids below: the next page");
+    list->add_option("--limit", query.limit, "how many")->check(CLI::Range(1, 1'000))->capture_default_str();
+    list->add_flag("--json", query.json, "as JSON");
+    auto* show = command(*jobs, "show", "One job", [&] { internal::show_job_command(config, job, query.json); });
+    show->add_option("id", job, "its id")->required();
+    show->add_flag("--json", query.json, "as JSON");
+    command(*jobs, "retry", "Make a waiting job due now, or put a dead one back",
+            [&] { internal::retry_job_command(config, job); })
+        ->add_option("id", job, "its id")
+        ->required();
+
+    int mails = 20;
+    command(app, "mail", "Mail in the Maildir, newest last", [&] { internal::mail_command(config, mails); })
+        ->add_option("--limit", mails, "how many")
+        ->check(CLI::Range(1, 10'000))
+        ->capture_default_str();
+    bool since_start = false;
+    command(app, "why", "What takes the time: each route and job of the running server, heaviest first",
+            [&] { internal::why_command(config, since_start); })
+        ->add_flag("--since-start", since_start, "not just the last minute");
+    command(app, "settings", "Every setting, its value and what it means",
+            [&] { internal::settings_command(settings, program_); });
+    command(app, "openapi", "The API as OpenAPI 3.1", [&] {
+        const std::string text = net::HttpServer::openapi(routes_of(modules), title_, version_) + "\n";
+        std::fwrite(text.data(), 1, text.size(), stdout);
+    });
+    std::vector<std::string> arguments;
+    for (const Module& module : modules_) {
+        for (const module::OperatorCommand& own : module.commands) {
+            command(app, own.name, own.help, [&] { internal::operator_command(config, own, arguments); })
+                ->add_option("arguments", arguments, "of the command");
+        }
+    }
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        const int status = app.exit(error);
+        return status == 0 ? 0 : 2;
+    }
+    try {
+        load(config, settings, given, file, program_);
+        modules = module::in_dependency_order(modules_);
+        chosen();
+        return 0;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s: %s\n", program_.c_str(), error.what());
+        return 1;
+    }
+}
+
+}  // namespace loadstone::server

@@ -1,0 +1,64 @@
+#pragma once
+// Config: every setting of the server, with its default. A setting has one key, spelt three ways:
+//   campus.toml   listen = "127.0.0.1:8080"      [http] idle_timeout_ms = 75000
+//   environment   CAMPUS_LISTEN                   CAMPUS_HTTP_IDLE_TIMEOUT_MS
+//   command line  --listen                        --http-idle-timeout-ms
+// The command line wins over the environment, the environment over the file. An unknown key or a bad
+// value is an Error invalid_argument that names the key and where it stands.
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "loadstone/base/log.h"
+#include "loadstone/jobs/runner.h"
+#include "loadstone/net/http_server.h"
+#include "loadstone/outbound/mail.h"
+#include "loadstone/store/database.h"
+
+namespace loadstone::server {
+
+enum class Role { all, web, work };
+enum class MetricsAccess { local, everyone, off };
+
+struct Config {
+    std::string data = "./var";
+    Role role = Role::all;
+    int threads = 0;      // event loops; 0: one per core
+    int cpu_threads = 0;  // CPU lane; 0: one per core
+    std::size_t cpu_queue_max = 512;
+    std::chrono::milliseconds drain{20'000};
+    MetricsAccess metrics = MetricsAccess::local;
+    log::Level log_level = log::Level::info;
+    std::string log_format = "auto";  // "text", "json"; auto: text on a terminal
+    net::HttpOptions http;
+    store::DatabaseOptions database;
+    outbound::MailOptions mail;
+    jobs::RunnerOptions jobs;
+};
+
+struct Setting {
+    std::string key;   // "listen", "http.idle_timeout_ms"
+    std::string hint;  // of its value: "HOST:PORT"
+    std::string help;
+    bool everyday = false;  // shown in --help; the rest in --help-all
+    std::function<void(std::string_view value)> set;  // throws invalid_argument saying what is wanted
+    std::function<std::string()> get;
+};
+
+// The settings of `config`, which must outlive them.
+std::vector<Setting> settings_of(Config& config);
+
+// "http.idle_timeout_ms" -> "--http-idle-timeout-ms", "CAMPUS_HTTP_IDLE_TIMEOUT_MS".
+std::string flag_name(const Setting& setting);
+std::string variable_name(const Setting& setting, std::string_view program);
+
+// `file` is read if it is not empty; it must exist then. `environment` gives variables by name.
+void read_config_file(const std::string& file, const std::vector<Setting>& settings);
+void read_environment(const std::vector<Setting>& settings, std::string_view program, char** environment);
+// Defaults that depend on others (database and mail under the data folder, threads).
+void complete(Config& config);
+
+}  // namespace loadstone::server

@@ -1,0 +1,32 @@
+#pragma once
+// The commands of the command line, other than serve. Each prints to stdout and throws Error.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "loadstone/server/config.h"
+#include "loadstone/module/module.h"
+
+namespace loadstone::server::internal {
+
+void migrate_command(const Config& config, const std::vector<Module>& modules, bool plan_only);
+
+struct JobsQuery {
+    std::string state, kind;
+    std::int64_t before = 0;
+    int limit = 50;
+    bool json = false;
+};
+void list_jobs_command(const Config& config, const JobsQuery& query);
+void show_job_command(const Config& config, std::int64_t id, bool json);
+void retry_job_command(const Config& config, std::int64_t id);
+
+// The newest mails of the Maildir, oldest first.
+void mail_command(const Config& config, int limit);
+void why_command(const Config& config, bool since_start);
+void settings_command(const std::vector<Setting>& settings, const std::string& program);
+void operator_command(const Config& config, const module::OperatorCommand& command,
+                      std::vector<std::string> arguments);
+
+}  // namespace loadstone::server::internal

@@ -1,0 +1,275 @@
+#include "loadstone/server/server.h"
+
+#include <fmt/core.h>
+
+#include <deque>
+#include <filesystem>
+#include <mutex>
+#include <utility>
+
+#include "loadstone/admission/bulkhead.h"
+#include "loadstone/admission/rate_limits.h"
+#include "loadstone/attribution/why.h"
+#include "loadstone/base/error.h"
+#include "loadstone/base/log.h"
+#include "loadstone/jobs/queue.h"
+#include "loadstone/jobs/runner.h"
+#include "loadstone/jobs/sql.h"
+#include "loadstone/runtime/event.h"
+#include "loadstone/runtime/task_scope.h"
+#include "loadstone/server/blocking.h"
+#include "loadstone/server/internal/admin_socket.h"
+#include "loadstone/server/internal/system_routes.h"
+#include "loadstone/store/idempotency.h"
+#include "loadstone/store/migrations.h"
+#include "loadstone/store/sql.h"
+
+namespace loadstone::server {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr seconds snapshot_every{10};
+constexpr std::size_t snapshots_kept = 6;  // `why` looks back a minute
+constexpr seconds housekeeping_every{60};
+
+std::vector<std::unique_ptr<jobs::Kind>> kinds_of(const std::vector<Module>& modules) {
+    std::vector<std::unique_ptr<jobs::Kind>> kinds;
+    for (const Module& module : modules) {
+        if (module.jobs == nullptr) continue;
+        Handlers handlers(module.name, kinds);
+        module.jobs(handlers);
+    }
+    return kinds;
+}
+
+// Where a URL's password would be shown.
+std::string without_password(const std::string& url) {
+    const auto scheme = url.find("://");
+    const auto at = url.rfind('@');
+    if (scheme == std::string::npos || at == std::string::npos || at < scheme) return url;
+    const auto colon = url.find(':', scheme + 3);
+    return colon < at ? url.substr(0, colon) + ":***" + url.substr(at) : url;
+}
+
+}  // namespace
+
+std::vector<store::ModuleMigrations> migrations_of(const std::vector<Module>& modules) {
+    std::vector<store::ModuleMigrations> all;
+    all.push_back({"loadstone", store::sql::migrations});
+    all.push_back({"loadstone_jobs", jobs::sql::migrations});
+    for (const Module& module : modules) {
+        if (!module.migrations.empty()) all.push_back({module.name, module.migrations});
+    }
+    return all;
+}
+
+std::vector<std::unique_ptr<net::Route>> routes_of(const std::vector<Module>& modules) {
+    std::vector<std::unique_ptr<net::Route>> routes;
+    Routes own("loadstone", routes);
+    internal::system_routes(own);
+    for (const Module& module : modules) {
+        if (module.routes == nullptr) continue;
+        Routes of_module(module.name, routes);
+        module.routes(of_module);
+    }
+    return routes;
+}
+
+struct Server::Impl {
+    Impl(const Config& server_config, std::vector<Module> all, std::string app_title, std::string app_version)
+        : config(server_config), modules(std::move(all)), title(std::move(app_title)), version(std::move(app_version)),
+          loops({.threads = config.threads, .blocked_after = milliseconds(50)}, registry),
+          cpu({.name = "cpu", .threads = config.cpu_threads, .queue_max = config.cpu_queue_max, .nice = 5}, registry),
+          cpu_lane{cpu}, rate_limits(config.http.rate_limits, config.http.rate_limit_keys_max, registry) {
+        std::filesystem::create_directories(config.data);
+        const auto plan = migrations_of(modules);
+        for (const auto& step : store::migrate(config.database, plan)) {
+            log::info("migrated", {{"module", step.module}, {"step", step.number}, {"title", step.title}});
+        }
+        database = store::open_database(config.database, registry);
+        mailer = outbound::Mailer::open(config.mail, registry);
+        queue = std::make_unique<jobs::Queue>(kinds_of(modules), *database, registry);
+        auto routes = routes_of(modules);
+        system = std::make_unique<internal::SystemState>(registry, *database, config.metrics,
+                                                         net::HttpServer::openapi(routes, title, version));
+        services.add<telemetry::Registry>(registry);
+        services.add<store::Database>(*database);
+        services.add<outbound::Mailer>(*mailer);
+        services.add<jobs::Queue>(*queue);
+        services.add<runtime::CpuLane>(cpu_lane);
+        services.add<admission::RateLimits>(rate_limits);
+        services.add<internal::SystemState>(*system);
+        make_bulkheads();
+        if (config.role != Role::work) {
+            http = std::make_unique<net::HttpServer>(config.http, std::move(routes), request_bulkheads, session_resolver(),
+                                                     loops, services, registry);
+        }
+        if (config.role != Role::web) {
+            runner = std::make_unique<jobs::Runner>(config.jobs, *queue, job_bulkheads, loops, services, registry);
+        }
+        watch_queue_age();
+    }
+    ~Impl() { registry.remove_gauges(this); }
+
+    void make_bulkheads() {
+        add_bulkhead(request_bulkheads, "loadstone", "loadstone", 64, 256, milliseconds(500));
+        for (const Module& module : modules) {
+            const module::Budget& budget = module.budget;
+            add_bulkhead(request_bulkheads, module.name, module.name, budget.requests_max, budget.request_queue_max,
+                         budget.queue_wait_max);
+            // Every seat of the runner may wait here: a job that is claimed does not give up.
+            add_bulkhead(job_bulkheads, module.name, module.name + ".jobs", budget.jobs_max, config.jobs.running_max,
+                         milliseconds(60'000));
+        }
+    }
+    void add_bulkhead(std::map<std::string, admission::Bulkhead*>& of, const std::string& module, std::string name,
+                      std::size_t concurrency, std::size_t queue_max, milliseconds wait) {
+        admission::BulkheadOptions options;
+        options.name = std::move(name);
+        options.concurrency_max = concurrency;
+        options.queue_max = queue_max;
+        options.queue_wait_max = wait;
+        bulkheads.push_back(std::make_unique<admission::Bulkhead>(options, registry));
+        of.emplace(module, bulkheads.back().get());
+    }
+
+    net::SessionResolver session_resolver() const {
+        for (const Module& module : modules) {
+            if (module.sessions) return module.sessions;
+        }
+        return [](Context&, std::string_view) -> Task<std::optional<runtime::Session>> { co_return std::nullopt; };
+    }
+
+    // The age of the oldest runnable job, measured by housekeeping: the queue's objective.
+    void watch_queue_age() {
+        registry.gauge(this, "loadstone_jobs_oldest_due_seconds", "", "How long the oldest runnable job has been due",
+                       [this] { return static_cast<double>(oldest_due_us.load()) / 1e6; });
+    }
+
+    Task<void> housekeeping();
+    std::string answer(std::string_view line);
+    void take_snapshot();
+
+    const Config config;
+    const std::vector<Module> modules;
+    const std::string title, version;
+    telemetry::Registry registry;
+    runtime::Loops loops;
+    runtime::Lane cpu;
+    runtime::CpuLane cpu_lane;
+    admission::RateLimits rate_limits;
+    runtime::Services services;
+    std::unique_ptr<store::Database> database;
+    std::unique_ptr<outbound::Mailer> mailer;
+    std::unique_ptr<jobs::Queue> queue;
+    std::unique_ptr<internal::SystemState> system;
+    std::vector<std::unique_ptr<admission::Bulkhead>> bulkheads;
+    net::Bulkheads request_bulkheads;
+    jobs::JobBulkheads job_bulkheads;
+    std::unique_ptr<net::HttpServer> http;
+    std::unique_ptr<jobs::Runner> runner;
+
+    std::atomic<std::int64_t> oldest_due_us{0};
+    std::atomic<bool> stopping{false};
+    runtime::Event stop_event;
+    runtime::TaskScope background{"housekeeping"};
+
+    const std::chrono::steady_clock::time_point started_at = std::chrono::steady_clock::now();
+    std::deque<telemetry::Snapshot> snapshots;  // of the admin socket's thread
+    std::unique_ptr<internal::AdminSocket> admin;
+};
+
+// Small periodic work of the server itself: the queue's age every second or two, old idempotency
+// records every minute. What fails is logged and tried at the next round.
+Task<void> Server::Impl::housekeeping() {
+    auto prune_at = std::chrono::steady_clock::now() + housekeeping_every;
+    const telemetry::LabelIndex label = registry.add_label(telemetry::LabelKind::job, "loadstone.housekeeping", "loadstone");
+    while (!stopping) {
+        Context context(services, Deadline::in(seconds(10)));
+        context.span().start(label, "loadstone.housekeeping");
+        try {
+            Reader reader = context.reader();
+            const auto age = co_await reader.maybe<std::int64_t>(jobs::sql::oldest_due_age);
+            oldest_due_us = age.value_or(0);
+            if (std::chrono::steady_clock::now() >= prune_at) {
+                const Timestamp older_than = Timestamp::now() - store::idempotency_kept;
+                const auto pruned = co_await context.write(store::prune_idempotency, older_than);
+                if (pruned < static_cast<std::uint64_t>(store::prune_max)) prune_at += housekeeping_every;
+            }
+        } catch (const Error& error) {
+            context.span().failed = true;
+            log::warning("housekeeping failed", {{"error", error.message()}});
+        }
+        registry.shard().record(context.span(), runtime::Loops::cpu_share());
+        const Deadline next = Deadline::in(seconds(2));
+        co_await stop_event.wait(next);
+    }
+}
+
+void Server::Impl::take_snapshot() {
+    snapshots.push_back(registry.snapshot());
+    if (snapshots.size() > snapshots_kept) snapshots.pop_front();
+}
+
+std::string Server::Impl::answer(std::string_view line) {
+    if (line == "why" || line == "why since-start") {
+        const double age = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_at).count();
+        const telemetry::Snapshot* before = line == "why" && !snapshots.empty() ? &snapshots.front() : nullptr;
+        return attribution::to_text(attribution::rank(registry.snapshot(), before, age));
+    }
+    if (line == "metrics") return registry.prometheus();
+    return fmt::format("error: unknown request \"{}\"\n", line);
+}
+
+Server::Server(const Config& config, std::vector<Module> modules, std::string title, std::string version)
+    : impl_(std::make_unique<Impl>(config, std::move(modules), std::move(title), std::move(version))) {}
+
+Server::~Server() = default;
+
+void Server::start() {
+    Impl& impl = *impl_;
+    if (!impl.config.http.rate_limits) log::warning("rate limits are off: for load tests only");
+    impl.loops.start();
+    impl.database->start(impl.loops);
+    impl.background.spawn(impl.loops.executor(0), impl.housekeeping());
+    if (impl.runner) impl.runner->start();
+    if (impl.http) impl.http->start();
+    try {
+        impl.admin = std::make_unique<internal::AdminSocket>(
+            (std::filesystem::path(impl.config.data) / "run").string(), [&impl](std::string_view line) { return impl.answer(line); },
+            [&impl] { impl.take_snapshot(); }, snapshot_every);
+    } catch (const Error& error) {
+        log::warning("no admin socket: `why` will not find this server", {{"error", error.message()}});
+    }
+    log::info("started", {{"database", without_password(impl.config.database.url)},
+                          {"mail", without_password(impl.config.mail.url)},
+                          {"loops", impl.config.threads}});
+    if (impl.http) {
+        log::info("listening", {{"address", fmt::format("{}:{}", impl.config.http.address, impl.http->port())}});
+    }
+}
+
+std::uint16_t Server::port() const noexcept { return impl_->http ? impl_->http->port() : 0; }
+
+bool Server::stop() {
+    Impl& impl = *impl_;
+    const Deadline deadline = Deadline::in(impl.config.drain);
+    impl.system->draining = true;
+    bool ended = true;
+    if (impl.http) ended = impl.http->drain(deadline) && ended;
+    if (impl.runner) ended = impl.runner->stop(deadline) && ended;
+    impl.stopping = true;
+    impl.stop_event.set();
+    ended = impl.background.join_blocking(Deadline::in(seconds(12))) && ended;
+    impl.admin.reset();
+    impl.mailer->stop();
+    if (!ended) return false;
+    impl.database->stop();
+    impl.loops.stop();
+    return true;
+}
+
+}  // namespace loadstone::server

@@ -1,0 +1,61 @@
+#include "loadstone/server/internal/system_routes.h"
+
+#include "loadstone/base/error.h"
+#include "loadstone/store/context_store.h"
+
+namespace loadstone::server::internal {
+
+namespace {
+
+struct Status {
+    std::string status;
+};
+BOOST_DESCRIBE_STRUCT(Status, (), (status))
+
+SystemState& state_of(Context& context) { return context.services().get<SystemState>(); }
+
+// Alive: the loop answers. Nothing else is asked, so that a slow database does not get the process
+// killed by its supervisor.
+Task<Reply<Status>> healthz(Context&) {
+    Reply<Status> reply{{"ok"}};
+    co_return reply;
+}
+
+// Ready: the database takes reads and writes, and the server is not draining.
+Task<Reply<Status>> readyz(Context& context) {
+    SystemState& state = state_of(context);
+    if (state.draining) throw Error(Errc::unavailable, "the server is stopping").with_retry_after(std::chrono::seconds(1));
+    co_await state.database.check(context);
+    Reply<Status> reply{{"ready"}};
+    co_return reply;
+}
+
+bool is_local(const Request& request) {
+    const std::string_view address = request.address();
+    const bool loopback = address.starts_with("127.") || address == "::1" || address.starts_with("::ffff:127.");
+    // Behind a proxy on this host every client would look local.
+    return loopback && request.header("forwarded").empty() && request.header("x-forwarded-for").empty();
+}
+
+Task<Response> metrics(Context& context, const Request& request) {
+    SystemState& state = state_of(context);
+    const bool allowed = state.metrics == MetricsAccess::everyone ||
+                         (state.metrics == MetricsAccess::local && is_local(request));
+    if (!allowed) throw Error(Errc::not_found, "no such resource");
+    co_return net::text_response(state.registry.prometheus(), "text/plain; version=0.0.4; charset=utf-8");
+}
+
+Task<Response> openapi(Context& context) {
+    co_return net::text_response(state_of(context).openapi, "application/json");
+}
+
+}  // namespace
+
+void system_routes(Routes& routes) {
+    routes.get("/healthz", healthz).summary_is("Whether the process lives").open_to_all();
+    routes.get("/readyz", readyz).summary_is("Whether requests can be served").open_to_all().within(std::chrono::seconds(2));
+    routes.get("/metrics", metrics).summary_is("Prometheus text format").open_to_all();
+    routes.get("/openapi.json", openapi).summary_is("This description").open_to_all();
+}
+
+}  // namespace loadstone::server::internal
