@@ -45,7 +45,7 @@ public:
     void start();
     // Claims no more, lets running jobs end until the deadline, cancels the rest, hands back what is
     // unfinished, signs off. Blocking, from outside the loops. False if a handler would not end: its
-    job has been handed back, but the loops must not be torn down under it.
+    // job has been handed back, but the loops must not be torn down under it.
     bool stop(runtime::Deadline deadline);
 
     struct Impl;

@@ -8,6 +8,7 @@
 
 #include "loadstone/module/module.h"
 #include "loadstone/server/config.h"
+#include "loadstone/store/migrations.h"
 
 namespace loadstone::server {
 
