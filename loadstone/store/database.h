@@ -41,9 +41,16 @@ struct DatabaseOptions {
 // A transaction body: runs the command and keeps its result in a place of its own. May run again.
 using TxBody = std::function<Task<void>(Tx&)>;
 
+namespace internal {
+class KeysInProgress;
+}
+
 class Database {
 public:
-    virtual ~Database() = default;
+    Database();
+    Database(const Database&) = delete;
+    Database& operator=(const Database&) = delete;
+    virtual ~Database();
 
     virtual Dialect dialect() const noexcept = 0;
     // The connection for single reads of the calling loop.
@@ -67,6 +74,12 @@ public:
     // coalesced, outside of any transaction.
     virtual void listen(std::string_view channel, std::function<void()> woken) = 0;
     virtual void notify(std::string_view channel) = 0;
+
+    // For write_once() (context_store.h).
+    internal::KeysInProgress& keys_in_progress() noexcept { return *keys_in_progress_; }
+
+private:
+    std::unique_ptr<internal::KeysInProgress> keys_in_progress_;
 };
 
 // Opens (SQLite: creates the file if missing) or prepares to connect. Errors: invalid_argument for

@@ -17,6 +17,9 @@ struct ModuleMigrations {
     std::span<const Migration> steps;
 };
 
+// The store's own tables, as module "loadstone". The program lists it first.
+ModuleMigrations store_migrations();
+
 struct PlannedStep {
     std::string module;
     int number;
@@ -24,10 +27,12 @@ struct PlannedStep {
     std::string sql;
 };
 
-// What migrate() would do, in order. Throws conflict if the database holds a step that is unknown
-// here (a newer schema) or one whose text has changed.
+// What migrate() would do, in order: module by module as given, each by number. Throws conflict if
+// the database holds a step that is unknown here (a newer schema) or one whose text has changed.
+// Creates nothing.
 std::vector<PlannedStep> plan_migrations(const DatabaseOptions& options, std::span<const ModuleMigrations> modules);
-// Applies the plan; returns what it did. Blocking, with connections of its own.
+// Applies the plan; returns what it did: of several processes at once, each step is done, and
+// returned, by one. Blocking, with connections of its own.
 std::vector<PlannedStep> migrate(const DatabaseOptions& options, std::span<const ModuleMigrations> modules);
 
 }  // namespace loadstone::store

@@ -31,8 +31,8 @@ inline constexpr std::string_view create_migrations_table =
     "module text not null, number integer not null, title text not null, checksum text not null, "
     "applied_at bigint not null, primary key (module, number))";
 
-// A connection of its own, blocking. Every wait is bounded (SQLite: busy_timeout; PostgreSQL:
-// connect_timeout, and `lock_wait_max` for the lock). Errors as of Connection::run, naming the step.
+// A connection of its own, blocking. Every wait is bounded (connect_timeout, and `lock_wait_max` for
+// the lock: unavailable). Errors as of Connection::run, naming the step.
 class SchemaSession {
 public:
     static constexpr std::chrono::seconds lock_wait_max{60};

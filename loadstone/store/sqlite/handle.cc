@@ -1,0 +1,334 @@
+#include "loadstone/store/sqlite/handle.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "loadstone/base/assert.h"
+#include "loadstone/store/internal/query_labels.h"
+#include "loadstone/store/sqlite/errors.h"
+#include "loadstone/store/sqlite/statement_row.h"
+#include "loadstone/telemetry/tsc.h"
+
+namespace loadstone::store::sqlite {
+
+namespace {
+
+// Counts a statement on the context's span and in the thread's shard, however it ends.
+class Account {
+public:
+    Account(telemetry::Registry& registry, Context& context, telemetry::LabelIndex label)
+        : registry_(&registry), context_(&context), label_(label), started_(telemetry::tsc()) {}
+    Account(const Account&) = delete;
+    Account& operator=(const Account&) = delete;
+    ~Account() {
+        if (dropped_) return;
+        const std::uint64_t ns = telemetry::tsc_to_ns(telemetry::tsc() - started_);
+        context_->span().used_query(label_, ns, rows);
+        registry_->shard().record_query(label_, ns, rows, !finished);
+    }
+    // The statement will run again and count then.
+    void drop() noexcept { dropped_ = true; }
+
+    std::uint64_t rows = 0;
+    bool finished = false;
+
+private:
+    telemetry::Registry* registry_;
+    Context* context_;
+    telemetry::LabelIndex label_;
+    std::uint64_t started_;
+    bool dropped_ = false;
+};
+
+}  // namespace
+
+// While it lives, the statement runs on behalf of a context.
+struct Handle::RunScope {
+    RunScope(Handle& handle, sqlite3_stmt* statement, Context& context, const RunLimits& limits)
+        : handle_(handle), statement_(statement) {
+        handle.running_.context = &context;
+        handle.running_.steps_left = limits.steps_max;
+        handle.running_.stopped = Stopped::no;
+        handle.running_.busy_until = {};
+        if (limits.busy_wait.count() > 0) {
+            handle.running_.busy_until = std::chrono::steady_clock::now() + limits.busy_wait;
+        }
+    }
+    RunScope(const RunScope&) = delete;
+    RunScope& operator=(const RunScope&) = delete;
+    ~RunScope() {
+        sqlite3_reset(statement_);
+        handle_.running_.context = nullptr;
+    }
+
+    Handle& handle_;
+    sqlite3_stmt* statement_;
+};
+
+Handle::Handle(const FileOptions& file, Access access) : file_(&file) {
+    const int mode = access == Access::read_only ? SQLITE_OPEN_READONLY
+                                                 : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    const int code = sqlite3_open_v2(file.path.c_str(), &db_, mode | SQLITE_OPEN_NOMUTEX, file.vfs);
+    if (code != SQLITE_OK) {
+        const int extended = db_ == nullptr ? code : sqlite3_extended_errcode(db_);
+        const Error error = error_of(extended, db_, "open", file.path);
+        sqlite3_close_v2(db_);
+        throw error;
+    }
+    sqlite3_extended_result_codes(db_, 1);
+    sqlite3_busy_handler(db_, &Handle::on_busy, this);
+    sqlite3_progress_handler(db_, file.check_steps, &Handle::on_progress, this);
+    sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    sqlite3_db_config(db_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+    sqlite3_set_authorizer(db_, &Handle::on_prepare, this);
+}
+
+Handle::~Handle() {
+    for (const Prepared& prepared : cache_) sqlite3_finalize(prepared.statement);
+    for (const auto& [text, statement] : own_) sqlite3_finalize(statement);
+    sqlite3_close_v2(db_);
+}
+
+int Handle::on_progress(void* self) {
+    Handle& handle = *static_cast<Handle*>(self);
+    Running& running = handle.running_;
+    if (running.context == nullptr) return 0;
+    if (running.steps_left != RunLimits::unlimited) {
+        running.steps_left -= handle.file_->check_steps;
+        if (running.steps_left <= 0) running.stopped = Stopped::budget;
+    }
+    if (running.context->deadline().passed()) running.stopped = Stopped::deadline;
+    if (running.context->is_cancelled()) running.stopped = Stopped::cancelled;
+    return running.stopped == Stopped::no ? 0 : 1;
+}
+
+int Handle::on_busy(void* self, int attempts) {
+    const Running& running = static_cast<Handle*>(self)->running_;
+    if (std::chrono::steady_clock::now() >= running.busy_until) return 0;
+    if (running.context != nullptr &&
+        (running.context->deadline().passed() || running.context->is_cancelled())) {
+        return 0;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(std::min(attempts + 1, 10)));
+    return 1;
+}
+
+// Transactions are the store's, and so are the connection's settings.
+int Handle::on_prepare(void* self, int action, const char* /*first*/, const char* second,
+                       const char* /*database*/, const char* /*trigger*/) {
+    if (!static_cast<Handle*>(self)->preparing_application_) return SQLITE_OK;
+    switch (action) {
+        case SQLITE_TRANSACTION:
+        case SQLITE_SAVEPOINT:
+        case SQLITE_ATTACH:
+        case SQLITE_DETACH: return SQLITE_DENY;
+        case SQLITE_PRAGMA: return second == nullptr ? SQLITE_OK : SQLITE_DENY;
+        default: return SQLITE_OK;
+    }
+}
+
+sqlite3_stmt* Handle::compile(std::string_view sql, std::string_view name) {
+    sqlite3_stmt* statement = nullptr;
+    const char* rest = nullptr;
+    const int code = sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &statement, &rest);
+    if (code != SQLITE_OK) {
+        last_failure_ = code;
+        throw error_of(code, db_, name, file_->path);
+    }
+    const auto used = static_cast<std::size_t>(rest - sql.data());
+    if (statement == nullptr || sql.find_first_not_of(" \t\r\n;", used) != std::string_view::npos) {
+        sqlite3_finalize(statement);
+        throw Error(Errc::internal, fmt::format("{}: not one statement", name));
+    }
+    return statement;
+}
+
+Prepared& Handle::prepare(const StatementRef& statement) {
+    const auto found = by_identity_.find(statement.identity);
+    if (found != by_identity_.end()) {
+        cache_.splice(cache_.begin(), cache_, found->second);
+        Prepared& prepared = cache_.front();
+        if (statement.sqlite == sqlite3_sql(prepared.statement)) return prepared;
+        // Another statement at the address of one that is gone.
+        sqlite3_finalize(prepared.statement);
+        by_identity_.erase(found);
+        cache_.pop_front();
+    }
+    preparing_application_ = true;
+    struct Off {
+        bool& flag;
+        ~Off() { flag = false; }
+    } off{preparing_application_};
+    Prepared prepared;
+    prepared.statement = compile(statement.sqlite, statement.name);
+    const int parameters = sqlite3_bind_parameter_count(prepared.statement);
+    if (parameters != statement.parameters) {
+        sqlite3_finalize(prepared.statement);
+        throw Error(Errc::internal, fmt::format("{}: the text has {} parameters, its declaration {}",
+                                                statement.name, parameters, statement.parameters));
+    }
+    prepared.identity = statement.identity;
+    prepared.label = internal::query_label(*file_->registry, statement.name);
+    if (cache_.size() >= statements_max) {
+        sqlite3_finalize(cache_.back().statement);
+        by_identity_.erase(cache_.back().identity);
+        cache_.pop_back();
+    }
+    cache_.push_front(prepared);
+    by_identity_[statement.identity] = cache_.begin();
+    return cache_.front();
+}
+
+void Handle::bind(sqlite3_stmt* statement, std::span<const Value> values) {
+    int index = 0;
+    for (const Value& value : values) {
+        ++index;
+        // A null pointer would bind null.
+        const char* data = value.text.data() == nullptr ? "" : value.text.data();
+        int code = SQLITE_OK;
+        switch (value.kind) {
+            case ValueKind::null: code = sqlite3_bind_null(statement, index); break;
+            case ValueKind::boolean:
+            case ValueKind::integer:
+                code = sqlite3_bind_int64(statement, index, value.integer);
+                break;
+            case ValueKind::real: code = sqlite3_bind_double(statement, index, value.real); break;
+            case ValueKind::text:
+                code = sqlite3_bind_text64(statement, index, data, value.text.size(), SQLITE_STATIC,
+                                           SQLITE_UTF8);
+                break;
+            case ValueKind::bytes:
+                code = sqlite3_bind_blob64(statement, index, data, value.text.size(), SQLITE_STATIC);
+                break;
+        }
+        if (code != SQLITE_OK) throw error_of(code, db_, "a parameter", file_->path);
+    }
+}
+
+void Handle::fail(int code, const Context& context, std::string_view name) {
+    last_failure_ = code;
+    if (primary(code) == SQLITE_INTERRUPT) {
+        if (running_.stopped == Stopped::cancelled) {
+            throw Error(Errc::cancelled, fmt::format("{}: cancelled", name));
+        }
+        throw Error(Errc::deadline_exceeded, fmt::format("{}: stopped at the deadline", name));
+    }
+    if (primary(code) == SQLITE_BUSY) {
+        if (context.is_cancelled()) throw Error(Errc::cancelled, fmt::format("{}: cancelled", name));
+        if (context.deadline().passed()) {
+            throw Error(Errc::deadline_exceeded,
+                        fmt::format("{}: {} was locked by another process until the deadline", name,
+                                    file_->path));
+        }
+    }
+    throw error_of(code, db_, name, file_->path);
+}
+
+Handle::Outcome Handle::run(Context& context, const StatementRef& statement,
+                            std::span<const Value> values, RowSink sink, const RunLimits& limits) {
+    LOADSTONE_ASSERT(values.size() == static_cast<std::size_t>(statement.parameters),
+                     "a statement is given as many values as it has parameters");
+    Prepared& prepared = prepare(statement);
+    const RunScope scope(*this, prepared.statement, context, limits);
+    bind(prepared.statement, values);
+    Account account(*file_->registry, context, prepared.label);
+    const auto changes_before = statement.writes ? sqlite3_total_changes64(db_) : 0;
+    const StatementRow row(statement.name, prepared);
+    std::uint64_t seen = 0;
+    int code = sqlite3_step(prepared.statement);
+    if (code == SQLITE_ROW) {
+        const int reprepared =
+            sqlite3_stmt_status(prepared.statement, SQLITE_STMTSTATUS_REPREPARE, 0);
+        if (reprepared != prepared.reprepared) {
+            prepared.reprepared = reprepared;
+            prepared.verified = {};
+        }
+    }
+    for (; code == SQLITE_ROW; code = sqlite3_step(prepared.statement)) {
+        if (++seen <= limits.rows_skipped) continue;
+        account.rows = seen;
+        sink(row);
+    }
+    Outcome outcome;
+    outcome.result.rows = std::max(seen, limits.rows_skipped);
+    if (code == SQLITE_DONE) {
+        account.finished = true;
+        outcome.result.rows = seen;
+        if (statement.writes && sqlite3_total_changes64(db_) != changes_before) {
+            outcome.result.affected = static_cast<std::uint64_t>(sqlite3_changes64(db_));
+        }
+        return outcome;
+    }
+    if (primary(code) == SQLITE_INTERRUPT && running_.stopped == Stopped::budget) {
+        account.drop();
+        outcome.ended = Ended::over_budget;
+        return outcome;
+    }
+    if (primary(code) == SQLITE_BUSY && limits.busy_wait.count() == 0 && !statement.writes) {
+        account.drop();
+        outcome.ended = Ended::busy;
+        return outcome;
+    }
+    fail(code, context, statement.name);
+}
+
+sqlite3_stmt* Handle::own(const char* text) {
+    sqlite3_stmt*& statement = own_[text];
+    if (statement == nullptr) statement = compile(text, text);
+    return statement;
+}
+
+int Handle::control(const char* text, std::chrono::milliseconds busy_wait) {
+    sqlite3_stmt* statement = nullptr;
+    running_.busy_until = std::chrono::steady_clock::now() + busy_wait;
+    try {
+        statement = own(text);
+    } catch (const Error&) {
+        return last_failure_;
+    }
+    int code = SQLITE_ROW;
+    while (code == SQLITE_ROW) code = sqlite3_step(statement);
+    sqlite3_reset(statement);
+    if (code == SQLITE_DONE) return SQLITE_OK;
+    last_failure_ = code;
+    return code;
+}
+
+void Handle::require(const char* text, std::chrono::milliseconds busy_wait) {
+    const int code = control(text, busy_wait);
+    if (code != SQLITE_OK) throw error_of(code, db_, text, file_->path);
+}
+
+// The first column of the first row; null if there is none, or no such statement.
+template <class Read>
+auto Handle::first(const char* text, Read read) -> std::optional<decltype(read(nullptr))> {
+    try {
+        sqlite3_stmt* statement = own(text);
+        std::optional<decltype(read(nullptr))> value;
+        if (sqlite3_step(statement) == SQLITE_ROW &&
+            sqlite3_column_type(statement, 0) != SQLITE_NULL) {
+            value = read(statement);
+        }
+        sqlite3_reset(statement);
+        return value;
+    } catch (const Error&) {
+        return std::nullopt;
+    }
+}
+
+std::optional<std::int64_t> Handle::integer(const char* text) {
+    return first(text, [](sqlite3_stmt* statement) -> std::int64_t {
+        return sqlite3_column_int64(statement, 0);
+    });
+}
+
+std::optional<std::string> Handle::text(const char* text) {
+    return first(text, [](sqlite3_stmt* statement) -> std::string {
+        return reinterpret_cast<const char*>(sqlite3_column_text(statement, 0));
+    });
+}
+
+}  // namespace loadstone::store::sqlite

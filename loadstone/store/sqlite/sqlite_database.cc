@@ -1,0 +1,142 @@
+// The SQLite backend put together: one writer (writer.h), readers for each loop (readers.h), and a
+// thread that ends what waits in the write queue beyond its deadline.
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "loadstone/base/error.h"
+#include "loadstone/store/internal/backend.h"
+#include "loadstone/store/internal/url.h"
+#include "loadstone/store/sqlite/counting_vfs.h"
+#include "loadstone/store/sqlite/readers.h"
+#include "loadstone/store/sqlite/writer.h"
+
+namespace loadstone::store {
+
+namespace {
+
+using namespace sqlite;  // NOLINT(google-build-using-namespace)
+
+constexpr std::chrono::milliseconds expire_every{10};
+constexpr int check_steps_max = 1'000;
+
+constexpr Query alive{.name = "store.alive",
+                      .sqlite = "select count(*) from sqlite_master",
+                      .postgres = "select 1::bigint",
+                      .parameters = 0};
+
+// SQLite's own memory statistics cost a lock that all threads share. Only before its first use.
+void configure_library() {
+    static const int code = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    static_cast<void>(code);
+}
+
+class SqliteDatabase final : public Database {
+public:
+    SqliteDatabase(const DatabaseOptions& options, telemetry::Registry& registry)
+        : vfs_(registry.counter("loadstone_store_fsyncs_total",
+                                telemetry::metric_label("database", "sqlite"),
+                                "Calls of fsync for the database's files")),
+          file_(file_options(options, registry)),
+          writer_(file_, writer_options(options)),
+          readers_(file_, reader_options(options)) {}
+    ~SqliteDatabase() override { stop(); }
+
+    Dialect dialect() const noexcept override { return Dialect::sqlite; }
+
+    Connection& read_connection() override {
+        if (writer_.on_lane()) {
+            throw Error(Errc::internal, "a transaction reads through its Tx, not through a Reader");
+        }
+        return readers_.of_this_loop();
+    }
+
+    Task<void> transact(Context& context, TxBody body) override {
+        return writer_.transact(context, std::move(body));
+    }
+
+    void start(runtime::Loops& loops) override {
+        readers_.start(loops);
+        writer_.start();
+        expirer_ = std::thread([this] { expire(); });
+    }
+
+    void stop() override {
+        {
+            const std::scoped_lock lock(mutex_);
+            stopping_ = true;
+        }
+        stop_.notify_all();
+        if (expirer_.joinable()) expirer_.join();
+        writer_.stop();
+        readers_.stop();
+    }
+
+    Task<void> check(Context& context) override {
+        Reader reader(context, read_connection());
+        co_await reader.one<std::int64_t>(alive);
+        co_await writer_.check(context);
+    }
+
+    Task<Timestamp> now(Context& /*context*/) override { co_return Timestamp::now(); }
+
+    void listen(std::string_view /*channel*/, std::function<void()> woken) override {
+        writer_.listen(std::move(woken));
+    }
+    // The commit itself tells the other processes.
+    void notify(std::string_view /*channel*/) override {}
+
+private:
+    FileOptions file_options(const DatabaseOptions& options, telemetry::Registry& registry) const {
+        FileOptions file;
+        file.path = internal::sqlite_path(options.url);
+        file.vfs = vfs_.name();
+        file.registry = &registry;
+        file.check_steps = static_cast<int>(
+            std::min<std::uint64_t>(options.inline_steps_max, check_steps_max));
+        return file;
+    }
+    static WriterOptions writer_options(const DatabaseOptions& options) {
+        WriterOptions writer;
+        writer.group_max = options.group_commit ? options.group_max : 1;
+        writer.queue_max = options.write_queue_max;
+        writer.busy_timeout = options.busy_timeout;
+        return writer;
+    }
+    static ReaderOptions reader_options(const DatabaseOptions& options) {
+        ReaderOptions reader;
+        reader.inline_steps_max = options.inline_steps_max;
+        reader.threads = options.reader_threads;
+        reader.busy_timeout = options.busy_timeout;
+        return reader;
+    }
+
+    void expire() {
+        pthread_setname_np(pthread_self(), "store-expirer");
+        std::unique_lock lock(mutex_);
+        while (!stop_.wait_for(lock, expire_every, [this] { return stopping_; })) writer_.expire();
+    }
+
+    CountingVfs vfs_;
+    const FileOptions file_;
+    Writer writer_;
+    Readers readers_;
+    std::mutex mutex_;
+    std::condition_variable stop_;
+    bool stopping_ = false;
+    std::thread expirer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Database> internal::open_sqlite(const DatabaseOptions& options,
+                                                telemetry::Registry& registry) {
+    configure_library();
+    return std::make_unique<SqliteDatabase>(options, registry);
+}
+
+}  // namespace loadstone::store
