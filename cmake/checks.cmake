@@ -1,4 +1,4 @@
-# What spans libraries: tests/<folder>, bench/, examples/, tools/.
+# What spans libraries: tests/<folder> and bench/micro.
 
 get_property(libraries GLOBAL PROPERTY LOADSTONE_LIBRARIES)
 set(tests ${CMAKE_CURRENT_SOURCE_DIR}/tests)

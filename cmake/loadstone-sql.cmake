@@ -31,6 +31,7 @@ function(loadstone_sql target folder)
             COMMENT "sql ${path}"
             VERBATIM)
         target_sources(${target} PRIVATE ${header})
+        set_property(GLOBAL APPEND PROPERTY LOADSTONE_GENERATED ${header})
     endforeach()
     if(owners)
         target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/gen)

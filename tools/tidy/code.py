@@ -11,13 +11,15 @@ VAGUE = re.compile(r"(?:^|_)(utils?|commons?|helpers?|core|managers?|misc)(?:_|$
 
 @dataclass(frozen=True)
 class Ban:
-    """What is not written, and what is written instead. `where` are path prefixes, `but` those that are exempt."""
+    """What is not written, and what is written instead. `where` are path prefixes, `but` those that are exempt, and
+    `tests` says whether it holds in tests too."""
 
     pattern: str
     what: str
     instead: str
     where: tuple = ("loadstone/", "campus/", "tests/", "bench/", "examples/")
     but: tuple = ()
+    tests: bool = True
 
 
 PRODUCT = ("loadstone/", "campus/")
@@ -31,7 +33,7 @@ BANS = (
     Ban(r"\b(strcpy|strcat|sprintf|vsprintf|gets|strtok)\s*\(", "an unbounded C string function",
         "std::string, or fmt::format_to_n into a bound"),
     Ban(r"\b(std::)?(atoi|atol|atoll|atof|stoi|stol|stoll|stoul|stoull|stof|stod)\s*\(", "atoi and stoi",
-        "std::from_chars, with the whole text consumed"),
+        "std::from_chars, with the whole text consumed", tests=False),
     Ban(r"\bstd::(basic_)?regex\b|\bstd::regex_\w+", "std::regex", "a hand-written parser: std::regex has no bound on stack or time"),
     Ban(r"(?<![\w.>])(std::)?v?f?printf\s*\(", "printf", "loadstone/base/log.h, or fmt::print in a command", PRODUCT),
     Ban(r"\bstd::(cout|cerr|clog)\b", "an output stream in a library", "loadstone/base/log.h", PRODUCT,
@@ -55,6 +57,8 @@ def check_bans(sources):
     for source in sources:
         for ban in BANS:
             if not source.path.startswith(ban.where) or (ban.but and source.path.startswith(ban.but)):
+                continue
+            if source.is_test and not ban.tests:
                 continue
             for match in re.finditer(ban.pattern, source.code):
                 yield Finding(source.path, source.line(match.start()), "banned", f"{ban.what}: use {ban.instead}")

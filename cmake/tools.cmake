@@ -1,0 +1,61 @@
+# Tests of the tools, the house rules over the tree, public headers one by one, the installed package.
+
+# headers_alone: each header of loadstone/ and campus/ compiles by itself, without the precompiled ones: an empty unit each.
+file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}
+    ${CMAKE_CURRENT_SOURCE_DIR}/loadstone/*.h ${CMAKE_CURRENT_SOURCE_DIR}/campus/*.h)
+set(units)
+foreach(header IN LISTS headers)
+    set(unit ${CMAKE_BINARY_DIR}/headers_alone/${header}.cc)
+    file(CONFIGURE OUTPUT ${unit} CONTENT "#include \"@header@\"\n" @ONLY)
+    list(APPEND units ${unit})
+endforeach()
+if(units)
+    add_library(headers_alone OBJECT EXCLUDE_FROM_ALL ${units})
+    # Not the libraries: their sources need not be compiled for this.
+    target_link_libraries(headers_alone PRIVATE
+        loadstone_options Boost::headers fmt::fmt tl::expected PostgreSQL::PostgreSQL)
+    target_compile_options(headers_alone PRIVATE -O0 -g0)
+endif()
+
+# What a file must find before it can be looked at by itself, as clang-tidy does.
+get_property(generated GLOBAL PROPERTY LOADSTONE_GENERATED)
+add_custom_target(lint_inputs DEPENDS ${generated})
+foreach(kind plain asio test test_asio)
+    if(TARGET loadstone_pch_${kind})
+        add_dependencies(lint_inputs loadstone_pch_${kind})
+    endif()
+endforeach()
+
+if(NOT LOADSTONE_TESTS)
+    return()
+endif()
+
+function(loadstone_python_test name label)
+    add_test(NAME ${name} COMMAND ${LOADSTONE_PYTHON} -B ${ARGN})
+    set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 60)
+endfunction()
+
+set(tools ${CMAKE_CURRENT_SOURCE_DIR}/tools)
+loadstone_python_test(sqlgen_test tidy ${tools}/sqlgen/sqlgen_test.py)
+loadstone_python_test(tidy_test tidy ${tools}/tidy/tidy_test.py)
+loadstone_python_test(tidy tidy ${tools}/tidy/tidy.py ${CMAKE_CURRENT_SOURCE_DIR})
+if(units)
+    add_test(NAME headers_alone COMMAND ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --target headers_alone)
+    set_tests_properties(headers_alone PROPERTIES LABELS tidy TIMEOUT 600 RUN_SERIAL ON)
+endif()
+
+# Examples are part of the tree and, each by itself, users of the installed package. In the tree, find_package(loadstone)
+# finds this stub: the targets exist already.
+file(WRITE ${CMAKE_BINARY_DIR}/in_tree/loadstone-config.cmake "set(loadstone_FOUND TRUE)\n")
+set(loadstone_DIR ${CMAKE_BINARY_DIR}/in_tree)
+file(GLOB examples CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/examples/*/CMakeLists.txt)
+foreach(example IN LISTS examples)
+    get_filename_component(folder ${example} DIRECTORY)
+    get_filename_component(name ${folder} NAME)
+    add_subdirectory(${folder} ${CMAKE_BINARY_DIR}/examples/${name})
+    add_test(NAME install.${name} COMMAND ${CMAKE_COMMAND}
+        -D BUILD=${CMAKE_BINARY_DIR} -D EXAMPLE=${folder} -D WORK=${CMAKE_BINARY_DIR}/install_test/${name}
+        -D COMPILER=${CMAKE_CXX_COMPILER} -D "LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER}" -D "SANITIZE=${LOADSTONE_SANITIZE}"
+        -P ${CMAKE_CURRENT_SOURCE_DIR}/cmake/install_test.cmake)
+    set_tests_properties(install.${name} PROPERTIES LABELS install TIMEOUT 600 RESOURCE_LOCK install)
+endforeach()
