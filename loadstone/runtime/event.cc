@@ -48,9 +48,10 @@ Event::Event() : impl_(std::make_shared<Impl>()) {}
 Event::~Event() = default;
 
 void Event::set() {
-    std::lock_guard lock(impl_->mutex);
-    impl_->set.store(true, std::memory_order_release);
-    while (auto* waiter = static_cast<EventWaiter*>(impl_->waiters.pop())) {
+    const std::shared_ptr<Impl> impl = impl_;  // who is woken may destroy the event at once
+    std::lock_guard lock(impl->mutex);
+    impl->set.store(true, std::memory_order_release);
+    while (auto* waiter = static_cast<EventWaiter*>(impl->waiters.pop())) {
         waiter->queued = false;
         waiter->woken = true;
         waiter->ring();

@@ -1,5 +1,6 @@
 #pragma once
-// Event: set from any thread, awaited by tasks. Stays set until reset.
+// Event: set from any thread, awaited by tasks. Stays set until reset. A waiter that was woken may
+// destroy it while set() has not yet returned.
 
 #include <memory>
 

@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 // waits is one compare-and-swap, and neither can miss a waiter. Invariants:
 //   1. waiting > 0 implies in use == permits: a permit that comes free goes to the first waiter.
 //   2. waiting changes only under the mutex and is the length of the queue whenever it is free.
-struct Semaphore::Impl {
+struct Semaphore::Impl : std::enable_shared_from_this<Semaphore::Impl> {
     static constexpr std::uint64_t one_waiter = std::uint64_t{1} << 32;
     static std::uint64_t in_use(std::uint64_t word) { return word & (one_waiter - 1); }
     static std::uint64_t waiting(std::uint64_t word) { return word >> 32; }
@@ -101,6 +101,7 @@ void Semaphore::Impl::release() noexcept {
             }
             continue;
         }
+        const std::shared_ptr<Impl> self = shared_from_this();  // who is granted may destroy it
         std::lock_guard lock(mutex);
         if (auto* waiter = static_cast<SemaphoreWaiter*>(queue.pop())) {
             state.fetch_sub(one_waiter, std::memory_order_relaxed);
