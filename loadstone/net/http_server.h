@@ -3,11 +3,14 @@
 // A request passes: limits -> router -> rate limit -> session and CSRF -> bulkhead -> handler.
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "loadstone/admission/bulkhead.h"

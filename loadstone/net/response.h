@@ -36,7 +36,8 @@ template <class T>
 Response json_response(int status, const T& value) {
     Response response;
     response.status = status;
-    response.body = to_json(value);
+    response.body.reserve(256);  // most answers, in one allocation
+    write_json(response.body, type_info<T>(), &value);
     return response;
 }
 // RFC 9457 problem details: type, title, status, detail, and where known field, request_id.

@@ -6,16 +6,21 @@
 //   Parameters<T>   the query string as a described struct; members optional<> or defaulted
 //   const Request&  the request itself
 
+#include <array>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
-#include "loadstone/admission/bulkhead.h"
-#include "loadstone/admission/rate_limiter.h"
+#include "loadstone/base/assert.h"
+#include "loadstone/base/describe.h"
 #include "loadstone/net/check.h"
 #include "loadstone/net/request.h"
 #include "loadstone/net/response.h"
@@ -47,10 +52,31 @@ struct Parameters {
     const T* operator->() const noexcept { return &value; }
 };
 
-// What the router has matched: path parameters in order, as decoded text.
+// The texts of a pattern's {parameters} in order, percent-decoded once (an encoded slash stays "%2F").
+class PathParameters {
+public:
+    static constexpr std::size_t count_max = 8;
+
+    std::size_t size() const noexcept { return size_; }
+    std::string_view at(std::size_t index) const noexcept {
+        LOADSTONE_ASSERT(index < size_, "a handler takes as many Path<> as its pattern has parameters");
+        return texts_[index];
+    }
+    void push(std::string_view text) noexcept {
+        LOADSTONE_ASSERT(size_ < count_max, "the router has checked how many parameters a pattern has");
+        texts_[size_++] = text;
+    }
+    void truncate(std::size_t size) noexcept { size_ = size; }
+
+private:
+    std::array<std::string_view, count_max> texts_;
+    std::size_t size_ = 0;
+};
+
+// What the router has matched.
 struct Matched {
     const Request& request;
-    std::vector<std::string_view> parameters;
+    PathParameters parameters;
 };
 
 using Handler = std::function<Task<Response>(Context&, const Matched&)>;
@@ -67,6 +93,7 @@ struct RouteTypes {
     std::vector<Check::Rule> rules;
     std::vector<const TypeInfo*> path;
     const TypeInfo* parameters = nullptr;
+    bool takes_request = false;
     const TypeInfo* reply = nullptr;
     int reply_status = 200;
 };
@@ -101,7 +128,8 @@ struct Route {
 
 namespace internal {
 
-// Throws Error: 400-class problems of the body, 422 of its content (error_status.cc).
+// All throw Error (http_error.h): 400 for a body that is not JSON, 422 for what is in it or in the
+// query string, 404 for a path that cannot name anything.
 void read_body(const Request& request, const TypeInfo& type, void* object);
 void throw_failures(const Check& check);
 void read_path_value(std::string_view text, const TypeInfo& type, void* object);
@@ -163,7 +191,7 @@ struct Input<Parameters<T>> {
 template <>
 struct Input<Request> {
     static const Request& get(const Matched& matched, std::size_t&) { return matched.request; }
-    static void describe(RouteTypes&) {}
+    static void describe(RouteTypes& types) { types.takes_request = true; }
 };
 
 template <class T>
