@@ -59,3 +59,12 @@ foreach(example IN LISTS examples)
         -P ${CMAKE_CURRENT_SOURCE_DIR}/cmake/install_test.cmake)
     set_tests_properties(install.${name} PROPERTIES LABELS install TIMEOUT 600 RESOURCE_LOCK install)
 endforeach()
+
+# The application that bench/load measures, and whose counted costs tests/gates holds to bench/baselines.
+add_subdirectory(bench/load/app ${CMAKE_BINARY_DIR}/bench_app)
+set_target_properties(bench_app PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+add_dependencies(benches bench_app)
+if(NOT LOADSTONE_SANITIZE)
+    loadstone_python_test(gates_test gates ${CMAKE_CURRENT_SOURCE_DIR}/tests/gates/gates_test.py $<TARGET_FILE:bench_app>)
+    set_tests_properties(gates_test PROPERTIES TIMEOUT 300 RUN_SERIAL ON)
+endif()

@@ -1,0 +1,105 @@
+// The program that bench/load measures: everything on, as an application has it. `fill N` makes rows
+// to read.
+
+#include <fmt/core.h>
+
+#include <charconv>
+
+#include "loadstone/base/error.h"
+#include "loadstone/module/module.h"
+#include "loadstone/server/application.h"
+#include "rows/sql.h"
+
+namespace rows {
+
+using namespace loadstone;
+
+struct Message {
+    std::string message;
+};
+BOOST_DESCRIBE_STRUCT(Message, (), (message))
+
+struct Item {
+    std::int64_t id = 0;
+    std::string name;
+    std::int64_t amount = 0;
+};
+BOOST_DESCRIBE_STRUCT(Item, (), (id, name, amount))
+
+struct NewItem {
+    std::string name;
+    std::int64_t amount = 0;
+};
+BOOST_DESCRIBE_STRUCT(NewItem, (), (name, amount))
+
+struct Made {
+    std::int64_t id = 0;
+};
+BOOST_DESCRIBE_STRUCT(Made, (), (id))
+
+struct IndexItem {
+    std::int64_t id = 0;
+};
+BOOST_DESCRIBE_STRUCT(IndexItem, (), (id))
+
+// 60 bytes of JSON.
+Task<Reply<Message>> hello(Context&) {
+    Reply<Message> reply{{"Hello, World! This is a response of 60 bytes."}};
+    co_return reply;
+}
+
+Task<std::optional<Item>> row_by_id(Reader reader, std::int64_t id) {
+    co_return co_await reader.maybe<Item>(sql::row_by_id, id);
+}
+
+Task<Reply<Item>> read_row(Context& context, Path<std::int64_t> id) {
+    auto row = co_await row_by_id(context.reader(), id.value);
+    if (!row) throw Error(Errc::not_found, fmt::format("there is no row {}", id.value));
+    Reply<Item> reply{std::move(*row)};
+    co_return reply;
+}
+
+Task<std::int64_t> insert_row(Tx& tx, NewItem item) {
+    const auto id = co_await tx.one<std::int64_t>(sql::insert_row, item.name, item.amount);
+    const IndexItem job{id};
+    co_await tx.enqueue(job);
+    co_return id;
+}
+
+Task<Reply<Made, 201>> write_row(Context& context, Body<NewItem> item) {
+    Reply<Made, 201> reply;
+    reply.body.id = co_await context.write(insert_row, *item);
+    co_return reply;
+}
+
+Task<void> index_item(Context&, Job<IndexItem>) { co_return; }
+
+Task<std::uint64_t> fill_rows(Tx& tx, std::int64_t count) { co_return co_await tx.exec(sql::fill_rows, count); }
+
+Task<std::string> fill(Context& context, std::vector<std::string> arguments) {
+    std::int64_t count = 0;
+    if (arguments.size() == 1) std::from_chars(arguments[0].data(), arguments[0].data() + arguments[0].size(), count);
+    if (count < 1) throw Error(Errc::invalid_argument, "fill takes the number of rows");
+    const auto made = co_await context.write(fill_rows, count);
+    co_return fmt::format("{} rows\n", made);
+}
+
+void routes(Routes& routes) {
+    routes.get("/hello", hello).open_to_all();
+    routes.get("/rows/{id}", read_row).open_to_all();
+    routes.post("/rows", write_row).open_to_all();
+}
+
+void jobs(Handlers& handlers) { handlers.handle(index_item); }
+
+}  // namespace rows
+
+int main(int argc, char** argv) {
+    loadstone::server::Application application("bench", "Benchmark application");
+    application.add({.name = "rows",
+                     .migrations = rows::sql::migrations,
+                     .routes = rows::routes,
+                     .jobs = rows::jobs,
+                     .commands = {{"fill", "Make N rows: fill N", rows::fill}}});
+    return application.run(argc, argv);
+}

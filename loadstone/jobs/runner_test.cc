@@ -1,0 +1,303 @@
+// The runner on a real SQLite file: what a job's life comes to. Processes that die, PostgreSQL and
+// outages are in tests/conformance and tests/process.
+
+#include "loadstone/jobs/runner.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <map>
+
+#include "loadstone/base/error.h"
+#include "loadstone/jobs/admin.h"
+#include "loadstone/jobs/enqueue.h"
+#include "loadstone/jobs/sql.h"
+#include "loadstone/runtime/event.h"
+#include "loadstone/runtime/task_scope.h"
+#include "loadstone/store/context_store.h"
+#include "loadstone/store/migrations.h"
+#include "loadstone/store/sql.h"
+
+namespace jobs_test {
+
+struct Note {
+    std::string text;
+};
+BOOST_DESCRIBE_STRUCT(Note, (), (text))
+
+// What handlers did, by the note's text; a service of the test.
+struct Diary {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::map<std::string, int> runs;
+    std::map<std::string, std::string> keys;
+    bool up = false;  // whether "unavailable" notes succeed
+
+    void ran(const std::string& text, const std::string& key) {
+        const std::lock_guard lock(mutex);
+        ++runs[text];
+        keys[text] = key;
+        changed.notify_all();
+    }
+    int count(const std::string& text) {
+        const std::lock_guard lock(mutex);
+        return runs[text];
+    }
+};
+
+loadstone::Task<void> handle_note(loadstone::Context& context, loadstone::Job<Note> job) {
+    using namespace loadstone;
+    Diary& diary = context.services().get<Diary>();
+    diary.ran(job->text, job.idempotency_key());
+    if (job->text == "unavailable") {
+        bool up = false;
+        {
+            const std::lock_guard lock(diary.mutex);
+            up = diary.up;
+        }
+        if (!up) throw Error(Errc::unavailable, "not yet").with_retry_after(std::chrono::milliseconds(5));
+    }
+    if (job->text == "hopeless") throw Error(Errc::invalid_argument, "cannot be");
+    if (job->text == "failing") throw std::runtime_error("a foreign exception");
+    if (job->text == "self-completed") co_await context.write(jobs::complete, job.lease());
+    if (job->text == "endless") {
+        while (!context.is_cancelled()) {
+            const Deadline soon = Deadline::in(std::chrono::milliseconds(2));
+            co_await runtime::sleep_until(soon);
+        }
+        context.throw_if_done("an endless note");
+    }
+}
+
+}  // namespace jobs_test
+
+namespace loadstone::jobs {
+namespace {
+
+using jobs_test::Diary;
+using jobs_test::Note;
+using std::chrono::milliseconds;
+
+// One process: a database, loops, a queue and, if started, a runner.
+struct Node {
+    explicit Node(const std::string& url) {
+        options.url = url;
+        const std::vector<store::ModuleMigrations> modules{{"loadstone", store::sql::migrations},
+                                                           {"loadstone_jobs", sql::migrations}};
+        store::migrate(options, modules);
+        database = store::open_database(options, registry);
+        std::vector<std::unique_ptr<Kind>> kinds;
+        Handlers handlers("test", kinds);
+        handlers.handle(jobs_test::handle_note).attempts(2).backoff(milliseconds(1), milliseconds(2));
+        queue = std::make_unique<Queue>(std::move(kinds), *database, registry);
+        services.add<store::Database>(*database);
+        services.add<Queue>(*queue);
+        services.add<Diary>(diary);
+        loops.start();
+        database->start(loops);
+        runner_options.heartbeat_every = milliseconds(50);
+        runner_options.dead_after = milliseconds(400);
+        runner_options.poll_every = milliseconds(200);
+    }
+    ~Node() {
+        if (runner) EXPECT_TRUE(runner->stop(Deadline::in(milliseconds(5'000))));
+        database->stop();
+        loops.stop();
+    }
+    void run() {
+        runner = std::make_unique<Runner>(runner_options, *queue, JobBulkheads{}, loops, services, registry);
+        runner->start();
+    }
+    template <class T>
+    T wait_for(Task<T> task) {
+        runtime::TaskScope scope("test");
+        std::optional<T> result;
+        std::exception_ptr error;
+        scope.spawn(loops.executor(0), keep(std::move(task), &result, &error));
+        EXPECT_TRUE(scope.join_blocking(Deadline::in(milliseconds(20'000))));
+        if (error) std::rethrow_exception(error);
+        return std::move(*result);
+    }
+    template <class T>
+    static Task<void> keep(Task<T> task, std::optional<T>* result, std::exception_ptr* error) {
+        try {
+            result->emplace(co_await std::move(task));
+        } catch (...) {
+            *error = std::current_exception();
+        }
+    }
+    std::int64_t enqueue(const std::string& text) { return wait_for(enqueue_in(text)); }
+    Task<std::int64_t> enqueue_in(std::string text) {
+        Context context(services, Deadline::in(milliseconds(10'000)));
+        context.span().start(0, "test");
+        const Note note{std::move(text)};
+        co_return co_await context.write(enqueue_note, note);
+    }
+    static Task<std::int64_t> enqueue_note(Tx& tx, Note note) { co_return co_await tx.enqueue(note); }
+    static Task<std::int64_t> enqueue_and_fail(Tx& tx, Note note) {
+        co_await tx.enqueue(note);
+        throw Error(Errc::conflict, "rolled back");
+    }
+    Task<std::int64_t> enqueue_rolled_back(std::string text) {
+        Context context(services, Deadline::in(milliseconds(10'000)));
+        context.span().start(0, "test");
+        const Note note{std::move(text)};
+        co_return co_await context.write(enqueue_and_fail, note);
+    }
+    std::vector<JobRow> jobs(std::string state = "") { return wait_for(jobs_in(std::move(state))); }
+    Task<std::vector<JobRow>> jobs_in(std::string state) {
+        Context context(services, Deadline::in(milliseconds(10'000)));
+        co_return co_await list_jobs(context.reader(), state, "", 0, 1'000);
+    }
+    bool retry(std::int64_t id) { return wait_for(retry_in(id)); }
+    Task<bool> retry_in(std::int64_t id) {
+        Context context(services, Deadline::in(milliseconds(10'000)));
+        co_return co_await context.write(retry_job, id);
+    }
+
+    telemetry::Registry registry;
+    store::DatabaseOptions options;
+    runtime::Loops loops{{.threads = 2, .blocked_after = milliseconds(1'000)}, registry};
+    runtime::Services services;
+    Diary diary;
+    std::unique_ptr<store::Database> database;
+    std::unique_ptr<Queue> queue;
+    RunnerOptions runner_options;
+    std::unique_ptr<Runner> runner;
+};
+
+template <class Condition>
+bool wait_until(Condition condition, milliseconds limit = milliseconds(15'000)) {
+    std::mutex mutex;
+    std::condition_variable never;
+    std::unique_lock lock(mutex);
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > end) return false;
+        never.wait_for(lock, milliseconds(2));
+    }
+    return true;
+}
+
+struct RunnerTest : testing::Test {
+    std::filesystem::path folder =
+        std::filesystem::temp_directory_path() / fmt::format("runner_test_{}_{}", getpid(), counter++);
+    static inline int counter = 0;
+
+    void SetUp() override { std::filesystem::create_directories(folder); }
+    void TearDown() override { std::filesystem::remove_all(folder); }
+    std::string url() const { return "sqlite:" + (folder / "jobs.db").string(); }
+};
+
+TEST_F(RunnerTest, RunsEachCommittedJobOnceAndForgetsIt) {
+    Node node(url());
+    node.run();
+    for (int i = 0; i < 200; ++i) node.enqueue(fmt::format("note {}", i));
+    ASSERT_TRUE(wait_until([&] { return node.jobs().empty(); }));
+    for (int i = 0; i < 200; ++i) EXPECT_EQ(node.diary.count(fmt::format("note {}", i)), 1) << i;
+}
+
+TEST_F(RunnerTest, RunsNoJobOfATransactionThatRolledBack) {
+    Node node(url());
+    node.run();
+    EXPECT_THROW(node.wait_for(node.enqueue_rolled_back("never")), Error);
+    node.enqueue("after");
+    ASSERT_TRUE(wait_until([&] { return node.diary.count("after") == 1; }));
+    EXPECT_EQ(node.diary.count("never"), 0);
+}
+
+TEST_F(RunnerTest, PutsOffWithoutCountingWhileTheWorldIsNotReady) {
+    Node node(url());
+    node.run();
+    node.enqueue("unavailable");
+    ASSERT_TRUE(wait_until([&] { return node.diary.count("unavailable") > 4; })) << "more often than attempts_max";
+    {
+        const std::lock_guard lock(node.diary.mutex);
+        node.diary.up = true;
+    }
+    EXPECT_TRUE(wait_until([&] { return node.jobs().empty(); }));
+    EXPECT_TRUE(node.jobs("dead").empty());
+}
+
+TEST_F(RunnerTest, BuriesAfterTheLastAttemptAndAnOperatorDigsItUp) {
+    Node node(url());
+    node.run();
+    const auto failing = node.enqueue("failing");
+    ASSERT_TRUE(wait_until([&] { return node.jobs("dead").size() == 1; }));
+    EXPECT_EQ(node.diary.count("failing"), 2);
+    const JobRow dead = node.jobs("dead").front();
+    EXPECT_EQ(dead.id, failing);
+    EXPECT_EQ(dead.last_error, "internal: a foreign exception");
+    EXPECT_EQ(dead.attempt, 2);
+
+    EXPECT_TRUE(node.retry(failing));
+    ASSERT_TRUE(wait_until([&] { return node.diary.count("failing") == 4; })) << "two attempts again";
+    EXPECT_FALSE(node.retry(failing + 1'000));
+}
+
+TEST_F(RunnerTest, BuriesAtOnceWhatCannotGetBetter) {
+    Node node(url());
+    node.run();
+    node.enqueue("hopeless");
+    ASSERT_TRUE(wait_until([&] { return node.jobs("dead").size() == 1; }));
+    EXPECT_EQ(node.diary.count("hopeless"), 1);
+}
+
+TEST_F(RunnerTest, TakesAJobThatItsHandlerCompletedAsDone) {
+    Node node(url());
+    node.run();
+    node.enqueue("self-completed");
+    ASSERT_TRUE(wait_until([&] { return node.jobs().empty() && node.diary.count("self-completed") > 0; }));
+    EXPECT_EQ(node.diary.count("self-completed"), 1);
+}
+
+TEST_F(RunnerTest, AnotherProcessIsWokenByACommit) {
+    Node web(url());
+    Node work(url());
+    work.runner_options.poll_every = milliseconds(60'000);
+    work.run();
+    ASSERT_TRUE(wait_until([&] {
+        web.enqueue("hello");
+        return work.diary.count("hello") > 0;
+    }));
+    const int before = work.diary.count("hello");
+    web.enqueue("hello");
+    EXPECT_TRUE(wait_until([&] { return work.diary.count("hello") > before; }, milliseconds(5'000)));
+    EXPECT_EQ(web.diary.count("hello"), 0);
+}
+
+TEST_F(RunnerTest, HandsBackWhatItCouldNotEnd) {
+    Node node(url());
+    {
+        Node stopped(url());
+        stopped.run();
+        stopped.enqueue("endless");
+        ASSERT_TRUE(wait_until([&] { return stopped.diary.count("endless") == 1; }));
+        EXPECT_TRUE(stopped.runner->stop(Deadline::in(milliseconds(20))));
+        stopped.runner.reset();
+    }
+    const auto rows = node.jobs();
+    ASSERT_EQ(rows.size(), 1U);
+    EXPECT_EQ(rows.front().state, "waiting");
+    EXPECT_EQ(rows.front().attempt, 0) << "neither a failure";
+    EXPECT_EQ(rows.front().crashes, 0) << "nor a crash";
+}
+
+TEST_F(RunnerTest, TheIdempotencyKeyIsTheSameInEveryAttempt) {
+    Node node(url());
+    const auto id = node.enqueue("failing");
+    const std::string key = node.jobs().front().idempotency_key;
+    node.run();
+    ASSERT_TRUE(wait_until([&] { return node.jobs("dead").size() == 1; }));
+    EXPECT_EQ(node.jobs("dead").front().idempotency_key, key);
+    EXPECT_TRUE(node.retry(id));
+    ASSERT_TRUE(wait_until([&] { return node.diary.count("failing") == 4; }));
+    const std::lock_guard lock(node.diary.mutex);
+    EXPECT_EQ(node.diary.keys["failing"], key);
+}
+
+}  // namespace
+}  // namespace loadstone::jobs

@@ -1,0 +1,145 @@
+"""Holds the counted costs of a request to bench/baselines/costs.json: instructions (callgrind), allocations, statements and
+fsyncs. A cost may fall freely; it may rise by the tolerance. Wall time is never looked at.
+
+    gates_test.py BENCH_APP [--update]     --update writes the baseline: commit it with the reason
+"""
+
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+BASELINE = pathlib.Path(__file__).resolve().parents[2] / "bench/baselines/costs.json"
+TOLERANCE = {"instructions": 0.05, "allocations": 0.02, "statements": 0.0, "fsyncs": 0.25}
+BODY = json.dumps({"name": "row", "amount": 7})
+ROUTES = {
+    "http": ("GET", "/hello", None, 200),
+    "read": ("GET", "/rows/1", None, 200),
+    "write": ("POST", "/rows", BODY, 201),
+}
+START_SECONDS = 60
+
+
+class App:
+    def __init__(self, program, folder, prefix=(), extra=()):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.log = tempfile.TemporaryFile()
+        command = [*prefix, program, "serve", "--data", folder, "--listen", f"127.0.0.1:{self.port}", "--threads", "1", "--role", "web",
+                   "--rate-limits", "off", "--log-level", "warning", *extra]
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
+        end = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.ask("GET", "/healthz", None, 200, 1)
+                return
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > end:
+                    self.log.seek(0)
+                    raise SystemExit(f"the application did not start:\n{self.log.read().decode()}")
+                time.sleep(0.02)
+
+    def ask(self, method, path, body, status, count):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        headers = {"Content-Type": "application/json"} if body else {}
+        for _ in range(count):
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            if answer.status != status:
+                raise SystemExit(f"{method} {path}: {answer.status} {content[:300]!r}")
+        connection.close()
+        return content
+
+    def metrics(self):
+        return self.ask("GET", "/metrics", None, 200, 1).decode()
+
+    def metric(self, name, *labels):
+        total = 0.0
+        for line in self.metrics().splitlines():
+            if re.match(rf"{name}(\{{| )", line) and all(label in line for label in labels):
+                total += float(line.rsplit(" ", 1)[1])
+        return total
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+
+
+@contextlib.contextmanager
+def app(program, prefix=(), extra=()):
+    with tempfile.TemporaryDirectory() as folder:
+        running = App(program, folder, prefix, extra)
+        try:
+            running.ask(*ROUTES["write"], 1)  # row 1
+            yield running
+        finally:
+            running.stop()
+
+
+def counted(program):
+    """Allocations and statements of each route, and fsyncs of the write route with 64 connections."""
+    costs = {name: {} for name in ROUTES}
+    with app(program) as server:
+        for name, (method, path, body, status) in ROUTES.items():
+            server.ask(method, path, body, status, 50)  # warm: caches, buffers, prepared statements
+            label = f'activity="{method} {"/rows/{id}" if name == "read" else path}"'
+            before = server.metric("loadstone_activity_allocations_total", label)
+            queries = server.metric("loadstone_query_seconds_count", 'module="rows"') + server.metric("loadstone_query_seconds_count", 'query="jobs.insert_job"')
+            server.ask(method, path, body, status, 500)
+            costs[name]["allocations"] = (server.metric("loadstone_activity_allocations_total", label) - before) / 500
+            after = server.metric("loadstone_query_seconds_count", 'module="rows"') + server.metric("loadstone_query_seconds_count", 'query="jobs.insert_job"')
+            costs[name]["statements"] = (after - queries) / 500
+        fsyncs = server.metric("loadstone_store_fsyncs_total")
+        with concurrent.futures.ThreadPoolExecutor(64) as pool:
+            list(pool.map(lambda _: server.ask(*ROUTES["write"], 50), range(64)))
+        costs["write"]["fsyncs"] = (server.metric("loadstone_store_fsyncs_total") - fsyncs) / (64 * 50)
+    return costs
+
+
+def instructions(program, route):
+    """Per request: the difference of two runs under callgrind, so that start and stop cancel out."""
+    totals = []
+    for count in (200, 1_200):
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder, "callgrind.out")
+            prefix = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--fair-sched=yes"]
+            with app(program, prefix) as server:
+                server.ask(*ROUTES[route], count)
+            totals.append(int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.M).group(1)))
+    return (totals[1] - totals[0]) / 1_000
+
+
+def main():
+    program = sys.argv[1]
+    costs = counted(program)
+    for route in ("http", "read"):
+        costs[route]["instructions"] = instructions(program, route)
+    if "--update" in sys.argv:
+        BASELINE.write_text(json.dumps({r: {k: round(v, 3) for k, v in c.items()} for r, c in costs.items()}, indent=2) + "\n")
+    baseline = json.loads(BASELINE.read_text())
+    failures = 0
+    for route, kinds in baseline.items():
+        for kind, allowed in kinds.items():
+            got = costs[route][kind]
+            bound = allowed * (1 + TOLERANCE[kind])
+            good = got <= bound + 1e-9
+            failures += not good
+            print(f"{'ok  ' if good else 'FAIL'} {route:<6} {kind:<13} {got:>12.3f} per request, baseline {allowed:.3f}, at most {bound:.3f}")
+    if failures:
+        sys.exit(f"{failures} costs rose above {BASELINE}: find out why, or run with --update and say why in the commit")
+
+
+if __name__ == "__main__":
+    os.environ.pop("LD_PRELOAD", None)
+    main()
