@@ -1,0 +1,122 @@
+#include "loadstone/store/postgres/internal/connector.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "loadstone/base/error.h"
+#include "loadstone/base/log.h"
+#include "loadstone/runtime/loops.h"
+#include "loadstone/store/postgres/internal/sqlstate.h"
+
+namespace loadstone::store::postgres {
+
+namespace {
+
+constexpr std::chrono::milliseconds look_again{20};
+
+}  // namespace
+
+Connector::Connector(const Target& target, Use use, const DatabaseOptions& options,
+                     telemetry::Registry& registry)
+    : parameters_(parameters_for(target, use, options)),
+      shown_(target.shown),
+      use_(use),
+      connect_timeout_(options.connect_timeout),
+      random_(reinterpret_cast<std::uintptr_t>(this) ^
+              static_cast<std::uint64_t>(Deadline::Clock::now().time_since_epoch().count())),
+      connects_(registry.counter("loadstone_postgres_connects_total",
+                                 telemetry::metric_label("use", to_string(use)),
+                                 "Connections opened")),
+      connect_failures_(registry.counter("loadstone_postgres_connect_failures_total",
+                                         telemetry::metric_label("use", to_string(use)),
+                                         "Tries to connect that failed")) {}
+
+Error Connector::unreachable() const {
+    return unavailable(last_failure_.empty()
+                           ? fmt::format("the database at {} cannot be reached", shown_)
+                           : last_failure_);
+}
+
+Task<ConnectionHandle> Connector::open(Deadline deadline) {
+    const auto self = shared_from_this();
+    for (;;) {
+        if (is_stopped_.load(std::memory_order_relaxed)) {
+            throw unavailable("the store has been stopped");
+        }
+        const auto now = Deadline::Clock::now();
+        if (deadline.instant() <= now) throw unreachable();
+        // While it fails, one tries for all.
+        if (failures_ > 0 && (is_trying_ || now < next_try_)) {
+            const auto soon = is_trying_ ? now + look_again : next_try_;
+            const Deadline pause(std::min({soon, now + std::chrono::milliseconds(100), deadline.instant()}));
+            co_await runtime::sleep_until(pause);
+            continue;
+        }
+        ConnectionHandle connection = co_await try_endpoints();
+        if (connection != nullptr) co_return connection;
+    }
+}
+
+// Null when it failed: then the next try is due at next_try_.
+Task<ConnectionHandle> Connector::try_endpoints() {
+    struct Trying {
+        explicit Trying(bool& is_trying) : flag(is_trying), was(std::exchange(is_trying, true)) {}
+        ~Trying() { flag = was; }
+        bool& flag;
+        bool was;
+    };
+    const Trying trying(is_trying_);
+    std::optional<Error> failure;
+    try {
+        const std::vector<Parameters> all = co_await endpoints();
+        const auto share = std::max<std::chrono::milliseconds>(
+            connect_timeout_ / static_cast<int>(std::max<std::size_t>(1, all.size())),
+            std::min(connect_timeout_, std::chrono::milliseconds(1'000)));
+        for (const Parameters& endpoint : all) {
+            try {
+                const Deadline by = Deadline::in(share);
+                ConnectionHandle connection = co_await dial(endpoint, by);
+                const std::string* host = find(endpoint, "host");
+                const std::string* address = find(endpoint, "hostaddr");
+                last_good_ = fmt::format("{} {}", host == nullptr ? "" : *host,
+                                         address == nullptr ? "" : *address);
+                succeeded();
+                co_return connection;
+            } catch (const Error& error) {
+                failure = error;
+            }
+        }
+    } catch (const Error& error) {
+        failure = error;
+    }
+    failed(failure.value_or(unreachable()));
+    co_return nullptr;
+}
+
+void Connector::succeeded() noexcept {
+    connects_.add();
+    if (failures_ > 0) {
+        log::info("the database is reached again",
+                  {{"database", shown_}, {"use", to_string(use_)}, {"tries", failures_ + 1}});
+    }
+    failures_ = 0;
+    last_failure_.clear();
+}
+
+void Connector::failed(const Error& why) {
+    connect_failures_.add();
+    last_failure_ = why.message();
+    const auto doubled = first_pause * (1 << std::min(failures_, 6));
+    const auto pause = std::min<std::chrono::milliseconds>(doubled, longest_pause);
+    // Between half and all of it.
+    const auto jittered = std::chrono::duration_cast<Deadline::Clock::duration>(
+        pause * (0.5 + random_.uniform() / 2));
+    next_try_ = Deadline::Clock::now() + jittered;
+    if (failures_++ == 0) {
+        log::warning("the database cannot be reached",
+                     {{"database", shown_}, {"use", to_string(use_)}, {"error", why.message()}});
+    }
+}
+
+}  // namespace loadstone::store::postgres

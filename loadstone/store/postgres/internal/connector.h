@@ -1,0 +1,67 @@
+#pragma once
+// Connector: opens connections of one use on one loop without blocking it. Of several hosts or
+// addresses each gets its share of connect_timeout, the one that worked last comes first. After a
+// failure tries are 50 ms .. 2 s apart, doubling, with jitter, one at a time for all who wait.
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loadstone/base/error.h"
+#include "loadstone/base/random.h"
+#include "loadstone/runtime/deadline.h"
+#include "loadstone/runtime/task.h"
+#include "loadstone/store/postgres/internal/handles.h"
+#include "loadstone/store/postgres/internal/target.h"
+#include "loadstone/telemetry/registry.h"
+
+namespace loadstone::store::postgres {
+
+class Connector : public std::enable_shared_from_this<Connector> {
+public:
+    static constexpr std::chrono::milliseconds first_pause{50};
+    static constexpr std::chrono::milliseconds longest_pause{2'000};
+
+    Connector(const Target& target, Use use, const DatabaseOptions& options,
+              telemetry::Registry& registry);
+
+    // A connection in pipeline mode, non-blocking. Begins no try after the deadline, but a try that
+    // has begun takes its time, so that impatient callers do not make a slow server look dead. Then,
+    // or when stopped, unavailable. Runs on the connector's loop.
+    Task<ConnectionHandle> open(Deadline deadline);
+    // Ends what is under way within 100 ms. From any thread.
+    void stop() noexcept { is_stopped_.store(true, std::memory_order_relaxed); }
+
+    // Why the last try failed, "" if it did not.
+    const std::string& last_failure() const noexcept { return last_failure_; }
+    // unavailable, with the last failure.
+    Error unreachable() const;
+    // A connection that was handed out turned out to be useless: the next try waits like after a failure.
+    void failed(const Error& why);
+
+private:
+    Task<ConnectionHandle> try_endpoints();
+    Task<std::vector<Parameters>> endpoints();
+    Task<ConnectionHandle> dial(const Parameters& parameters, Deadline deadline);
+    Task<bool> wait_socket(int socket, bool for_writing, Deadline deadline);
+    Task<std::vector<std::string>> resolve(const std::string& host);
+    void succeeded() noexcept;
+
+    const Parameters parameters_;
+    const std::string shown_;
+    const Use use_;
+    const std::chrono::milliseconds connect_timeout_;
+    std::atomic<bool> is_stopped_{false};
+    std::string last_failure_;
+    std::string last_good_;  // "host port address" of the endpoint that worked
+    int failures_ = 0;
+    bool is_trying_ = false;
+    Deadline::Clock::time_point next_try_{};
+    Random random_;
+    telemetry::Counter& connects_;
+    telemetry::Counter& connect_failures_;
+};
+
+}  // namespace loadstone::store::postgres

@@ -1,0 +1,226 @@
+#include "loadstone/store/postgres/internal/loop_reads.h"
+
+#include <fmt/format.h>
+
+#include "loadstone/base/log.h"
+
+namespace loadstone::store::postgres {
+
+namespace {
+
+constexpr std::size_t long_statements_max = 1024;
+constexpr int long_score = 8;
+
+std::uint64_t ns(std::chrono::nanoseconds duration) {
+    return static_cast<std::uint64_t>(duration.count());
+}
+
+}  // namespace
+
+LoopReads::LoopReads(const runtime::Executor& executor, const LoopReadsOptions& options,
+                     std::shared_ptr<Connector> connector, std::shared_ptr<Deadlines> deadlines,
+                     Canceller& canceller, Metrics& metrics, runtime::TaskScope& tasks)
+    : executor_(executor),
+      options_(options),
+      connector_(std::move(connector)),
+      deadlines_(std::move(deadlines)),
+      canceller_(canceller),
+      metrics_(metrics),
+      tasks_(tasks) {}
+
+void LoopReads::start() {
+    deadlines_->on_look([this] { return look(); });
+    connect(slots_[0]);
+}
+
+void LoopReads::stop() {
+    is_stopped_ = true;
+    connector_->stop();
+    for (Slot& slot : slots_) {
+        if (const auto pipeline = std::move(slot.pipeline)) {
+            pipeline->close(unavailable("the store has been stopped"));
+        }
+    }
+    deadlines_->close();
+}
+
+Task<RunResult> LoopReads::run(Context& context, StatementRef statement,
+                               std::span<const Value> values, RowSink sink) {
+    const auto self = shared_from_this();
+    context.throw_if_done(statement.name);
+    Operation operation(context, statement, values, this);
+    // The server ends it by statement_timeout; this is for a server that does not.
+    operation.deadline = operation.deadline.sooner(
+        Deadline::in(options_.statement_timeout_max + std::chrono::seconds(1)));
+    Account account(metrics_, operation);
+    admit(operation);
+    const RunResult result = co_await operation.complete(sink, false);
+    account.succeeded();
+    co_return result;
+}
+
+void LoopReads::admit(Operation& operation) {
+    if (waiting_count_ >= waiting_factor * options_.depth_max) {
+        metrics_.reads_refused.add();
+        throw unavailable(fmt::format("{}: {} reads are waiting on this loop, the most there may be",
+                                      operation.statement.name, waiting_count_));
+    }
+    operation.place = Operation::Place::waiting;
+    ++waiting_count_;
+    waiting_.push_back(operation);
+    dispatch();
+    deadlines_->add(operation);
+}
+
+void LoopReads::dispatch() {
+    while (!is_stopped_ && !waiting_.empty() && depth_ < options_.depth_max) {
+        Operation& operation = waiting_.front();
+        Slot* const slot = choose(operation);
+        if (slot == nullptr) return;
+        waiting_.pop_front();
+        --waiting_count_;
+        depth_.fetch_add(1, std::memory_order_relaxed);
+        operation.place = Operation::Place::under_way;
+        slot->pipeline->push(operation);
+    }
+}
+
+// Null when there is no connection; then one is on its way.
+LoopReads::Slot* LoopReads::choose(const Operation& operation) {
+    const bool is_long = !long_.empty() && long_.contains(operation.statement.identity);
+    const std::size_t first = is_long ? 1 : 0;
+    Slot* ready = nullptr;
+    Slot* unopened = nullptr;
+    for (std::size_t i = first; i < slots_.size(); ++i) {
+        Slot& slot = slots_[i];
+        if (slot.pipeline == nullptr) {
+            if (unopened == nullptr) unopened = &slot;
+            continue;
+        }
+        if (is_long ? slot.pipeline->is_idle() : !is_stuck(slot)) return &slot;
+        if (ready == nullptr || slot.pipeline->front_ns() < ready->pipeline->front_ns()) ready = &slot;
+    }
+    if (ready == nullptr && slots_[0].pipeline != nullptr) ready = &slots_[0];
+    if (ready == nullptr) {
+        connect(slots_[0]);
+    } else if (unopened != nullptr) {
+        connect(*unopened);
+    }
+    return ready;
+}
+
+bool LoopReads::is_stuck(const Slot& slot) const noexcept {
+    return slot.pipeline->front_ns() > ns(stuck_after);
+}
+
+void LoopReads::connect(Slot& slot) {
+    if (is_stopped_ || slot.is_connecting || slot.pipeline != nullptr) return;
+    slot.is_connecting = tasks_.spawn(executor_, connect_slot(slot));
+}
+
+Task<void> LoopReads::connect_slot(Slot& slot) {
+    const auto self = shared_from_this();
+    // The first connection is tried for as long as it takes; the others are a convenience.
+    const bool is_first = &slot == &slots_[0];
+    const Deadline deadline = is_first ? Deadline::unbounded() : Deadline::in(std::chrono::seconds(5));
+    ConnectionHandle connection;
+    try {
+        connection = co_await connector_->open(deadline);
+    } catch (const Error&) {
+        // Stopped, or another time.
+    }
+    slot.is_connecting = false;
+    if (is_stopped_ || connection == nullptr) co_return;
+    PipelineOptions options;
+    options.prepares = !options_.is_pooled;
+    options.wraps_reads = options_.is_pooled;
+    options.sends_skipped_again = true;
+    options.watches_idle = true;
+    options.statement_timeout_max = options_.statement_timeout_max;
+    slot.pipeline = std::make_shared<Pipeline>(std::move(connection), executor_, options,
+                                               static_cast<PipelineOwner*>(this));
+    slot.pipeline->start();
+    dispatch();
+}
+
+void LoopReads::lost(Pipeline& pipeline, const Error& why, OperationQueue& unfinished) {
+    metrics_.connections_lost.add();
+    log::warning("a read connection was lost", {{"error", why.message()}});
+    for (Slot& slot : slots_) {
+        if (slot.pipeline.get() == &pipeline) slot.pipeline.reset();
+    }
+    OperationQueue again;
+    while (!unfinished.empty()) {
+        Operation& operation = unfinished.front();
+        unfinished.pop_front();
+        if (operation.has_given_rows() || ++operation.losses > losses_max) {
+            operation.fail(why, Reaction::connection_lost);
+            operation.end();
+            continue;
+        }
+        metrics_.reads_again.add();
+        operation.restart();
+        operation.place = Operation::Place::waiting;
+        depth_.fetch_sub(1, std::memory_order_relaxed);
+        ++waiting_count_;
+        again.push_back(operation);
+    }
+    waiting_.splice(waiting_.begin(), again);
+    connect(slots_[0]);
+    dispatch();
+}
+
+void LoopReads::ended(Operation& operation) noexcept {
+    switch (std::exchange(operation.place, Operation::Place::outside)) {
+        case Operation::Place::outside: return;
+        case Operation::Place::waiting: --waiting_count_; return;
+        case Operation::Place::under_way:
+            depth_.fetch_sub(1, std::memory_order_relaxed);
+            learn(operation);
+            if (!waiting_.empty()) dispatch();
+    }
+}
+
+Error LoopReads::unsent_error(const Operation& operation) {
+    for (const Slot& slot : slots_) {
+        if (slot.pipeline != nullptr) {
+            return Error(Errc::deadline_exceeded,
+                         fmt::format("{}: the deadline passed while {} reads were under way before it",
+                                     operation.statement.name, under_way()));
+        }
+    }
+    return connector_->unreachable();
+}
+
+void LoopReads::learn(const Operation& operation) {
+    if (operation.head_ns > ns(long_after)) {
+        if (long_.size() < long_statements_max) long_[operation.statement.identity] = long_score;
+        return;
+    }
+    if (long_.empty()) return;
+    const auto known = long_.find(operation.statement.identity);
+    if (known != long_.end() && --known->second == 0) long_.erase(known);
+}
+
+// Every 10 ms while anything is under way.
+bool LoopReads::look() {
+    bool is_busy = false;
+    for (Slot& slot : slots_) {
+        const std::shared_ptr<Pipeline> pipeline = slot.pipeline;
+        if (pipeline == nullptr || pipeline->is_idle()) continue;
+        is_busy = true;
+        pipeline->poke();
+        if (pipeline->front_is_abandoned() && pipeline->front_ns() > ns(stuck_after)) {
+            pipeline->cancel_front(canceller_);
+        }
+        const bool is_deaf = pipeline->since_cancel_ns() > ns(cancel_grace);
+        const bool is_frozen =
+            pipeline->front_ns() > ns(options_.statement_timeout_max + cancel_grace);
+        if (is_deaf || is_frozen) {
+            pipeline->lose(unavailable("the database does not react to a cancel request"));
+        }
+    }
+    return is_busy;
+}
+
+}  // namespace loadstone::store::postgres

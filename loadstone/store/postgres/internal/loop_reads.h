@@ -1,0 +1,90 @@
+#pragma once
+// LoopReads: the single reads of one loop.
+//
+// Most go through one pipelined connection. While its server is busy with one statement for longer
+// than `stuck_after`, newer reads go to another; statements that are known to take long keep away
+// from the first. There are at most `connections_max` connections, opened when they are needed.
+//
+// At most `depth_max` reads are under way; `waiting_max` more wait for their turn or for a
+// connection, until their deadlines. A read whose connection is lost runs again on another if it has
+// not given rows out yet: a read changes nothing.
+
+#include <array>
+#include <memory>
+#include <unordered_map>
+
+#include "loadstone/runtime/task_scope.h"
+#include "loadstone/store/connection.h"
+#include "loadstone/store/postgres/internal/connector.h"
+#include "loadstone/store/postgres/internal/deadlines.h"
+#include "loadstone/store/postgres/internal/metrics.h"
+#include "loadstone/store/postgres/internal/pipeline.h"
+
+namespace loadstone::store::postgres {
+
+struct LoopReadsOptions {
+    std::size_t depth_max = 256;
+    std::chrono::milliseconds statement_timeout_max{30'000};
+    bool is_pooled = false;
+};
+
+class LoopReads final : public std::enable_shared_from_this<LoopReads>,
+                        private PipelineOwner,
+                        private OperationOwner {
+public:
+    static constexpr std::size_t connections_max = 3;
+    static constexpr std::size_t waiting_factor = 16;  // waiting_max = this * depth_max
+    static constexpr std::chrono::milliseconds stuck_after{5};
+    static constexpr std::chrono::milliseconds long_after{10};    // such a statement keeps away
+    static constexpr std::chrono::milliseconds cancel_grace{2'000};
+    static constexpr int losses_max = 3;  // connections that one read may lose
+
+    LoopReads(const runtime::Executor& executor, const LoopReadsOptions& options,
+              std::shared_ptr<Connector> connector, std::shared_ptr<Deadlines> deadlines,
+              Canceller& canceller, Metrics& metrics, runtime::TaskScope& tasks);
+
+    // Opens the first connection.
+    void start();
+    void stop();
+    Task<RunResult> run(Context& context, StatementRef statement, std::span<const Value> values,
+                        RowSink sink);
+    // From any thread.
+    std::size_t under_way() const noexcept { return depth_.load(std::memory_order_relaxed); }
+
+private:
+    struct Slot {
+        std::shared_ptr<Pipeline> pipeline;
+        bool is_connecting = false;
+    };
+
+    void lost(Pipeline& pipeline, const Error& why, OperationQueue& unfinished) override;
+    void ended(Operation& operation) noexcept override;
+    Error unsent_error(const Operation& operation) override;
+
+    void admit(Operation& operation);
+    void dispatch();
+    Slot* choose(const Operation& operation);
+    bool is_stuck(const Slot& slot) const noexcept;
+    void connect(Slot& slot);
+    Task<void> connect_slot(Slot& slot);
+    bool look();
+    void learn(const Operation& operation);
+
+    const runtime::Executor executor_;
+    const LoopReadsOptions options_;
+    const std::shared_ptr<Connector> connector_;
+    const std::shared_ptr<Deadlines> deadlines_;
+    Canceller& canceller_;
+    Metrics& metrics_;
+    runtime::TaskScope& tasks_;
+
+    std::array<Slot, connections_max> slots_;
+    OperationQueue waiting_;
+    std::size_t waiting_count_ = 0;
+    std::atomic<std::size_t> depth_{0};
+    bool is_stopped_ = false;
+    // Statements that took long lately, with a score that quick runs bring down.
+    std::unordered_map<const void*, int> long_;
+};
+
+}  // namespace loadstone::store::postgres

@@ -1,0 +1,257 @@
+#include "loadstone/store/postgres/internal/pipeline.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <boost/asio/post.hpp>
+
+#include "loadstone/base/assert.h"
+#include "loadstone/telemetry/tsc.h"
+
+namespace loadstone::store::postgres {
+
+namespace asio = boost::asio;
+
+Pipeline::Pipeline(ConnectionHandle connection, const runtime::Executor& executor,
+                   const PipelineOptions& options, PipelineOwner* owner)
+    : connection_(std::move(connection)),
+      executor_(executor),
+      options_(options),
+      owner_(owner),
+      socket_(std::in_place, executor_, PQsocket(connection_.get())),
+      cancel_(PQgetCancel(connection_.get()), FreeCancel()) {}
+
+Pipeline::~Pipeline() {
+    // libpq closes the descriptor.
+    if (socket_) socket_->release();
+}
+
+void Pipeline::start() { arm_read(); }
+
+void Pipeline::push(Operation& operation) {
+    LOADSTONE_ASSERT(!is_lost(), "nothing is pushed to a lost connection");
+    operation.pipeline = this;
+    queue_.push_back(operation);
+    post_flush();
+}
+
+void Pipeline::push_now(Operation& operation) {
+    LOADSTONE_ASSERT(!is_lost(), "nothing is pushed to a lost connection");
+    operation.pipeline = this;
+    queue_.push_back(operation);
+    flush();
+}
+
+void Pipeline::post_flush() {
+    if (std::exchange(flush_is_posted_, true)) return;
+    asio::post(executor_, [self = shared_from_this()] {
+        self->flush_is_posted_ = false;
+        self->flush();
+    });
+}
+
+void Pipeline::flush() {
+    if (is_lost()) return;
+    if (options_.wraps_reads && syncs_ > 0) return;
+    if (queue_.empty() && !needs_rollback_) return;
+    const bool was_empty = sent_.empty();
+    send_batch();
+    if (PQpipelineSync(connection_.get()) == 0) send_failed_ = true;
+    sent_.push({});
+    ++syncs_;
+    if (send_failed_) {
+        lose(unavailable(fmt::format("the connection to the database was lost: {}",
+                                     connection_message(connection_.get()))));
+        return;
+    }
+    if (was_empty) front_changes();
+    write_out();
+}
+
+void Pipeline::send_batch() {
+    const bool wraps = options_.wraps_reads && !queue_.empty();
+    if (std::exchange(needs_rollback_, false)) send_command("rollback", nullptr);
+    if (wraps) {
+        auto timeout = std::chrono::milliseconds(1);
+        for (const Operation& operation : queue_) {
+            timeout = std::max(timeout, operation.deadline.remaining());
+        }
+        timeout = std::min(timeout, options_.statement_timeout_max);
+        send_command("begin read only", nullptr);
+        send_command(fmt::format("set local statement_timeout = {}", timeout.count()), nullptr);
+    }
+    while (!queue_.empty() && !send_failed_) {
+        Operation& operation = queue_.front();
+        queue_.pop_front();
+        send_operation(operation);
+    }
+    if (wraps) send_command("commit", nullptr);
+}
+
+void Pipeline::send_operation(Operation& operation) {
+    try {
+        bound_.assign(operation.values);
+    } catch (...) {
+        operation.pipeline = nullptr;
+        operation.fail(std::current_exception());
+        operation.end();
+        return;
+    }
+    operation.first_item = sent_.next_number();
+    operation.sent_tsc = telemetry::tsc();
+    ++operation.sends;
+    for (const std::string& command : operation.before) send_command(command, &operation);
+    operation.prepared = statements_.find_or_add(operation.statement, bound_);
+    const bool is_named = options_.prepares && operation.prepared != nullptr;
+    if (operation.prepared == nullptr) operation.prepared = std::make_shared<Prepared>();
+    send_query(operation, is_named);
+    operation.items = static_cast<std::uint32_t>(sent_.next_number() - operation.first_item);
+}
+
+void Pipeline::send_command(const std::string& text, Operation* operation) {
+    if (PQsendQueryParams(connection_.get(), text.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0) == 0) {
+        send_failed_ = true;
+    }
+    SentItem item;
+    item.kind = SentItem::Kind::command;
+    item.operation = operation;
+    sent_.push(std::move(item));
+}
+
+void Pipeline::send_query(Operation& operation, bool is_named) {
+    const std::shared_ptr<Prepared>& prepared = operation.prepared;
+    PGconn* const connection = connection_.get();
+    const int count = bound_.count();
+    const Oid* const types = bound_.types().data();
+    if (!is_named || !prepared->is_sent) text_ = operation.statement.postgres;
+    if (is_named && !prepared->is_sent) {
+        if (PQsendPrepare(connection, prepared->name.c_str(), text_.c_str(), count, types) == 0) {
+            send_failed_ = true;
+        }
+        prepared->is_sent = true;
+        SentItem item;
+        item.kind = SentItem::Kind::prepare;
+        item.operation = &operation;
+        item.prepared = prepared;
+        sent_.push(std::move(item));
+    }
+    constexpr int binary = 1;
+    const int sent =
+        is_named ? PQsendQueryPrepared(connection, prepared->name.c_str(), count, bound_.values(),
+                                       bound_.lengths(), bound_.formats(), binary)
+                 : PQsendQueryParams(connection, text_.c_str(), count, types, bound_.values(),
+                                     bound_.lengths(), bound_.formats(), binary);
+    if (sent == 0) send_failed_ = true;
+    SentItem item;
+    item.kind = SentItem::Kind::query;
+    item.operation = &operation;
+    item.prepared = prepared;
+    sent_.push(std::move(item));
+}
+
+void Pipeline::write_out() {
+    const int left = PQflush(connection_.get());
+    if (left < 0) {
+        lose(unavailable(fmt::format("the connection to the database was lost: {}",
+                                     connection_message(connection_.get()))));
+        return;
+    }
+    if (left > 0) arm_write();
+    arm_read();
+}
+
+void Pipeline::abandon(Operation& operation) noexcept {
+    if (operation.is_linked_in_queue()) operation.unlink_from_queue();
+    bool is_front = false;
+    for (std::uint32_t i = 0; i < operation.items; ++i) {
+        SentItem* const item = sent_.find(operation.first_item + i);
+        if (item == nullptr) continue;
+        item->operation = nullptr;
+        item->is_abandoned = true;
+        is_front = is_front || item == &sent_.front();
+    }
+    operation.pipeline = nullptr;
+    operation.items = 0;
+    if (is_front) resume();  // reading may wait for it to take its rows
+}
+
+void Pipeline::close(const Error& why) {
+    owner_ = nullptr;
+    lose(why);
+}
+
+void Pipeline::lose(const Error& why) {
+    if (is_lost()) return;
+    const auto self = shared_from_this();
+    OperationQueue unfinished;
+    while (!sent_.empty()) {
+        const SentItem& item = sent_.front();
+        if (item.kind == SentItem::Kind::query && item.operation != nullptr) {
+            unfinished.push_back(*item.operation);
+        }
+        sent_.pop();
+    }
+    unfinished.splice(unfinished.end(), skipped_);
+    unfinished.splice(unfinished.end(), queue_);
+    for (Operation& operation : unfinished) {
+        operation.pipeline = nullptr;
+        operation.items = 0;
+    }
+    socket_->release();
+    socket_.reset();
+    connection_.reset();
+    if (owner_ != nullptr) {
+        std::exchange(owner_, nullptr)->lost(*this, why, unfinished);
+        return;
+    }
+    while (!unfinished.empty()) {
+        Operation& operation = unfinished.front();
+        unfinished.pop_front();
+        operation.fail(why, Reaction::connection_lost);
+        operation.end();
+    }
+}
+
+void Pipeline::move_to(const runtime::Executor& executor) {
+    LOADSTONE_ASSERT(is_at_rest(), "only a connection at rest changes its loop");
+    socket_->release();
+    executor_ = executor;
+    socket_.emplace(executor_, PQsocket(connection_.get()));
+}
+
+bool Pipeline::is_at_rest() const noexcept {
+    return !is_lost() && is_idle() && !read_is_armed_ && !write_is_armed_ && !flush_is_posted_ &&
+           !read_is_posted_ && PQtransactionStatus(connection_.get()) == PQTRANS_IDLE;
+}
+
+bool Pipeline::has_unread() const noexcept {
+    pollfd at{PQsocket(connection_.get()), POLLIN, 0};
+    return ::poll(&at, 1, 0) != 0;
+}
+
+int Pipeline::backend() const noexcept {
+    return is_lost() ? 0 : PQbackendPID(connection_.get());
+}
+
+std::uint64_t Pipeline::front_ns() const noexcept {
+    if (sent_.empty() || front_tsc_ == 0) return 0;
+    return telemetry::tsc_to_ns(telemetry::tsc() - front_tsc_);
+}
+
+bool Pipeline::front_is_abandoned() const noexcept {
+    return !sent_.empty() && sent_.front().is_abandoned;
+}
+
+void Pipeline::cancel_front(Canceller& canceller) {
+    if (front_was_cancelled_ || is_lost()) return;
+    front_was_cancelled_ = true;
+    cancel_tsc_ = telemetry::tsc();
+    canceller.cancel(cancel_);
+}
+
+std::uint64_t Pipeline::since_cancel_ns() const noexcept {
+    if (!front_was_cancelled_ || sent_.empty()) return 0;
+    return telemetry::tsc_to_ns(telemetry::tsc() - cancel_tsc_);
+}
+
+}  // namespace loadstone::store::postgres

@@ -1,0 +1,150 @@
+#pragma once
+// Pipeline: one connection in libpq's pipeline mode, on one loop.
+//
+// What is pushed within one turn of the loop goes out as one batch: the statements (each prepared
+// ahead of its first use on this connection), one sync, one write. Results come in the order of what
+// was sent, so each is matched with the front of `sent_`:
+//
+//   batch = command* statement+ sync        command: BEGIN, SET LOCAL, ... ; text, no parameters
+//   statement = [prepare] query
+//
+// When one item of a batch fails, the server skips the rest of the batch. Read pipelines send what
+// was skipped again, in order, before anything newer; in a transaction it fails with the same error.
+//
+// Each query is read in single-row mode and its rows are put into its Operation. When that is full,
+// reading stops until its coroutine has taken them: the server is held back by the socket.
+//
+// Behind a transaction pooler (`wraps_reads`), a batch of reads is BEGIN READ ONLY .. COMMIT, nothing
+// is prepared, and the next batch goes out when the last one is answered: PgBouncer 1.18 gives the
+// server connection away at the first answered sync (its issue 759).
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "loadstone/runtime/task.h"
+#include "loadstone/store/postgres/internal/bound_values.h"
+#include "loadstone/store/postgres/internal/canceller.h"
+#include "loadstone/store/postgres/internal/operation.h"
+#include "loadstone/store/postgres/internal/prepared.h"
+#include "loadstone/store/postgres/internal/sent_items.h"
+
+namespace loadstone::store::postgres {
+
+struct PipelineOptions {
+    bool prepares = true;
+    bool wraps_reads = false;
+    bool sends_skipped_again = false;
+    bool watches_idle = false;  // notices that an idle connection was closed, and notifications
+    std::chrono::milliseconds statement_timeout_max{30'000};  // of a wrapped batch
+};
+
+class PipelineOwner {
+public:
+    // The connection is gone; what was not over is in `unfinished`, in order. Once, and not after
+    // close(). The owner may drop the pipeline.
+    virtual void lost(Pipeline& pipeline, const Error& why, OperationQueue& unfinished) = 0;
+    virtual void notified(std::string_view /*channel*/, int /*sender*/) {}
+
+protected:
+    ~PipelineOwner() = default;
+};
+
+class Pipeline : public std::enable_shared_from_this<Pipeline> {
+public:
+    // `connection` is connected, non-blocking and in pipeline mode. Without an owner, operations
+    // fail with the connection.
+    Pipeline(ConnectionHandle connection, const runtime::Executor& executor,
+             const PipelineOptions& options, PipelineOwner* owner);
+    ~Pipeline();
+    Pipeline(const Pipeline&) = delete;
+    Pipeline& operator=(const Pipeline&) = delete;
+
+    void start();
+    // Goes out with the others of this turn.
+    void push(Operation& operation);
+    void push_now(Operation& operation);
+    void flush();
+    // Nothing of the operation is touched any more; what the server says about it is dropped.
+    void abandon(Operation& operation) noexcept;
+    // The operation at the front has room for rows again.
+    void resume();
+    // Fails what is there, closes the connection and forgets the owner.
+    void close(const Error& why);
+    // As if the connection had ended by itself.
+    void lose(const Error& why);
+    // To another loop, while it is at rest.
+    void move_to(const runtime::Executor& executor);
+    // Nothing is under way, here or on the server, and no handler is on its way.
+    bool is_at_rest() const noexcept;
+
+    bool is_lost() const noexcept { return connection_ == nullptr; }
+    bool is_idle() const noexcept { return sent_.empty() && queue_.empty(); }
+    // Whether bytes wait on an idle connection: there is nothing good that they could say.
+    bool has_unread() const noexcept;
+    int backend() const noexcept;
+
+    // How long the server has been at what is in front, 0 if it has nothing to do.
+    std::uint64_t front_ns() const noexcept;
+    bool front_is_abandoned() const noexcept;
+    // Asks the server to end what it is doing; by way of `canceller`, off the loop. Once a query.
+    void cancel_front(Canceller& canceller);
+    std::uint64_t since_cancel_ns() const noexcept;
+    // TLS may hold bytes that the socket does not show.
+    void poke();
+
+private:
+    // pipeline.cc
+    void post_flush();
+    void send_batch();
+    void send_operation(Operation& operation);
+    void send_command(const std::string& text, Operation* operation);
+    void send_query(Operation& operation, bool is_named);
+    void write_out();
+    // pipeline_results.cc
+    void arm_read();
+    void arm_write();
+    void post_read();
+    void read_input();
+    void read_on();
+    bool read_results();
+    void read_notifications();
+    void accept(ResultHandle result);
+    void accept_failure(const PGresult* result);
+    void query_failed(SentItem& item, Failure failure);
+    void item_ends();
+    void query_ends(const SentItem& item);
+    void batch_ends();
+    void front_changes();
+
+    ConnectionHandle connection_;
+    runtime::Executor executor_;
+    const PipelineOptions options_;
+    PipelineOwner* owner_;
+    std::optional<boost::asio::posix::stream_descriptor> socket_;
+    std::shared_ptr<PGcancel> cancel_;
+
+    OperationQueue queue_;   // not sent yet
+    OperationQueue skipped_; // to be sent again, before queue_, when their batch has ended
+    SentItems sent_;
+    int syncs_ = 0;
+    PreparedStatements statements_;
+    BoundValues bound_;
+    std::string text_;
+    std::exception_ptr batch_failure_;  // of the batch that is being answered
+    Reaction batch_reaction_ = Reaction::none;
+    bool needs_rollback_ = false;
+
+    std::uint64_t front_tsc_ = 0;
+    std::uint64_t cancel_tsc_ = 0;
+    bool front_was_cancelled_ = false;
+    bool send_failed_ = false;
+    bool flush_is_posted_ = false;
+    bool read_is_armed_ = false;
+    bool read_is_posted_ = false;
+    bool write_is_armed_ = false;
+};
+
+}  // namespace loadstone::store::postgres

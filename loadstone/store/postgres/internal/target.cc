@@ -1,0 +1,162 @@
+#include "loadstone/store/postgres/internal/target.h"
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+
+#include <memory>
+
+#include "loadstone/base/error.h"
+#include "loadstone/store/internal/backend.h"
+
+namespace loadstone::store::postgres {
+
+namespace {
+
+Error bad_url(std::string message) {
+    return Error(Errc::invalid_argument, std::move(message)).with_field("database");
+}
+
+// Takes `name=value` out of the URL's query; libpq refuses what it does not know.
+std::string take_parameter(std::string& url, std::string_view name) {
+    const auto query = url.find('?');
+    if (query == std::string::npos) return {};
+    const std::string key = std::string(name) + "=";
+    auto at = query + 1;
+    while (at < url.size()) {
+        const auto end = std::min(url.find('&', at), url.size());
+        if (url.compare(at, key.size(), key) == 0) {
+            std::string value = url.substr(at + key.size(), end - at - key.size());
+            url.erase(at, end < url.size() ? end - at + 1 : end - at);
+            while (!url.empty() && (url.back() == '?' || url.back() == '&')) url.pop_back();
+            return value;
+        }
+        at = end + 1;
+    }
+    return {};
+}
+
+Parameters parse(const std::string& url) {
+    char* message = nullptr;
+    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(
+        PQconninfoParse(url.c_str(), &message), &PQconninfoFree);
+    const std::unique_ptr<char, decltype(&PQfreemem)> owned(message, &PQfreemem);
+    if (options == nullptr) {
+        // libpq's text quotes the URL as it is, so it is shown only where there is nothing to hide.
+        const bool has_secret =
+            url.find('@') != std::string::npos || url.find("password") != std::string::npos;
+        std::string detail = has_secret || message == nullptr ? "" : fmt::format(": {}", message);
+        while (!detail.empty() && detail.back() == '\n') detail.pop_back();
+        throw bad_url(fmt::format("the database URL '{}' cannot be parsed{}",
+                                  internal::without_password(url), detail));
+    }
+    Parameters parameters;
+    for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+        if (option->val != nullptr && *option->val != '\0') {
+            parameters.emplace_back(option->keyword, option->val);
+        }
+    }
+    return parameters;
+}
+
+std::string shown(const Parameters& parameters) {
+    const auto value = [&](std::string_view keyword, std::string_view otherwise) {
+        const std::string* found = find(parameters, keyword);
+        return found == nullptr ? std::string(otherwise) : *found;
+    };
+    return fmt::format("{}:{}/{}", value("host", value("hostaddr", "localhost")),
+                       value("port", "5432"), value("dbname", value("user", "")));
+}
+
+void set_default(Parameters& parameters, std::string_view keyword, std::string value) {
+    if (find(parameters, keyword) == nullptr) set(parameters, keyword, std::move(value));
+}
+
+}  // namespace
+
+std::string_view to_string(Use use) noexcept {
+    switch (use) {
+        case Use::read: return "read";
+        case Use::transaction: return "transaction";
+        case Use::listen: return "listen";
+        case Use::notify: return "notify";
+        case Use::schema: return "schema";
+    }
+    return "";
+}
+
+const std::string* find(const Parameters& parameters, std::string_view keyword) noexcept {
+    for (const auto& [name, value] : parameters) {
+        if (name == keyword) return &value;
+    }
+    return nullptr;
+}
+
+void set(Parameters& parameters, std::string_view keyword, std::string value) {
+    for (auto& [name, old] : parameters) {
+        if (name == keyword) {
+            old = std::move(value);
+            return;
+        }
+    }
+    parameters.emplace_back(keyword, std::move(value));
+}
+
+Target target_of(const DatabaseOptions& options) {
+    std::string url = options.url;
+    const std::string pooler = take_parameter(url, "pooler");
+    if (!pooler.empty() && pooler != "transaction") {
+        throw bad_url(fmt::format("the database URL's pooler is '{}', not 'transaction'", pooler));
+    }
+    Target target;
+    target.is_pooled = !pooler.empty();
+    target.parameters = parse(url);
+    const std::string* host = find(target.parameters, "host");
+    if (host == nullptr) host = find(target.parameters, "hostaddr");
+    target.has_several_hosts = host != nullptr && host->find(',') != std::string::npos;
+    target.shown = shown(target.parameters);
+    return target;
+}
+
+Parameters parameters_for(const Target& target, Use use, const DatabaseOptions& options) {
+    Parameters parameters = target.parameters;
+    set(parameters, "client_encoding", "UTF8");
+    set_default(parameters, "application_name", "loadstone");
+    // A peer that vanished without a word is found out within half a minute.
+    set_default(parameters, "keepalives_idle", "10");
+    set_default(parameters, "keepalives_interval", "5");
+    set_default(parameters, "keepalives_count", "3");
+    set_default(parameters, "tcp_user_timeout", "20000");
+    if (target.has_several_hosts) {
+        // A read-only session does not count as read-write, so readers ask for the primary.
+        set_default(parameters, "target_session_attrs",
+                    use == Use::read ? "primary" : "read-write");
+    }
+    if (use == Use::schema) {
+        const auto seconds = std::chrono::ceil<std::chrono::seconds>(options.connect_timeout);
+        set(parameters, "connect_timeout", std::to_string(std::max<long>(2, seconds.count())));
+    }
+    if (target.is_pooled || use == Use::schema) return parameters;
+
+    const std::string* given = find(parameters, "options");
+    std::string session = given == nullptr ? "" : *given + " ";
+    const auto timeout = options.statement_timeout_max.count();
+    session += fmt::format("-c statement_timeout={}", timeout);
+    if (use == Use::read) session += " -c default_transaction_read_only=on";
+    if (use == Use::transaction) {
+        // If this process stops in the middle of a transaction, its locks do not stay.
+        session += fmt::format(" -c idle_in_transaction_session_timeout={}", 2 * timeout);
+    }
+    set(parameters, "options", std::move(session));
+    return parameters;
+}
+
+ParameterArrays::ParameterArrays(const Parameters& parameters) {
+    for (const auto& [keyword, value] : parameters) {
+        keywords.push_back(keyword.c_str());
+        values.push_back(value.c_str());
+    }
+    keywords.push_back(nullptr);
+    values.push_back(nullptr);
+}
+
+}  // namespace loadstone::store::postgres

@@ -1,0 +1,85 @@
+#pragma once
+// Transactions: runs bodies on a bounded pool of exclusive connections, shared by all loops.
+//
+// A permit of the pool comes first, in order of arrival, then an idle connection (of this loop if
+// there is one, else another loop's, which moves here) or a new one. A body runs on its loop. After
+// a serialisation failure or deadlock it runs again with jitter; where one label's retries fail
+// again, its transactions go one at a time for a while (ContentionGate). A connection lost before
+// COMMIT was sent costs another run; lost after, the outcome is unknown and is said to be.
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "loadstone/base/random.h"
+#include "loadstone/runtime/semaphore.h"
+#include "loadstone/runtime/task_scope.h"
+#include "loadstone/store/database.h"
+#include "loadstone/store/postgres/internal/connector.h"
+#include "loadstone/store/postgres/internal/contention_gate.h"
+#include "loadstone/store/postgres/internal/tx_connection.h"
+
+namespace loadstone::store::postgres {
+
+class Transactions : public std::enable_shared_from_this<Transactions> {
+public:
+    // What a loop brings along.
+    struct Loop {
+        runtime::Executor executor;
+        std::shared_ptr<Connector> connector;
+        std::shared_ptr<Deadlines> deadlines;
+    };
+
+    Transactions(const DatabaseOptions& options, bool is_pooled, std::vector<Loop> loops,
+                 Canceller& canceller, Metrics& metrics, runtime::TaskScope& tasks);
+    ~Transactions();
+
+    // On one of the loops.
+    Task<void> transact(Context& context, TxBody body);
+    // No transaction begins any more; idle connections are closed.
+    void stop();
+
+    struct Usage {
+        std::size_t in_use = 0, waiting = 0, idle = 0;
+    };
+    Usage usage() const;  // from any thread
+
+private:
+    struct Idle {
+        std::shared_ptr<Pipeline> pipeline;
+        std::size_t loop;
+    };
+    struct Opening;
+    struct Outcome;
+    class Lease;
+
+    Task<void> run_until_decided(Context& context, TxBody& body);
+    Task<Lease> acquire(Context& context, std::size_t loop);
+    Task<std::shared_ptr<Pipeline>> open(Context& context, std::size_t loop);
+    Task<void> open_in_background(std::shared_ptr<Opening> opening, std::size_t loop,
+                                  Deadline deadline);
+    std::shared_ptr<Pipeline> take_idle(std::size_t loop);
+    void give_back(std::shared_ptr<Pipeline> pipeline, std::size_t loop) noexcept;
+    Task<Outcome> run_once(Context& context, TxBody& body, Lease& lease);
+    Task<void> roll_back(Context& context, TxConnection& connection, Lease& lease);
+    Task<void> settle(std::shared_ptr<Lease> lease);
+    Task<void> pause_before_retry(Context& context, int conflicts);
+
+    const std::size_t transactions_max_;
+    const int attempts_max_;
+    const std::chrono::milliseconds statement_timeout_max_;
+    const bool is_pooled_;
+    const std::vector<Loop> loops_;
+    Canceller& canceller_;
+    Metrics& metrics_;
+    runtime::TaskScope& tasks_;
+    runtime::Semaphore permits_;
+    ContentionGates gates_;
+    const runtime::Services no_services_;
+
+    mutable std::mutex mutex_;
+    std::vector<Idle> idle_;
+    bool is_stopped_ = false;
+};
+
+}  // namespace loadstone::store::postgres

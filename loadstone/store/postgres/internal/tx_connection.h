@@ -1,0 +1,75 @@
+#pragma once
+// TxConnection: the statements of one run of a transaction's body, on a connection of its own.
+//
+// BEGIN goes out with the first statement, so it costs no round trip, and neither does
+// statement_timeout, which follows the deadline. A statement that fails dooms the transaction: the
+// server refuses what comes after it, and so does this, with the first failure.
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "loadstone/store/connection.h"
+#include "loadstone/store/postgres/internal/deadlines.h"
+#include "loadstone/store/postgres/internal/metrics.h"
+#include "loadstone/store/postgres/internal/pipeline.h"
+#include "loadstone/store/tx.h"
+
+namespace loadstone::store::postgres {
+
+class TxConnection final : public Connection {
+public:
+    // Longer between two statements than this, and the body awaits something else.
+    static constexpr std::chrono::milliseconds foreign_wait_max{100};
+
+    TxConnection(std::shared_ptr<Pipeline> pipeline, std::shared_ptr<Deadlines> deadlines,
+                 Metrics& metrics, std::chrono::milliseconds statement_timeout_max)
+        : pipeline_(std::move(pipeline)),
+          deadlines_(std::move(deadlines)),
+          metrics_(metrics),
+          statement_timeout_max_(statement_timeout_max) {}
+
+    Task<RunResult> run(Context& context, StatementRef statement, std::span<const Value> values,
+                        RowSink sink) override;
+
+    enum class Committed { yes, no, unknown };
+    // Does not heed cancellation: what has been sent is waited for until the deadline. With `no` and
+    // `unknown`, failure() tells why.
+    Task<Committed> commit(Context& context);
+    // False if the connection is of no more use.
+    Task<bool> rollback(Context& context, Deadline deadline);
+
+    bool has_begun() const noexcept { return has_begun_; }
+    // Whether a statement was left to itself: its end must be awaited before anything else.
+    bool is_left_busy() const noexcept { return !pipeline_->is_lost() && !pipeline_->is_idle(); }
+    std::exception_ptr failure() const noexcept { return failure_; }
+    Reaction reaction() const noexcept { return reaction_; }
+
+private:
+    void bound_statement(Operation& operation);
+    void note_foreign_wait(Context& context);
+
+    const std::shared_ptr<Pipeline> pipeline_;
+    const std::shared_ptr<Deadlines> deadlines_;
+    Metrics& metrics_;
+    const std::chrono::milliseconds statement_timeout_max_;
+    std::chrono::milliseconds timeout_set_{0};
+    std::exception_ptr failure_;
+    Reaction reaction_ = Reaction::none;
+    std::uint64_t last_ended_tsc_ = 0;
+    bool has_begun_ = false;
+    bool is_busy_ = false;
+};
+
+class PostgresTx final : public Tx {
+public:
+    PostgresTx(Context& context, Connection& connection) : Tx(context, connection) {}
+    ~PostgresTx() = default;
+    void after_commit(std::function<void()> action) override { actions_.push_back(std::move(action)); }
+    std::vector<std::function<void()>> take_actions() noexcept { return std::move(actions_); }
+
+private:
+    std::vector<std::function<void()>> actions_;
+};
+
+}  // namespace loadstone::store::postgres
