@@ -93,15 +93,14 @@ Task<Permit> Bulkhead::enter(Context& context) {
         throw impl.full();
     }
     impl.queued.add();
-    if (acquired == runtime::Acquired::deadline_passed) {
-        impl.timed_out.add();
-        context.throw_if_done("its bulkhead any longer");
-        throw impl.waited_too_long();
-    }
-    Permit permit(this);
+    std::optional<Permit> permit;
+    if (acquired == runtime::Acquired::yes) permit = Permit(this);
+    // A place that comes when the context is done is given to the next.
+    if (!permit || context.deadline().passed()) impl.timed_out.add();
     context.throw_if_done("its bulkhead any longer");
+    if (!permit) throw impl.waited_too_long();
     impl.admitted.add();
-    co_return permit;
+    co_return std::move(*permit);
 }
 
 std::size_t Bulkhead::in_use() const noexcept { return impl_->permits.in_use(); }

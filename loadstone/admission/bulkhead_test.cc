@@ -130,6 +130,30 @@ TEST_F(BulkheadTest, EndsTheWaitAtTheContextsOwnDeadline) {
     EXPECT_EQ(error->code(), Errc::deadline_exceeded);
 }
 
+TEST_F(BulkheadTest, GivesAPlaceThatCameTooLateForItsContextToTheNext) {
+    Bulkhead bulkhead(options(1, 4, milliseconds(30'000)), registry);
+    Context late(services, Deadline::unbounded());
+    Event leave;
+    std::optional<Error> error;
+    TaskScope scope("test");
+    std::optional<Permit> inside = bulkhead.try_enter();
+    scope.spawn(loops.executor(0), stay(bulkhead, late, leave, &error));
+    ASSERT_TRUE(wait_until([&] { return bulkhead.queued() == 1; }));
+    // Tightened on its own loop, after the wait had begun.
+    std::atomic<bool> tightened{false};
+    loops.post(0, [&] {
+        late.tighten(Deadline(Deadline::Clock::now()));
+        tightened = true;
+    });
+    ASSERT_TRUE(wait_until([&] { return tightened.load(); }));
+    inside.reset();
+    EXPECT_TRUE(scope.join_blocking(Deadline::in(patience)));
+    ASSERT_TRUE(error.has_value());
+    EXPECT_EQ(error->code(), Errc::deadline_exceeded);
+    EXPECT_EQ(counted("loadstone_bulkhead_timed_out_total"), 1U);
+    EXPECT_EQ(bulkhead.in_use(), 0U);
+}
+
 TEST_F(BulkheadTest, GivesThePlaceOfACancelledContextToTheNext) {
     Bulkhead bulkhead(options(1, 4, milliseconds(30'000)), registry);
     Context cancelled(services, Deadline::unbounded()), next(services, Deadline::unbounded());
@@ -177,6 +201,7 @@ struct Crowd {
 Task<void> visit(Bulkhead& bulkhead, const Services& services, Crowd& crowd, int rounds) {
     for (int i = 0; i < rounds; ++i) {
         Context context(services, Deadline::in(milliseconds(50)));
+        bool refused = false;
         try {
             const Permit permit = co_await bulkhead.enter(context);
             const int now = ++crowd.inside;
@@ -187,8 +212,11 @@ Task<void> visit(Bulkhead& bulkhead, const Services& services, Crowd& crowd, int
             --crowd.inside;
             ++crowd.admitted;
         } catch (const Error&) {
-            ++crowd.refused;
+            refused = true;
         }
+        if (!refused) continue;
+        ++crowd.refused;
+        co_await runtime::sleep_until(Deadline::in(std::chrono::microseconds(50)));
     }
 }
 
