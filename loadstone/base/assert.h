@@ -9,7 +9,7 @@ namespace loadstone {
 
 }  // namespace loadstone
 
-#define LOADSTONE_ASSERT(expression, message)                                               \
-    (static_cast<bool>(expression)                                                          \
-         ? static_cast<void>(0)                                                             \
+#define LOADSTONE_ASSERT(expression, message) \
+    (static_cast<bool>(expression)            \
+         ? static_cast<void>(0)               \
          : ::loadstone::assertion_failed(#expression, message, __FILE__, __LINE__))

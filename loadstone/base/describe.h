@@ -10,7 +10,9 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "loadstone/base/id.h"
@@ -46,10 +48,10 @@ void* field_address(void* object) {
 
 template <class T, template <class...> class List, class... Descriptors>
 constexpr auto field_table(List<Descriptors...>*) {
-    return std::array<FieldInfo, sizeof...(Descriptors)>{
-        FieldInfo{Descriptors::name,
-                  &type_info<std::remove_cvref_t<decltype(std::declval<T>().*Descriptors::pointer)>>,
-                  &field_address<T, Descriptors>}...};
+    return std::array<FieldInfo, sizeof...(Descriptors)>{FieldInfo{
+        Descriptors::name,
+        &type_info<std::remove_cvref_t<decltype(std::declval<T>().*Descriptors::pointer)>>,
+        &field_address<T, Descriptors>}...};
 }
 
 template <class T>
@@ -62,7 +64,7 @@ constexpr std::string_view type_name() {
     const auto start = text.find("T = ") + 4;
     const auto end = text.find_first_of(";]", start);
     text = text.substr(start, end - start);
-    const auto colon = text.rfind("::");
+    const auto colon = text.rfind("::", text.find('<'));  // not one of a template's argument
     return colon == std::string_view::npos ? text : text.substr(colon + 2);
 }
 
@@ -86,7 +88,9 @@ TypeInfo list_info() {
     info.element = &type_info<E>;
     info.emplace = [](void* o) -> void* { return &static_cast<T*>(o)->emplace_back(); };
     info.count = [](const void* o) { return static_cast<const T*>(o)->size(); };
-    info.at = [](const void* o, std::size_t i) -> const void* { return &(*static_cast<const T*>(o))[i]; };
+    info.at = [](const void* o, std::size_t i) -> const void* {
+        return &(*static_cast<const T*>(o))[i];
+    };
     info.clear = [](void* o) { static_cast<T*>(o)->clear(); };
     return info;
 }
@@ -99,15 +103,18 @@ const TypeInfo& type_info() {
         static constexpr TypeInfo info{.kind = TypeKind::boolean, .name = "boolean"};
         return info;
     } else if constexpr (std::is_integral_v<T>) {
-        static constexpr TypeInfo info{.kind = TypeKind::integer, .name = "integer", .size = sizeof(T),
+        static constexpr TypeInfo info{.kind = TypeKind::integer,
+                                       .name = "integer",
+                                       .size = sizeof(T),
                                        .is_signed = std::is_signed_v<T>};
         return info;
     } else if constexpr (internal::IsId<T>::value) {
         static_assert(sizeof(T) == sizeof(std::int64_t));
-        static constexpr TypeInfo info{.kind = TypeKind::integer, .name = "id", .size = 8,
-                                       .is_signed = true, .is_id = true};
+        static constexpr TypeInfo info{
+            .kind = TypeKind::integer, .name = "id", .size = 8, .is_signed = true, .is_id = true};
         return info;
     } else if constexpr (std::is_floating_point_v<T>) {
+        static_assert(sizeof(T) <= sizeof(double), "no long double: nothing stores it");
         static constexpr TypeInfo info{.kind = TypeKind::real, .name = "number", .size = sizeof(T)};
         return info;
     } else if constexpr (std::is_same_v<T, std::string>) {

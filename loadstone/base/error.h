@@ -8,22 +8,23 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace loadstone {
 
 enum class Errc {
-    invalid_argument,    // the caller's input is wrong; `field` names the part
-    unauthenticated,     // nobody is signed in
-    permission_denied,   // somebody is, but may not
+    invalid_argument,   // the caller's input is wrong; `field` names the part
+    unauthenticated,    // nobody is signed in
+    permission_denied,  // somebody is, but may not
     not_found,
     already_exists,      // a unique key is taken
     conflict,            // the state does not allow it now; a serialisation failure
     resource_exhausted,  // the caller's own limit (rate, quota) is used up
     deadline_exceeded,
     cancelled,
-    unavailable,         // overloaded or down; `retry_after` says when to come back
-    data_loss,           // corrupt or undecodable stored data
-    internal,            // a foreign exception or a broken expectation
+    unavailable,  // overloaded or down; `retry_after` says when to come back
+    data_loss,    // corrupt or undecodable stored data
+    internal,     // a foreign exception or a broken expectation
 };
 
 std::string_view to_string(Errc code) noexcept;

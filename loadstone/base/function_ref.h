@@ -18,9 +18,15 @@ public:
         requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef> &&
                  std::is_invocable_r_v<R, F&, A...>)
     FunctionRef(F&& callable) noexcept
-        : object_(const_cast<void*>(static_cast<const void*>(std::addressof(callable)))),
+        // reinterpret_cast, so that a plain function goes too (POSIX: dlsym relies on it).
+        : object_(const_cast<void*>(reinterpret_cast<const void*>(std::addressof(callable)))),
           call_([](void* object, A... arguments) -> R {
-              return (*static_cast<std::add_pointer_t<F>>(object))(std::forward<A>(arguments)...);
+              auto& target = *reinterpret_cast<std::add_pointer_t<F>>(object);
+              if constexpr (std::is_void_v<R>) {
+                  static_cast<void>(target(std::forward<A>(arguments)...));
+              } else {
+                  return target(std::forward<A>(arguments)...);
+              }
           }) {}
 
     R operator()(A... arguments) const { return call_(object_, std::forward<A>(arguments)...); }

@@ -1,8 +1,10 @@
 #pragma once
-// JSON of described structs (RFC 8259). Writing goes straight from the struct to text, without a
-// document tree; reading is strict and bounded. Id<T> is a number, Timestamp an RFC 3339 string,
-// bytes base64, an empty optional is null.
+// JSON of described structs (RFC 8259). Both ways go without a document tree: writing straight from
+// the struct to text, reading event by event into the struct. Reading is strict and bounded. Id<T>
+// is a number, Timestamp an RFC 3339 string, bytes base64, an empty optional is null, and so is a
+// real that is not finite. Text that is not UTF-8 is written with U+FFFD and never read.
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -16,14 +18,20 @@ struct JsonReadOptions {
     bool unknown_fields_allowed = false;
     // Requests: a member without optional<> must be there. Stored data: it keeps its default.
     bool missing_fields_allowed = false;
+    // Lists and objects within each other, 1..1000.
     int depth_max = 32;
+    // Elements of all lists of the text together: "[{},{}]" would buy much memory with few bytes.
+    std::size_t items_max = 100'000;
 };
 
 inline constexpr JsonReadOptions stored_json{.unknown_fields_allowed = true,
                                              .missing_fields_allowed = true};
 
+// Appends.
 void write_json(std::string& out, const TypeInfo& type, const void* object);
-// On failure Errc::invalid_argument; field() is the path, or empty where the text is not JSON.
+// Every member that the text names is replaced; the others keep what they hold. On failure
+// Errc::invalid_argument and `object` is partly filled; field() is the path, or empty where the
+// text is not JSON or its outermost value is of the wrong kind.
 Result<void> read_json(std::string_view text, const TypeInfo& type, void* object,
                        const JsonReadOptions& options);
 // `text` as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD.

@@ -10,6 +10,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace loadstone::log {
@@ -36,8 +37,12 @@ enum class Format : std::uint8_t { text, json };
 void configure(Level threshold, Format format);
 bool enabled(Level level) noexcept;
 
-// `event` is a fixed sentence ("replica lost"); what varies goes into fields.
-void write(Level level, std::string_view event, std::initializer_list<Field> fields = {});
+// `event` is a fixed sentence ("replica lost"); what varies goes into fields. A value is cut at
+// 4 KiB. Any thread.
+void write(Level level, std::string_view event, std::initializer_list<Field> fields = {}) noexcept;
+// Lines that the sink could not take, since the start. The next line that it takes is preceded by
+// one that says how many were lost.
+std::uint64_t dropped_lines() noexcept;
 
 inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) {
     if (enabled(Level::debug)) write(Level::debug, event, fields);

@@ -26,8 +26,13 @@ struct Timestamp {
     static Timestamp now() noexcept;
 };
 
+// What has a text: the years 0000 to 9999. A time outside is written as the nearer end.
+inline constexpr Timestamp timestamp_text_min{-62'167'219'200'000'000};
+inline constexpr Timestamp timestamp_text_max{253'402'300'799'999'999};
+
 // "2026-01-31T12:00:00.000000Z"
 std::string to_rfc3339(Timestamp time);
+void append_rfc3339(std::string& out, Timestamp time);
 // "Sat, 31 Jan 2026 12:00:00 GMT" (RFC 9110 5.6.7)
 std::string to_http_date(Timestamp time);
 // Accepts what to_rfc3339 writes, with zero to six fractional digits; UTC ("Z") only.

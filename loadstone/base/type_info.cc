@@ -31,13 +31,24 @@ bool store(void* object, std::int64_t value) noexcept {
     return true;
 }
 
+template <class Signed, class Unsigned>
+std::int64_t load_either(const TypeInfo& type, const void* object) noexcept {
+    if (type.is_signed) return load<Signed>(object);
+    return load<Unsigned>(object);
+}
+
+template <class Signed, class Unsigned>
+bool store_either(const TypeInfo& type, void* object, std::int64_t value) noexcept {
+    return type.is_signed ? store<Signed>(object, value) : store<Unsigned>(object, value);
+}
+
 }  // namespace
 
 std::int64_t get_integer(const TypeInfo& type, const void* object) noexcept {
     switch (type.size) {
-        case 1: return type.is_signed ? load<std::int8_t>(object) : load<std::uint8_t>(object);
-        case 2: return type.is_signed ? load<std::int16_t>(object) : load<std::uint16_t>(object);
-        case 4: return type.is_signed ? load<std::int32_t>(object) : load<std::uint32_t>(object);
+        case 1: return load_either<std::int8_t, std::uint8_t>(type, object);
+        case 2: return load_either<std::int16_t, std::uint16_t>(type, object);
+        case 4: return load_either<std::int32_t, std::uint32_t>(type, object);
         case 8: return load<std::int64_t>(object);
         default: break;
     }
@@ -46,17 +57,18 @@ std::int64_t get_integer(const TypeInfo& type, const void* object) noexcept {
 
 bool set_integer(const TypeInfo& type, void* object, std::int64_t value) noexcept {
     switch (type.size) {
-        case 1: return type.is_signed ? store<std::int8_t>(object, value) : store<std::uint8_t>(object, value);
-        case 2: return type.is_signed ? store<std::int16_t>(object, value) : store<std::uint16_t>(object, value);
-        case 4: return type.is_signed ? store<std::int32_t>(object, value) : store<std::uint32_t>(object, value);
-        case 8: return type.is_signed ? store<std::int64_t>(object, value) : store<std::uint64_t>(object, value);
+        case 1: return store_either<std::int8_t, std::uint8_t>(type, object, value);
+        case 2: return store_either<std::int16_t, std::uint16_t>(type, object, value);
+        case 4: return store_either<std::int32_t, std::uint32_t>(type, object, value);
+        case 8: return store_either<std::int64_t, std::uint64_t>(type, object, value);
         default: break;
     }
     LOADSTONE_ASSERT(false, "an integer has 1, 2, 4 or 8 bytes");
 }
 
 double get_real(const TypeInfo& type, const void* object) noexcept {
-    return type.size == sizeof(float) ? static_cast<double>(load<float>(object)) : load<double>(object);
+    if (type.size == sizeof(float)) return static_cast<double>(load<float>(object));
+    return load<double>(object);
 }
 
 void set_real(const TypeInfo& type, void* object, double value) noexcept {

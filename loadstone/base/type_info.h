@@ -11,15 +11,15 @@
 namespace loadstone {
 
 enum class TypeKind : std::uint8_t {
-    boolean,   // bool
-    integer,   // any integral type, see size and is_signed; Id<T> too
-    real,      // double, float
-    text,      // std::string
-    bytes,     // std::vector<std::byte>
-    timestamp, // Timestamp
-    optional,  // std::optional<element>
-    list,      // std::vector<element>
-    record,    // a BOOST_DESCRIBE_STRUCT
+    boolean,    // bool
+    integer,    // any integral type, see size and is_signed; Id<T> too
+    real,       // double, float
+    text,       // std::string
+    bytes,      // std::vector<std::byte>
+    timestamp,  // Timestamp
+    optional,   // std::optional<element>
+    list,       // std::vector<element>
+    record,     // a BOOST_DESCRIBE_STRUCT
 };
 
 struct TypeInfo;
@@ -32,10 +32,10 @@ struct FieldInfo {
 
 struct TypeInfo {
     TypeKind kind;
-    std::string_view name;      // records: the C++ name; others: the kind's
-    std::size_t size = 0;       // integer and real: bytes
-    bool is_signed = false;     // integer
-    bool is_id = false;         // integer that is an Id<T>
+    std::string_view name;   // records: the C++ name; others: the kind's
+    std::size_t size = 0;    // integer and real: bytes
+    bool is_signed = false;  // integer
+    bool is_id = false;      // integer that is an Id<T>
 
     const TypeInfo& (*element)() = nullptr;  // optional, list
 
@@ -55,6 +55,8 @@ struct TypeInfo {
 };
 
 // Integers of every width through one pair of functions. `set_integer` is false if it does not fit.
+// A std::uint64_t above 2^63 - 1 reads as the negative number of the same bits and cannot be set:
+// bigint columns have no place for it either. JSON does (json.h).
 std::int64_t get_integer(const TypeInfo& type, const void* object) noexcept;
 bool set_integer(const TypeInfo& type, void* object, std::int64_t value) noexcept;
 double get_real(const TypeInfo& type, const void* object) noexcept;

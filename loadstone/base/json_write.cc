@@ -1,0 +1,156 @@
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "loadstone/base/encoding.h"
+#include "loadstone/base/internal/utf8.h"
+#include "loadstone/base/json.h"
+
+namespace loadstone {
+
+namespace {
+
+template <class T>
+void write_number(std::string& out, T value) {
+    char digits[32];  // the longest is a double: "-2.2250738585072014e-308"
+    const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+    out.append(digits, static_cast<std::size_t>(end - digits));
+}
+
+void write_integer(std::string& out, const TypeInfo& type, const void* object) {
+    const std::int64_t value = get_integer(type, object);
+    if (type.is_signed) return write_number(out, value);
+    write_number(out, static_cast<std::uint64_t>(value));
+}
+
+void write_real(std::string& out, const TypeInfo& type, const void* object) {
+    const double value = get_real(type, object);
+    if (!std::isfinite(value)) {
+        out += "null";
+    } else if (type.size == sizeof(float)) {
+        write_number(out, static_cast<float>(value));
+    } else {
+        write_number(out, value);
+    }
+}
+
+constexpr bool is_plain(char c) noexcept {
+    return static_cast<unsigned char>(c) - 0x20U < 0x60U && c != '"' && c != '\\';
+}
+
+// Where the run of bytes that go out as they are ends: ASCII but controls, quote and backslash.
+// Eight at a time; the marks of a word are exact up to and including its lowest one.
+std::size_t plain_end(std::string_view text, std::size_t at) noexcept {
+    static_assert(std::endian::native == std::endian::little);
+    constexpr std::uint64_t ones = 0x0101010101010101U;
+    constexpr std::uint64_t tops = 0x80 * ones;
+    for (; text.size() - at >= 8; at += 8) {
+        std::uint64_t word;
+        std::memcpy(&word, text.data() + at, 8);
+        const std::uint64_t quote = word ^ (ones * '"');
+        const std::uint64_t backslash = word ^ (ones * '\\');
+        const std::uint64_t marks =
+            (word | (word - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops;
+        if (marks != 0) return at + static_cast<std::size_t>(std::countr_zero(marks)) / 8;
+    }
+    while (at < text.size() && is_plain(text[at])) ++at;
+    return at;
+}
+
+void write_escaped(std::string& out, char c) {
+    constexpr std::string_view hex = "0123456789abcdef";
+    switch (c) {
+        case '"': out += "\\\""; return;
+        case '\\': out += "\\\\"; return;
+        case '\b': out += "\\b"; return;
+        case '\f': out += "\\f"; return;
+        case '\n': out += "\\n"; return;
+        case '\r': out += "\\r"; return;
+        case '\t': out += "\\t"; return;
+        default: break;
+    }
+    out += "\\u00";
+    out += hex[static_cast<unsigned char>(c) >> 4];
+    out += hex[static_cast<unsigned char>(c) & 15];
+}
+
+void write_list(std::string& out, const TypeInfo& type, const void* object) {
+    const TypeInfo& element = type.element();
+    const std::size_t count = type.count(object);
+    out += '[';
+    for (std::size_t i = 0; i < count; ++i) {
+        if (i > 0) out += ',';
+        write_json(out, element, type.at(object, i));
+    }
+    out += ']';
+}
+
+void write_record(std::string& out, const TypeInfo& type, const void* object) {
+    char separator = '{';
+    for (const FieldInfo& field : type.fields) {
+        out += separator;
+        separator = ',';
+        out += '"';
+        out += field.name;  // a C++ identifier: nothing to escape
+        out += "\":";
+        write_json(out, field.type(), field.address(const_cast<void*>(object)));
+    }
+    if (separator == '{') out += '{';
+    out += '}';
+}
+
+}  // namespace
+
+void write_json_string(std::string& out, std::string_view text) {
+    out += '"';
+    std::size_t written = 0;
+    std::size_t at = 0;
+    // Runs of bytes that need no change go out in one piece.
+    while ((at = plain_end(text, at)) < text.size()) {
+        const auto step = internal::utf8_step(text.data() + at, text.size() - at);
+        if (step.is_valid && step.bytes > 1) {
+            at += step.bytes;
+            continue;
+        }
+        out.append(text, written, at - written);
+        if (step.is_valid) {
+            write_escaped(out, text[at]);
+        } else {
+            out += "\xEF\xBF\xBD";
+        }
+        at += step.bytes;
+        written = at;
+    }
+    out.append(text, written, text.size() - written);
+    out += '"';
+}
+
+void write_json(std::string& out, const TypeInfo& type, const void* object) {
+    switch (type.kind) {
+        case TypeKind::boolean: out += *static_cast<const bool*>(object) ? "true" : "false"; return;
+        case TypeKind::integer: return write_integer(out, type, object);
+        case TypeKind::real: return write_real(out, type, object);
+        case TypeKind::text:
+            return write_json_string(out, *static_cast<const std::string*>(object));
+        case TypeKind::bytes:
+            out += '"';
+            append_base64(out, *static_cast<const std::vector<std::byte>*>(object));
+            out += '"';
+            return;
+        case TypeKind::timestamp:
+            out += '"';
+            append_rfc3339(out, *static_cast<const Timestamp*>(object));
+            out += '"';
+            return;
+        case TypeKind::optional:
+            if (type.has_value(object)) return write_json(out, type.element(), type.at(object, 0));
+            out += "null";
+            return;
+        case TypeKind::list: return write_list(out, type, object);
+        case TypeKind::record: return write_record(out, type, object);
+    }
+}
+
+}  // namespace loadstone
