@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "loadstone/base/timestamp.h"
 #include "loadstone/runtime/context.h"
 #include "loadstone/runtime/task.h"
 #include "loadstone/telemetry/registry.h"
@@ -16,7 +17,7 @@
 namespace loadstone::outbound {
 
 struct Mailbox {
-    std::string name;     // UTF-8, may be empty
+    std::string name;  // UTF-8, may be empty
     std::string address;
 };
 
@@ -34,10 +35,10 @@ struct MailMessage {
 std::string render_mail(const MailMessage& message, Timestamp date);
 
 enum class MailOutcome : std::uint8_t {
-    sent,       // the server took it (250 after the final dot)
-    deferred,   // 4xx or no connection: try again; `retry_after` says when
-    rejected,   // 5xx: a bounce
-    unknown,    // the connection was lost between the final dot and the reply
+    sent,      // the server took it (250 after the final dot)
+    deferred,  // 4xx, no connection, or our configuration refused: nothing was taken, try again
+    rejected,  // 5xx at RCPT, DATA or the dot: a bounce
+    unknown,   // the connection was lost between the final dot and the reply
 };
 
 struct MailResult {
@@ -48,14 +49,17 @@ struct MailResult {
 };
 
 struct MailOptions {
-    std::string url;                  // smtp://[user:pw@]host[:port], smtps://, maildir:PATH
+    std::string url;  // smtp://[user:pw@]host[:port], smtps://, maildir:PATH
     std::string from = "Campus <campus@localhost>";
-    bool starttls_required = false;   // smtp:// uses STARTTLS if offered; required: refuses without
-    std::size_t transfers_max = 8;    // at once; more wait (bounded by the callers' deadlines)
+    // smtp:// uses STARTTLS if offered; required: refuses without. A user and password in the URL
+    // make it required, except for this host.
+    bool starttls_required = false;
+    std::size_t transfers_max = 8;  // at once; more wait (bounded by the callers' deadlines)
     std::chrono::milliseconds connect_timeout{10'000};
     std::chrono::milliseconds transfer_timeout{60'000};
-    double rate_max = 200;            // mails per second; learnt downwards from throttling replies
+    double rate_max = 200;  // mails per second; learnt downwards from throttling replies
     double rate_min = 0.2;
+    std::string tls_ca_file;  // PEM; whom to trust instead of the system's authorities
 };
 
 class Mailer {

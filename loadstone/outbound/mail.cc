@@ -1,0 +1,52 @@
+#include "loadstone/outbound/mail.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "loadstone/base/error.h"
+#include "loadstone/outbound/internal/mail_address.h"
+#include "loadstone/outbound/internal/maildir.h"
+#include "loadstone/outbound/internal/smtp_mailer.h"
+#include "loadstone/outbound/internal/smtp_url.h"
+
+namespace loadstone::outbound {
+
+namespace {
+
+constexpr std::size_t transfers_limit = 256;
+
+void require(bool holds, std::string_view field, std::string message) {
+    if (!holds)
+        throw Error(Errc::invalid_argument, std::move(message)).with_field(std::string(field));
+}
+
+void require_sane(const MailOptions& options) {
+    require(options.transfers_max >= 1 && options.transfers_max <= transfers_limit, "transfers_max",
+            fmt::format("mail transfers_max is {}, expected 1 to {}", options.transfers_max,
+                        transfers_limit));
+    require(options.rate_min > 0 && options.rate_min <= options.rate_max, "rate_min",
+            fmt::format("mail rates are {} to {} a second, expected 0 < rate_min <= rate_max",
+                        options.rate_min, options.rate_max));
+    require(options.connect_timeout.count() > 0 && options.transfer_timeout.count() > 0,
+            "connect_timeout", "mail timeouts are not above 0");
+}
+
+}  // namespace
+
+std::unique_ptr<Mailer> Mailer::open(const MailOptions& options, telemetry::Registry& registry) {
+    constexpr std::string_view maildir = "maildir:";
+    require_sane(options);
+    Mailbox sender = internal::parse_mailbox(options.from, "from");
+    if (options.url.starts_with(maildir)) {
+        const std::string path = options.url.substr(maildir.size());
+        require(!path.empty() && path.find('\0') == std::string::npos, "url",
+                "mail URL: maildir: has no path");
+        return internal::make_maildir_mailer(path, std::move(sender), registry);
+    }
+    internal::SmtpServer server = internal::parse_smtp_url(options.url, options.starttls_required);
+    server.tls_ca_file = options.tls_ca_file;
+    return internal::make_smtp_mailer(options, server, std::move(sender), registry);
+}
+
+}  // namespace loadstone::outbound
