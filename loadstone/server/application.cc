@@ -193,7 +193,7 @@ int Application::run(int argc, char** argv) {
         chosen();
         return 0;
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s: %s\n", program_.c_str(), error.what());
+        fmt::print(stderr, "{}: {}\n", program_, error.what());
         return 1;
     }
 }
