@@ -49,7 +49,7 @@ namespace internal {
 HttpError::HttpError(std::vector<Error> errors)
     : Error(errors.at(0)), status_(422), errors_(std::move(errors)) {}
 
-Response problem(int status, const Error& error, const std::vector<Error>& errors,
+Response problem_of(int status, const Error& error, const std::vector<Error>& errors,
                  std::string_view request_id) {
     // The message of a broken expectation is for the log: it may name what callers must not see.
     const std::string_view detail = status == 500
@@ -91,7 +91,7 @@ Response text_response(std::string text, std::string_view content_type) {
 Response problem(const Error& error, std::string_view request_id) {
     std::vector<Error> errors;
     if (!error.field().empty()) errors.push_back(error);
-    return internal::problem(status_of(error.code()), error, errors, request_id);
+    return internal::problem_of(status_of(error.code()), error, errors, request_id);
 }
 
 Response problem(int status, std::string_view title, std::string_view detail,

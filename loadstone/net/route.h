@@ -93,6 +93,7 @@ struct RouteTypes {
     std::vector<Check::Rule> rules;
     std::vector<const TypeInfo*> path;
     const TypeInfo* parameters = nullptr;
+    std::vector<Check::Rule> parameter_rules;
     bool takes_request = false;
     const TypeInfo* reply = nullptr;
     int reply_status = 200;
@@ -185,7 +186,14 @@ struct Input<Parameters<T>> {
         }
         return parameters;
     }
-    static void describe(RouteTypes& types) { types.parameters = &type_info<T>(); }
+    static void describe(RouteTypes& types) {
+        types.parameters = &type_info<T>();
+        if constexpr (HasValidate<T>) {
+            Check check = Check::recording();
+            validate(check, T{});
+            types.parameter_rules = check.rules();
+        }
+    }
 };
 
 template <>

@@ -27,7 +27,7 @@ private:
 };
 
 // `errors`, if any, become the member of that name.
-Response problem(int status, const Error& error, const std::vector<Error>& errors,
-                 std::string_view request_id);
+Response problem_of(int status, const Error& error, const std::vector<Error>& errors,
+                    std::string_view request_id);
 
 }  // namespace loadstone::net::internal

@@ -42,7 +42,8 @@ public:
     // Fails, with 413, if the body says that it is larger.
     Step begin_body(std::size_t bytes_max);
     Step read_body();
-    // Was the head of a body read that is not here to its end?
+    bool is_body_begun() const noexcept { return is_body_open_ || kind_ != BodyKind::none; }
+    // Was a body begun that is not here to its end?
     bool is_body_open() const noexcept { return is_body_open_; }
     std::string_view body() const noexcept;
 
