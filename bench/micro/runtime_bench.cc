@@ -1,54 +1,44 @@
 // What the runtime costs per unit of work: a slice on a span executor against one on the plain
-// executor of the loop, and the paths of the semaphore. Compare rows of one run: the ratios count.
+// executor of the loop, and the paths of the primitives. Compare rows of one run: the ratios count.
 
 #include <benchmark/benchmark.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "loadstone/runtime/internal/span_executor.h"
 #include "loadstone/runtime/lane.h"
+#include "loadstone/runtime/loops.h"
 #include "loadstone/runtime/semaphore.h"
 #include "loadstone/runtime/task_scope.h"
+#include "loadstone/runtime/testing.h"
 
 namespace loadstone::runtime {
 namespace {
 
 namespace asio = boost::asio;
-using internal::LoopExecutor;
-using internal::SpanExecutor;
 
-// The calling thread as a loop, so that nothing is measured but the work itself.
-struct BenchLoop {
-    asio::io_context io{1};
-    internal::LoopMeter meter;
+constexpr int turns = 10'000;  // of a loop per iteration, so that starting it does not count
+
+struct Bench {
+    telemetry::Registry registry;
+    Services services;
+    Loops loops{LoopsOptions{1, std::chrono::milliseconds(60'000)}, registry};
     SpanSlot slot;
     telemetry::Span span;
 
-    BenchLoop() {
-        meter.attach(0);
-        internal::loop_meter = &meter;
+    Bench() {
         span.start(0, "bench");
         slot.enter(&span);
+        loops.start();
     }
-    ~BenchLoop() { internal::loop_meter = nullptr; }
-
-    Executor plain() { return io.get_executor(); }
-    Executor spanned() { return SpanExecutor<LoopExecutor>(io.get_executor(), &slot); }
-    void run() {
-        io.restart();
-        io.run();
-    }
+    Executor plain() { return loops.executor(0); }
+    Executor spanned() { return loops.span_executor(0, slot); }
 };
 
-constexpr int turns = 1000;
-
-// A task that gives way `turns` times: each turn is one slice.
+// Each turn is one slice.
 Task<void> give_way() {
     for (int i = 0; i < turns; ++i) co_await asio::post(asio::use_awaitable);
 }
@@ -56,77 +46,61 @@ Task<void> give_way() {
 // The same by an operation of the loop that completes, as I/O does: there the executor of the loop
 // itself has a shortcut that no other executor has. A cancelled timer behind an earlier one needs
 // no system call.
-Task<void> complete(asio::io_context& io) {
-    asio::steady_timer earlier(io.get_executor(), std::chrono::hours(1));
+Task<void> complete(const Executor& loop) {
+    asio::steady_timer earlier(loop, std::chrono::hours(1));
     earlier.async_wait([](const boost::system::error_code&) {});
-    asio::steady_timer timer(io.get_executor(), std::chrono::hours(2));
+    asio::steady_timer timer(loop, std::chrono::hours(2));
     boost::system::error_code cancelled;
     for (int i = 0; i < turns; ++i) {
-        asio::post(io, [&timer] { timer.cancel(); });
+        asio::post(loop, [&timer] { timer.cancel(); });
         co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
     }
 }
 
-void run_posts(benchmark::State& state, BenchLoop& loop, const Executor& executor) {
-    for (auto _ : state) {
-        asio::co_spawn(executor, give_way(), asio::detached);
-        loop.run();
-    }
-    state.SetItemsProcessed(state.iterations() * turns);
-}
-
-void run_completions(benchmark::State& state, BenchLoop& loop, const Executor& executor) {
-    for (auto _ : state) {
-        asio::co_spawn(executor, complete(loop.io), asio::detached);
-        loop.run();
-    }
+template <class MakeTask>
+void run(benchmark::State& state, const Executor& executor, MakeTask make_task) {
+    for (auto _ : state) testing::run_blocking(executor, make_task());
     state.SetItemsProcessed(state.iterations() * turns);
 }
 
 void slice_posted_plain(benchmark::State& state) {
-    BenchLoop loop;
-    run_posts(state, loop, loop.plain());
+    Bench bench;
+    run(state, bench.plain(), give_way);
 }
-BENCHMARK(slice_posted_plain);
+BENCHMARK(slice_posted_plain)->UseRealTime();
 
 void slice_posted_spanned(benchmark::State& state) {
-    BenchLoop loop;
-    run_posts(state, loop, loop.spanned());
+    Bench bench;
+    run(state, bench.spanned(), give_way);
 }
-BENCHMARK(slice_posted_spanned);
+BENCHMARK(slice_posted_spanned)->UseRealTime();
 
 void slice_completed_plain(benchmark::State& state) {
-    BenchLoop loop;
-    run_completions(state, loop, loop.plain());
+    Bench bench;
+    run(state, bench.plain(), [&] { return complete(bench.plain()); });
 }
-BENCHMARK(slice_completed_plain);
+BENCHMARK(slice_completed_plain)->UseRealTime();
 
 void slice_completed_spanned(benchmark::State& state) {
-    BenchLoop loop;
-    run_completions(state, loop, loop.spanned());
+    Bench bench;
+    run(state, bench.spanned(), [&] { return complete(bench.plain()); });
 }
-BENCHMARK(slice_completed_spanned);
+BENCHMARK(slice_completed_spanned)->UseRealTime();
 
-void slice_scope_alone(benchmark::State& state) {
-    BenchLoop loop;
-    for (auto _ : state) {
-        const SliceScope scope(&loop.slot);
-        benchmark::DoNotOptimize(&scope);
+Task<void> switch_spans(SpanSlot& slot, telemetry::Span& one, telemetry::Span& other) {
+    for (int i = 0; i < turns / 2; ++i) {
+        slot.enter(&other);
+        slot.enter(&one);
     }
+    co_return;
 }
-BENCHMARK(slice_scope_alone);
 
 void slot_enter_inside_a_slice(benchmark::State& state) {
-    BenchLoop loop;
+    Bench bench;
     telemetry::Span other;
-    const SliceScope scope(&loop.slot);
-    for (auto _ : state) {
-        loop.slot.enter(&other);
-        loop.slot.enter(&loop.span);
-    }
-    state.SetItemsProcessed(2 * state.iterations());
+    run(state, bench.spanned(), [&] { return switch_spans(bench.slot, bench.span, other); });
 }
-BENCHMARK(slot_enter_inside_a_slice);
+BENCHMARK(slot_enter_inside_a_slice)->UseRealTime();
 
 void semaphore_fast_path(benchmark::State& state) {
     Semaphore semaphore(4, 4);
@@ -138,7 +112,7 @@ void semaphore_fast_path(benchmark::State& state) {
 BENCHMARK(semaphore_fast_path);
 
 Task<void> pass_on(Semaphore& semaphore) {
-    for (int i = 0; i < turns; ++i) {
+    for (int i = 0; i < turns / 2; ++i) {
         const Acquired acquired = co_await semaphore.acquire(Deadline::unbounded());
         if (acquired != Acquired::yes) co_return;
         co_await asio::post(asio::use_awaitable);
@@ -146,51 +120,50 @@ Task<void> pass_on(Semaphore& semaphore) {
     }
 }
 
-// Two tasks of one loop that always find the permit taken: one wait with its timer per item.
+// Two tasks of one loop that always find the permit taken: a wait and a turn for each item.
 void semaphore_handed_over(benchmark::State& state) {
-    BenchLoop loop;
+    Bench bench;
     Semaphore semaphore(1, 4);
+    TaskScope scope("bench");
     for (auto _ : state) {
-        asio::co_spawn(loop.plain(), pass_on(semaphore), asio::detached);
-        asio::co_spawn(loop.plain(), pass_on(semaphore), asio::detached);
-        loop.run();
+        scope.spawn(bench.plain(), pass_on(semaphore));
+        scope.spawn(bench.plain(), pass_on(semaphore));
+        scope.join_blocking(Deadline::unbounded());
     }
-    state.SetItemsProcessed(2 * state.iterations() * turns);
+    state.SetItemsProcessed(state.iterations() * turns);
 }
-BENCHMARK(semaphore_handed_over);
+BENCHMARK(semaphore_handed_over)->UseRealTime();
 
 Task<void> run_on(Lane& lane, Context& context) {
     auto work = [] {};
     for (int i = 0; i < turns; ++i) co_await lane.run(context, work);
 }
 
-// A round trip to another thread and back, with its accounting.
+// To another thread and back, with the accounting.
 void lane_round_trip(benchmark::State& state) {
-    telemetry::Registry registry;
-    const Services services;
-    Lane lane(LaneOptions{.name = "bench"}, registry);
-    Context context(services, Deadline::unbounded());
-    BenchLoop loop;
-    for (auto _ : state) {
-        asio::co_spawn(loop.plain(), run_on(lane, context), asio::detached);
-        loop.run();
-    }
-    state.SetItemsProcessed(state.iterations() * turns);
+    Bench bench;
+    LaneOptions options;
+    options.name = "bench";
+    Lane lane(options, bench.registry);
+    Context context(bench.services, Deadline::unbounded());
+    run(state, bench.plain(), [&] { return run_on(lane, context); });
 }
 BENCHMARK(lane_round_trip)->UseRealTime();
 
 Task<void> nothing() { co_return; }
 
-void task_scope_spawn(benchmark::State& state) {
-    BenchLoop loop;
-    TaskScope scope("bench");
-    for (auto _ : state) {
-        for (int i = 0; i < turns; ++i) scope.spawn(loop.plain(), nothing());
-        loop.run();
-    }
-    state.SetItemsProcessed(state.iterations() * turns);
+Task<void> spawn_many(TaskScope& scope) {
+    const Executor executor = co_await asio::this_coro::executor;
+    for (int i = 0; i < turns; ++i) scope.spawn(executor, nothing());
+    co_await scope.join(Deadline::unbounded());
 }
-BENCHMARK(task_scope_spawn);
+
+void task_scope_spawn(benchmark::State& state) {
+    Bench bench;
+    TaskScope scope("bench");
+    run(state, bench.plain(), [&] { return spawn_many(scope); });
+}
+BENCHMARK(task_scope_spawn)->UseRealTime();
 
 }  // namespace
 }  // namespace loadstone::runtime
