@@ -113,7 +113,7 @@ void Connector::failed(const Error& why) {
     const auto jittered = std::chrono::duration_cast<Deadline::Clock::duration>(
         pause * (0.5 + random_.uniform() / 2));
     next_try_ = Deadline::Clock::now() + jittered;
-    if (failures_++ == 0) {
+    if (failures_++ == 0 && !is_stopped_.load(std::memory_order_relaxed)) {
         log::warning("the database cannot be reached",
                      {{"database", shown_}, {"use", to_string(use_)}, {"error", why.message()}});
     }

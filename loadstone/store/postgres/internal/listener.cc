@@ -15,7 +15,7 @@ constexpr Query listen_statement{"loadstone.listen", "", "select 1", 0};
 
 }  // namespace
 
-std::string quoted(std::string_view name) {
+std::string quoted_name(std::string_view name) {
     std::string text = "\"";
     for (const char c : name) {
         text += c;
@@ -108,7 +108,7 @@ Task<void> Listener::listen_to_new() {
     Context context(no_services_, Deadline::in(std::chrono::seconds(10)));
     Operation operation(context, listen_statement, {}, nullptr);
     for (const std::string& channel : channels) {
-        operation.before.push_back("listen " + quoted(channel));
+        operation.before.push_back("listen " + quoted_name(channel));
     }
     pipeline_->push_now(operation);
     deadlines_->add(operation);

@@ -65,6 +65,6 @@ private:
 };
 
 // A channel's name in SQL.
-std::string quoted(std::string_view name);
+std::string quoted_name(std::string_view name);
 
 }  // namespace loadstone::store::postgres

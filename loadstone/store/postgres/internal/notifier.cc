@@ -88,7 +88,7 @@ Task<void> Notifier::send(const std::set<std::string>& channels) {
     Context context(no_services_, Deadline::in(std::chrono::seconds(5)));
     Operation operation(context, notify_statement, {}, nullptr);
     for (const std::string& channel : channels) {
-        operation.before.push_back("notify " + quoted(channel));
+        operation.before.push_back("notify " + quoted_name(channel));
     }
     pipeline_->push_now(operation);
     deadlines_->add(operation);
