@@ -1,2 +1,2 @@
 #!/usr/bin/env bash
-exec /usr/bin/python3 "$(dirname "$0")/load/http.py" "$@"
+exec /usr/bin/python3 "$(dirname "$0")/load/http_route.py" "$@"
