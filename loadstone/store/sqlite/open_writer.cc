@@ -37,6 +37,7 @@ std::unique_ptr<Handle> open_writer(const FileOptions& file, std::chrono::millis
     handle->require("pragma synchronous = full");
     handle->require("pragma foreign_keys = on");
     handle->require("pragma cache_size = -32000");
+    handle->require("pragma wal_autocheckpoint = 0");  // the writer says when
     // How large the log may stay after it was emptied.
     handle->require("pragma journal_size_limit = 67108864");
     return handle;

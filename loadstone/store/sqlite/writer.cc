@@ -30,6 +30,7 @@ constexpr std::chrono::seconds idle_wait{1};
 constexpr std::chrono::milliseconds stray_poll{5};
 constexpr std::chrono::seconds stray_wait_max{5};  // at stop
 constexpr std::chrono::milliseconds busy_pause_max{10};
+constexpr std::chrono::milliseconds checkpoint_wait{50};
 
 std::string who(Context& context) {
     const std::string_view name = context.span().name;
@@ -91,8 +92,8 @@ Writer::Writer(const FileOptions& file, const WriterOptions& options)
       options_(options),
       metrics_(std::make_unique<Metrics>(*file.registry)),
       queue_(options.queue_max),
-      lane_(std::make_unique<asio::io_context>(1)),
-      handle_(open_writer(file, options.busy_timeout)) {
+      lane_(std::make_unique<asio::io_context>(1)) {
+    open_file();
     file.registry->gauge(this, "loadstone_store_write_queue",
                          telemetry::metric_label("database", "sqlite"),
                          "Transactions that wait for the writer lane",
@@ -214,14 +215,27 @@ void Writer::serve() {
         poll_foreign_commits();
         if (queue_.size() == 0) continue;
         if (ensure_open() && begin()) run_group();
+        checkpoint_if_due();
     }
     drain();
+}
+
+void Writer::open_file() {
+    handle_ = open_writer(file_, options_.busy_timeout);
+    sqlite3_wal_hook(handle_->db(), &Writer::on_log_grown, this);
+}
+
+int Writer::on_log_grown(void* self, sqlite3* /*db*/, const char* /*name*/, int frames) {
+    Writer& writer = *static_cast<Writer*>(self);
+    if (frames < writer.log_frames_) writer.checkpoint_at_ = log_frames_max;  // begun anew
+    writer.log_frames_ = frames;
+    return SQLITE_OK;
 }
 
 bool Writer::ensure_open() {
     if (handle_ != nullptr) return true;
     try {
-        handle_ = open_writer(file_, options_.busy_timeout);
+        open_file();
         data_version_ = -1;  // it may have changed meanwhile
         return true;
     } catch (const Error& error) {
@@ -380,6 +394,13 @@ void Writer::committed(std::uint64_t began, std::uint64_t ended) {
         }
         finish(*op);
     }
+}
+
+void Writer::checkpoint_if_due() {
+    if (log_frames_ < checkpoint_at_ || handle_ == nullptr) return;
+    handle_->control("pragma wal_checkpoint(restart)", checkpoint_wait);
+    // If it succeeded, the next commit is the first of a new log. If not, this is the next try.
+    checkpoint_at_ = log_frames_ + log_frames_max;
 }
 
 void Writer::after_lost_transaction(WriteOp& culprit) {

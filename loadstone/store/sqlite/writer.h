@@ -16,6 +16,9 @@
 //    run again. When the commit fails a constraint (a deferred foreign key), each runs again alone.
 // 5. The lock of another process is waited for before a group is gathered: queued ops wait for it at
 //    most busy_timeout, and no longer than their deadline.
+// 6. The log is moved into the file and begun anew every `log_frames_max` pages, between two groups.
+//    It waits a moment for readers to leave the log, for with reads that never pause nobody else
+//    would ever find a gap; behind a long read the log grows, and it is tried again later.
 
 #include <atomic>
 #include <memory>
@@ -44,6 +47,7 @@ class Writer {
 public:
     // How often the lane looks for commits of other processes when somebody listens.
     static constexpr std::chrono::milliseconds poll_every{20};
+    static constexpr int log_frames_max = 2'000;
 
     // Opens the file, creates it if missing. Errors: unavailable, data_loss.
     Writer(const FileOptions& file, const WriterOptions& options);
@@ -74,10 +78,13 @@ private:
     bool begin();
     void run_group();
     Ran run_body(WriteOp& op);
+    void open_file();
     void spawn_and_poll(WriteOp& op);
     void undo_body();
     void commit_group();
     void committed(std::uint64_t began, std::uint64_t ended);
+    void checkpoint_if_due();
+    static int on_log_grown(void* self, sqlite3*, const char*, int frames);
     void after_lost_transaction(WriteOp& culprit);
     void fail_group(int code, std::string_view step);
     void note_failure(int code, const Error& error);
@@ -99,6 +106,8 @@ private:
     std::vector<WriteOp*> group_;     // bodies that have run in the open transaction
     std::vector<WriteOp*> strays_;    // bodies that wait for something else
     int busy_tries_ = 0;
+    int log_frames_ = 0;
+    int checkpoint_at_ = log_frames_max;
     std::atomic<bool> failing_{false};
 
     std::mutex listeners_mutex_;
