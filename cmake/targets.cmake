@@ -38,7 +38,7 @@ function(loadstone_gtest target label)
     loadstone_pch(${target} ${arg_PCH})
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
     # Two properties, because a list does not survive gtest_discover_tests.
-    gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES
         PROPERTIES LABELS ${label} TIMEOUT ${arg_TIMEOUT}
         ENVIRONMENT LOADSTONE_SOURCE_DIR=${PROJECT_SOURCE_DIR}
         ENVIRONMENT_MODIFICATION LOADSTONE_BUILD_DIR=set:${PROJECT_BINARY_DIR})

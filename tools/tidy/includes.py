@@ -37,7 +37,8 @@ def is_private(path):
 
 
 def is_public_header(source):
-    return source.is_header and source.path.startswith(("loadstone/", "campus/")) and not is_private(source.path)
+    return (source.is_header and source.path.startswith(("loadstone/", "campus/"))
+            and not is_private(source.path) and not source.is_test)
 
 
 def check_layers(sources, layers):

@@ -77,7 +77,8 @@ class Source:
 
     @property
     def is_test(self):
-        return self.path.startswith("tests/") or re.search(r"_(test|bench|fuzz)\.cc$", self.path) is not None
+        """Whether it is built for tests alone; testing.h is what the tests of one library share."""
+        return self.path.startswith("tests/") or re.search(r"(_(test|bench|fuzz)\.cc|/testing\.h)$", self.path) is not None
 
     @property
     def library(self):
