@@ -30,6 +30,10 @@ foreach(folder IN LISTS folders)
         endif()
     endif()
     file(GLOB_RECURSE scripts CONFIGURE_DEPENDS RELATIVE ${tests} ${tests}/${folder}/*_test.py)
+    if(LOADSTONE_TESTS AND EXISTS ${tests}/${folder}/tests.cmake)
+        include(${tests}/${folder}/tests.cmake)  # lists its scripts itself
+        continue()
+    endif()
     foreach(script IN LISTS scripts)
         if(LOADSTONE_TESTS)
             # Alone: they load the machine, and measure.

@@ -1,0 +1,112 @@
+"""A PostgreSQL server of its own: a copy of a template, made once on this machine."""
+
+import getpass
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+
+from . import process
+from .waiting import wait_until
+
+PROGRAMS = pathlib.Path("/usr/lib/postgresql/15/bin")
+SETTINGS = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '{folder}'
+max_connections = 100
+fsync = off                 # the machine does not crash in these tests, only processes do
+shared_buffers = 32MB
+min_wal_size = 32MB
+log_min_messages = warning
+"""
+
+
+def user():
+    return "postgres" if os.geteuid() == 0 else getpass.getuser()
+
+
+def as_user(command):
+    if os.geteuid() == 0:
+        command = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--init-groups", "--", *command]
+    return [str(word) for word in command]
+
+
+def template():
+    """A fresh cluster, whole or not there at all."""
+    kept = pathlib.Path(tempfile.gettempdir()) / f"loadstone-postgres-15-{os.geteuid()}"
+    if not kept.exists():
+        made = pathlib.Path(tempfile.mkdtemp(prefix=kept.name + "."))
+        own(made)
+        subprocess.run(as_user([PROGRAMS / "initdb", "-D", made / "cluster", "-U", "campus", "-A", "trust", "-E",
+                                "UTF8", "--locale=C.UTF-8", "--no-sync", "--wal-segsize=1"]),
+                       check=True, capture_output=True, cwd="/")
+        try:
+            os.rename(made, kept)
+        except OSError:  # another test was faster
+            shutil.rmtree(made)
+    return kept / "cluster"
+
+
+def own(folder):
+    if os.geteuid() == 0:
+        account = pwd.getpwnam("postgres")
+        os.chown(folder, account.pw_uid, account.pw_gid)
+
+
+class Postgres:
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir()
+        own(self.folder)
+        self.cluster = self.folder / "cluster"
+        subprocess.run(as_user(["cp", "-r", template(), self.cluster]), check=True, cwd="/")
+        with open(self.cluster / "postgresql.conf", "a") as settings:
+            settings.write(SETTINGS.format(folder=self.folder))
+        self.port = process.free_port()
+        self.url = f"postgres://campus@127.0.0.1:{self.port}/campus"
+        self.log = self.folder.parent / "postgres.log"
+        self.process = None
+        self.start()
+        self.psql("create database campus", database="postgres")
+
+    def start(self):
+        self.process = process.spawn([PROGRAMS / "postgres", "-D", self.cluster, "-p", self.port], self.log,
+                                     user="postgres", cwd=self.folder)
+        wait_until(self.accepts, 30, "PostgreSQL to accept connections")
+
+    def accepts(self):
+        assert self.process.poll() is None, f"PostgreSQL has ended with status {self.process.returncode}"
+        return subprocess.run([PROGRAMS / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-d", "postgres",
+                               "-U", "campus"]).returncode == 0
+
+    def shut_down(self, how):
+        """"fast" or "immediate"; returns when no process of it is left."""
+        self.process.send_signal({"fast": signal.SIGINT, "immediate": signal.SIGQUIT}[how])
+        self.process.wait(30)
+
+    def restart(self, how):
+        self.shut_down(how)
+        self.start()
+
+    def stop(self):
+        if self.process is not None and self.process.poll() is None:
+            self.shut_down("immediate")
+
+    def psql(self, sql, database="campus"):
+        done = subprocess.run([PROGRAMS / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p",
+                               str(self.port), "-U", "campus", "-d", database, "-c", sql],
+                              capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise AssertionError(f"psql: {done.stderr.strip()}")
+        return done.stdout
+
+    # What a scenario asks of a database, as database.Sqlite.
+    def rows(self, sql):
+        return json.loads(self.psql(f"select coalesce(json_agg(t), '[]') from ({sql}) t"))
+
+    def execute(self, sql):
+        self.psql(sql)
