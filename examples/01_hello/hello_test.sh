@@ -3,7 +3,7 @@
 set -euo pipefail
 hello=$1
 folder=$(mktemp -d)
-trap 'kill "$server" 2>/dev/null; rm -rf "$folder"' EXIT
+trap 'kill "$server" 2>/dev/null || true; rm -rf "$folder"' EXIT
 
 "$hello" serve --data "$folder" --listen 127.0.0.1:0 2>"$folder/log" &
 server=$!
