@@ -15,12 +15,14 @@ public:
     // Ends the key's use when destroyed; must not outlive the set.
     class Hold {
     public:
-        Hold(KeysInProgress& set, std::string key) : set_(&set), key_(std::move(key)) {}
         Hold(const Hold&) = delete;
         Hold& operator=(const Hold&) = delete;
         ~Hold() { set_->release(key_); }
 
     private:
+        friend class KeysInProgress;
+        Hold(KeysInProgress& set, std::string key) : set_(&set), key_(std::move(key)) {}
+
         KeysInProgress* set_;
         std::string key_;
     };
