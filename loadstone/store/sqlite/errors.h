@@ -15,7 +15,7 @@ Error error_of(int code, sqlite3* db, std::string_view what, std::string_view fi
 
 constexpr int primary(int code) noexcept { return code & 0xff; }
 
-// After these a connection is closed and opened again before it is used.
+// After these, a connection that cannot begin a transaction is closed, and opened again when needed.
 bool wants_reopen(int code) noexcept;
 
 }  // namespace loadstone::store::sqlite

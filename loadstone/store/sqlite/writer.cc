@@ -253,6 +253,7 @@ bool Writer::begin() {
     const Error error = error_of(code, handle_->db(), "begin", file_.path);
     if (primary(code) != SQLITE_BUSY) {
         note_failure(code, error);
+        if (wants_reopen(code)) handle_.reset();
         for (WriteOp* op : queue_.take_all()) finish(*op, error);
         return false;
     }
@@ -424,8 +425,12 @@ void Writer::after_lost_transaction(WriteOp& culprit) {
     finish(culprit);
 }
 
+// The connection stays open even after an I/O error: its next commit overwrites what this one left in
+// the log, while opening the file anew could take it for committed, as a crash now could.
 void Writer::fail_group(int code, std::string_view step) {
-    const Error error = error_of(code, handle_->db(), step, file_.path);
+    const bool unknown = step == "commit" && primary(code) == SQLITE_IOERR;
+    const std::string what = unknown ? "commit outcome unknown" : std::string(step);
+    const Error error = error_of(code, handle_->db(), what, file_.path);
     metrics_->commit_failures.add();
     if (handle_->in_transaction()) handle_->control("rollback");
     note_failure(code, error);
@@ -435,10 +440,6 @@ void Writer::fail_group(int code, std::string_view step) {
 void Writer::note_failure(int code, const Error& error) {
     if (!failing_.exchange(true)) {
         log::error("writes fail", {{"file", file_.path}, {"error", error.message()}, {"code", code}});
-    }
-    if (wants_reopen(code)) {
-        handle_.reset();
-        return;
     }
     // Moves the log's pages into the file, so that the log can begin anew in the space it has.
     if (primary(code) == SQLITE_FULL) handle_->control("pragma wal_checkpoint(passive)");
