@@ -17,9 +17,6 @@ struct RecordedResult {
 };
 BOOST_DESCRIBE_STRUCT(RecordedResult, (), (fingerprint, result))
 
-// The record was made by another process between our look and our insert.
-struct RecordTaken {};
-
 struct KeyedWrite {
     const runtime::IdempotencyKey* key = nullptr;
     int number = 0;
@@ -28,35 +25,27 @@ struct KeyedWrite {
     std::optional<std::string> recorded;
 };
 
-Task<void> record(Tx& tx, const KeyedWrite& write) {
-    const std::string result = write.codec->encode();
-    const Timestamp now = Timestamp::now();
-    bool taken = false;
-    try {
-        co_await tx.exec(sql::record_result, write.key->scope_and_key, write.number,
-                         write.key->request_fingerprint, result, now);
-    } catch (const Error& error) {
-        if (error.code() != Errc::already_exists) throw;
-        taken = true;
-    }
-    if (taken) throw RecordTaken{};
-}
-
+// The key is taken before the body runs: of two processes at once, the second waits at the primary key
+// until the first has committed, and then finds its result.
 Task<void> run_keyed(Tx& tx, KeyedWrite& write) {
     const std::string& key = write.key->scope_and_key;
+    const Timestamp now = Timestamp::now();
     write.recorded.reset();
-    auto found = co_await tx.maybe<RecordedResult>(sql::recorded_result, key, write.number);
-    if (!found) {
+    const auto taken =
+        co_await tx.exec(sql::take_key, key, write.number, write.key->request_fingerprint, now);
+    if (taken == 1) {
         co_await (*write.body)(tx);
-        co_await record(tx, write);
+        const std::string result = write.codec->encode();
+        co_await tx.exec(sql::record_result, key, write.number, result);
         co_return;
     }
-    if (found->fingerprint != write.key->request_fingerprint) {
+    auto found = co_await tx.one<RecordedResult>(sql::recorded_result, key, write.number);
+    if (found.fingerprint != write.key->request_fingerprint) {
         throw Error(Errc::invalid_argument,
                     "this Idempotency-Key was used before, with another request")
             .with_field("Idempotency-Key");
     }
-    write.recorded = std::move(found->result);
+    write.recorded = std::move(found.result);
 }
 
 }  // namespace
@@ -82,13 +71,7 @@ Task<void> write_once(Context& context, TxBody body, ResultCodec codec) {
     const auto hold =
         database.keys_in_progress().hold(fmt::format("{}/{}", key->scope_and_key, write.number));
     const TxBody keyed = [&write](Tx& tx) { return run_keyed(tx, write); };
-    bool again = false;
-    try {
-        co_await database.transact(context, keyed);
-    } catch (const RecordTaken&) {
-        again = true;
-    }
-    if (again) co_await database.transact(context, keyed);
+    co_await database.transact(context, keyed);
     if (write.recorded) {
         codec.decode(*write.recorded);
         key->replayed = true;
