@@ -248,6 +248,12 @@ Task<bool> Connection::write_rest() {
     if (is_written && !rest_.empty()) is_written = co_await write(rest_.substr(sent_ - head_.size()));
     wait_is_over();
     gone_ = !is_written;
+    if (timed_out_) {
+        // The kernel would go on offering what it holds to a client that does not take it.
+        ErrorCode ignored;
+        socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+        socket_.close(ignored);  // its destructor would take the option back
+    }
     co_return is_written;
 }
 

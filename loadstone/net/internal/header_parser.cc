@@ -37,7 +37,7 @@ std::optional<Method> method_of(http::verb verb) noexcept {
     }
 }
 
-// Names that Beast does not know.
+// Names that some or all versions of Beast do not know.
 std::optional<KnownField> other_field(std::string_view name) noexcept {
     switch (name.size()) {
         case 12: return same_ignoring_case(name, "X-Request-Id") ? std::optional(KnownField::request_id)
@@ -119,10 +119,9 @@ private:
                 }
                 head_.expects_continue = true;
                 return;
-            case http::field::unknown:
+            default:
                 if (const auto field = other_field(name)) once(*field, name, ec);
                 return;
-            default: return;
         }
     }
 
