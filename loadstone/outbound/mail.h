@@ -59,6 +59,7 @@ struct MailOptions {
     std::chrono::milliseconds transfer_timeout{60'000};
     double rate_max = 200;  // mails per second; learnt downwards from throttling replies
     double rate_min = 0.2;
+    std::chrono::milliseconds throttle_pause{5'000};  // after a reply that throttles
     std::string tls_ca_file;  // PEM; whom to trust instead of the system's authorities
 };
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A real SMTP server for tests and benches (aiosmtpd), whose behaviour can be changed while it runs.
+"""A real SMTP server for tests and benches (aiosmtpd); its behaviour can be changed while it runs.
 
     smtp_server.py --port 0 --store DIR [--stdin] [--control-port 0]
 
@@ -21,10 +21,11 @@ port (127.0.0.1); each is answered by one line of JSON, {"error": ...} for what 
     counts                                          {"<message-id>": how often it was taken, ...}
     forget                                          counts from zero; the files stay
 
-Each mode but ok takes count=N: for N times, then ok. Stages: greeting ehlo auth mail rcpt data (its
-reply, before 354), body (in the middle of the message), dot (after the whole message). drop, slow
-and silent at the stage dot take the mail: it is stored and counted. A mode is in force from its
-answer on, for open connections too.
+Each mode but ok takes count=N: for N times, then ok. A mode is in force from its answer on, for
+open connections too. Stages: greeting ehlo auth mail rcpt data (its reply, before 354) body middle
+dot. body is together with the 354: not a byte of the message can follow. middle is after the
+message's first line; of a short message the sender may have handed over all by then. dot is after
+the whole message: drop, slow and silent take the mail there, it is stored and counted.
 """
 
 import argparse
@@ -42,7 +43,7 @@ import time
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
-STAGES = ("greeting", "ehlo", "auth", "mail", "rcpt", "data", "body", "dot")
+STAGES = ("greeting", "ehlo", "auth", "mail", "rcpt", "data", "body", "middle", "dot")
 THROTTLE_REPLIES = (
     "421 4.7.0 too many messages, closing",
     "450 4.2.1 mailbox is receiving mail too quickly",
@@ -186,6 +187,7 @@ class Server:
         self.open = 0
         self.replies = {}
         self.logins = 0
+        self.encrypted = 0
         self.tls = None
         if options.tls_self_signed:
             make_certificate(options.tls_self_signed)
@@ -227,14 +229,14 @@ class Server:
             if words == ["stats"]:
                 return {"mode": self.mode.name, "accepted": self.store.accepted,
                         "distinct": len(self.store.counts), "connections": self.connections,
-                        "open": self.open, "logins": self.logins, "replies": self.replies,
-                        "rates": self.store.rates}
+                        "open": self.open, "logins": self.logins, "encrypted": self.encrypted,
+                        "replies": self.replies, "rates": self.store.rates}
             if words == ["counts"]:
                 return self.store.counts
             if words == ["forget"]:
                 self.store.forget()
                 self.replies = {}
-                self.connections = self.logins = 0
+                self.connections = self.logins = self.encrypted = 0
                 return {"accepted": 0}
             raise ValueError(f"not understood: {line.strip()}")
         except ValueError as error:
@@ -254,8 +256,7 @@ class Session(SMTP):
             self.server.connections += 1
             self.server.open += 1
             raw = transport.get_extra_info("socket")
-            if raw is not None:
-                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(transport)
 
     def connection_lost(self, error):
@@ -293,9 +294,17 @@ class Session(SMTP):
         if self.transport is None:
             return
         if reset:
-            raw = self.transport.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            self.socket_option(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.transport.abort()
+
+    def socket_option(self, level, option, value):
+        if self.transport is not None:
+            self.transport.get_extra_info("socket").setsockopt(level, option, value)
+
+    def take(self, envelope, content):
+        self.server.store.take(envelope, content)
+        is_encrypted = self.transport and self.transport.get_extra_info("sslcontext")
+        self.server.encrypted += is_encrypted is not None
 
     async def handle_exception(self, error):
         if isinstance(error, Drop):
@@ -333,10 +342,16 @@ class Session(SMTP):
             return
         if await self.stage_is_over("data"):
             return
-        await self.push("354 end data with <CR><LF>.<CR><LF>")
         if self.server.mode.stage == "body":
+            # What is written now leaves with the end of the connection, in one packet.
+            self.socket_option(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        await self.push("354 end data with <CR><LF>.<CR><LF>")
+        if await self.stage_is_over("body"):
+            return
+        self.socket_option(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        if self.server.mode.stage == "middle":
             await self._reader.readuntil(b"\r\n")
-            if await self.stage_is_over("body"):
+            if await self.stage_is_over("middle"):
                 return
         # The end is CRLF "." CRLF, and the first CRLF may be that of the DATA command.
         self._reader._buffer[:0] = b"\r\n"
@@ -354,13 +369,13 @@ class Session(SMTP):
             return
         mode = self.server.mode
         if mode.stage != "dot" or mode.name not in ("reply", "throttle"):
-            self.server.store.take(envelope, content)
+            self.take(envelope, content)
             if await self.stage_is_over("dot"):
                 return
         elif await self.stage_is_over("dot"):
             return
         else:
-            self.server.store.take(envelope, content)
+            self.take(envelope, content)
         await self.push("250 2.0.0 taken")
 
 

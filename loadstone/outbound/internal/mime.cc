@@ -6,9 +6,10 @@ namespace loadstone::outbound::internal {
 
 namespace {
 
-constexpr std::size_t encoded_word_max = 75;  // RFC 2047 2
-constexpr std::size_t body_line_max = 76;     // RFC 2045 6.7, 6.8
-constexpr std::size_t header_line_max = 78;   // RFC 5322 2.1.1
+// RFC 2047 2 allows 75, and 76 for a line: room is left for the name of the header.
+constexpr std::size_t encoded_word_max = 66;
+constexpr std::size_t body_line_max = 76;    // RFC 2045 6.7, 6.8
+constexpr std::size_t header_line_max = 78;  // RFC 5322 2.1.1
 constexpr std::string_view q_start = "=?utf-8?Q?";
 constexpr std::string_view b_start = "=?utf-8?B?";
 constexpr std::string_view word_end = "?=";

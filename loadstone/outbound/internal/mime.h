@@ -8,7 +8,7 @@
 
 namespace loadstone::outbound::internal {
 
-// Encoded words of at most 75 bytes each, none of which splits a character: B or Q, whichever is
+// Encoded words of at most 66 bytes each, none of which splits a character: B or Q, whichever is
 // shorter. The Q form uses only what is allowed in a phrase. `text` is UTF-8 and not empty.
 std::vector<std::string> encoded_words(std::string_view text);
 

@@ -46,6 +46,7 @@ admission::ProviderThrottlesOptions throttle_options(const MailOptions& options)
     throttles.name = "mail";
     throttles.each.rate_min = options.rate_min;
     throttles.each.rate_max = options.rate_max;
+    throttles.each.hold_default = options.throttle_pause;
     throttles.each.burst = static_cast<std::uint32_t>(options.transfers_max);
     throttles.each.probe_max = options.transfer_timeout + std::chrono::seconds(1);
     throttles.providers_max = 1;

@@ -30,7 +30,17 @@ struct CurlStringCloser {
 // Empty if the URL has no such part.
 std::string part(CURLU* url, CURLUPart what, unsigned flags) {
     char* text = nullptr;
-    if (curl_url_get(url, what, &text, flags) != CURLUE_OK) return {};
+    const CURLUcode code = curl_url_get(url, what, &text, flags);
+    switch (code) {
+        case CURLUE_OK: break;
+        case CURLUE_NO_USER:
+        case CURLUE_NO_PASSWORD:
+        case CURLUE_NO_HOST:
+        case CURLUE_NO_PORT:
+        case CURLUE_NO_QUERY:
+        case CURLUE_NO_FRAGMENT: return {};
+        default: throw bad_url(curl_url_strerror(code));
+    }
     const std::unique_ptr<char, CurlStringCloser> owner(text);
     return text;
 }
