@@ -26,6 +26,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds control_deadline{10'000};  // of one claim, record or heartbeat
 constexpr milliseconds failure_pause{500};        // after the database refused one
+constexpr milliseconds refused_pause{20};         // after a claim got none of the jobs that are due
 constexpr std::size_t record_batch_max = 500;
 
 std::string process_name() {
@@ -74,9 +75,9 @@ struct Runner::Impl {
     ~Impl() { registry.remove_gauges(this); }
 
     Task<void> dispatch();
-    Task<std::vector<internal::ClaimedRow>> claim(std::size_t count);
-    Task<milliseconds> pause_before_next_claim();
-    void start_job(internal::ClaimedRow row);
+    Task<std::vector<internal::ClaimedRow>> claim(std::int64_t owner, std::size_t count);
+    Task<milliseconds> pause_before_next_claim(bool claimed_none);
+    void start_job(internal::ClaimedRow row, std::int64_t owner);
     Task<void> run(Seat* seat, const Kind* kind, JobInfo info);
     void finish(Seat* seat, internal::Finished outcome);
     Task<void> record_outcomes();
@@ -99,11 +100,13 @@ struct Runner::Impl {
     const telemetry::LabelIndex claim_label, record_label, heartbeat_label;
     telemetry::Counter &retried, &snoozed, &buried, &rescued, &leases_lost;
 
-    std::atomic<bool> stopping{false};  // claims no more
-    std::atomic<bool> closing{false};   // everything has ended: record, sign off
+    std::atomic<bool> stopping{false};        // claims no more
+    std::atomic<bool> giving_up{false};       // running jobs are cancelled
+    std::atomic<bool> recording_ends{false};  // all jobs have ended
+    std::atomic<bool> closing{false};         // all outcomes are recorded: sign off
     std::atomic<std::int64_t> process{0};  // 0: no lease
     runtime::Event wake, finished_event, closing_event, registered;
-    runtime::TaskScope jobs{"jobs"}, control{"job control"};
+    runtime::TaskScope claims{"job claims"}, jobs{"jobs"}, records{"job records"}, lease{"job lease"};
 
     mutable std::mutex mutex;
     std::vector<std::unique_ptr<Seat>> seats;
@@ -140,14 +143,18 @@ Task<void> Runner::Impl::dispatch() {
         milliseconds pause = options.poll_every;
         // A quarter of the seats at a time: a claim for each single seat would be a transaction a job.
         const std::size_t enough = std::max<std::size_t>(1, options.running_max / 4);
-        const std::size_t free = process != 0 ? free_count() : 0;
+        const std::int64_t owner = process;
+        const std::size_t free = owner != 0 ? free_count() : 0;
         if (free >= enough) {
             const std::size_t count = std::min(free, options.claim_batch_max);
-            auto rows = co_await claim(count);
+            auto rows = co_await claim(owner, count);
+            if (stopping) break;  // what was claimed meanwhile is handed back when signing off
+            if (process != owner) continue;  // the lease ended: they are rescued with the rest of its jobs
+            const bool none = rows.empty();
             const bool more = rows.size() == count;
-            for (auto& row : rows) start_job(std::move(row));
+            for (auto& row : rows) start_job(std::move(row), owner);
             if (more) continue;
-            pause = co_await pause_before_next_claim();
+            pause = co_await pause_before_next_claim(none);
         }
         if (stopping) break;
         const Deadline until = Deadline::in(pause);
@@ -155,14 +162,13 @@ Task<void> Runner::Impl::dispatch() {
     }
 }
 
-Task<std::vector<internal::ClaimedRow>> Runner::Impl::claim(std::size_t count) {
+Task<std::vector<internal::ClaimedRow>> Runner::Impl::claim(std::int64_t owner, std::size_t count) {
     Context context(services, Deadline::in(control_deadline));
     begin(context, claim_label, "loadstone.claim");
     bool failed = false;
     internal::ClaimedRows claimed;
     try {
-        claimed = co_await context.write(internal::claim, process.load(), kinds_json,
-                                         static_cast<std::int64_t>(count));
+        claimed = co_await context.write(internal::claim, owner, kinds_json, static_cast<std::int64_t>(count));
     } catch (const Error& error) {
         failed = true;
         log::warning("jobs could not be claimed", {{"error", error.message()}});
@@ -175,7 +181,9 @@ Task<std::vector<internal::ClaimedRow>> Runner::Impl::claim(std::size_t count) {
     co_return std::move(claimed.rows);
 }
 
-Task<milliseconds> Runner::Impl::pause_before_next_claim() {
+// Of jobs that are due and yet cannot be claimed another process holds the rows, or this one has been
+// declared dead: neither ends sooner for being asked every millisecond.
+Task<milliseconds> Runner::Impl::pause_before_next_claim(bool claimed_none) {
     milliseconds pause = options.poll_every;
     {
         const std::lock_guard lock(mutex);
@@ -188,8 +196,8 @@ Task<milliseconds> Runner::Impl::pause_before_next_claim() {
         Reader reader = context.reader();
         const auto due_in = co_await reader.maybe<std::int64_t>(sql::next_due_in, kinds_json);
         if (due_in) {
-            const milliseconds due(std::max<std::int64_t>(1, (*due_in + 999) / 1'000));
-            pause = std::min(pause, due);
+            const milliseconds due((*due_in + 999) / 1'000);
+            pause = std::min(pause, std::max(due, due.count() <= 0 && claimed_none ? refused_pause : milliseconds(1)));
         }
     } catch (const Error& error) {
         failed = true;
@@ -199,9 +207,9 @@ Task<milliseconds> Runner::Impl::pause_before_next_claim() {
     co_return pause;
 }
 
-void Runner::Impl::start_job(internal::ClaimedRow row) {
+void Runner::Impl::start_job(internal::ClaimedRow row, std::int64_t owner) {
     JobInfo info;
-    info.lease = {row.id, process.load(), row.fence};
+    info.lease = {row.id, owner, row.fence};
     info.kind = std::move(row.kind);
     info.idempotency_key = std::move(row.idempotency_key);
     info.arguments = std::move(row.arguments);
@@ -228,11 +236,14 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info) {
     {
         const std::lock_guard lock(mutex);
         seat->context = &context;
+        // Whoever cancelled all did not see this one.
+        if (giving_up || process != info.lease.process) context.cancel();
     }
     internal::Finished outcome;
     outcome.lease = info.lease;
     std::optional<Error> error;
     try {
+        context.throw_if_done("a job that has not begun");
         const auto bulkhead = bulkheads.find(kind->module);
         std::optional<admission::Permit> permit;
         if (bulkhead != bulkheads.end()) permit.emplace(co_await bulkhead->second->enter(context));
@@ -289,7 +300,7 @@ Task<void> Runner::Impl::record_outcomes() {
             }
         }
         if (batch.empty()) {
-            if (closing) co_return;
+            if (recording_ends) co_return;
             const Deadline until = Deadline::in(options.poll_every);
             co_await finished_event.wait(until);
             continue;
@@ -308,7 +319,7 @@ Task<void> Runner::Impl::record_outcomes() {
         }
         end(context, failed);
         if (failed) {
-            if (closing) co_return;  // the lease ends by itself and the jobs run again
+            if (recording_ends) co_return;  // they are handed back and run again
             {
                 const std::lock_guard lock(mutex);
                 for (auto job = batch.rbegin(); job != batch.rend(); ++job) finished.push_front(std::move(*job));
@@ -325,7 +336,10 @@ Task<void> Runner::Impl::keep_lease() {
     auto renewed_at = Deadline::Clock::now();
     const auto bound = options.dead_after - 2 * options.heartbeat_every;
     while (!closing) {
-        Context context(services, Deadline::in(options.heartbeat_every * 2));
+        // An attempt ends with the lease, so that its end is noticed when it comes and not after.
+        Deadline until = Deadline::in(options.heartbeat_every * 2);
+        if (process != 0) until = until.sooner(Deadline(renewed_at + bound));
+        Context context(services, until);
         begin(context, heartbeat_label, "loadstone.heartbeat");
         bool failed = false;
         const auto began = Deadline::Clock::now();
@@ -356,7 +370,7 @@ Task<void> Runner::Impl::keep_lease() {
             log::warning("heartbeat failed", {{"error", error.message()}});
         }
         end(context, failed);
-        if (process != 0 && Deadline::Clock::now() - renewed_at > bound) {
+        if (process != 0 && Deadline::Clock::now() - renewed_at >= bound) {
             log::error("the lease could not be renewed in time; running jobs are stopped",
                        {{"process", process.load()}});
             process = 0;
@@ -396,27 +410,32 @@ void Runner::start() {
     impl.queue.on_wake([&impl] { impl.wake.set(); });
     impl.queue.database().listen(wake_channel, [&impl] { impl.wake.set(); });
     const auto executor = impl.loops.executor(0);
-    impl.control.spawn(executor, impl.keep_lease());
-    impl.control.spawn(executor, impl.record_outcomes());
-    impl.control.spawn(executor, impl.dispatch());
+    impl.lease.spawn(executor, impl.keep_lease());
+    impl.records.spawn(executor, impl.record_outcomes());
+    impl.claims.spawn(executor, impl.dispatch());
 }
 
+// In the order in which they need each other: a claim that came after signing off would leave jobs
+// to a process that is gone, and an outcome that came after it would be lost.
 bool Runner::stop(runtime::Deadline deadline) {
     Impl& impl = *impl_;
     impl.stopping = true;
     impl.wake.set();
+    bool ended = impl.claims.join_blocking(Deadline::in(2 * control_deadline));
     impl.jobs.close();
-    bool ended = impl.jobs.join_blocking(deadline);
-    if (!ended) {
+    if (!impl.jobs.join_blocking(deadline)) {
+        impl.giving_up = true;
         impl.cancel_running();
-        ended = impl.jobs.join_blocking(Deadline::in(milliseconds(2'000)));
+        ended = impl.jobs.join_blocking(Deadline::in(milliseconds(2'000))) && ended;
     }
-    impl.closing = true;
+    impl.recording_ends = true;
     impl.finished_event.set();
+    ended = impl.records.join_blocking(Deadline::in(2 * control_deadline)) && ended;
+    impl.closing = true;
     impl.closing_event.set();
-    const bool signed_off = impl.control.join_blocking(Deadline::in(2 * control_deadline));
+    ended = impl.lease.join_blocking(Deadline::in(2 * control_deadline)) && ended;
     impl.queue.on_wake(nullptr);
-    return ended && signed_off;
+    return ended;
 }
 
 }  // namespace loadstone::jobs
