@@ -47,8 +47,8 @@ Task<ConnectionHandle> Connector::open(Deadline deadline) {
         const auto now = Deadline::Clock::now();
         if (deadline.instant() <= now) throw unreachable();
         // While it fails, one tries for all.
-        if (failures_ > 0 && (is_trying_ || now < next_try_)) {
-            const auto soon = is_trying_ ? now + look_again : next_try_;
+        if (failures_ > 0 && (tries_under_way_ > 0 || now < next_try_)) {
+            const auto soon = tries_under_way_ > 0 ? now + look_again : next_try_;
             const Deadline pause(std::min({soon, now + std::chrono::milliseconds(100), deadline.instant()}));
             co_await runtime::sleep_until(pause);
             continue;
@@ -61,12 +61,11 @@ Task<ConnectionHandle> Connector::open(Deadline deadline) {
 // Null when it failed: then the next try is due at next_try_.
 Task<ConnectionHandle> Connector::try_endpoints() {
     struct Trying {
-        explicit Trying(bool& is_trying) : flag(is_trying), was(std::exchange(is_trying, true)) {}
-        ~Trying() { flag = was; }
-        bool& flag;
-        bool was;
+        explicit Trying(int& tries) : under_way(tries) { ++under_way; }
+        ~Trying() { --under_way; }
+        int& under_way;
     };
-    const Trying trying(is_trying_);
+    const Trying trying(tries_under_way_);
     std::optional<Error> failure;
     try {
         const std::vector<Parameters> all = co_await endpoints();

@@ -57,7 +57,7 @@ private:
     std::string last_failure_;
     std::string last_good_;  // "host port address" of the endpoint that worked
     int failures_ = 0;
-    bool is_trying_ = false;
+    int tries_under_way_ = 0;  // several while none has failed
     Deadline::Clock::time_point next_try_{};
     Random random_;
     telemetry::Counter& connects_;
