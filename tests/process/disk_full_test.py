@@ -6,6 +6,7 @@ when its own log finds no room, which is database_restart_test.py.
 
 from harness.case import DATABASE, SHORT_LEASE, ProcessTest, main
 from harness.load import Registrations
+from harness.postgres import own
 from harness.small_disk import SmallDisk, enter_namespace
 from harness.waiting import wait_until
 
@@ -21,6 +22,7 @@ class DiskFullTest(ProcessTest):
         disk = SmallDisk(folder, megabytes=48)
         self.addCleanup(disk.unmount)
         if DATABASE == "postgres":
+            own(folder)
             self.database.psql(f"create tablespace small location '{folder}'", database="postgres")
             self.database.psql("alter database campus set tablespace small", database="postgres")
         return disk
