@@ -25,8 +25,8 @@ public:
     // query use. Errors: invalid_argument (wrong parameter count is a bug and asserts),
     // already_exists (unique key), conflict (serialisation, deadlock; foreign key and check
     // violations), deadline_exceeded, cancelled, unavailable (connection, disk full), data_loss.
-    virtual Task<RunResult> run(Context& context, StatementRef statement, std::span<const Value> values,
-                                RowSink sink) = 0;
+    virtual Task<RunResult> run(Context& context, StatementRef statement,
+                                std::span<const Value> values, RowSink sink) = 0;
 };
 
 }  // namespace loadstone::store

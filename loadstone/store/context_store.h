@@ -74,8 +74,8 @@ template <class Command, class... Arguments>
 auto Context::write(Command command, const Arguments&... arguments) {
     using Result = typename store::internal::TaskValue<
         std::invoke_result_t<Command&, store::Tx&, const Arguments&...>>::type;
-    return store::internal::write_command<Result>(*this, std::move(command),
-                                                  std::tuple<std::decay_t<const Arguments&>...>(arguments...));
+    return store::internal::write_command<Result>(
+        *this, std::move(command), std::tuple<std::decay_t<const Arguments&>...>(arguments...));
 }
 
 }  // namespace loadstone::runtime

@@ -19,7 +19,8 @@ Error bad_url(std::string message) {
 
 void require_at_least(std::string_view name, std::int64_t value, std::int64_t least) {
     if (value >= least) return;
-    throw Error(Errc::invalid_argument, fmt::format("{} is {}, at least {} is needed", name, value, least))
+    throw Error(Errc::invalid_argument,
+                fmt::format("{} is {}, at least {} is needed", name, value, least))
         .with_field(std::string(name));
 }
 
@@ -30,7 +31,8 @@ void validate(const DatabaseOptions& options) {
     require_at_least("reader_threads", options.reader_threads, 1);
     require_at_least("busy_timeout", options.busy_timeout.count(), 0);
     require_at_least("transactions_max", static_cast<std::int64_t>(options.transactions_max), 1);
-    require_at_least("pipeline_depth_max", static_cast<std::int64_t>(options.pipeline_depth_max), 1);
+    require_at_least("pipeline_depth_max", static_cast<std::int64_t>(options.pipeline_depth_max),
+                     1);
     require_at_least("connect_timeout", options.connect_timeout.count(), 1);
     require_at_least("statement_timeout_max", options.statement_timeout_max.count(), 1);
     require_at_least("transaction_attempts_max", options.transaction_attempts_max, 1);
@@ -42,13 +44,16 @@ namespace internal {
 
 Dialect dialect_of(std::string_view url) {
     if (url.starts_with("sqlite:")) return Dialect::sqlite;
-    if (url.starts_with("postgres://") || url.starts_with("postgresql://")) return Dialect::postgres;
+    if (url.starts_with("postgres://") || url.starts_with("postgresql://"))
+        return Dialect::postgres;
     if (url.empty()) throw bad_url("the database URL is empty");
     // Only what is surely a scheme is shown: the rest may hold a password.
-    const auto end = url.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+    const auto end =
+        url.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
     const bool has_scheme = end != std::string_view::npos && end > 0 && url[end] == ':';
-    throw bad_url(fmt::format("the database URL's scheme is {}; known are sqlite:PATH and postgres://HOST/NAME",
-                              has_scheme ? fmt::format("'{}'", url.substr(0, end)) : "missing"));
+    throw bad_url(fmt::format(
+        "the database URL's scheme is {}; known are sqlite:PATH and postgres://HOST/NAME",
+        has_scheme ? fmt::format("'{}'", url.substr(0, end)) : "missing"));
 }
 
 std::string sqlite_path(std::string_view url) {
@@ -95,9 +100,10 @@ KeysInProgress::Hold KeysInProgress::hold(const std::string& key) {
             .with_field("Idempotency-Key");
     }
     if (keys_.size() >= keys_max) {
-        throw Error(Errc::unavailable,
-                    fmt::format("{} writes with an Idempotency-Key are in progress, the most there may be",
-                                keys_max))
+        throw Error(
+            Errc::unavailable,
+            fmt::format("{} writes with an Idempotency-Key are in progress, the most there may be",
+                        keys_max))
             .with_retry_after(std::chrono::seconds(1));
     }
     keys_.insert(key);
@@ -119,7 +125,8 @@ void KeysInProgress::release(const std::string& key) noexcept {
 Database::Database() : keys_in_progress_(std::make_unique<internal::KeysInProgress>()) {}
 Database::~Database() = default;
 
-std::unique_ptr<Database> open_database(const DatabaseOptions& options, telemetry::Registry& registry) {
+std::unique_ptr<Database> open_database(const DatabaseOptions& options,
+                                        telemetry::Registry& registry) {
     validate(options);
     return internal::dialect_of(options.url) == Dialect::sqlite
                ? internal::open_sqlite(options, registry)

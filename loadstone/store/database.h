@@ -1,6 +1,6 @@
 #pragma once
-// Database: one API over SQLite and PostgreSQL. Made from a URL by open_database(), started with the
-// loops, used through Context (context_store.h) by applications.
+// Database: one API over SQLite and PostgreSQL. Made from a URL by open_database(), started with
+// the loops, used through Context (context_store.h) by applications.
 //
 // sqlite:PATH                        one file, WAL, synchronous=FULL, one writer lane, group commit
 // postgres://user:pw@host:port/db    PostgreSQL 15+; `?pooler=transaction` behind PgBouncer
@@ -23,19 +23,20 @@ enum class Dialect { sqlite, postgres };
 struct DatabaseOptions {
     std::string url;
     // SQLite
-    std::size_t group_max = 256;               // transactions that share one commit
-    std::size_t write_queue_max = 4096;        // beyond: unavailable
-    bool group_commit = true;                  // off only to measure what it gives
-    std::uint64_t inline_steps_max = 20'000;   // VM steps of a read on the loop before it moves to the reader lane
+    std::size_t group_max = 256;         // transactions that share one commit
+    std::size_t write_queue_max = 4096;  // beyond: unavailable
+    bool group_commit = true;            // off only to measure what it gives
+    std::uint64_t inline_steps_max =
+        20'000;  // VM steps of a read on the loop before it moves to the reader lane
     int reader_threads = 2;
     std::chrono::milliseconds busy_timeout{5'000};
     // PostgreSQL
-    std::size_t transactions_max = 16;         // exclusive connections, all loops together
+    std::size_t transactions_max = 16;  // exclusive connections, all loops together
     std::size_t transaction_waiters_max = 1024;
-    std::size_t pipeline_depth_max = 256;      // reads in flight per loop
+    std::size_t pipeline_depth_max = 256;  // reads in flight per loop
     std::chrono::milliseconds connect_timeout{5'000};
     std::chrono::milliseconds statement_timeout_max{30'000};
-    int transaction_attempts_max = 5;          // serialisation failures and deadlocks
+    int transaction_attempts_max = 5;  // serialisation failures and deadlocks
 };
 
 // A transaction body: runs the command and keeps its result in a place of its own. May run again.
@@ -56,8 +57,8 @@ public:
     // The connection for single reads of the calling loop.
     virtual Connection& read_connection() = 0;
     // Runs the body as one transaction; returns when it is durable. Throws what the body throws
-    // (after rollback); conflict after `transaction_attempts_max`; unavailable with retry_after when
-    // the database cannot be reached within the deadline; unavailable naming "commit outcome
+    // (after rollback); conflict after `transaction_attempts_max`; unavailable with retry_after
+    // when the database cannot be reached within the deadline; unavailable naming "commit outcome
     // unknown" when the connection was lost while committing.
     virtual Task<void> transact(Context& context, TxBody body) = 0;
 
@@ -66,12 +67,13 @@ public:
     virtual void stop() = 0;
     // Whether a read and a write would work now; for /readyz. Throws Error if not.
     virtual Task<void> check(Context& context) = 0;
-    // The database's clock (PostgreSQL: clock_timestamp(); SQLite: this machine's): leases rest on it.
+    // The database's clock (PostgreSQL: clock_timestamp(); SQLite: this machine's): leases rest on
+    // it.
     virtual Task<Timestamp> now(Context& context) = 0;
 
-    // Awaits a commit made by other processes. PostgreSQL: LISTEN on `channel`; SQLite: data_version
-    // polled every 20 ms. `woken` is called on any thread, coalesced. notify() tells the others,
-    // coalesced, outside of any transaction.
+    // Awaits a commit made by other processes. PostgreSQL: LISTEN on `channel`; SQLite:
+    // data_version polled every 20 ms. `woken` is called on any thread, coalesced. notify() tells
+    // the others, coalesced, outside of any transaction.
     virtual void listen(std::string_view channel, std::function<void()> woken) = 0;
     virtual void notify(std::string_view channel) = 0;
 
@@ -84,6 +86,7 @@ private:
 
 // Opens (SQLite: creates the file if missing) or prepares to connect. Errors: invalid_argument for
 // the URL; unavailable or data_loss for the file.
-std::unique_ptr<Database> open_database(const DatabaseOptions& options, telemetry::Registry& registry);
+std::unique_ptr<Database> open_database(const DatabaseOptions& options,
+                                        telemetry::Registry& registry);
 
 }  // namespace loadstone::store

@@ -52,7 +52,8 @@ TEST(DatabaseUrl, IsShownWithoutItsPassword) {
         {"postgres://user@host/name", "postgres://user@host/name"},
         {"postgres://user:geheim@host:5432/name", "postgres://user:***@host:5432/name"},
         {"postgres://user:ge@he/im?x@host/name", "postgres://user:***@host/name"},
-        {"postgres://user@host/name?password=geheim&a=b", "postgres://user@host/name?password=***&a=b"},
+        {"postgres://user@host/name?password=geheim&a=b",
+         "postgres://user@host/name?password=***&a=b"},
         {"postgres://host/name?sslpassword=geheim", "postgres://host/name?sslpassword=***"},
         {"sqlite:/var/x.db", "sqlite:/var/x.db"},
     };

@@ -25,8 +25,8 @@ struct KeyedWrite {
     std::optional<std::string> recorded;
 };
 
-// The key is taken before the body runs: of two processes at once, the second waits at the primary key
-// until the first has committed, and then finds its result.
+// The key is taken before the body runs: of two processes at once, the second waits at the primary
+// key until the first has committed, and then finds its result.
 Task<void> run_keyed(Tx& tx, KeyedWrite& write) {
     const std::string& key = write.key->scope_and_key;
     const Timestamp now = Timestamp::now();

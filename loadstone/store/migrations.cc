@@ -87,7 +87,8 @@ PlannedStep planned(const Step& step) {
     return plan;
 }
 
-std::unique_ptr<internal::SchemaSession> open_schema(Dialect dialect, const DatabaseOptions& options) {
+std::unique_ptr<internal::SchemaSession> open_schema(Dialect dialect,
+                                                     const DatabaseOptions& options) {
     return dialect == Dialect::sqlite ? internal::open_sqlite_schema(options)
                                       : internal::open_postgres_schema(options);
 }
@@ -95,12 +96,13 @@ std::unique_ptr<internal::SchemaSession> open_schema(Dialect dialect, const Data
 }  // namespace
 
 void internal::throw_step_changed(const AppliedStep& applied, const AppliedStep& here) {
-    throw Error(Errc::conflict,
-                fmt::format("migration {} of module '{}' ({}) has changed since it was applied: its "
-                            "checksum was {} and is {}; released migrations are never edited, add a "
-                            "new one",
-                            applied.number, applied.module, applied.title, applied.checksum,
-                            here.checksum));
+    throw Error(
+        Errc::conflict,
+        fmt::format("migration {} of module '{}' ({}) has changed since it was applied: its "
+                    "checksum was {} and is {}; released migrations are never edited, add a "
+                    "new one",
+                    applied.number, applied.module, applied.title, applied.checksum,
+                    here.checksum));
 }
 
 ModuleMigrations store_migrations() { return {"loadstone", sql::migrations}; }

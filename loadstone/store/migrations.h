@@ -30,9 +30,11 @@ struct PlannedStep {
 // What migrate() would do, in order: module by module as given, each by number. Throws conflict if
 // the database holds a step that is unknown here (a newer schema) or one whose text has changed.
 // Creates nothing.
-std::vector<PlannedStep> plan_migrations(const DatabaseOptions& options, std::span<const ModuleMigrations> modules);
+std::vector<PlannedStep> plan_migrations(const DatabaseOptions& options,
+                                         std::span<const ModuleMigrations> modules);
 // Applies the plan; returns what it did: of several processes at once, each step is done, and
 // returned, by one. Blocking, with connections of its own.
-std::vector<PlannedStep> migrate(const DatabaseOptions& options, std::span<const ModuleMigrations> modules);
+std::vector<PlannedStep> migrate(const DatabaseOptions& options,
+                                 std::span<const ModuleMigrations> modules);
 
 }  // namespace loadstone::store

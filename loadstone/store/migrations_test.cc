@@ -16,18 +16,18 @@ using testing::StoreTest;
 
 constexpr Migration create{.number = 1,
                            .title = "books",
-                           .sqlite = "create table books (id integer primary key, title text);"
-                                     "create index books_by_title on books (title)"};
-constexpr Migration rows{.number = 2,
-                         .title = "first book",
-                         .sqlite = "insert into books (title) values ('one')"};
-constexpr Migration edited{.number = 2,
-                           .title = "first book",
-                           .sqlite = "insert into books (title) values ('two')"};
+                           .sqlite =
+                               "create table books (id integer primary key, title text);"
+                               "create index books_by_title on books (title)"};
+constexpr Migration rows{
+    .number = 2, .title = "first book", .sqlite = "insert into books (title) values ('one')"};
+constexpr Migration edited{
+    .number = 2, .title = "first book", .sqlite = "insert into books (title) values ('two')"};
 constexpr Migration broken{.number = 3,
                            .title = "broken",
-                           .sqlite = "insert into books (title) values ('three');"
-                                     "insert into nowhere values (1)"};
+                           .sqlite =
+                               "insert into books (title) values ('three');"
+                               "insert into nowhere values (1)"};
 constexpr Migration ends_itself{.number = 3, .title = "ends itself", .sqlite = "commit"};
 
 constexpr std::array one{create};

@@ -37,7 +37,8 @@ public:
     }
     // Streams: the sink is called row by row while the statement runs; memory stays flat.
     template <class T, class... Values>
-    Task<std::uint64_t> each(const Query& query, FunctionRef<void(const T&)> sink, const Values&... values) {
+    Task<std::uint64_t> each(const Query& query, FunctionRef<void(const T&)> sink,
+                             const Values&... values) {
         const std::array<Value, sizeof...(Values)> bound{Value(values)...};
         auto decode_one = [&](const Row& row) { sink(decode<T>(row)); };
         const RunResult result = co_await connection_->run(*context_, query, bound, decode_one);
@@ -45,7 +46,8 @@ public:
     }
 
 protected:
-    Statements(Context& context, Connection& connection) : context_(&context), connection_(&connection) {}
+    Statements(Context& context, Connection& connection)
+        : context_(&context), connection_(&connection) {}
 
     template <class T, class S, class... Values>
     Task<T> one_of(const S& statement, const Values&... values) {

@@ -25,9 +25,9 @@ bool fits_a_column(const TypeInfo& type) {
 void verify_columns(const Row& row, const TypeInfo& type) {
     const int columns = row.columns();
     if (static_cast<std::size_t>(columns) != type.fields.size()) {
-        throw Error(Errc::data_loss, fmt::format("{}: {} columns where {} has {} members",
-                                                 row.statement(), columns, type.name,
-                                                 type.fields.size()));
+        throw Error(Errc::data_loss,
+                    fmt::format("{}: {} columns where {} has {} members", row.statement(), columns,
+                                type.name, type.fields.size()));
     }
     for (int i = 0; i < columns; ++i) {
         const FieldInfo& field = type.fields[static_cast<std::size_t>(i)];
@@ -54,9 +54,8 @@ void decode_value(const Row& row, int column, const TypeInfo& type, void* object
         return;
     }
     if (row.is_null(column)) {
-        throw Error(Errc::data_loss,
-                    fmt::format("{}: column '{}' is null where a {} is expected", row.statement(),
-                                row.name(column), type.name));
+        throw Error(Errc::data_loss, fmt::format("{}: column '{}' is null where a {} is expected",
+                                                 row.statement(), row.name(column), type.name));
     }
     switch (type.kind) {
         case TypeKind::boolean: *static_cast<bool*>(object) = row.boolean(column); return;
@@ -109,9 +108,8 @@ namespace internal {
 
 void decode_scalar(const Row& row, const TypeInfo& type, void* object) {
     if (row.columns() != 1) {
-        throw Error(Errc::data_loss,
-                    fmt::format("{}: {} columns where one {} is expected", row.statement(),
-                                row.columns(), type.name));
+        throw Error(Errc::data_loss, fmt::format("{}: {} columns where one {} is expected",
+                                                 row.statement(), row.columns(), type.name));
     }
     decode_value(row, 0, type, object);
 }

@@ -43,7 +43,8 @@ constexpr bool is_scalar_row = !boost::describe::has_describe_members<T>::value;
 void decode_scalar(const Row& row, const TypeInfo& type, void* object);  // column 0
 }  // namespace internal
 
-// T: a described struct, or a single-column type (integer, Id, text, bool, double, optional of one).
+// T: a described struct, or a single-column type (integer, Id, text, bool, double, optional of
+// one).
 template <class T>
 T decode(const Row& row) {
     T value{};

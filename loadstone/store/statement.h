@@ -8,7 +8,6 @@
 
 namespace loadstone::store {
 
-
 struct Query {
     std::string_view name;
     std::string_view sqlite;
@@ -33,16 +32,26 @@ struct StatementRef {
     bool writes;
 
     StatementRef(const Query& q)  // NOLINT(google-explicit-constructor)
-        : identity(&q), name(q.name), sqlite(q.sqlite), postgres(q.postgres), parameters(q.parameters), writes(false) {}
+        : identity(&q),
+          name(q.name),
+          sqlite(q.sqlite),
+          postgres(q.postgres),
+          parameters(q.parameters),
+          writes(false) {}
     StatementRef(const Command& c)  // NOLINT(google-explicit-constructor)
-        : identity(&c), name(c.name), sqlite(c.sqlite), postgres(c.postgres), parameters(c.parameters), writes(true) {}
+        : identity(&c),
+          name(c.name),
+          sqlite(c.sqlite),
+          postgres(c.postgres),
+          parameters(c.parameters),
+          writes(true) {}
 };
 
 // One step of a module's schema. Forward only, never edited once released.
 struct Migration {
     int number = 0;  // 1..n without a gap within the module
     std::string_view title;
-    std::string_view sqlite;    // may hold several statements
+    std::string_view sqlite;  // may hold several statements
     std::string_view postgres;
 };
 

@@ -25,7 +25,7 @@ struct Value {
     ValueKind kind = ValueKind::null;
     std::int64_t integer = 0;  // boolean: 0 or 1
     double real = 0;
-    std::string_view text{};   // text and bytes
+    std::string_view text{};  // text and bytes
 
     Value() = default;
     Value(std::nullopt_t) {}

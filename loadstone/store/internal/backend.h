@@ -13,8 +13,10 @@
 namespace loadstone::store::internal {
 
 // Both throw as open_database() does.
-std::unique_ptr<Database> open_sqlite(const DatabaseOptions& options, telemetry::Registry& registry);
-std::unique_ptr<Database> open_postgres(const DatabaseOptions& options, telemetry::Registry& registry);
+std::unique_ptr<Database> open_sqlite(const DatabaseOptions& options,
+                                      telemetry::Registry& registry);
+std::unique_ptr<Database> open_postgres(const DatabaseOptions& options,
+                                        telemetry::Registry& registry);
 
 // A row of `loadstone_migrations`, but for applied_at.
 struct AppliedStep {
@@ -31,8 +33,8 @@ inline constexpr std::string_view create_migrations_table =
     "module text not null, number integer not null, title text not null, checksum text not null, "
     "applied_at bigint not null, primary key (module, number))";
 
-// A connection of its own, blocking. Every wait is bounded (connect_timeout, and `lock_wait_max` for
-// the lock: unavailable). Errors as of Connection::run, naming the step.
+// A connection of its own, blocking. Every wait is bounded (connect_timeout, and `lock_wait_max`
+// for the lock: unavailable). Errors as of Connection::run, naming the step.
 class SchemaSession {
 public:
     static constexpr std::chrono::seconds lock_wait_max{60};
@@ -44,10 +46,11 @@ public:
     virtual std::vector<AppliedStep> applied() = 0;
 
     // In one transaction: take the lock that all migrating processes share (SQLite: the write lock,
-    // `begin immediate`; PostgreSQL: pg_advisory_xact_lock, which works behind PgBouncer too), create
-    // loadstone_migrations if missing, and look whether the step stands there already. If so: false,
-    // or conflict if its checksum is another. Otherwise run `sql` (several statements), record the
-    // step with the current time as applied_at, and commit: true. A failure leaves nothing behind.
+    // `begin immediate`; PostgreSQL: pg_advisory_xact_lock, which works behind PgBouncer too),
+    // create loadstone_migrations if missing, and look whether the step stands there already. If
+    // so: false, or conflict if its checksum is another. Otherwise run `sql` (several statements),
+    // record the step with the current time as applied_at, and commit: true. A failure leaves
+    // nothing behind.
     virtual bool apply(const AppliedStep& step, std::string_view sql) = 0;
 };
 

@@ -29,7 +29,8 @@ int CountingVfs::open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, in
     // The real one is called with itself: it looks at its own pAppData.
     const int code = self.real_->xOpen(self.real_, path, file, flags, out);
     if (code != SQLITE_OK || file->pMethods == nullptr) return code;
-    if (const CountedMethods* table = self.counted(file->pMethods)) file->pMethods = &table->methods;
+    if (const CountedMethods* table = self.counted(file->pMethods))
+        file->pMethods = &table->methods;
     return code;
 }
 

@@ -87,7 +87,8 @@ public:
     void check(const std::string& url, const std::set<std::string>& acknowledged) {
         options.url = url;
         open();
-        static constexpr Query integrity{.name = "test.integrity", .sqlite = "pragma integrity_check"};
+        static constexpr Query integrity{.name = "test.integrity",
+                                         .sqlite = "pragma integrity_check"};
         static constexpr Query all{.name = "test.all",
                                    .sqlite = "select name from items order by name"};
         auto read = [](runtime::Services& services, const Query& query,

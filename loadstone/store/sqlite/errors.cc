@@ -38,8 +38,7 @@ Error error_of(int code, sqlite3* db, std::string_view what, std::string_view fi
             return unavailable(fmt::format("{}: cannot open {}: {}", what, file, text));
         case SQLITE_READONLY:
         case SQLITE_PERM:
-        case SQLITE_PROTOCOL:
-            return unavailable(fmt::format("{}: {}: {}", what, file, text));
+        case SQLITE_PROTOCOL: return unavailable(fmt::format("{}: {}: {}", what, file, text));
         case SQLITE_NOMEM: return unavailable(fmt::format("{}: out of memory", what));
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB:

@@ -167,8 +167,9 @@ Prepared& Handle::prepare(const StatementRef& statement) {
     const int parameters = sqlite3_bind_parameter_count(prepared.statement);
     if (parameters != statement.parameters) {
         sqlite3_finalize(prepared.statement);
-        throw Error(Errc::internal, fmt::format("{}: the text has {} parameters, its declaration {}",
-                                                statement.name, parameters, statement.parameters));
+        throw Error(Errc::internal,
+                    fmt::format("{}: the text has {} parameters, its declaration {}",
+                                statement.name, parameters, statement.parameters));
     }
     prepared.identity = statement.identity;
     prepared.label = internal::query_label(*file_->registry, statement.name);
@@ -201,7 +202,8 @@ void Handle::bind(sqlite3_stmt* statement, std::span<const Value> values) {
                                            SQLITE_UTF8);
                 break;
             case ValueKind::bytes:
-                code = sqlite3_bind_blob64(statement, index, data, value.text.size(), SQLITE_STATIC);
+                code =
+                    sqlite3_bind_blob64(statement, index, data, value.text.size(), SQLITE_STATIC);
                 break;
         }
         if (code != SQLITE_OK) throw error_of(code, db_, "a parameter", file_->path);
@@ -217,7 +219,8 @@ void Handle::fail(int code, const Context& context, std::string_view name) {
         throw Error(Errc::deadline_exceeded, fmt::format("{}: stopped at the deadline", name));
     }
     if (primary(code) == SQLITE_BUSY) {
-        if (context.is_cancelled()) throw Error(Errc::cancelled, fmt::format("{}: cancelled", name));
+        if (context.is_cancelled())
+            throw Error(Errc::cancelled, fmt::format("{}: cancelled", name));
         if (context.deadline().passed()) {
             throw Error(Errc::deadline_exceeded,
                         fmt::format("{}: {} was locked by another process until the deadline", name,
@@ -267,7 +270,7 @@ Handle::Outcome Handle::run(Context& context, const StatementRef& statement,
         outcome.ended = Ended::over_budget;
         return outcome;
     }
-    if (primary(code) == SQLITE_BUSY && limits.busy_wait.count() == 0 && !statement.writes) {
+    if (primary(code) == SQLITE_BUSY && !limits.busy_is_an_error) {
         account.drop();
         outcome.ended = Ended::busy;
         return outcome;

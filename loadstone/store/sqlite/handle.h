@@ -44,8 +44,9 @@ struct RunLimits {
     static constexpr std::int64_t unlimited = std::numeric_limits<std::int64_t>::max();
 
     std::int64_t steps_max = unlimited;
-    std::uint64_t rows_skipped = 0;           // already delivered by a run in the same snapshot
-    std::chrono::milliseconds busy_wait{0};   // for locks of other processes, within the deadline
+    std::uint64_t rows_skipped = 0;          // already delivered by a run in the same snapshot
+    std::chrono::milliseconds busy_wait{0};  // for locks of other processes, within the deadline
+    bool busy_is_an_error = true;            // false: Ended::busy, for who can wait elsewhere
 };
 
 class Handle {
@@ -64,7 +65,7 @@ public:
         RunResult result;  // over_budget: `rows` tells how many were delivered
     };
     // Runs a statement within the context's deadline and accounts it. over_budget only with
-    // `steps_max`; busy only when `busy_wait` is 0.
+    // `steps_max`; busy only without `busy_is_an_error`.
     Outcome run(Context& context, const StatementRef& statement, std::span<const Value> values,
                 RowSink sink, const RunLimits& limits);
 

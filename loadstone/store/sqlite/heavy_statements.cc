@@ -15,8 +15,8 @@ bool HeavyStatements::goes_to_lane(const void* identity) {
 void HeavyStatements::exceeded(const void* identity) {
     if (entries_.size() >= statements_max && !entries_.contains(identity)) entries_.clear();
     Entry& entry = entries_[identity];
-    entry.lane_runs = entry.lane_runs == 0 ? lane_runs_min
-                                           : std::min(entry.lane_runs * 2, lane_runs_max);
+    entry.lane_runs =
+        entry.lane_runs == 0 ? lane_runs_min : std::min(entry.lane_runs * 2, lane_runs_max);
     entry.left = entry.lane_runs;
 }
 

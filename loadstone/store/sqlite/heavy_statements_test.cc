@@ -47,7 +47,8 @@ TEST(HeavyStatements, ForgetsAStatementThatFitsAgain) {
 TEST(HeavyStatements, HoldsNoMoreThanItsBound) {
     HeavyStatements heavy;
     const std::vector<char> statements(HeavyStatements::statements_max + 1);
-    for (std::size_t i = 0; i < HeavyStatements::statements_max; ++i) heavy.exceeded(&statements[i]);
+    for (std::size_t i = 0; i < HeavyStatements::statements_max; ++i)
+        heavy.exceeded(&statements[i]);
     EXPECT_EQ(heavy.size(), HeavyStatements::statements_max);
     heavy.exceeded(&statements.back());
     EXPECT_EQ(heavy.size(), 1U);

@@ -96,7 +96,8 @@ Task<RunResult> LoopReader::run(Context& context, StatementRef statement,
                                 std::span<const Value> values, RowSink sink) {
     context.throw_if_done(statement.name);
     if (statement.writes) {
-        throw Error(Errc::internal, fmt::format("{}: a write was given to a reader", statement.name));
+        throw Error(Errc::internal,
+                    fmt::format("{}: a write was given to a reader", statement.name));
     }
     Moved moved;
     if (runs_here(statement)) {
@@ -120,6 +121,7 @@ std::optional<RunResult> LoopReader::run_here(Context& context, const StatementR
     if (!ensure_snapshot()) return std::nullopt;
     RunLimits limits;
     limits.steps_max = static_cast<std::int64_t>(readers_->options_.inline_steps_max);
+    limits.busy_is_an_error = false;
     Handle::Outcome outcome;
     try {
         outcome = handle_->run(context, statement, values, sink, limits);
@@ -128,9 +130,7 @@ std::optional<RunResult> LoopReader::run_here(Context& context, const StatementR
         throw;
     }
     switch (outcome.ended) {
-        case Handle::Ended::finished:
-            heavy_.fitted(statement.identity);
-            return outcome.result;
+        case Handle::Ended::finished: heavy_.fitted(statement.identity); return outcome.result;
         case Handle::Ended::over_budget:
             heavy_.exceeded(statement.identity);
             readers_->metrics_->moved.add();

@@ -1,15 +1,16 @@
 #pragma once
-// Readers: how statements of Reader run. Each loop has a connection that cannot write, and reads run
-// on it in place, on the loop, within a step budget. What exceeds the budget is interrupted, moves to
-// the reader lane and is remembered as heavy (HeavyStatements).
+// Readers: how statements of Reader run. Each loop has a connection that cannot write, and reads
+// run on it in place, on the loop, within a step budget. What exceeds the budget is interrupted,
+// moves to the reader lane and is remembered as heavy (HeavyStatements).
 //
 // A loop's reads share a snapshot as long as nobody commits: it is checked before each read
-// (WalIndex), renewed when anybody has committed, and given up when the loop has worked off what was
-// ready, so that it never holds up a checkpoint. Beginning a snapshot costs as much as a read by key.
+// (WalIndex), renewed when anybody has committed, and given up when the loop has worked off what
+// was ready, so that it never holds up a checkpoint. Beginning a snapshot costs as much as a read
+// by key.
 //
 // A read that moves takes the loop's connection with it, snapshot and all: it runs again from its
-// start there, and the rows that the sink has had are skipped; in one snapshot a statement gives the
-// same rows in the same order. The loop takes another connection from the pool. When `away_max`
+// start there, and the rows that the sink has had are skipped; in one snapshot a statement gives
+// the same rows in the same order. The loop takes another connection from the pool. When `away_max`
 // connections are on the lane, reads go there without trying the loop first.
 //
 // On the lane the sink is called on the lane's thread while the caller is suspended: rows are never

@@ -80,8 +80,8 @@ TEST_F(ReadersTest, SeesACommitOfAnotherConnectionAtTheNextReadOfTheSameSlice) {
 
 TEST_F(ReadersTest, CannotWrite) {
     open_with_items();
-    static constexpr Query disguised{.name = "test.disguised",
-                                     .sqlite = "insert into items (name) values ('x') returning id"};
+    static constexpr Query disguised{
+        .name = "test.disguised", .sqlite = "insert into items (name) values ('x') returning id"};
     Context context(*services, Deadline::in(ample));
     const Error error =
         error_thrown_by([&] { run(context.reader().one<std::int64_t>(disguised)); });
@@ -154,8 +154,8 @@ TEST_F(ReadersTest, KeepsItsSnapshotWhenItMoves) {
 
 TEST_F(ReadersTest, InterruptsAReadAtItsDeadline) {
     open_with_items();
-    const Error error = error_thrown_by(
-        [&] { sum(10'000'000'000, Deadline::in(std::chrono::milliseconds(100))); });
+    const Error error =
+        error_thrown_by([&] { sum(10'000'000'000, Deadline::in(std::chrono::milliseconds(100))); });
     EXPECT_EQ(error.code(), Errc::deadline_exceeded) << error.message();
     EXPECT_EQ(error.message(), "test.slow_sum: stopped at the deadline");
     EXPECT_EQ(sum(10), 55);
@@ -168,8 +168,7 @@ TEST_F(ReadersTest, InterruptsAReadWhenCancelled) {
         wait_until([&] { return on_lane() == 1; });
         context.cancel();
     });
-    const Error error = error_thrown_by(
-        [&] { run(sum_to(context, 10'000'000'000)); });
+    const Error error = error_thrown_by([&] { run(sum_to(context, 10'000'000'000)); });
     canceller.join();
     EXPECT_EQ(error.code(), Errc::cancelled) << error.message();
 }
@@ -245,7 +244,9 @@ TEST_F(ReadersTest, RunsOnTheLaneForThreadsThatAreNoLoop) {
     open_with_items();
     Context context(*services, Deadline::in(ample));
     const Reader reader = context.reader();  // taken here, run on a loop
-    auto read = [](Reader r) -> Task<std::int64_t> { co_return co_await r.one<std::int64_t>(item_count); };
+    auto read = [](Reader r) -> Task<std::int64_t> {
+        co_return co_await r.one<std::int64_t>(item_count);
+    };
     EXPECT_EQ(run(read(reader)), 0);
     EXPECT_EQ(on_lane(), 1U);
 }

@@ -158,7 +158,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<internal::SchemaSession> internal::open_sqlite_schema(const DatabaseOptions& options) {
+std::unique_ptr<internal::SchemaSession> internal::open_sqlite_schema(
+    const DatabaseOptions& options) {
     return std::make_unique<SqliteSchema>(options);
 }
 

@@ -96,8 +96,8 @@ private:
         file.path = internal::sqlite_path(options.url);
         file.vfs = vfs_.name();
         file.registry = &registry;
-        file.check_steps = static_cast<int>(
-            std::min<std::uint64_t>(options.inline_steps_max, check_steps_max));
+        file.check_steps =
+            static_cast<int>(std::min<std::uint64_t>(options.inline_steps_max, check_steps_max));
         return file;
     }
     static WriterOptions writer_options(const DatabaseOptions& options) {

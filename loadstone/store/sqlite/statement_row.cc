@@ -17,7 +17,8 @@ std::string_view type_name(int type) {
 }
 
 std::string_view view(const void* data, int size) {
-    return data == nullptr ? std::string_view() : std::string_view(static_cast<const char*>(data), size);
+    return data == nullptr ? std::string_view()
+                           : std::string_view(static_cast<const char*>(data), size);
 }
 
 }  // namespace

@@ -46,8 +46,8 @@ private:
     std::filesystem::path path_;
 };
 
-// The default VFS for files that are opened while it lives; one at a time. An fsync can be held until
-// it is let go; fsyncs and writes can be made to fail with a result code.
+// The default VFS for files that are opened while it lives; one at a time. An fsync can be held
+// until it is let go; fsyncs and writes can be made to fail with a result code.
 class FaultyVfs {
 public:
     FaultyVfs() : real_(sqlite3_vfs_find(nullptr)), vfs_(*real_) {
@@ -84,7 +84,8 @@ private:
         const sqlite3_io_methods* real = nullptr;
     };
 
-    static int open(sqlite3_vfs* /*vfs*/, const char* path, sqlite3_file* file, int flags, int* out) {
+    static int open(sqlite3_vfs* /*vfs*/, const char* path, sqlite3_file* file, int flags,
+                    int* out) {
         FaultyVfs& self = *current_;
         const int code = self.real_->xOpen(self.real_, path, file, flags, out);
         if (code != SQLITE_OK || file->pMethods == nullptr) return code;
@@ -130,7 +131,8 @@ private:
     std::atomic<bool> held_{false};
 };
 
-// What a test of a SQLite database begins with. open() takes `options`, which may be changed before.
+// What a test of a SQLite database begins with. open() takes `options`, which may be changed
+// before.
 class StoreTest : public ::testing::Test {
 protected:
     StoreTest() {

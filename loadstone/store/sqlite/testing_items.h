@@ -10,15 +10,15 @@ namespace loadstone::store::testing {
 
 inline constexpr Command create_items{
     .name = "test.create_items",
-    .sqlite = "create table items (id integer primary key, name text not null unique, "
-              "owner integer references items (id) deferrable initially deferred)"};
+    .sqlite =
+        "create table items (id integer primary key, name text not null unique, "
+        "owner integer references items (id) deferrable initially deferred)"};
 inline constexpr Command add_item{.name = "test.add_item",
                                   .sqlite = "insert into items (name) values (?1) returning id",
                                   .parameters = 1};
-inline constexpr Command add_owned_item{
-    .name = "test.add_owned_item",
-    .sqlite = "insert into items (name, owner) values (?1, ?2)",
-    .parameters = 2};
+inline constexpr Command add_owned_item{.name = "test.add_owned_item",
+                                        .sqlite = "insert into items (name, owner) values (?1, ?2)",
+                                        .parameters = 2};
 inline constexpr Query item_names{.name = "test.item_names",
                                   .sqlite = "select name from items order by id"};
 inline constexpr Query item_count{.name = "test.item_count",
@@ -26,19 +26,22 @@ inline constexpr Query item_count{.name = "test.item_count",
 // ?1 rows, with about 5 VM steps each.
 inline constexpr Query numbers{
     .name = "test.numbers",
-    .sqlite = "with recursive n(i) as (select 1 union all select i + 1 from n where i < ?1) "
-              "select i from n",
+    .sqlite =
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < ?1) "
+        "select i from n",
     .parameters = 1};
 // One row, after a count of ?1.
 inline constexpr Query slow_sum{
     .name = "test.slow_sum",
-    .sqlite = "with recursive n(i) as (select 1 union all select i + 1 from n where i < ?1) "
-              "select sum(i) from n",
+    .sqlite =
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < ?1) "
+        "select sum(i) from n",
     .parameters = 1};
 inline constexpr Command add_many_items{
     .name = "test.add_many_items",
-    .sqlite = "with recursive n(i) as (select 1 union all select i + 1 from n where i < ?1) "
-              "insert into items (name) select 'many ' || i from n",
+    .sqlite =
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < ?1) "
+        "insert into items (name) select 'many ' || i from n",
     .parameters = 1};
 
 inline Task<void> create_table(Tx& tx) { co_await tx.exec(create_items); }

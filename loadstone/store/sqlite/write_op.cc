@@ -13,8 +13,8 @@ void LaneTx::open(Handle& handle) {
 
 // In autocommit mode a statement would be a transaction of its own: after SQLite has rolled back, a
 // body that goes on regardless must not write.
-Task<RunResult> LaneTx::run(Context& context, StatementRef statement,
-                            std::span<const Value> values, RowSink sink) {
+Task<RunResult> LaneTx::run(Context& context, StatementRef statement, std::span<const Value> values,
+                            RowSink sink) {
     if (handle_ == nullptr || !handle_->in_transaction()) {
         throw Error(Errc::internal,
                     fmt::format("{}: its transaction is over: the body awaited something else than "

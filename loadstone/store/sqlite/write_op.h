@@ -1,7 +1,7 @@
 #pragma once
 // WriteOp: one call of transact(), in the frame of the coroutine that awaits it; and LaneTx, the Tx
-// that its body gets. Both are touched by the caller until the op is queued, then by the writer lane
-// (or whoever takes the op out of the queue under its lock) until it is finished.
+// that its body gets. Both are touched by the caller until the op is queued, then by the writer
+// lane (or whoever takes the op out of the queue under its lock) until it is finished.
 
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
@@ -34,8 +34,7 @@ private:
 };
 
 struct WriteOp {
-    using Handler =
-        boost::asio::async_result<boost::asio::use_awaitable_t<>, void()>::handler_type;
+    using Handler = boost::asio::async_result<boost::asio::use_awaitable_t<>, void()>::handler_type;
 
     WriteOp(Context& of, TxBody& what) : context(of), body(what), tx(of) {}
 

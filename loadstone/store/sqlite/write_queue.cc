@@ -62,14 +62,23 @@ std::vector<WriteOp*> WriteQueue::take_all() {
 bool WriteQueue::wait(std::chrono::milliseconds wait) {
     std::unique_lock lock(mutex_);
     lane_waits_ = true;
-    changed_.wait_for(lock, wait, [this] { return closed_ || !ops_.empty(); });
+    changed_.wait_for(lock, wait, [this] { return closed_ || nudged_ || !ops_.empty(); });
     lane_waits_ = false;
+    nudged_ = false;
     return !closed_;
 }
 
 void WriteQueue::pause(std::chrono::milliseconds wait) {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, wait, [this] { return closed_; });
+}
+
+void WriteQueue::nudge() {
+    {
+        const std::scoped_lock lock(mutex_);
+        nudged_ = true;
+    }
+    changed_.notify_all();
 }
 
 void WriteQueue::close() {

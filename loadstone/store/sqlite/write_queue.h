@@ -34,6 +34,8 @@ public:
     bool wait(std::chrono::milliseconds wait);
     // Until closed or `wait` has passed.
     void pause(std::chrono::milliseconds wait);
+    // Ends a wait() under way, or the next one, early: what it waits for has changed.
+    void nudge();
     void close();
 
     std::size_t size() const;
@@ -49,6 +51,7 @@ private:
     std::deque<WriteOp*> ops_;
     bool lane_waits_ = false;
     bool closed_ = false;
+    bool nudged_ = false;
 };
 
 }  // namespace loadstone::store::sqlite

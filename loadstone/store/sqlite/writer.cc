@@ -49,8 +49,9 @@ void call(const std::function<void()>& action) noexcept {
 }
 
 Error stray_error(Context& context) {
-    return Error(Errc::internal,
-                 fmt::format("a transaction of {} awaited something else than its Tx", who(context)));
+    return Error(
+        Errc::internal,
+        fmt::format("a transaction of {} awaited something else than its Tx", who(context)));
 }
 
 }  // namespace
@@ -59,8 +60,8 @@ struct Writer::Metrics {
     explicit Metrics(telemetry::Registry& r)
         : commits(counter(r, "loadstone_store_commits_total", "Commits of groups of transactions")),
           transactions(counter(r, "loadstone_store_transactions_total", "Transactions committed")),
-          rolled_back(counter(r, "loadstone_store_rollbacks_total",
-                              "Transactions whose body failed")),
+          rolled_back(
+              counter(r, "loadstone_store_rollbacks_total", "Transactions whose body failed")),
           commit_failures(counter(r, "loadstone_store_commit_failures_total",
                                   "Groups that could not be committed")),
           reruns(counter(r, "loadstone_store_transaction_reruns_total",
@@ -121,15 +122,16 @@ void Writer::stop() {
 Task<void> Writer::transact(Context& context, TxBody body) {
     context.throw_if_done("the writer");
     if (on_lane()) {
-        throw Error(Errc::internal, fmt::format("{} began a transaction inside the body of another",
-                                                who(context)));
+        throw Error(Errc::internal,
+                    fmt::format("{} began a transaction inside the body of another", who(context)));
     }
     WriteOp op(context, body);
     auto enter = [this, &op](WriteOp::Handler handler) {
         op.handler.emplace(std::move(handler));
         submit(op);
     };
-    auto answer = asio::async_initiate<const asio::use_awaitable_t<>, void()>(enter, asio::use_awaitable);
+    auto answer =
+        asio::async_initiate<const asio::use_awaitable_t<>, void()>(enter, asio::use_awaitable);
     co_await std::move(answer);
     context.span().waited(WaitKind::run_queue, tsc_to_ns(tsc() - op.resumed_from));
     if (op.error) std::rethrow_exception(op.error);
@@ -186,9 +188,12 @@ void Writer::expire() {
 }
 
 void Writer::listen(std::function<void()> woken) {
-    const std::scoped_lock lock(listeners_mutex_);
-    listeners_.push_back(std::move(woken));
+    {
+        const std::scoped_lock lock(listeners_mutex_);
+        listeners_.push_back(std::move(woken));
+    }
     listened_ = true;
+    queue_.nudge();  // it waits longer while nobody listens
 }
 
 Task<void> Writer::check(Context& context) {
@@ -206,6 +211,7 @@ Task<void> Writer::probe() {
 
 void Writer::serve() {
     pthread_setname_np(pthread_self(), "store-writer");
+    lane_id_ = std::this_thread::get_id();
     for (;;) {
         std::chrono::milliseconds wait = idle_wait;
         if (listened_) wait = poll_every;
@@ -223,6 +229,8 @@ void Writer::serve() {
 void Writer::open_file() {
     handle_ = open_writer(file_, options_.busy_timeout);
     sqlite3_wal_hook(handle_->db(), &Writer::on_log_grown, this);
+    // From now on, so that a commit that comes before the first look is not missed.
+    if (!data_version_) data_version_ = handle_->integer("pragma data_version");
 }
 
 int Writer::on_log_grown(void* self, sqlite3* /*db*/, const char* /*name*/, int frames) {
@@ -418,15 +426,15 @@ void Writer::after_lost_transaction(WriteOp& culprit) {
     queue_.push_front(group_);
     if (stray) return;
     if (!culprit.error) {  // the body swallowed it
-        culprit.error = std::make_exception_ptr(
-            Error(Errc::deadline_exceeded,
-                  fmt::format("a transaction of {} was stopped at the deadline", who(culprit.context))));
+        culprit.error = std::make_exception_ptr(Error(
+            Errc::deadline_exceeded,
+            fmt::format("a transaction of {} was stopped at the deadline", who(culprit.context))));
     }
     finish(culprit);
 }
 
-// The connection stays open even after an I/O error: its next commit overwrites what this one left in
-// the log, while opening the file anew could take it for committed, as a crash now could.
+// The connection stays open even after an I/O error: its next commit overwrites what this one left
+// in the log, while opening the file anew could take it for committed, as a crash now could.
 void Writer::fail_group(int code, std::string_view step) {
     const bool unknown = step == "commit" && primary(code) == SQLITE_IOERR;
     const std::string what = unknown ? "commit outcome unknown" : std::string(step);
@@ -439,7 +447,8 @@ void Writer::fail_group(int code, std::string_view step) {
 
 void Writer::note_failure(int code, const Error& error) {
     if (!failing_.exchange(true)) {
-        log::error("writes fail", {{"file", file_.path}, {"error", error.message()}, {"code", code}});
+        log::error("writes fail",
+                   {{"file", file_.path}, {"error", error.message()}, {"code", code}});
     }
     // Moves the log's pages into the file, so that the log can begin anew in the space it has.
     if (primary(code) == SQLITE_FULL) handle_->control("pragma wal_checkpoint(passive)");

@@ -5,19 +5,23 @@
 //    runs queued bodies one after the other, each in a savepoint, until the queue is empty or the
 //    group is full, and commits once: one fsync for all.
 // 2. A body runs in place: it is spawned on an io_context that only the lane polls, and its awaits
-//    of Tx complete without suspending. If it is not finished after the poll it waited for something
-//    else. Then it is named, its savepoint is rolled back, its Tx is closed, and its caller gets an
-//    internal error once the body has ended (its arguments live in the caller's frame).
-// 3. Nobody is answered before the commit: not those that failed either, for they may have seen what
+//    of Tx complete without suspending. If it is not finished after the poll it waited for
+//    something else. Then it is named, its savepoint is rolled back, its Tx is closed, and its
+//    caller gets an internal error once the body has ended (its arguments live in the caller's
+//    frame).
+// 3. Nobody is answered before the commit: not those that failed either, for they may have seen
+// what
 //    the group wrote. A body's failure rolls back its savepoint alone. A failure of the commit is
 //    everybody's: unavailable, and nothing of the group is in the database (after an I/O error:
 //    "commit outcome unknown", for it may come back if the process ends before the next commit).
 // 4. SQLite rolls the whole transaction back when it interrupts a write (deadline) and after some
 //    errors. The interrupted op fails; the others of the group go back to the head of the queue and
 //    run again. When the commit fails a constraint (a deferred foreign key), each runs again alone.
-// 5. The lock of another process is waited for before a group is gathered: queued ops wait for it at
+// 5. The lock of another process is waited for before a group is gathered: queued ops wait for it
+// at
 //    most busy_timeout, and no longer than their deadline.
-// 6. The log is moved into the file and begun anew every `log_frames_max` pages, between two groups.
+// 6. The log is moved into the file and begun anew every `log_frames_max` pages, between two
+// groups.
 //    It waits a moment for readers to leave the log, for with reads that never pause nobody else
 //    would ever find a gap; behind a long read the log grows, and it is tried again later.
 
@@ -67,7 +71,7 @@ public:
     void expire();
     // `woken` is called on the lane after commits of other processes.
     void listen(std::function<void()> woken);
-    bool on_lane() const noexcept { return std::this_thread::get_id() == thread_.get_id(); }
+    bool on_lane() const noexcept { return std::this_thread::get_id() == lane_id_; }
 
 private:
     struct Metrics;
@@ -117,6 +121,7 @@ private:
     std::chrono::steady_clock::time_point polled_at_{};
     std::optional<std::int64_t> data_version_;
 
+    std::atomic<std::thread::id> lane_id_{};
     std::thread thread_;
 };
 

@@ -292,7 +292,8 @@ TEST_F(WriterTest, GoesOnWhileABodyAwaitsSomethingElse) {
     };
     TaskScope scope("stray");
     scope.spawn(loops.executor(1), waits(context, &event, &code));
-    ASSERT_TRUE(wait_until([&] { return counted("loadstone_store_stray_transactions_total") == 1; }));
+    ASSERT_TRUE(
+        wait_until([&] { return counted("loadstone_store_stray_transactions_total") == 1; }));
     write(insert_item, std::string("others"));
     EXPECT_EQ(scope.running(), 1U);
     event.set();
