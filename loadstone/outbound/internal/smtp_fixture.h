@@ -2,11 +2,10 @@
 // What the tests of mail over SMTP share. They run against a real server,
 // tests/support/smtp_server.py.
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,8 +24,6 @@ using outbound::testing::TempFolder;
 using runtime::testing::wait_until;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using ::testing::HasSubstr;
-using ::testing::Not;
 
 inline Task<MailResult> send(Mailer* mailer, MailMessage message, Deadline deadline) {
     const runtime::Services services;
@@ -49,18 +46,6 @@ inline Task<void> count_sent(Mailer* mailer, int number, std::atomic<int>* sent)
     if (result.outcome == MailOutcome::sent) ++*sent;
 }
 
-inline Task<void> send_until_sent(Mailer* mailer, int number, std::atomic<int>* sent,
-                                  std::atomic<int>* throttled) {
-    for (;;) {
-        const MailResult result = co_await send(mailer, letter(number), Deadline::in(seconds(25)));
-        if (result.outcome == MailOutcome::sent) break;
-        EXPECT_EQ(result.outcome, MailOutcome::deferred) << result.detail;
-        EXPECT_TRUE(result.throttled) << result.detail;
-        ++*throttled;
-    }
-    ++*sent;
-}
-
 // More than a connection's buffers take: it is still being sent when the server ends it.
 inline MailMessage long_letter() {
     MailMessage message = letter();
@@ -69,9 +54,9 @@ inline MailMessage long_letter() {
     return message;
 }
 
-struct SmtpMailer : ::testing::Test {
-    SmtpMailer() { loops.start(); }
-    ~SmtpMailer() override {
+struct SmtpSetup {
+    SmtpSetup() { loops.start(); }
+    ~SmtpSetup() {
         if (mailer) mailer->stop();
     }
 
@@ -88,16 +73,17 @@ struct SmtpMailer : ::testing::Test {
     Error turned_back(const MailMessage& message, Deadline deadline) {
         try {
             const MailResult result = send_now(message, deadline);
-            ADD_FAILURE() << "tried: " << result.detail;
+            return Error(Errc::internal, "it was tried: " + result.detail);
         } catch (const Error& error) {
             return error;
         }
-        return Error(Errc::internal, "not turned back");
     }
     double metric(const std::string& series) {
         const std::string all = registry.prometheus();
         const std::size_t at = all.find("\n" + series + " ");
-        return at == std::string::npos ? -1 : std::stod(all.substr(at + series.size() + 2));
+        if (at == std::string::npos) return -1;
+        const char* const value = all.c_str() + at + series.size() + 2;
+        return std::strtod(value, nullptr);
     }
 
     telemetry::Registry registry;
@@ -112,7 +98,9 @@ struct Call {
         scope.spawn(loops.executor(0), run(to, &context, &result, &error));
     }
     ~Call() { finish(); }
-    void finish() { EXPECT_TRUE(scope.join_blocking(Deadline::in(runtime::testing::patience))); }
+    void finish() {
+        if (!scope.join_blocking(Deadline::in(runtime::testing::patience))) std::terminate();
+    }
 
     static Task<void> run(Mailer* to, Context* context, std::optional<MailResult>* result,
                           std::optional<Error>* error) {

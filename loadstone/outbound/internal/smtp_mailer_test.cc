@@ -1,9 +1,16 @@
 // Mails as they arrive; connections; options.
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include "loadstone/outbound/internal/smtp_fixture.h"
 
 namespace loadstone::outbound::internal {
 namespace {
+
+using ::testing::HasSubstr;
+
+struct SmtpMailer : ::testing::Test, SmtpSetup {};
 
 TEST_F(SmtpMailer, DeliversWhatWasWrittenInAnyScript) {
     const TempFolder folder;

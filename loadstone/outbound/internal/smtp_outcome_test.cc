@@ -1,11 +1,18 @@
 // How an attempt ends, for each reply and each loss at each stage.
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <cctype>
 
 #include "loadstone/outbound/internal/smtp_fixture.h"
 
 namespace loadstone::outbound::internal {
 namespace {
+
+using ::testing::HasSubstr;
+
+struct SmtpOutcome : ::testing::Test, SmtpSetup {};
 
 // ---- what the server says, at each stage ----
 
@@ -16,9 +23,9 @@ struct Reply {
     bool throttled;
 };
 
-struct SmtpMailerReplies : SmtpMailer, ::testing::WithParamInterface<Reply> {};
+struct SmtpReplies : SmtpOutcome, ::testing::WithParamInterface<Reply> {};
 
-TEST_P(SmtpMailerReplies, AreClassified) {
+TEST_P(SmtpReplies, AreClassified) {
     const Reply& reply = GetParam();
     SmtpServerProcess server;
     options.throttle_pause = milliseconds(1);
@@ -40,7 +47,7 @@ std::string name_of(const ::testing::TestParamInfo<Reply>& info) {
     return std::to_string(info.param.code) + "At" + info.param.stage;
 }
 
-INSTANTIATE_TEST_SUITE_P(AtEachStage, SmtpMailerReplies,
+INSTANTIATE_TEST_SUITE_P(AtEachStage, SmtpReplies,
                          ::testing::Values(Reply{"greeting", 421, MailOutcome::deferred, true},
                                            Reply{"greeting", 450, MailOutcome::deferred, true},
                                            Reply{"greeting", 554, MailOutcome::deferred, false},
@@ -64,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(AtEachStage, SmtpMailerReplies,
                                            Reply{"dot", 554, MailOutcome::rejected, false}),
                          name_of);
 
-TEST_F(SmtpMailer, GoesOnWithHeloWhenEhloIsUnknown) {
+TEST_F(SmtpOutcome, GoesOnWithHeloWhenEhloIsUnknown) {
     SmtpServerProcess server;
     open(server);
     server.command("mode reply stage=ehlo code=502");
@@ -80,9 +87,9 @@ struct Loss {
     bool is_long;
 };
 
-struct SmtpMailerLosses : SmtpMailer, ::testing::WithParamInterface<Loss> {};
+struct SmtpLosses : SmtpOutcome, ::testing::WithParamInterface<Loss> {};
 
-TEST_P(SmtpMailerLosses, AreUnknownOnlyAfterTheFinalDot) {
+TEST_P(SmtpLosses, AreUnknownOnlyAfterTheFinalDot) {
     const Loss& loss = GetParam();
     SmtpServerProcess server;
     if (std::string_view(loss.mode).starts_with("silent")) {
@@ -108,7 +115,7 @@ std::string name_of_loss(const ::testing::TestParamInfo<Loss>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    AtEachStage, SmtpMailerLosses,
+    AtEachStage, SmtpLosses,
     ::testing::Values(Loss{"drop stage=greeting", MailOutcome::deferred, 0, false},
                       Loss{"drop stage=ehlo", MailOutcome::deferred, 0, false},
                       Loss{"drop stage=mail", MailOutcome::deferred, 0, false},
@@ -129,7 +136,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Loss{"silent stage=dot", MailOutcome::unknown, 1, false}),
     name_of_loss);
 
-TEST_F(SmtpMailer, DefersWhenNobodyListens) {
+TEST_F(SmtpOutcome, DefersWhenNobodyListens) {
     {
         const SmtpServerProcess gone;
         open(gone);

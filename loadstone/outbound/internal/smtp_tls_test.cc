@@ -1,11 +1,17 @@
 // TLS and accounts.
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include "loadstone/outbound/internal/smtp_fixture.h"
 
 namespace loadstone::outbound::internal {
 namespace {
 
-struct SmtpMailerTls : SmtpMailer {
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct SmtpTls : ::testing::Test, SmtpSetup {
     std::vector<std::string> with(std::vector<std::string> more) {
         more.insert(more.begin(), {"--tls-self-signed", folder.path()});
         return more;
@@ -15,14 +21,14 @@ struct SmtpMailerTls : SmtpMailer {
     const TempFolder folder;
 };
 
-TEST_F(SmtpMailerTls, UsesStarttlsWhenItIsOfferedEvenByAStranger) {
+TEST_F(SmtpTls, UsesStarttlsWhenItIsOfferedEvenByAStranger) {
     SmtpServerProcess server(with({"--require-tls"}));
     open(server);
     EXPECT_EQ(send_now(letter()).outcome, MailOutcome::sent);
     EXPECT_EQ(server.stat("encrypted"), 1);
 }
 
-TEST_F(SmtpMailerTls, SignsInOverStarttlsAndKeepsTheConnection) {
+TEST_F(SmtpTls, SignsInOverStarttlsAndKeepsTheConnection) {
     SmtpServerProcess server(with({"--require-tls", "--auth", "ada:pass word"}));
     trust();
     options.starttls_required = true;
@@ -36,7 +42,7 @@ TEST_F(SmtpMailerTls, SignsInOverStarttlsAndKeepsTheConnection) {
     EXPECT_EQ(server.stat("logins"), 1);
 }
 
-TEST_F(SmtpMailerTls, SignsInOverSmtps) {
+TEST_F(SmtpTls, SignsInOverSmtps) {
     SmtpServerProcess server(with({"--smtps", "--auth", "ada:pw"}));
     trust();
     open(server, "smtps://ada:pw@");
@@ -45,7 +51,7 @@ TEST_F(SmtpMailerTls, SignsInOverSmtps) {
     EXPECT_EQ(server.stat("logins"), 1);
 }
 
-TEST_F(SmtpMailerTls, TellsALostConnectionBeforeTheDotFromOneAfterIt) {
+TEST_F(SmtpTls, TellsALostConnectionBeforeTheDotFromOneAfterIt) {
     SmtpServerProcess server(with({"--require-tls"}));
     open(server);
     for (const char* const mode : {"drop-after-dot", "drop-after-dot reset=1"}) {
@@ -59,7 +65,7 @@ TEST_F(SmtpMailerTls, TellsALostConnectionBeforeTheDotFromOneAfterIt) {
     EXPECT_EQ(server.stat("accepted"), 2);
 }
 
-TEST_F(SmtpMailerTls, DefersWithoutSendingWhatItMayNotShow) {
+TEST_F(SmtpTls, DefersWithoutSendingWhatItMayNotShow) {
     struct Case {
         const char* what;
         std::vector<std::string> server;
@@ -99,7 +105,7 @@ TEST_F(SmtpMailerTls, DefersWithoutSendingWhatItMayNotShow) {
     }
 }
 
-TEST_F(SmtpMailerTls, DefersATemporaryRefusalToSignIn) {
+TEST_F(SmtpTls, DefersATemporaryRefusalToSignIn) {
     SmtpServerProcess server(with({"--auth", "ada:pw"}));
     trust();
     open(server, "smtp://ada:pw@");

@@ -1,11 +1,33 @@
 // Deadlines, cancellation and stop; the provider's rate and breaker.
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <optional>
+
 #include "loadstone/outbound/internal/smtp_fixture.h"
 
 namespace loadstone::outbound::internal {
 namespace {
 
-TEST_F(SmtpMailer, SaysTruthfullyWhatBecameOfACancelledMail) {
+using ::testing::HasSubstr;
+
+struct SmtpTurn : ::testing::Test, SmtpSetup {};
+
+Task<void> send_until_sent(Mailer* mailer, int number, std::atomic<int>* sent,
+                           std::atomic<int>* throttled) {
+    for (;;) {
+        const MailResult result = co_await send(mailer, letter(number), Deadline::in(seconds(25)));
+        if (result.outcome == MailOutcome::sent) break;
+        EXPECT_EQ(result.outcome, MailOutcome::deferred) << result.detail;
+        EXPECT_TRUE(result.throttled) << result.detail;
+        ++*throttled;
+    }
+    ++*sent;
+}
+
+TEST_F(SmtpTurn, SaysTruthfullyWhatBecameOfACancelledMail) {
     SmtpServerProcess server;
     open(server);
     struct Case {
@@ -31,7 +53,7 @@ TEST_F(SmtpMailer, SaysTruthfullyWhatBecameOfACancelledMail) {
     }
 }
 
-TEST_F(SmtpMailer, EndsATransferAtTheCallersDeadline) {
+TEST_F(SmtpTurn, EndsATransferAtTheCallersDeadline) {
     SmtpServerProcess server;
     open(server);
     server.command("mode silent stage=dot count=1");
@@ -40,7 +62,7 @@ TEST_F(SmtpMailer, EndsATransferAtTheCallersDeadline) {
     EXPECT_EQ(send_now(letter(), Deadline::in(milliseconds(300))).outcome, MailOutcome::deferred);
 }
 
-TEST_F(SmtpMailer, StopEndsTransfersUnderWayAndTriesNoOthers) {
+TEST_F(SmtpTurn, StopEndsTransfersUnderWayAndTriesNoOthers) {
     SmtpServerProcess server;
     open(server);
     server.command("mode silent stage=dot");
@@ -57,7 +79,7 @@ TEST_F(SmtpMailer, StopEndsTransfersUnderWayAndTriesNoOthers) {
 
 // ---- the provider's rate and breaker ----
 
-TEST_F(SmtpMailer, TurnsBackWhatIsNotItsTurnWithinTheDeadline) {
+TEST_F(SmtpTurn, TurnsBackWhatIsNotItsTurnWithinTheDeadline) {
     SmtpServerProcess server;
     options.transfers_max = 1;
     options.rate_max = 0.5;
@@ -83,7 +105,7 @@ TEST_F(SmtpMailer, TurnsBackWhatIsNotItsTurnWithinTheDeadline) {
     EXPECT_EQ(metric("loadstone_mail_not_tried_total{why=\"out_of_time\"}"), 2);
 }
 
-TEST_F(SmtpMailer, GivesUpWaitingForItsTurnWhenCancelled) {
+TEST_F(SmtpTurn, GivesUpWaitingForItsTurnWhenCancelled) {
     SmtpServerProcess server;
     options.transfers_max = 1;
     options.rate_max = options.rate_min = 0.01;
@@ -97,7 +119,7 @@ TEST_F(SmtpMailer, GivesUpWaitingForItsTurnWhenCancelled) {
     EXPECT_EQ(call.error->code(), Errc::cancelled);
 }
 
-TEST_F(SmtpMailer, LearnsTheRateThatTheServerAllows) {
+TEST_F(SmtpTurn, LearnsTheRateThatTheServerAllows) {
     SmtpServerProcess server;
     options.rate_max = 400;
     options.throttle_pause = milliseconds(100);
@@ -120,7 +142,7 @@ TEST_F(SmtpMailer, LearnsTheRateThatTheServerAllows) {
     EXPECT_EQ(metric("loadstone_mail_total{outcome=\"deferred\"}"), throttled);
 }
 
-TEST_F(SmtpMailer, OpensTheBreakerForAServerThatIsDownAndFindsItAgain) {
+TEST_F(SmtpTurn, OpensTheBreakerForAServerThatIsDownAndFindsItAgain) {
     int port = 0;
     {
         const SmtpServerProcess gone;
@@ -152,7 +174,7 @@ TEST_F(SmtpMailer, OpensTheBreakerForAServerThatIsDownAndFindsItAgain) {
     EXPECT_EQ(server.stat("accepted"), 1);
 }
 
-TEST_F(SmtpMailer, DoesNotCountABounceAgainstTheServer) {
+TEST_F(SmtpTurn, DoesNotCountABounceAgainstTheServer) {
     SmtpServerProcess server;
     open(server);
     server.command("mode reject550");

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -116,7 +116,7 @@ private:
 class SmtpServerProcess {
 public:
     explicit SmtpServerProcess(std::vector<std::string> options = {}, int port = 0)
-        : process_(arguments(std::move(options), port)), port_(std::stoi(process_.read_line())) {}
+        : process_(arguments(std::move(options), port)), port_(number(process_.read_line())) {}
 
     int port() const noexcept { return port_; }
     // "mode drop stage=mail" etc., as its file describes.
@@ -131,10 +131,15 @@ public:
         const std::string stats = command("stats");
         const std::size_t at = stats.find("\"" + name + "\": ");
         if (at == std::string::npos) throw std::runtime_error("no such number: " + name);
-        return std::stoi(stats.substr(at + name.size() + 4));
+        return number(stats.substr(at + name.size() + 4));
     }
 
 private:
+    static int number(const std::string& text) {
+        int value = -1;
+        std::from_chars(text.data(), text.data() + text.size(), value);
+        return value;
+    }
     static std::vector<std::string> arguments(std::vector<std::string> options, int port) {
         std::vector<std::string> all{source_path("tests/support/smtp_server.py"), "--stdin",
                                      "--port", std::to_string(port)};
