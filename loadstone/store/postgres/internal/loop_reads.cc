@@ -8,8 +8,9 @@ namespace loadstone::store::postgres {
 
 namespace {
 
-constexpr std::size_t long_statements_max = 1024;
+constexpr std::size_t known_statements_max = 4096;
 constexpr int long_score = 8;
+constexpr std::chrono::milliseconds mixed_cancel_after{1'000};
 
 std::uint64_t ns(std::chrono::nanoseconds duration) {
     return static_cast<std::uint64_t>(duration.count());
@@ -52,6 +53,8 @@ Task<RunResult> LoopReads::run(Context& context, StatementRef statement,
     // The server ends it by statement_timeout; this is for a server that does not.
     operation.deadline = operation.deadline.sooner(
         Deadline::in(options_.statement_timeout_max + std::chrono::seconds(1)));
+    const auto known = slowness_.find(statement.identity);
+    operation.is_alone = known == slowness_.end() || known->second > 0;
     Account account(metrics_, operation);
     admit(operation);
     const RunResult result = co_await operation.complete(sink, false);
@@ -87,7 +90,9 @@ void LoopReads::dispatch() {
 
 // Null when there is no connection; then one is on its way.
 LoopReads::Slot* LoopReads::choose(const Operation& operation) {
-    const bool is_long = !long_.empty() && long_.contains(operation.statement.identity);
+    // A statement that runs alone is unknown or long; unknown ones are quick more often than not.
+    const auto known = operation.is_alone ? slowness_.find(operation.statement.identity) : slowness_.end();
+    const bool is_long = known != slowness_.end() && known->second > 0;
     const std::size_t first = is_long ? 1 : 0;
     Slot* ready = nullptr;
     Slot* unopened = nullptr;
@@ -159,15 +164,22 @@ void LoopReads::lost(Pipeline& pipeline, const Error& why, OperationQueue& unfin
             continue;
         }
         metrics_.reads_again.add();
+        again.push_back(operation);
+    }
+    wait_again(again);
+    connect(slots_[0]);
+    dispatch();
+}
+
+// Before those that have not been sent yet.
+void LoopReads::wait_again(OperationQueue& operations) {
+    for (Operation& operation : operations) {
         operation.restart();
         operation.place = Operation::Place::waiting;
         depth_.fetch_sub(1, std::memory_order_relaxed);
         ++waiting_count_;
-        again.push_back(operation);
     }
-    waiting_.splice(waiting_.begin(), again);
-    connect(slots_[0]);
-    dispatch();
+    waiting_.splice(waiting_.begin(), operations);
 }
 
 void LoopReads::ended(Operation& operation) noexcept {
@@ -193,13 +205,26 @@ Error LoopReads::unsent_error(const Operation& operation) {
 }
 
 void LoopReads::learn(const Operation& operation) {
-    if (operation.head_ns > ns(long_after)) {
-        if (long_.size() < long_statements_max) long_[operation.statement.identity] = long_score;
+    const bool was_given_up = operation.has_expired && operation.sent_tsc != 0;
+    if (!was_given_up && operation.batch_ns == 0) return;
+    const auto known = slowness_.find(operation.statement.identity);
+    if (was_given_up || operation.batch_ns > ns(long_after)) {
+        if (operation.is_alone) {
+            if (known != slowness_.end()) {
+                known->second = long_score;
+            } else if (slowness_.size() < known_statements_max) {
+                slowness_.emplace(operation.statement.identity, long_score);
+            }
+        } else if (known != slowness_.end()) {
+            slowness_.erase(known);  // it or a neighbour: the next run, alone, will tell
+        }
         return;
     }
-    if (long_.empty()) return;
-    const auto known = long_.find(operation.statement.identity);
-    if (known != long_.end() && --known->second == 0) long_.erase(known);
+    if (known == slowness_.end()) {
+        if (slowness_.size() < known_statements_max) slowness_.emplace(operation.statement.identity, 0);
+    } else if (known->second > 0) {
+        --known->second;
+    }
 }
 
 // Every 10 ms while anything is under way.
@@ -210,17 +235,46 @@ bool LoopReads::look() {
         if (pipeline == nullptr || pipeline->is_idle()) continue;
         is_busy = true;
         pipeline->poke();
-        if (pipeline->front_is_abandoned() && pipeline->front_ns() > ns(stuck_after)) {
-            pipeline->cancel_front(canceller_);
-        }
-        const bool is_deaf = pipeline->since_cancel_ns() > ns(cancel_grace);
-        const bool is_frozen =
-            pipeline->front_ns() > ns(options_.statement_timeout_max + cancel_grace);
-        if (is_deaf || is_frozen) {
-            pipeline->lose(unavailable("the database does not react to a cancel request"));
-        }
+        if (pipeline->front_ns() > ns(move_after)) move_waiting(slot);
+        if (pipeline->front_ns() > ns(stuck_after)) watch_front(*pipeline);
     }
     return is_busy;
+}
+
+// Only where they are better off: when the server as a whole is slow, nothing is sent twice.
+void LoopReads::move_waiting(Slot& slot) {
+    if (!slot.pipeline->has_movable()) return;
+    bool has_better = false;
+    for (Slot& other : slots_) {
+        if (&other == &slot) continue;
+        if (other.pipeline == nullptr) {
+            connect(other);
+        } else if (!is_stuck(other)) {
+            has_better = true;
+        }
+    }
+    if (!has_better) return;
+    OperationQueue taken;
+    slot.pipeline->take_back(taken);
+    for (Operation& operation : taken) {
+        operation.was_moved = true;
+        operation.is_alone = true;
+    }
+    wait_again(taken);
+    dispatch();
+}
+
+void LoopReads::watch_front(Pipeline& pipeline) {
+    const Pipeline::FrontBatch batch = pipeline.front_batch();
+    // In a batch that others still wait for, the request may hit them: they are sent again then.
+    const bool is_deserted = batch.operations > 0 && batch.abandoned == batch.operations;
+    if (is_deserted || (batch.abandoned > 0 && pipeline.front_ns() > ns(mixed_cancel_after))) {
+        pipeline.cancel_front(canceller_);
+    }
+    if (pipeline.since_cancel_ns() > ns(cancel_grace) ||
+        pipeline.front_ns() > ns(options_.statement_timeout_max + cancel_grace)) {
+        pipeline.lose(unavailable("the database does not react to a cancel request"));
+    }
 }
 
 }  // namespace loadstone::store::postgres

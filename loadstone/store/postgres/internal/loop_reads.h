@@ -1,9 +1,11 @@
 #pragma once
 // LoopReads: the single reads of one loop.
 //
-// Most go through one pipelined connection. While its server is busy with one statement for longer
-// than `stuck_after`, newer reads go to another; statements that are known to take long keep away
-// from the first. There are at most `connections_max` connections, opened when they are needed.
+// Most go through one pipelined connection. Statements that were quick when they ran last share
+// batches; one that is not known yet, or takes long, is a batch of its own, and one that takes long
+// keeps away from the first connection. While a server has been busy with one batch for longer than
+// `stuck_after`, newer reads go to another connection; after `move_after`, those that wait behind it
+// do too. There are at most `connections_max` connections, opened when they are needed.
 //
 // At most `depth_max` reads are under way; `waiting_max` more wait for their turn or for a
 // connection, until their deadlines. A read whose connection is lost runs again on another if it has
@@ -35,7 +37,8 @@ public:
     static constexpr std::size_t connections_max = 3;
     static constexpr std::size_t waiting_factor = 16;  // waiting_max = this * depth_max
     static constexpr std::chrono::milliseconds stuck_after{5};
-    static constexpr std::chrono::milliseconds long_after{10};    // such a statement keeps away
+    static constexpr std::chrono::milliseconds long_after{10};
+    static constexpr std::chrono::milliseconds move_after{20};
     static constexpr std::chrono::milliseconds cancel_grace{2'000};
     static constexpr int losses_max = 3;  // connections that one read may lose
 
@@ -69,6 +72,9 @@ private:
     Task<void> connect_slot(Slot& slot);
     bool look();
     void learn(const Operation& operation);
+    void move_waiting(Slot& slot);
+    void wait_again(OperationQueue& operations);
+    void watch_front(Pipeline& pipeline);
 
     const runtime::Executor executor_;
     const LoopReadsOptions options_;
@@ -83,8 +89,8 @@ private:
     std::size_t waiting_count_ = 0;
     std::atomic<std::size_t> depth_{0};
     bool is_stopped_ = false;
-    // Statements that took long lately, with a score that quick runs bring down.
-    std::unordered_map<const void*, int> long_;
+    // What is known of statements: 0 is quick; above, it took long, and as many quick runs forget it.
+    std::unordered_map<const void*, int> slowness_;
 };
 
 }  // namespace loadstone::store::postgres

@@ -36,6 +36,7 @@ void Operation::restart() noexcept {
     bytes_held_ = 0;
     affected = 0;
     sent_tsc = 0;
+    batch_ns = 0;
 }
 
 void Operation::fail(std::exception_ptr failure, Reaction why) {

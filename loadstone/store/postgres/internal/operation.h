@@ -63,6 +63,7 @@ public:
     std::uint64_t rows_given() const noexcept { return rows_given_; }
     // Whether rows were given out: then it cannot be run again unnoticed.
     bool has_given_rows() const noexcept { return given_rows_; }
+    bool has_rows() const noexcept { return !rows_.empty(); }
     bool wants_rows() const noexcept { return !discards_ && !failure_; }
     bool is_full() const noexcept {
         return rows_.size() >= rows_held_max || bytes_held_ >= bytes_held_max;
@@ -88,6 +89,8 @@ public:
     const std::span<const Value> values;
     Deadline deadline;
     bool heeds_cancellation = true;
+    bool is_alone = false;    // sent as a batch of its own, so that it delays no other's answer
+    bool was_moved = false;   // away from a connection that was stuck
     // Commands that go before it in the same batch; their failure is its own.
     boost::container::small_vector<std::string, 2> before;
 
@@ -99,7 +102,7 @@ public:
 
     std::uint64_t queued_tsc = 0;
     std::uint64_t sent_tsc = 0;  // 0: not sent
-    std::uint64_t head_ns = 0;   // how long the server was at it alone
+    std::uint64_t batch_ns = 0;  // how long the server was at its batch until it had answered this
     int sends = 0;
     int losses = 0;  // connections lost under it
 

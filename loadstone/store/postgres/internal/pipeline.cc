@@ -55,37 +55,73 @@ void Pipeline::flush() {
     if (options_.wraps_reads && syncs_ > 0) return;
     if (queue_.empty() && !needs_rollback_) return;
     const bool was_empty = sent_.empty();
-    send_batch();
-    if (PQpipelineSync(connection_.get()) == 0) send_failed_ = true;
-    sent_.push({});
-    ++syncs_;
+    options_.wraps_reads ? send_wrapped_batch() : send_batches();
     if (send_failed_) {
         lose(unavailable(fmt::format("the connection to the database was lost: {}",
                                      connection_message(connection_.get()))));
         return;
     }
-    if (was_empty) front_changes();
+    if (was_empty) {
+        batch_tsc_ = telemetry::tsc();
+        front_changes();
+    }
     write_out();
 }
 
-void Pipeline::send_batch() {
-    const bool wraps = options_.wraps_reads && !queue_.empty();
-    if (std::exchange(needs_rollback_, false)) send_command("rollback", nullptr);
-    if (wraps) {
-        auto timeout = std::chrono::milliseconds(1);
-        for (const Operation& operation : queue_) {
-            timeout = std::max(timeout, operation.deadline.remaining());
-        }
-        timeout = std::min(timeout, options_.statement_timeout_max);
-        send_command("begin read only", nullptr);
-        send_command(fmt::format("set local statement_timeout = {}", timeout.count()), nullptr);
-    }
+// First those that share a batch, then the others.
+void Pipeline::send_batches() {
+    OperationQueue alone;
+    bool has_batch = false;
     while (!queue_.empty() && !send_failed_) {
         Operation& operation = queue_.front();
         queue_.pop_front();
-        send_operation(operation);
+        if (operation.is_alone) {
+            alone.push_back(operation);
+        } else {
+            send_operation(operation);
+            has_batch = true;
+        }
     }
-    if (wraps) send_command("commit", nullptr);
+    if (has_batch) end_batch();
+    while (!alone.empty()) {
+        Operation& operation = alone.front();
+        alone.pop_front();
+        send_operation(operation);
+        end_batch();
+    }
+}
+
+// One that is alone, or all before the next that is.
+void Pipeline::send_wrapped_batch() {
+    OperationQueue batch;
+    auto timeout = std::chrono::milliseconds(1);
+    while (!queue_.empty()) {
+        Operation& operation = queue_.front();
+        if (operation.is_alone && !batch.empty()) break;
+        timeout = std::max(timeout, operation.deadline.remaining());
+        queue_.pop_front();
+        batch.push_back(operation);
+        if (operation.is_alone) break;
+    }
+    if (std::exchange(needs_rollback_, false)) send_command("rollback", nullptr);
+    if (!batch.empty()) {
+        timeout = std::min(timeout, options_.statement_timeout_max);
+        send_command("begin read only", nullptr);
+        send_command(fmt::format("set local statement_timeout = {}", timeout.count()), nullptr);
+        while (!batch.empty()) {
+            Operation& operation = batch.front();
+            batch.pop_front();
+            send_operation(operation);
+        }
+        send_command("commit", nullptr);
+    }
+    end_batch();
+}
+
+void Pipeline::end_batch() {
+    if (PQpipelineSync(connection_.get()) == 0) send_failed_ = true;
+    sent_.push({});
+    ++syncs_;
 }
 
 void Pipeline::send_operation(Operation& operation) {
@@ -167,7 +203,6 @@ void Pipeline::abandon(Operation& operation) noexcept {
         SentItem* const item = sent_.find(operation.first_item + i);
         if (item == nullptr) continue;
         item->operation = nullptr;
-        item->is_abandoned = true;
         is_front = is_front || item == &sent_.front();
     }
     operation.pipeline = nullptr;
@@ -238,8 +273,52 @@ std::uint64_t Pipeline::front_ns() const noexcept {
     return telemetry::tsc_to_ns(telemetry::tsc() - front_tsc_);
 }
 
-bool Pipeline::front_is_abandoned() const noexcept {
-    return !sent_.empty() && sent_.front().is_abandoned;
+Pipeline::FrontBatch Pipeline::front_batch() const noexcept {
+    FrontBatch batch;
+    for (std::size_t i = 0; i < sent_.size(); ++i) {
+        const SentItem& item = sent_.at(i);
+        if (item.kind == SentItem::Kind::sync) break;
+        if (item.kind != SentItem::Kind::query) continue;
+        ++batch.operations;
+        if (item.operation == nullptr) ++batch.abandoned;
+    }
+    return batch;
+}
+
+bool Pipeline::is_movable(const SentItem& item, bool may_be_culprit) const noexcept {
+    const Operation* const operation = item.operation;
+    return item.kind == SentItem::Kind::query && operation != nullptr && !may_be_culprit &&
+           !operation->was_moved && !operation->has_given_rows() && !operation->has_rows();
+}
+
+bool Pipeline::has_movable() const noexcept {
+    if (!queue_.empty() || !skipped_.empty()) return true;
+    bool is_culprit = front_batch().operations == 1;
+    for (std::size_t i = 0; i < sent_.size(); ++i) {
+        if (sent_.at(i).kind == SentItem::Kind::sync) is_culprit = false;
+        if (is_movable(sent_.at(i), is_culprit)) return true;
+    }
+    return false;
+}
+
+void Pipeline::take_back(OperationQueue& taken) {
+    bool is_culprit = front_batch().operations == 1;
+    for (std::size_t i = 0; i < sent_.size(); ++i) {
+        const SentItem& item = sent_.at(i);
+        if (item.kind == SentItem::Kind::sync) is_culprit = false;
+        if (!is_movable(item, is_culprit)) continue;
+        Operation& operation = *item.operation;
+        abandon(operation);
+        taken.push_back(operation);
+    }
+    for (OperationQueue* const queue : {&skipped_, &queue_}) {
+        while (!queue->empty()) {
+            Operation& operation = queue->front();
+            queue->pop_front();
+            operation.pipeline = nullptr;
+            taken.push_back(operation);
+        }
+    }
 }
 
 void Pipeline::cancel_front(Canceller& canceller) {

@@ -8,6 +8,10 @@
 //   batch = command* statement+ sync        command: BEGIN, SET LOCAL, ... ; text, no parameters
 //   statement = [prepare] query
 //
+// The server keeps its answers to itself until the batch ends (or 8 KB are full), so one that takes
+// long delays the others of its batch. Operations that are not known to be quick are batches of
+// their own (Operation::is_alone).
+//
 // When one item of a batch fails, the server skips the rest of the batch. Read pipelines send what
 // was skipped again, in order, before anything newer; in a transaction it fails with the same error.
 //
@@ -86,9 +90,18 @@ public:
     bool has_unread() const noexcept;
     int backend() const noexcept;
 
-    // How long the server has been at what is in front, 0 if it has nothing to do.
+    // Since the last answer, 0 if the server has nothing to do.
     std::uint64_t front_ns() const noexcept;
-    bool front_is_abandoned() const noexcept;
+    // The batch that the server is at.
+    struct FrontBatch {
+        std::size_t operations = 0;
+        std::size_t abandoned = 0;
+    };
+    FrontBatch front_batch() const noexcept;
+    // Gives back, in order, what has not been answered and may run elsewhere: not what runs alone
+    // now, and nothing twice.
+    void take_back(OperationQueue& taken);
+    bool has_movable() const noexcept;
     // Asks the server to end what it is doing; by way of `canceller`, off the loop. Once a query.
     void cancel_front(Canceller& canceller);
     std::uint64_t since_cancel_ns() const noexcept;
@@ -98,7 +111,10 @@ public:
 private:
     // pipeline.cc
     void post_flush();
-    void send_batch();
+    bool is_movable(const SentItem& item, bool may_be_culprit) const noexcept;
+    void send_batches();
+    void send_wrapped_batch();
+    void end_batch();
     void send_operation(Operation& operation);
     void send_command(const std::string& text, Operation* operation);
     void send_query(Operation& operation, bool is_named);
@@ -137,7 +153,8 @@ private:
     Reaction batch_reaction_ = Reaction::none;
     bool needs_rollback_ = false;
 
-    std::uint64_t front_tsc_ = 0;
+    std::uint64_t front_tsc_ = 0;  // of the last answer
+    std::uint64_t batch_tsc_ = 0;  // when the server turned to the batch
     std::uint64_t cancel_tsc_ = 0;
     bool front_was_cancelled_ = false;
     bool send_failed_ = false;

@@ -134,6 +134,7 @@ void Pipeline::accept(ResultHandle result) {
         case PGRES_PIPELINE_SYNC:
             LOADSTONE_ASSERT(item.kind == SentItem::Kind::sync, "a sync answers a sync");
             sent_.pop();
+            batch_tsc_ = telemetry::tsc();
             batch_ends();
             front_changes();
             return;
@@ -203,7 +204,9 @@ void Pipeline::query_failed(SentItem& item, Failure failure) {
 
 void Pipeline::item_ends() {
     const SentItem item = std::move(sent_.front());
-    if (item.operation != nullptr) item.operation->head_ns += front_ns();
+    if (item.operation != nullptr) {
+        item.operation->batch_ns = telemetry::tsc_to_ns(telemetry::tsc() - batch_tsc_);
+    }
     sent_.pop();
     if (item.kind == SentItem::Kind::query) query_ends(item);
     if (!is_lost()) front_changes();

@@ -19,7 +19,6 @@ struct SentItem {
     Kind kind = Kind::sync;
     bool was_skipped = false;
     bool goes_again = false;
-    bool is_abandoned = false;
     Operation* operation = nullptr;  // null: the batch's own, or abandoned
     std::shared_ptr<Prepared> prepared;
 };
@@ -31,6 +30,7 @@ public:
     std::size_t size() const noexcept { return items_.size() - head_; }
     SentItem& front() noexcept { return items_[head_]; }
     const SentItem& front() const noexcept { return items_[head_]; }
+    const SentItem& at(std::size_t index) const noexcept { return items_[head_ + index]; }
     // The number that the next item gets.
     std::uint64_t next_number() const noexcept { return first_ + size(); }
 
