@@ -113,7 +113,8 @@ void routes(Routes& routes) {
     routes.post("/api/login", log_in)
         .summary_is("Sign in")
         .open_to_all()
-        .limit_per_address(30, std::chrono::seconds(60));
+        .limit_per_address(30, std::chrono::seconds(60))
+        .idempotency = false;  // each answer carries a new session's token, which is nowhere to be replayed from
     routes.post("/api/logout", log_out).summary_is("Sign out");
     routes.get("/api/me", own_account).summary_is("The account that is signed in");
 }

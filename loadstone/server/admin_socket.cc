@@ -54,10 +54,15 @@ bool ready(int fd, short events) {
     return poll(&entry, 1, client_timeout_ms) == 1;
 }
 
+// A client that says nothing, or a letter at a time, holds the socket's thread for client_timeout_ms.
 std::string read_line(int fd) {
     std::string line;
     char c = 0;
-    while (line.size() < line_bytes_max && ready(fd, POLLIN) && read(fd, &c, 1) == 1 && c != '\n') line += c;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(client_timeout_ms);
+    while (line.size() < line_bytes_max && std::chrono::steady_clock::now() < end && ready(fd, POLLIN) &&
+           read(fd, &c, 1) == 1 && c != '\n') {
+        line += c;
+    }
     return line;
 }
 
@@ -78,7 +83,7 @@ struct AdminSocket::Impl {
           tick_every(every), listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
           stop_event(eventfd(0, EFD_CLOEXEC)) {
         const sockaddr_un address = address_of(path);
-        std::filesystem::create_directories(folder);
+        mkdir(folder.c_str(), 0700);  // what fails here fails at bind
         chmod(folder.c_str(), 0700);
         unlink(path.c_str());
         if (listener.get() < 0 || bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
@@ -155,6 +160,7 @@ std::vector<AdminAnswer> ask_servers(const std::string& folder, const std::strin
             if (count <= 0) break;
             answer.text.append(buffer, static_cast<std::size_t>(count));
         }
+        if (answer.text.empty()) answer.text = fmt::format("no answer from process {} within {} ms\n", answer.process, client_timeout_ms);
         answers.push_back(std::move(answer));
     }
     return answers;

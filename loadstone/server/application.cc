@@ -144,17 +144,17 @@ int Application::run(int argc, char** argv) {
     internal::JobsQuery query;
     std::int64_t job = 0;
     auto* list = command(*jobs, "list", "Waiting, running and dead jobs, newest first",
-                         [&] { internal::list_jobs_command(config, query); });
+                         [&] { internal::list_jobs_command(config, modules, query); });
     list->add_option("--state", query.state, "waiting, running or dead")->check(CLI::IsMember({"waiting", "running", "dead"}));
     list->add_option("--kind", query.kind, "only this kind");
     list->add_option("--before", query.before, "only ids below: the next page");
     list->add_option("--limit", query.limit, "how many")->check(CLI::Range(1, 1'000))->capture_default_str();
     list->add_flag("--json", query.json, "as JSON");
-    auto* show = command(*jobs, "show", "One job", [&] { internal::show_job_command(config, job, query.json); });
+    auto* show = command(*jobs, "show", "One job", [&] { internal::show_job_command(config, modules, job, query.json); });
     show->add_option("id", job, "its id")->required();
     show->add_flag("--json", query.json, "as JSON");
     command(*jobs, "retry", "Make a waiting job due now, or put a dead one back",
-            [&] { internal::retry_job_command(config, job); })
+            [&] { internal::retry_job_command(config, modules, job); })
         ->add_option("id", job, "its id")
         ->required();
 
@@ -176,7 +176,7 @@ int Application::run(int argc, char** argv) {
     std::vector<std::string> arguments;
     for (const Module& module : modules_) {
         for (const module::OperatorCommand& own : module.commands) {
-            command(app, own.name, own.help, [&] { internal::operator_command(config, own, arguments); })
+            command(app, own.name, own.help, [&] { internal::operator_command(config, modules, own, arguments); })
                 ->add_option("arguments", arguments, "of the command");
         }
     }
@@ -184,6 +184,11 @@ int Application::run(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
+        const auto unknown = app.remaining(true);
+        if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !unknown.empty()) {
+            fmt::print(stderr, "{}: there is no command \"{}\"\nRun with --help for more information.\n", program_, unknown.front());
+            return 2;
+        }
         const int status = app.exit(error);
         return status == 0 ? 0 : 2;
     }

@@ -22,6 +22,23 @@ namespace {
 
 void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
+const Config& with_schema(const Config& config, const std::vector<Module>& modules) {
+    const auto all = migrations_of(modules);
+    const auto missing = store::plan_migrations(config.database, all);
+    if (missing.empty()) return config;
+    std::size_t steps = 0;
+    for (const auto& module : all) steps += module.steps.size();
+    const std::string url = without_password(config.database.url);
+    if (missing.size() == steps) {
+        throw Error(Errc::unavailable, fmt::format("the database {} has not been set up: no server has run on it, or --data or "
+                                                   "--database names another one",
+                                                   url));
+    }
+    throw Error(Errc::unavailable, fmt::format("the schema of {} lacks {} of this program's {} steps: run the migrate command, or "
+                                               "start a server on it",
+                                               url, missing.size(), steps));
+}
+
 // A database with one loop, as long as a command runs. It does not migrate: a command must not
 // change a schema behind a running server's back.
 class Session {
@@ -83,8 +100,8 @@ void migrate_command(const Config& config, const std::vector<Module>& modules, b
     if (steps.empty()) print("the schema is up to date\n");
 }
 
-void list_jobs_command(const Config& config, const JobsQuery& query) {
-    Session session(config);
+void list_jobs_command(const Config& config, const std::vector<Module>& modules, const JobsQuery& query) {
+    Session session(with_schema(config, modules));
     const auto rows = run_blocking(session.loops(), list_in(session.context(), query));
     if (query.json) {
         print(to_json(rows) + "\n");
@@ -102,8 +119,8 @@ void list_jobs_command(const Config& config, const JobsQuery& query) {
     }
 }
 
-void show_job_command(const Config& config, std::int64_t id, bool json) {
-    Session session(config);
+void show_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id, bool json) {
+    Session session(with_schema(config, modules));
     const auto row = run_blocking(session.loops(), show_in(session.context(), id));
     if (!row) throw Error(Errc::not_found, fmt::format("there is no job {}: it was never enqueued, or it is done", id));
     if (json) {
@@ -117,8 +134,8 @@ void show_job_command(const Config& config, std::int64_t id, bool json) {
                       row->idempotency_key, row->cause, row->arguments, row->last_error.empty() ? "-" : row->last_error));
 }
 
-void retry_job_command(const Config& config, std::int64_t id) {
-    Session session(config);
+void retry_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id) {
+    Session session(with_schema(config, modules));
     if (!run_blocking(session.loops(), retry_in(session.context(), id))) {
         throw Error(Errc::not_found, fmt::format("job {} cannot be retried: there is none, it is done, or it runs now", id));
     }
@@ -163,9 +180,9 @@ void settings_command(const std::vector<Setting>& settings, const std::string& p
     }
 }
 
-void operator_command(const Config& config, const module::OperatorCommand& command,
-                      std::vector<std::string> arguments) {
-    Session session(config);
+void operator_command(const Config& config, const std::vector<Module>& modules,
+                      const module::OperatorCommand& command, std::vector<std::string> arguments) {
+    Session session(with_schema(config, modules));
     print(run_blocking(session.loops(), command.run(session.context(), std::move(arguments))));
 }
 

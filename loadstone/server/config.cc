@@ -3,9 +3,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -112,6 +114,10 @@ public:
         return add(std::move(key), std::move(hint), std::move(help), [&at, choices](std::string_view v) { at = choice<T>(v, choices); },
                    [&at, choices] { return chosen<T>(at, choices); });
     }
+    Setting& url(std::string key, std::string hint, std::string help, std::string& at) {
+        return add(std::move(key), std::move(hint), std::move(help), [&at](std::string_view v) { at = v; },
+                   [&at] { return without_password(at); });
+    }
     Setting& add(std::string key, std::string hint, std::string help, std::function<void(std::string_view)> set,
                  std::function<std::string()> get) {
         list.push_back({std::move(key), std::move(hint), std::move(help), false, std::move(set), std::move(get)});
@@ -126,10 +132,10 @@ void everyday_settings(Settings& s, Config& c) {
     s.text("data", "DIR", "where everything is kept: database, mail, admin socket", c.data).everyday = true;
     s.add("listen", "HOST:PORT", "where HTTP is served; port 0: any free one",
           [&c](std::string_view v) { set_listen(c.http, v); }, [&c] { return listen_text(c.http); }).everyday = true;
-    s.text("database", "URL", "sqlite:PATH or postgres://USER@HOST/NAME; default: sqlite in the data folder",
-           c.database.url).everyday = true;
-    s.text("smtp", "URL", "smtp://[USER:PASSWORD@]HOST:PORT, smtps://... or maildir:DIR; default: a Maildir in the data folder",
-           c.mail.url).everyday = true;
+    s.url("database", "URL", "sqlite:PATH or postgres://USER@HOST/NAME; default: sqlite in the data folder",
+          c.database.url).everyday = true;
+    s.url("smtp", "URL", "smtp://[USER:PASSWORD@]HOST:PORT, smtps://... or maildir:DIR; default: a Maildir in the data folder",
+          c.mail.url).everyday = true;
     s.text("mail_from", "ADDRESS", "the sender of mail: Name <address>", c.mail.from).everyday = true;
     s.count("threads", "event loops; 0: one per core", c.threads, 0, 1'024).everyday = true;
     s.one_of("role", "all|web|work", "serve requests, run jobs, or both", c.role, roles).everyday = true;
@@ -240,6 +246,21 @@ std::vector<Setting> settings_of(Config& config) {
     return std::move(settings.list);
 }
 
+std::string without_password(const std::string& url) {
+    std::string shown = url;
+    const auto scheme = shown.find("://");
+    const auto at = shown.rfind('@');
+    if (scheme != std::string::npos && at != std::string::npos && at > scheme) {
+        const auto colon = shown.find(':', scheme + 3);
+        if (colon < at) shown.replace(colon + 1, at - colon - 1, "***");
+    }
+    for (auto from = shown.find("password="); from != std::string::npos; from = shown.find("password=", from)) {
+        from += std::strlen("password=");
+        shown.replace(from, shown.find('&', from) - from, "***");
+    }
+    return shown;
+}
+
 std::string flag_name(const Setting& setting) { return "--" + replaced(setting.key, "._", '-'); }
 
 std::string variable_name(const Setting& setting, std::string_view program) {
@@ -250,6 +271,8 @@ std::string variable_name(const Setting& setting, std::string_view program) {
 
 void read_config_file(const std::string& file, const std::vector<Setting>& settings) {
     if (file.empty()) return;
+    if (std::filesystem::is_directory(file)) throw Error(Errc::invalid_argument, fmt::format("{}: is a folder, not a file with settings", file));
+    if (!std::ifstream(file)) throw Error(Errc::not_found, fmt::format("{}: cannot be read: {}", file, std::strerror(errno)));
     try {
         apply_table(toml::parse_file(file), "", file, settings);
     } catch (const toml::parse_error& error) {

@@ -55,6 +55,9 @@ std::vector<Setting> settings_of(Config& config);
 std::string flag_name(const Setting& setting);
 std::string variable_name(const Setting& setting, std::string_view program);
 
+// A URL as it may be shown and logged: its password, in the authority or as a parameter, is "***".
+std::string without_password(const std::string& url);
+
 // `file` is read if it is not empty; it must exist then. `environment` gives variables by name.
 void read_config_file(const std::string& file, const std::vector<Setting>& settings);
 void read_environment(const std::vector<Setting>& settings, std::string_view program, char** environment);

@@ -45,13 +45,12 @@ std::vector<std::unique_ptr<jobs::Kind>> kinds_of(const std::vector<Module>& mod
     return kinds;
 }
 
-// Where a URL's password would be shown.
-std::string without_password(const std::string& url) {
-    const auto scheme = url.find("://");
-    const auto at = url.rfind('@');
-    if (scheme == std::string::npos || at == std::string::npos || at < scheme) return url;
-    const auto colon = url.find(':', scheme + 3);
-    return colon < at ? url.substr(0, colon) + ":***" + url.substr(at) : url;
+// A new one is of this user alone: it holds password hashes and everybody's mail.
+void make_data_folder(const std::string& path) {
+    std::error_code failed;
+    const bool made = std::filesystem::create_directories(path, failed);
+    if (!failed && made) std::filesystem::permissions(path, std::filesystem::perms::owner_all, failed);
+    if (failed) throw Error(Errc::unavailable, fmt::format("the data folder {} cannot be made: {}", path, failed.message()));
 }
 
 }  // namespace
@@ -84,7 +83,7 @@ struct Server::Impl {
           loops({.threads = config.threads, .blocked_after = milliseconds(50)}, registry),
           cpu({.name = "cpu", .threads = config.cpu_threads, .queue_max = config.cpu_queue_max, .nice = 5}, registry),
           cpu_lane{cpu}, rate_limits(config.http.rate_limits, config.http.rate_limit_keys_max, registry) {
-        std::filesystem::create_directories(config.data);
+        make_data_folder(config.data);
         const auto plan = migrations_of(modules);
         for (const auto& step : store::migrate(config.database, plan)) {
             log::info("migrated", {{"module", step.module}, {"step", step.number}, {"title", step.title}});
@@ -234,9 +233,15 @@ void Server::start() {
     if (!impl.config.http.rate_limits) log::warning("rate limits are off: for load tests only");
     impl.loops.start();
     impl.database->start(impl.loops);
+    try {
+        if (impl.http) impl.http->start();
+    } catch (...) {  // the port is taken: nothing else has been started yet
+        impl.database->stop();
+        impl.loops.stop();
+        throw;
+    }
     impl.background.spawn(impl.loops.executor(0), impl.housekeeping());
     if (impl.runner) impl.runner->start();
-    if (impl.http) impl.http->start();
     try {
         impl.admin = std::make_unique<internal::AdminSocket>(
             (std::filesystem::path(impl.config.data) / "run").string(), [&impl](std::string_view line) { return impl.answer(line); },

@@ -33,8 +33,12 @@ Task<Reply<Status>> readyz(Context& context) {
 bool is_local(const Request& request) {
     const std::string_view address = request.address();
     const bool loopback = address.starts_with("127.") || address == "::1" || address.starts_with("::ffff:127.");
+    if (!loopback) return false;
     // Behind a proxy on this host every client would look local.
-    return loopback && request.header("forwarded").empty() && request.header("x-forwarded-for").empty();
+    for (const std::string_view trace : {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"}) {
+        if (!request.header(trace).empty()) return false;
+    }
+    return true;
 }
 
 Task<Response> metrics(Context& context, const Request& request) {

@@ -1,5 +1,6 @@
 #include "loadstone/jobs/internal/records.h"
 
+#include "loadstone/base/encoding.h"
 #include "loadstone/jobs/sql.h"
 
 namespace loadstone::jobs::internal {
@@ -12,6 +13,20 @@ struct DoneJob {
 BOOST_DESCRIBE_STRUCT(DoneJob, (), (job, fence))
 
 constexpr std::size_t error_bytes_max = 2'000;
+
+// What PostgreSQL takes as text, whatever a library put into its exception: what it refused it would
+// refuse for ever, and every outcome recorded with it.
+std::string storable(const std::string& error) {
+    std::string text = error.substr(0, error_bytes_max);
+    while (text.size() < error.size() && !text.empty() && (static_cast<unsigned char>(error[text.size()]) & 0xC0) == 0x80) {
+        text.pop_back();
+    }
+    const bool ascii_only = !is_utf8(text);
+    for (char& c : text) {
+        if (c == '\0' || (ascii_only && static_cast<unsigned char>(c) >= 0x80)) c = '?';
+    }
+    return text;
+}
 
 }  // namespace
 
@@ -29,7 +44,7 @@ Task<std::int64_t> record(Tx& tx, std::int64_t process, std::vector<Finished> fi
             done.push_back({job.lease.job, job.lease.fence});
             continue;
         }
-        const std::string error = job.error.substr(0, error_bytes_max);
+        const std::string error = storable(job.error);
         std::uint64_t changed = 0;
         if (job.decision.verdict == Verdict::bury) {
             changed = co_await tx.exec(sql::bury_job, job.lease.job, process, job.lease.fence, error);

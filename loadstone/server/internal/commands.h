@@ -1,5 +1,6 @@
 #pragma once
-// The commands of the command line, other than serve. Each prints to stdout and throws Error.
+// The commands of the command line, other than serve. Each prints to stdout and throws Error. Those
+// that read the database neither make it nor change its schema: unavailable if it is not up to date.
 
 #include <cstdint>
 #include <string>
@@ -18,15 +19,15 @@ struct JobsQuery {
     int limit = 50;
     bool json = false;
 };
-void list_jobs_command(const Config& config, const JobsQuery& query);
-void show_job_command(const Config& config, std::int64_t id, bool json);
-void retry_job_command(const Config& config, std::int64_t id);
+void list_jobs_command(const Config& config, const std::vector<Module>& modules, const JobsQuery& query);
+void show_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id, bool json);
+void retry_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id);
 
 // The newest mails of the Maildir, oldest first.
 void mail_command(const Config& config, int limit);
 void why_command(const Config& config, bool since_start);
 void settings_command(const std::vector<Setting>& settings, const std::string& program);
-void operator_command(const Config& config, const module::OperatorCommand& command,
-                      std::vector<std::string> arguments);
+void operator_command(const Config& config, const std::vector<Module>& modules,
+                      const module::OperatorCommand& command, std::vector<std::string> arguments);
 
 }  // namespace loadstone::server::internal
