@@ -3,7 +3,7 @@
 get_property(libraries GLOBAL PROPERTY LOADSTONE_LIBRARIES)
 set(tests ${CMAKE_CURRENT_SOURCE_DIR}/tests)
 
-# tests/support is a library for the others; tests/fuzz is built with LOADSTONE_FUZZ.
+# tests/support is a library for the others; tests/fuzz is built with LOADSTONE_FUZZ; tests/gates stands in tools.cmake.
 loadstone_folders(folders ${tests} ${tests}/*.cc ${tests}/*.h ${tests}/*_test.py)
 if(LOADSTONE_TESTS AND "support" IN_LIST folders)
     loadstone_library(tests_support ${tests}/support asio)
@@ -11,7 +11,7 @@ if(LOADSTONE_TESTS AND "support" IN_LIST folders)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${tests}/support/*_test.cc)
     loadstone_gtest(support_test unit SOURCES ${sources} LINK tests_support)
 endif()
-list(REMOVE_ITEM folders support fuzz)
+list(REMOVE_ITEM folders support fuzz gates)
 
 foreach(folder IN LISTS folders)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${tests}/${folder}/*.cc)

@@ -4,7 +4,6 @@ fsyncs. A cost may fall freely; it may rise by the tolerance. Wall time is never
     gates_test.py BENCH_APP [--update]     --update writes the baseline: commit it with the reason
 """
 
-import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -19,7 +18,10 @@ import tempfile
 import time
 
 BASELINE = pathlib.Path(__file__).resolve().parents[2] / "bench/baselines/costs.json"
-TOLERANCE = {"instructions": 0.05, "allocations": 0.02, "statements": 0.0, "fsyncs": 0.25}
+# Instructions vary by 3 % from run to run (timers that fire meanwhile), allocations by those of the connection.
+TOLERANCE = {"instructions": 0.05, "allocations": 0.02, "statements": 0.0, "fsyncs": 0.0}
+# Groups depend on how the machine schedules (0.015 to 0.03 seen): held to a bound, not to what one run counted.
+FSYNCS_MAX = 0.05
 BODY = json.dumps({"name": "row", "amount": 7})
 ROUTES = {
     "http": ("GET", "/hello", None, 200),
@@ -27,6 +29,7 @@ ROUTES = {
     "write": ("POST", "/rows", BODY, 201),
 }
 START_SECONDS = 60
+INSTRUCTIONS_AT = (200, 3_200)
 
 
 class App:
@@ -60,6 +63,24 @@ class App:
                 raise SystemExit(f"{method} {path}: {answer.status} {content[:300]!r}")
         connection.close()
         return content
+
+    def write_pipelined(self, connections, each):
+        """Every connection has its next request at the server already, so that 64 are in flight however slow we are."""
+        method, path, body, status = ROUTES["write"]
+        request = f"{method} {path} HTTP/1.1\r\nHost: gates\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        sockets = [socket.create_connection(("127.0.0.1", self.port), timeout=60) for _ in range(connections)]
+        for one in sockets:
+            one.sendall(request.encode() * each)
+        for one in sockets:
+            answers = b""
+            while answers.count(b"HTTP/1.1 ") < each or not answers.endswith(b"}"):
+                received = one.recv(65536)
+                if not received:
+                    raise SystemExit(f"the connection ended after {answers.count(b'HTTP/1.1 ')} of {each} answers")
+                answers += received
+            if answers.count(f"HTTP/1.1 {status} ".encode()) != each:
+                raise SystemExit(f"{method} {path}, pipelined: {answers[:300]!r}")
+            one.close()
 
     def metrics(self):
         return self.ask("GET", "/metrics", None, 200, 1).decode()
@@ -101,23 +122,26 @@ def counted(program):
             after = server.metric("loadstone_query_seconds_count", 'module="rows"') + server.metric("loadstone_query_seconds_count", 'query="jobs.insert_job"')
             costs[name]["statements"] = (after - queries) / 500
         fsyncs = server.metric("loadstone_store_fsyncs_total")
-        with concurrent.futures.ThreadPoolExecutor(64) as pool:
-            list(pool.map(lambda _: server.ask(*ROUTES["write"], 50), range(64)))
+        server.write_pipelined(64, 50)
         costs["write"]["fsyncs"] = (server.metric("loadstone_store_fsyncs_total") - fsyncs) / (64 * 50)
     return costs
 
 
 def instructions(program, route):
-    """Per request: the difference of two runs under callgrind, so that start and stop cancel out."""
+    """Per request: the difference of two runs under callgrind, so that start and stop cancel out. Without debug information:
+    valgrind 3.19 cannot read what Clang 19 writes."""
     totals = []
-    for count in (200, 1_200):
+    bare = tempfile.TemporaryDirectory()
+    stripped = pathlib.Path(bare.name, "app")
+    subprocess.run(["strip", "-o", stripped, program], check=True)
+    for count in INSTRUCTIONS_AT:
         with tempfile.TemporaryDirectory() as folder:
             out = pathlib.Path(folder, "callgrind.out")
             prefix = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--fair-sched=yes"]
-            with app(program, prefix) as server:
+            with app(stripped, prefix) as server:
                 server.ask(*ROUTES[route], count)
             totals.append(int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.M).group(1)))
-    return (totals[1] - totals[0]) / 1_000
+    return (totals[1] - totals[0]) / (INSTRUCTIONS_AT[1] - INSTRUCTIONS_AT[0])
 
 
 def main():
@@ -126,7 +150,9 @@ def main():
     for route in ("http", "read"):
         costs[route]["instructions"] = instructions(program, route)
     if "--update" in sys.argv:
-        BASELINE.write_text(json.dumps({r: {k: round(v, 3) for k, v in c.items()} for r, c in costs.items()}, indent=2) + "\n")
+        kept = {route: {kind: round(value, 3) for kind, value in kinds.items()} for route, kinds in costs.items()}
+        kept["write"]["fsyncs"] = FSYNCS_MAX
+        BASELINE.write_text(json.dumps(kept, indent=2) + "\n")
     baseline = json.loads(BASELINE.read_text())
     failures = 0
     for route, kinds in baseline.items():
