@@ -67,7 +67,15 @@ const fs::path& PostgresServer::binaries() {
 
 PostgresServer::PostgresServer(const PostgresOptions& options) : directory_(user()), port_(free_port()) {
     const fs::path data = directory_.path() / "data";
-    require(run_command({"cp", "-a", template_cluster(), data}), "cp");
+    if (options.replica_of == nullptr) {
+        require(run_command({"cp", "-a", template_cluster(), data}), "cp");
+    } else {
+        require(run_command({binaries() / "pg_basebackup", "-R", "--no-sync", "-c", "fast", "-X", "stream",
+                             "-D", data, "-h", options.replica_of->socket_directory(), "-p",
+                             std::to_string(options.replica_of->port()), "-U", "postgres"},
+                            patience, user()),
+                "pg_basebackup");
+    }
     std::ofstream configuration(data / "postgresql.conf", std::ios::app);
     configuration << "listen_addresses = '127.0.0.1'\n"
                   << "port = " << port_ << "\n"

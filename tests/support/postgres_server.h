@@ -11,7 +11,10 @@
 
 namespace tests {
 
+class PostgresServer;
+
 struct PostgresOptions {
+    const PostgresServer* replica_of = nullptr;  // a streaming standby of it
     bool fsync = false;  // on only where the disk is what is tested
     std::map<std::string, std::string> settings;  // of postgresql.conf
 };

@@ -193,8 +193,9 @@ void Pipeline::query_failed(SentItem& item, Failure failure) {
         // By statement_timeout, or by somebody else.
         const auto limit = static_cast<std::uint64_t>(
             std::chrono::nanoseconds(options_.statement_timeout_max).count());
+        const std::uint64_t took = telemetry::tsc_to_ns(telemetry::tsc() - operation.sent_tsc);
         const bool in_time = operation.deadline.remaining() > std::chrono::milliseconds(50) &&
-                             front_ns() < limit / 10 * 9;
+                             took < limit / 10 * 9;
         if (in_time) {
             failure.error = Error(Errc::cancelled, failure.error.message());
         }
