@@ -24,10 +24,10 @@ using std::chrono::milliseconds;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-struct Greeting {
+struct Hello {
     std::string text;
 };
-BOOST_DESCRIBE_STRUCT(Greeting, (), (text))
+BOOST_DESCRIBE_STRUCT(Hello, (), (text))
 
 namespace {
 
@@ -37,8 +37,8 @@ struct Gate {
     runtime::Event open;
 };
 
-Task<Reply<Greeting>> hello(Context&) {
-    Reply<Greeting> reply;
+Task<Reply<Hello>> hello(Context&) {
+    Reply<Hello> reply;
     reply.body.text = "hello";
     co_return reply;
 }

@@ -63,7 +63,8 @@ bool is_authority(std::string_view text) noexcept {
         port = text.substr(colon);
     }
     if (port.empty()) return true;
-    port.remove_prefix(port.front() == ':' ? 1 : 0);
+    if (port.front() != ':') return false;
+    port.remove_prefix(1);
     return !port.empty() && port.size() <= 5 && std::all_of(port.begin(), port.end(), is_digit);
 }
 
