@@ -74,6 +74,7 @@ class Layers(Tree):
 
     def test_internal_headers_are_private(self):
         files = {"loadstone/store/internal/x.h": "", "loadstone/store/sqlite/y.h": "",
+                 "tests/conformance/x_test.cc": '#include "loadstone/store/internal/x.h"\n',
                  "loadstone/store/a.cc": '#include "loadstone/store/internal/x.h"\n#include "loadstone/store/sqlite/y.h"\n'}
         self.assert_clean(files)
         self.assert_finds({"loadstone/jobs/a.cc": '#include "loadstone/store/internal/x.h"\n',
