@@ -1,4 +1,5 @@
 // Migrations of a PostgreSQL database: blocking, each step in a transaction under an advisory lock.
+#include <charconv>
 #include <fmt/format.h>
 #include <poll.h>
 
@@ -50,7 +51,8 @@ public:
         for (int i = 0; i < PQntuples(rows.get()); ++i) {
             AppliedStep& step = steps.emplace_back();
             step.module = PQgetvalue(rows.get(), i, 0);
-            step.number = std::atoi(PQgetvalue(rows.get(), i, 1));
+            const std::string_view number(PQgetvalue(rows.get(), i, 1));
+            std::from_chars(number.data(), number.data() + number.size(), step.number);
             step.title = PQgetvalue(rows.get(), i, 2);
             step.checksum = PQgetvalue(rows.get(), i, 3);
         }
