@@ -90,6 +90,7 @@ RequestReader::Step RequestReader::begin_body(std::size_t bytes_max) {
     if (length > bytes_max) {
         return fail({413, fmt::format("the body has {} bytes, at most {} are allowed", length, bytes_max)});
     }
+    if (length == 0) return Step::done;  // no body to read, also where the request is refused
     body_bytes_ = length;
     if (length <= capacity_ - body_begin()) {
         kind_ = BodyKind::in_place;

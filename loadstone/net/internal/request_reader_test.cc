@@ -73,6 +73,20 @@ TEST(RequestReader, ReadsPipelinedRequestsInPiecesOfAnySize) {
     }
 }
 
+TEST(RequestReader, LeavesNothingOpenWhereThereIsNoBody) {
+    HttpLimits limits;
+    for (const std::string_view text : {"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+                                        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"}) {
+        RequestReader reader(limits);
+        Feeder feeder(reader, text, 1000);
+        ASSERT_EQ(feeder.until_read([&] { return reader.read_head(); }), Step::done);
+        ASSERT_EQ(reader.begin_body(10), Step::done);
+        EXPECT_FALSE(reader.is_body_open()) << "a request that is refused before its body is over";
+        reader.finish();
+        EXPECT_TRUE(reader.is_empty());
+    }
+}
+
 TEST(RequestReader, HoldsTheLimitsOfTheHeader) {
     HttpLimits limits;
     limits.header_bytes_max = 300;
