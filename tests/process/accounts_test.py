@@ -5,7 +5,7 @@ import time
 
 from harness.case import ProcessTest, main
 
-PASSWORD = "correct horse battery"
+PASSWORD = "Tr0ub4dor & 3 more words"
 
 
 class AccountsTest(ProcessTest):
@@ -52,6 +52,13 @@ class AccountsTest(ProcessTest):
         again = self.log_in("ADA@example.org")
         self.assertEqual(again.status, 200, again)
         self.assertEqual(self.client.get("/api/me", cookie=again.cookie).status, 200)
+
+    def test_a_login_gives_a_session_that_works_also_under_a_used_key(self):
+        self.register()
+        for _ in range(2):
+            answer = self.log_in(key="key-1")
+            self.assertEqual(answer.status, 200, answer)
+            self.assertEqual(self.client.get("/api/me", cookie=answer.cookie).status, 200)
 
     def test_an_address_is_taken_once(self):
         self.register()
@@ -145,6 +152,7 @@ class AccountsTest(ProcessTest):
     def test_the_same_key_after_a_restart_gives_the_same_answer(self):
         first = self.register(key="key-1")
         self.server.kill()
+        self.client.close()
         self.server.start()
         self.assertEqual(self.register(key="key-1").body, first.body)
         self.assertEqual(self.tables.count("users"), 1)

@@ -42,7 +42,8 @@ class DiskFullTest(ProcessTest):
         wait_until(lambda: self.says_so(campus), 10, "a line in the log that names the disk")
         with campus.client() as client:
             self.assertEqual(client.get("/healthz").status, 200, "the process is alive")
-            wait_until(lambda: client.get("/readyz").status == 503, 10, "it says that it cannot take writes")
+            if DATABASE == "sqlite":  # PostgreSQL does not tell before it needs the room
+                wait_until(lambda: client.get("/readyz").status == 503, 10, "it says that it cannot take writes")
         campus.check_alive()
 
         disk.make_room()

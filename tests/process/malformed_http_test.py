@@ -16,7 +16,7 @@ GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
 POST = b"POST /api/register HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n"
 
-# Name: what is sent, and the statuses of all answers; HIDDEN would be a further one.
+# Name: what is sent, and the statuses of all answers (a set: any of them); HIDDEN would be a further one.
 REQUESTS = {
     # Two framings of one message (RFC 9112 6.3, 11.2).
     "length and chunked": (POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN, [400]),
@@ -42,13 +42,13 @@ REQUESTS = {
     "a chunk size that is no number": (POST + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n\r\n" + HIDDEN, [400]),
     "a signed chunk size": (POST + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n" + HIDDEN, [400]),
     "a chunk size with 0x": (POST + b"Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n" + HIDDEN, [400]),
-    "a chunk size beyond 64 bits": (POST + b"Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n" + HIDDEN, [400, 413]),
+    "a chunk size beyond 64 bits": (POST + b"Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n" + HIDDEN, {400, 413}),
     "a chunk beyond the limit": (POST + b"Transfer-Encoding: chunked\r\n\r\nfffffff\r\n" + HIDDEN, [413]),
     "a chunk that ends too late": (POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n" + HIDDEN, [400]),
     "a chunk that ends with LF": (POST + b"Transfer-Encoding: chunked\r\n\r\n1\na\n0\n\n" + HIDDEN, [400]),
     # Lines and what stands in them.
     "no request at all": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64), [400]),
-    "an HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [400, 501, 505]),
+    "an HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 501, 505}),
     "HTTP/0.9": (b"GET /\r\n\r\n", [400]),
     "HTTP/1.2": (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n" + HIDDEN, [505]),
     "lower case http": (b"GET / http/1.1\r\nHost: a\r\n\r\n" + HIDDEN, [400]),
@@ -65,7 +65,7 @@ REQUESTS = {
     "a host that is none": (b"GET /healthz HTTP/1.1\r\nHost: a/b\r\n\r\n" + HIDDEN, [400]),
     "two cookies": (GET + b"Cookie: a=1\r\nCookie: b=2\r\n\r\n" + HIDDEN, [400]),
     "an unknown method": (b"BREW /pot HTTP/1.1\r\nHost: a\r\n\r\n" + HIDDEN, [501]),
-    "CONNECT": (b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n" + HIDDEN, [400, 501]),
+    "CONNECT": (b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n" + HIDDEN, {400, 501}),
     "TRACE": (b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n" + HIDDEN, [501]),
     "an unknown expectation": (POST + b"Expect: the unexpected\r\nContent-Length: 0\r\n\r\n" + HIDDEN, [417]),
     # Targets.
@@ -84,8 +84,8 @@ REQUESTS = {
     "a long body": (POST + b"Content-Length: 100000\r\n\r\n" + b" " * 100_000, [413]),
     "a long chunked body": (POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"400\r\n" + b" " * 1024 + b"\r\n" * 1
                             + (b"400\r\n" + b" " * 1024 + b"\r\n") * 99 + b"0\r\n\r\n", [413]),
-    "an endless chunk extension": (POST + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"a" * 100_000, [400, 413, 431]),
-    "endless trailers": (POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 50_000, [400, 413, 431]),
+    "an endless chunk extension": (POST + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"a" * 100_000, {400, 413, 431}),
+    "endless trailers": (POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 50_000, {400, 413, 431}),
     # What must work.
     "a plain request": (GET + b"Connection: close\r\n\r\n", [200]),
     "two at once": (GET + b"\r\n" + GET + b"Connection: close\r\n\r\n", [200, 200]),
@@ -96,14 +96,27 @@ REQUESTS = {
     "HTTP/1.0": (b"GET /healthz HTTP/1.0\r\n\r\n", [200]),
     "chunks and what is behind them": (POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" + GET
                                        + b"Connection: close\r\n\r\n", [422, 200]),
+    "a request without a session and what is behind it": (b"GET /api/me HTTP/1.1\r\nHost: a\r\n\r\n" + GET
+                                                          + b"Connection: close\r\n\r\n", [401, 200]),
     "a refused body and what is behind it": (POST.replace(b"application/json", b"text/plain") + b"Content-Length: 5\r\n\r\nhello"
                                              + GET + b"Connection: close\r\n\r\n", [415, 200]),
 }
 
 
-def is_status(given, wanted):
-    """[400, 413] where one answer is sent: either will do."""
-    return given == wanted or (len(given) == 1 and len(wanted) > 1 and given[0] in wanted)
+def statuses(received):
+    """Of the answers one behind the other, each with its Content-Length or without a body."""
+    found = []
+    while received.startswith(b"HTTP/1.1 "):
+        head, end, rest = received.partition(b"\r\n\r\n")
+        found.append(int(received[9:12]))
+        length = re.search(rb"\r\nContent-Length: (\d+)", head)
+        received = rest[int(length[1]):] if end and length else rest
+    return found
+
+
+def is_answered(received, wanted):
+    found = statuses(received)
+    return found == wanted if isinstance(wanted, list) else len(found) == 1 and found[0] in wanted
 
 
 class MalformedHttpTest(ProcessTest):
@@ -136,9 +149,6 @@ class MalformedHttpTest(ProcessTest):
             pass  # it has heard enough
         return self.read_all(connection)
 
-    def statuses(self, received):
-        return [int(status) for status in re.findall(rb"^HTTP/1\.1 (\d{3}) ", received, re.MULTILINE)]
-
     def check_healthy(self):
         self.server.check_alive()
         with self.server.client() as client:
@@ -155,8 +165,8 @@ class MalformedHttpTest(ProcessTest):
         for name, (data, wanted) in REQUESTS.items():
             with self.subTest(name):
                 received = self.send(data)
-                self.assertTrue(is_status(self.statuses(received), wanted), f"wanted {wanted}, got {received[:600]!r}")
-                if max(self.statuses(received)) >= 400 and wanted[-1] >= 400:
+                self.assertTrue(is_answered(received, wanted), f"wanted {wanted}, got {received[:600]!r}")
+                if min(statuses(received)) >= 400:
                     self.assertIn(b"application/problem+json", received)
         self.check_healthy()
 
@@ -171,14 +181,14 @@ class MalformedHttpTest(ProcessTest):
                         connection.sendall(data[i:i + 1])
                     except ConnectionError:
                         break
-                self.assertEqual(self.statuses(self.read_all(connection)), wanted)
+                self.assertEqual(statuses(self.read_all(connection)), wanted)
         self.check_healthy()
 
-    def check_closed_in_time(self, connection, status):
+    def check_closed_in_time(self, connection, wanted):
         began = time.monotonic()
         received = self.read_all(connection)
         self.assertLess(time.monotonic() - began, 5 * TIMEOUT_MS / 1e3)
-        self.assertEqual(self.statuses(received), status)
+        self.assertEqual(statuses(received), wanted)
 
     def test_slow_senders_are_cut_off(self):
         silent, header, body, idle = (self.connect() for _ in range(4))
@@ -210,7 +220,7 @@ class MalformedHttpTest(ProcessTest):
                 if not data:
                     break
             self.assertLess(time.monotonic() - began, 4 * TIMEOUT_MS / 1e3)
-            self.assertEqual(self.statuses(received), [408])
+            self.assertEqual(statuses(received), [408])
         self.check_healthy()
 
     def test_a_client_that_does_not_read_is_cut_off(self):
@@ -255,9 +265,8 @@ class MalformedHttpTest(ProcessTest):
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             received = self.read_all(connection)
-            for status in self.statuses(received):
-                self.assertLess(status, 502, received[:600])
-                self.assertNotEqual(status, 500, received[:600])
+            for status in statuses(received):
+                self.assertNotIn(status, (500, 502, 503, 504), received[:600])
             connection.close()
         self.check_healthy()
 
