@@ -167,9 +167,9 @@ def app(folder, *arguments, name="loadstone", cores=SERVER_CORE, threads=1):
     return Server(name, command, port, cores=cores)
 
 
-def fastify(*arguments, name="fastify"):
+def fastify(*arguments, name="fastify", cores=SERVER_CORE):
     port = free_port()
-    return Server(name, ["node", ROOT / "bench/peers/server.mjs", port, *arguments], port)
+    return Server(name, ["node", ROOT / "bench/peers/server.mjs", port, *arguments], port, cores=cores)
 
 
 def fill(folder, rows, *arguments):
