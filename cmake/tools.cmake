@@ -57,7 +57,7 @@ foreach(example IN LISTS examples)
         -D BUILD=${CMAKE_BINARY_DIR} -D EXAMPLE=${folder} -D WORK=${CMAKE_BINARY_DIR}/install_test/${name}
         -D COMPILER=${CMAKE_CXX_COMPILER} -D "LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER}" -D "SANITIZE=${LOADSTONE_SANITIZE}"
         -P ${CMAKE_CURRENT_SOURCE_DIR}/cmake/install_test.cmake)
-    set_tests_properties(install.${name} PROPERTIES LABELS install TIMEOUT 600 RESOURCE_LOCK install)
+    set_tests_properties(install.${name} PROPERTIES LABELS install TIMEOUT 600 RUN_SERIAL ON)
 endforeach()
 
 # The application that bench/load measures, and whose counted costs tests/gates holds to bench/baselines.

@@ -63,8 +63,9 @@ Task<Reply<Registered, 201>> register_user(Context& context, const Request& requ
     const UserId user = co_await context.write(create_account, account);
     if (context.idempotency() && context.idempotency()->replayed) {
         // The account is there from the first time, with a session whose token went with that answer.
-        context.idempotency().reset();
+        auto key = std::exchange(context.idempotency(), std::nullopt);
         co_await context.write(start_session, user, session.token_hash, account.address);
+        context.idempotency() = std::move(key);
     }
     Reply<Registered, 201> reply{{user, "Account created successfully"}};
     reply.headers.push_back(net::session_cookie(request, session.token, session_life));
