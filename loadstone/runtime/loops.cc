@@ -39,11 +39,12 @@ public:
 };
 
 struct Loop {
-    explicit Loop(int loop_index) : index(loop_index), work(io.get_executor()) {}
+    Loop(int loop_index, bool has_slices)
+        : index(loop_index), slices(has_slices), work(io.get_executor()) {}
 
     void run() {
         pthread_setname_np(pthread_self(), fmt::format("loop-{}", index).c_str());
-        meter.attach(index);
+        meter.attach(index, slices);
         internal::loop_meter = &meter;
         while (!io.stopped()) {
             try {
@@ -58,6 +59,7 @@ struct Loop {
     }
 
     int index;
+    bool slices;
     LoopContext io;
     asio::executor_work_guard<LoopExecutor> work;
     LoopMeter meter;
@@ -100,7 +102,7 @@ Loops::Loops(const LoopsOptions& options, telemetry::Registry& registry)
     telemetry::ns_per_tsc();  // measured now and not in a slice
     std::vector<internal::Watchdog::Watched> watched;
     for (int i = 0; i < options.threads; ++i) {
-        Loop& loop = impl_->loops.emplace_back(i);
+        Loop& loop = impl_->loops.emplace_back(i, options.slices);
         impl_->add_gauges(loop);
         auto& blocked = registry.counter("loadstone_loop_blocked_total",
                                          telemetry::metric_label("loop", std::to_string(i)),

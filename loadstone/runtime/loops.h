@@ -34,6 +34,7 @@ private:
 struct LoopsOptions {
     int threads = 1;
     std::chrono::milliseconds blocked_after{50};
+    bool slices = true;  // off only to measure what they cost: the watchdog sees none then
 };
 
 class Loops {

@@ -76,7 +76,9 @@ void set_listen(net::HttpOptions& http, std::string_view value) {
     std::string_view host = value.substr(0, colon);
     if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
     else if (host.find(':') != std::string_view::npos) refuse("HOST:PORT, an IPv6 address in brackets", value);
-    http.port = number<std::uint16_t>(value.substr(colon + 1), 0, 65'535);
+    const std::string_view port = value.substr(colon + 1);
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), http.port);
+    if (error != std::errc() || end != port.data() + port.size()) refuse("HOST:PORT with a port from 0 to 65535", value);
     http.address = host;
 }
 
@@ -147,6 +149,7 @@ void everyday_settings(Settings& s, Config& c) {
           [&c](std::string_view v) { c.log_format = choice<std::string>(v, {{"auto", "auto"}, {"text", "text"}, {"json", "json"}}); },
           [&c] { return c.log_format; }).everyday = true;
     s.one_of("metrics", "local|public|off", "who may read /metrics", c.metrics, metrics_choices).everyday = true;
+    s.flag("spans", "accounts of requests and jobs; off only to measure what they cost", c.spans);
     s.millis("drain_ms", "how long requests and jobs may take to end at a stop", c.drain).everyday = true;
 }
 

@@ -30,6 +30,7 @@ struct Config {
     int cpu_threads = 0;  // CPU lane; 0: one per core
     std::size_t cpu_queue_max = 512;
     std::chrono::milliseconds drain{20'000};
+    bool spans = true;  // off only to measure what they cost
     MetricsAccess metrics = MetricsAccess::local;
     log::Level log_level = log::Level::info;
     std::string log_format = "auto";  // "text", "json"; auto: text on a terminal

@@ -80,7 +80,8 @@ std::vector<std::unique_ptr<net::Route>> routes_of(const std::vector<Module>& mo
 struct Server::Impl {
     Impl(const Config& server_config, std::vector<Module> all, std::string app_title, std::string app_version)
         : config(server_config), modules(std::move(all)), title(std::move(app_title)), version(std::move(app_version)),
-          loops({.threads = config.threads, .blocked_after = milliseconds(50)}, registry),
+          registry(config.spans),
+          loops({.threads = config.threads, .blocked_after = milliseconds(50), .slices = config.spans}, registry),
           cpu({.name = "cpu", .threads = config.cpu_threads, .queue_max = config.cpu_queue_max, .nice = 5}, registry),
           cpu_lane{cpu}, rate_limits(config.http.rate_limits, config.http.rate_limit_keys_max, registry) {
         make_data_folder(config.data);
@@ -263,11 +264,11 @@ bool Server::stop() {
     Impl& impl = *impl_;
     const Deadline deadline = Deadline::in(impl.config.drain);
     impl.system->draining = true;
+    impl.stopping = true;
+    impl.stop_event.set();
     bool ended = true;
     if (impl.http) ended = impl.http->drain(deadline) && ended;
     if (impl.runner) ended = impl.runner->stop(deadline) && ended;
-    impl.stopping = true;
-    impl.stop_event.set();
     ended = impl.background.join_blocking(Deadline::in(seconds(12))) && ended;
     impl.admin.reset();
     impl.mailer->stop();

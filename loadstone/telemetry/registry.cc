@@ -9,7 +9,7 @@
 
 namespace loadstone::telemetry {
 
-Registry::Registry() : state_(std::make_unique<State>()) {
+Registry::Registry(bool recording) : state_(std::make_unique<State>(recording)) {
     ns_per_tsc();  // measures now what would delay the first record
     add_label(LabelKind::other, "other", "");
 }

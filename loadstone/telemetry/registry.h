@@ -79,7 +79,8 @@ public:
     static constexpr std::size_t labels_max = 1024;
     static constexpr std::size_t series_max = 4096;  // counters, and as many gauges
 
-    Registry();
+    // Without `recording` shards drop what they are given: only to measure what recording costs.
+    explicit Registry(bool recording = true);
     ~Registry();
     Registry(const Registry&) = delete;
     Registry& operator=(const Registry&) = delete;
@@ -131,9 +132,10 @@ private:
     struct Activity;
     struct QueryRow;
 
-    Shard();
+    explicit Shard(bool recording);
     void add_to(Snapshot& snapshot) const;
 
+    const bool recording_;
     // Allocated on the first record of a label, published with release order.
     std::array<std::atomic<Activity*>, Registry::labels_max> activities_{};
     std::array<std::atomic<QueryRow*>, Registry::labels_max> queries_{};

@@ -133,7 +133,7 @@ struct alignas(64) Shard::QueryRow {
     }
 };
 
-Shard::Shard() = default;
+Shard::Shard(bool recording) : recording_(recording) {}
 
 Shard::~Shard() {
     for (const auto& row : activities_) delete row.load(std::memory_order_relaxed);
@@ -141,6 +141,7 @@ Shard::~Shard() {
 }
 
 void Shard::record(const Span& span, double cpu_share) noexcept {
+    if (!recording_) return;
     Activity* row = row_of(activities_[bounded(span.label)]);
     if (row == nullptr) return;
 
@@ -165,6 +166,7 @@ void Shard::record(const Span& span, double cpu_share) noexcept {
 
 void Shard::record_query(LabelIndex query, std::uint64_t ns, std::uint64_t rows,
                          bool failed) noexcept {
+    if (!recording_) return;
     QueryRow* row = row_of(queries_[bounded(query)]);
     if (row == nullptr) return;
     if (failed) bump(row->failures, 1);

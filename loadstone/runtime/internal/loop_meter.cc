@@ -4,8 +4,9 @@
 
 namespace loadstone::runtime::internal {
 
-void LoopMeter::attach(int index) noexcept {
+void LoopMeter::attach(int index, bool slices) noexcept {
     index_ = index;
+    slices_ = slices;
     window_ticks_ = static_cast<std::uint64_t>(window_ns / telemetry::ns_per_tsc());
     window_began_ = telemetry::tsc();
     window_cpu_ns_ = telemetry::thread_cpu_ns();

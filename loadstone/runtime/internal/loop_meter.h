@@ -16,8 +16,9 @@ public:
     static constexpr std::uint64_t window_ns = 10'000'000;
 
     // On the loop's thread, before its first slice.
-    void attach(int index) noexcept;
+    void attach(int index, bool slices) noexcept;
 
+    bool has_slices() const noexcept { return slices_; }
     bool in_slice() const noexcept { return held_since_.load(std::memory_order_relaxed) != 0; }
     SpanSlot* slot() const noexcept { return slot_; }
     int index() const noexcept { return index_; }
@@ -89,6 +90,7 @@ private:
     void reconcile(std::uint64_t now) noexcept;
 
     int index_ = -1;
+    bool slices_ = true;
     int depth_ = 0;
     SpanSlot* slot_ = nullptr;         // of the innermost slice
     std::uint64_t counted_until_ = 0;  // TSC up to which the slice is charged to its span
@@ -115,7 +117,8 @@ namespace loadstone::runtime {
 struct SliceScope {
     explicit SliceScope(SpanSlot* slot) noexcept {
         internal::LoopMeter* meter = internal::loop_meter;
-        if (meter == nullptr || (meter->in_slice() && meter->slot() == slot)) return;
+        if (meter == nullptr || !meter->has_slices()) return;
+        if (meter->in_slice() && meter->slot() == slot) return;
         meter_ = meter;
         outer_ = meter->enter(slot);
     }

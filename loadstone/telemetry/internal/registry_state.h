@@ -31,7 +31,9 @@ struct GaugeSeries {
 };
 
 struct Registry::State {
-    std::shared_ptr<ShardPool> shards = std::make_shared<ShardPool>();
+    explicit State(bool recording) : shards(std::make_shared<ShardPool>(recording)) {}
+
+    std::shared_ptr<ShardPool> shards;
 
     std::mutex mutex;  // of what follows
     std::map<std::pair<LabelKind, std::string>, LabelIndex> indices;

@@ -15,6 +15,8 @@ namespace loadstone::telemetry {
 // its address. That makes the address its identity.
 class ShardPool : public std::enable_shared_from_this<ShardPool> {
 public:
+    explicit ShardPool(bool recording) : recording_(recording) {}
+
     Shard& of_this_thread();
     // For readers. Shards are deleted with the pool only.
     std::vector<const Shard*> all() const;
@@ -26,6 +28,7 @@ private:
     Shard& look_up();
     Shard* take();
 
+    const bool recording_;
     mutable std::mutex mutex_;
     std::vector<std::unique_ptr<Shard>> shards_;
     std::vector<Shard*> idle_;  // room for all of shards_
