@@ -81,6 +81,27 @@ Task<void> write_text_with_nul(Context& context) {
     co_await context.write(add_text, name);
 }
 
+struct Numbered {
+    std::int64_t number = 0;
+    std::string words;
+};
+BOOST_DESCRIBE_STRUCT(Numbered, (), (number, words))
+
+constexpr std::int64_t many_rows = 300'000;
+
+Task<std::int64_t> stream(Context& context) {
+    Reader reader = context.reader();
+    std::int64_t sum = 0;
+    auto add = [&](const Numbered& row) { sum += row.number; };
+    co_await reader.each<Numbered>(sql::numbers_below, add, many_rows);
+    co_return sum;
+}
+Task<void> stream_into(Tx& tx, std::int64_t* sum) {
+    auto add = [&](const Numbered& row) { *sum += row.number; };
+    co_await tx.each<Numbered>(sql::numbers_below, add, many_rows);
+}
+Task<void> write_stream(Context& context, std::int64_t* sum) { co_await context.write(stream_into, sum); }
+
 }  // namespace
 
 TEST_F(PostgresBehaviour, OfTwoInADeadlockOneRunsAgain) {
@@ -216,6 +237,26 @@ TEST_F(PostgresBehaviour, AHostNameIsResolved) {
     options_.url = "postgres://postgres@localhost:" + std::to_string(server_.port()) + "/" + database_.name();
     EXPECT_EQ(store().run(item_count), 0);
     EXPECT_GT(store().run(add_item, std::string("a"), std::int64_t{1}), 0);
+}
+
+TEST(PostgresTls, CarriesLargeResultsWhole) {
+    PostgresOptions server_options;
+    server_options.tls = true;
+    PostgresServer server(server_options);
+    TestDatabase database(server);
+    auto options = test_options(database.url() + "?sslmode=require");
+    loadstone::store::migrate(options, all_migrations());
+    TestStore store(options);
+    constexpr std::int64_t sum = many_rows * (many_rows - 1) / 2;
+    std::vector<std::future<std::int64_t>> reads;
+    for (int i = 0; i < 4; ++i) {
+        reads.push_back(store.start(Deadline::in(std::chrono::seconds(60)), stream));
+    }
+    for (auto& read : reads) EXPECT_EQ(read.get(), sum);
+    std::int64_t in_tx = 0;
+    store.run(write_stream, &in_tx);
+    EXPECT_EQ(in_tx, sum);
+    EXPECT_GT(store.run(add_item, std::string("a"), std::int64_t{1}), 0);
 }
 
 TEST_F(PostgresBehaviour, AUnixSocketServes) {

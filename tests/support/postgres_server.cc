@@ -85,6 +85,13 @@ PostgresServer::PostgresServer(const PostgresOptions& options) : directory_(user
                   << "full_page_writes = " << (options.fsync ? "on" : "off") << "\n"
                   << "log_min_messages = warning\nlog_timezone = UTC\n";
     for (const auto& [name, value] : options.settings) configuration << name << " = " << value << "\n";
+    if (options.tls) {
+        require(run_command({"openssl", "req", "-new", "-x509", "-days", "2", "-nodes", "-subj", "/CN=localhost",
+                             "-out", data / "server.crt", "-keyout", data / "server.key"},
+                            patience, user()),
+                "openssl");
+        configuration << "ssl = on\n";
+    }
     configuration.close();
     start();
 }

@@ -1,5 +1,7 @@
 #include "loadstone/store/postgres/internal/deadlines.h"
 
+#include "loadstone/store/postgres/internal/pipeline.h"
+
 namespace loadstone::store::postgres {
 
 void Deadlines::add(Operation& operation) {
@@ -48,6 +50,7 @@ void Deadlines::look() {
     auto next = now + look_every;
     for (auto at = operations_.begin(); at != operations_.end();) {
         Operation& operation = *at++;
+        if (operation.pipeline != nullptr) operation.pipeline->poke();
         const bool cancelled = operation.heeds_cancellation && operation.context.is_cancelled();
         if (cancelled || operation.deadline.instant() <= now) {
             operation.expire(cancelled);

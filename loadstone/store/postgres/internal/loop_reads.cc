@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t known_statements_max = 4096;
 constexpr int long_score = 8;
+constexpr std::size_t unanswered_factor = 8;
 constexpr std::chrono::milliseconds mixed_cancel_after{1'000};
 
 std::uint64_t ns(std::chrono::nanoseconds duration) {
@@ -108,6 +109,8 @@ LoopReads::Slot* LoopReads::choose(const Operation& operation) {
     if (ready == nullptr && slots_[0].pipeline != nullptr) ready = &slots_[0];
     if (ready == nullptr) {
         connect(slots_[0]);
+    } else if (ready->pipeline->unanswered() > unanswered_factor * options_.depth_max) {
+        return nullptr;  // what was given up is still on its way
     } else if (unopened != nullptr) {
         connect(*unopened);
     }
@@ -234,10 +237,10 @@ bool LoopReads::look() {
         const std::shared_ptr<Pipeline> pipeline = slot.pipeline;
         if (pipeline == nullptr || pipeline->is_idle()) continue;
         is_busy = true;
-        pipeline->poke();
         if (pipeline->front_ns() > ns(move_after)) move_waiting(slot);
         if (pipeline->front_ns() > ns(stuck_after)) watch_front(*pipeline);
     }
+    dispatch();
     return is_busy;
 }
 

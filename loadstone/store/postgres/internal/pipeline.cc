@@ -71,7 +71,7 @@ void Pipeline::flush() {
 // First those that share a batch, then the others.
 void Pipeline::send_batches() {
     OperationQueue alone;
-    bool has_batch = false;
+    int batch = 0;
     while (!queue_.empty() && !send_failed_) {
         Operation& operation = queue_.front();
         queue_.pop_front();
@@ -79,10 +79,10 @@ void Pipeline::send_batches() {
             alone.push_back(operation);
         } else {
             send_operation(operation);
-            has_batch = true;
+            if (++batch % batch_max == 0) end_batch();
         }
     }
-    if (has_batch) end_batch();
+    if (batch % batch_max != 0) end_batch();
     while (!alone.empty()) {
         Operation& operation = alone.front();
         alone.pop_front();
@@ -91,11 +91,11 @@ void Pipeline::send_batches() {
     }
 }
 
-// One that is alone, or all before the next that is.
+// One that is alone, or those before the next that is.
 void Pipeline::send_wrapped_batch() {
     OperationQueue batch;
     auto timeout = std::chrono::milliseconds(1);
-    while (!queue_.empty()) {
+    for (int i = 0; i < batch_max && !queue_.empty(); ++i) {
         Operation& operation = queue_.front();
         if (operation.is_alone && !batch.empty()) break;
         timeout = std::max(timeout, operation.deadline.remaining());

@@ -1,8 +1,8 @@
 #pragma once
 // Pipeline: one connection in libpq's pipeline mode, on one loop.
 //
-// What is pushed within one turn of the loop goes out as one batch: the statements (each prepared
-// ahead of its first use on this connection), one sync, one write. Results come in the order of what
+// What is pushed within one turn of the loop goes out as one batch (of at most `batch_max`): the
+// statements (each prepared ahead of its first use on this connection), one sync, one write. Results come in the order of what
 // was sent, so each is matched with the front of `sent_`:
 //
 //   batch = command* statement+ sync        command: BEGIN, SET LOCAL, ... ; text, no parameters
@@ -58,6 +58,9 @@ protected:
 
 class Pipeline : public std::enable_shared_from_this<Pipeline> {
 public:
+    // More gain nothing, and keep the first answers back.
+    static constexpr int batch_max = 32;
+
     // `connection` is connected, non-blocking and in pipeline mode. Without an owner, operations
     // fail with the connection.
     Pipeline(ConnectionHandle connection, const runtime::Executor& executor,
@@ -90,6 +93,7 @@ public:
     bool has_unread() const noexcept;
     int backend() const noexcept;
 
+    std::size_t unanswered() const noexcept { return sent_.size(); }
     // Since the last answer, 0 if the server has nothing to do.
     std::uint64_t front_ns() const noexcept;
     // The batch that the server is at.
