@@ -1,5 +1,6 @@
 // What the runtime costs per unit of work: a slice on a span executor against one on the plain
-// executor of the loop, and the paths of the primitives. Compare rows of one run: the ratios count.
+// executor of the loop, and the paths of the primitives. Compare rows of one run: the ratios
+// count.
 
 #include <benchmark/benchmark.h>
 

@@ -1,8 +1,8 @@
 #pragma once
 // accounts: people, their passwords and their sessions.
 
-#include "loadstone/base/id.h"
 #include "loadstone/base/describe.h"
+#include "loadstone/base/id.h"
 #include "loadstone/module/module.h"
 
 namespace campus::accounts {

@@ -9,7 +9,11 @@ namespace {
 TEST(Email, IsUniqueWithoutRegardToCase) {
     EXPECT_EQ(normalised_email("Ada.Lovelace@Example.ORG"), "ada.lovelace@example.org");
     EXPECT_EQ(normalised_email("ada+notes@example.org"), "ada+notes@example.org");
-    EXPECT_EQ(normalised_email("\xc3\x84" "da@example.org"), "\xc3\x84" "da@example.org") << "only ASCII letters";
+    EXPECT_EQ(normalised_email("\xc3\x84"
+                               "da@example.org"),
+              "\xc3\x84"
+              "da@example.org")
+        << "only ASCII letters";
 }
 
 TEST(SessionToken, IsSecretLongAndKeptOnlyAsItsHash) {
@@ -19,7 +23,8 @@ TEST(SessionToken, IsSecretLongAndKeptOnlyAsItsHash) {
     EXPECT_EQ(a.token.size(), 43U) << "32 bytes in base64url";
     EXPECT_EQ(a.token_hash, token_hash(a.token));
     EXPECT_EQ(a.token_hash.size(), 64U);
-    EXPECT_EQ(token_hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    EXPECT_EQ(token_hash("abc"),
+              "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 }  // namespace

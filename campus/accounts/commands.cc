@@ -16,11 +16,13 @@ namespace {
 Task<UserId> insert_user(Tx& tx, const NewAccount& account) {
     const Timestamp now = Timestamp::now();
     try {
-        co_return co_await tx.one<UserId>(sql::insert_user, account.name, account.email, account.password_hash, now);
+        co_return co_await tx.one<UserId>(sql::insert_user, account.name, account.email,
+                                          account.password_hash, now);
     } catch (const Error& error) {
         if (error.code() != Errc::already_exists) throw;
     }
-    throw Error(Errc::already_exists, "an account with this mail address exists").with_field("email");
+    throw Error(Errc::already_exists, "an account with this mail address exists")
+        .with_field("email");
 }
 
 Task<void> insert_session(Tx& tx, UserId user, const std::string& token_hash) {
@@ -38,7 +40,8 @@ audit::Event event(UserId user, std::string action, std::string detail, std::str
 Task<UserId> create_account(Tx& tx, NewAccount account) {
     const UserId user = co_await insert_user(tx, account);
     co_await insert_session(tx, user, account.session_token_hash);
-    audit::Event created = event(user, "account.created", "the account was created", account.address);
+    audit::Event created =
+        event(user, "account.created", "the account was created", account.address);
     co_await audit::append(tx, std::move(created));
     const SendWelcomeEmail welcome{user};
     co_await tx.enqueue(welcome);
@@ -55,7 +58,8 @@ Task<void> start_session(Tx& tx, UserId user, std::string token_hash, std::strin
 
 Task<void> end_session(Tx& tx, runtime::Session session, std::string address) {
     co_await tx.exec(sql::delete_session, session.id);
-    audit::Event ended = event(UserId(session.user), "session.ended", "signed out", std::move(address));
+    audit::Event ended =
+        event(UserId(session.user), "session.ended", "signed out", std::move(address));
     co_await audit::append(tx, std::move(ended));
 }
 

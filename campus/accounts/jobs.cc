@@ -35,10 +35,11 @@ notifications::Letter welcome_letter(const User& user) {
     letter.to_address = user.email;
     letter.subject = fmt::format("Welcome to Campus, {}", user.name);
     letter.text = fmt::format(
-        "Hello {},\n\nyour account at Campus has been created. You sign in with {}.\n\nCampus\n", user.name,
-        user.email);
+        "Hello {},\n\nyour account at Campus has been created. You sign in with {}.\n\nCampus\n",
+        user.name, user.email);
     letter.html = fmt::format(
-        "<p>Hello {},</p><p>your account at Campus has been created. You sign in with <b>{}</b>.</p><p>Campus</p>",
+        "<p>Hello {},</p><p>your account at Campus has been created. You sign in with "
+        "<b>{}</b>.</p><p>Campus</p>",
         html_escaped(user.name), html_escaped(user.email));
     return letter;
 }
@@ -46,7 +47,9 @@ notifications::Letter welcome_letter(const User& user) {
 Task<void> send_welcome_email(Context& context, Job<SendWelcomeEmail> job) {
     const auto user = co_await user_by_id(context.reader(), job->user);
     if (!user) {
-        throw Error(Errc::not_found, fmt::format("user {} does not exist, so no welcome mail is sent", job->user.value));
+        throw Error(
+            Errc::not_found,
+            fmt::format("user {} does not exist, so no welcome mail is sent", job->user.value));
     }
     notifications::Letter letter = welcome_letter(*user);
     co_await notifications::deliver(context, job.lease(), job.idempotency_key(), std::move(letter));

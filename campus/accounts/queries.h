@@ -22,8 +22,9 @@ struct Credentials {
 BOOST_DESCRIBE_STRUCT(Credentials, (), (id, password_hash))
 
 loadstone::Task<std::optional<User>> user_by_id(loadstone::Reader reader, UserId id);
-loadstone::Task<std::optional<Credentials>> credentials_by_email(loadstone::Reader reader, std::string email);
+loadstone::Task<std::optional<Credentials>> credentials_by_email(loadstone::Reader reader,
+                                                                 std::string email);
 loadstone::Task<std::optional<loadstone::runtime::Session>> live_session(loadstone::Reader reader,
-                                                                          std::string token_hash);
+                                                                         std::string token_hash);
 
 }  // namespace campus::accounts

@@ -18,7 +18,8 @@ using namespace loadstone;
 namespace {
 
 constexpr std::size_t password_characters_min = 8;
-constexpr std::size_t password_characters_max = 256;  // argon2id's cost does not grow with it, parsing's does
+constexpr std::size_t password_characters_max =
+    256;  // argon2id's cost does not grow with it, parsing's does
 
 struct Registration {
     std::string name, email, password;
@@ -52,7 +53,8 @@ struct LoggedIn {
 };
 BOOST_DESCRIBE_STRUCT(LoggedIn, (), (id))
 
-Task<Reply<Registered, 201>> register_user(Context& context, const Request& request, Body<Registration> in) {
+Task<Reply<Registered, 201>> register_user(Context& context, const Request& request,
+                                           Body<Registration> in) {
     NewSession session = new_session();
     NewAccount account;
     account.name = in->name;
@@ -62,7 +64,8 @@ Task<Reply<Registered, 201>> register_user(Context& context, const Request& requ
     account.address = request.address();
     const UserId user = co_await context.write(create_account, account);
     if (context.idempotency() && context.idempotency()->replayed) {
-        // The account is there from the first time, with a session whose token went with that answer.
+        // The account is there from the first time, with a session whose token went with that
+        // answer.
         auto key = std::exchange(context.idempotency(), std::nullopt);
         co_await context.write(start_session, user, session.token_hash, account.address);
         context.idempotency() = std::move(key);
@@ -115,7 +118,8 @@ void routes(Routes& routes) {
         .summary_is("Sign in")
         .open_to_all()
         .limit_per_address(30, std::chrono::seconds(60))
-        .idempotency = false;  // each answer carries a new session's token, which is nowhere to be replayed from
+        .idempotency =
+        false;  // each answer carries a new session's token, which is nowhere to be replayed from
     routes.post("/api/logout", log_out).summary_is("Sign out");
     routes.get("/api/me", own_account).summary_is("The account that is signed in");
 }

@@ -21,7 +21,8 @@ NewSession new_session() {
 
 std::string token_hash(std::string_view token) {
     std::array<unsigned char, crypto_hash_sha256_BYTES> digest{};
-    crypto_hash_sha256(digest.data(), reinterpret_cast<const unsigned char*>(token.data()), token.size());
+    crypto_hash_sha256(digest.data(), reinterpret_cast<const unsigned char*>(token.data()),
+                       token.size());
     return to_hex(std::as_bytes(std::span(digest)));
 }
 

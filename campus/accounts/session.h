@@ -21,7 +21,7 @@ NewSession new_session();
 std::string token_hash(std::string_view token);
 
 // The server's SessionResolver.
-loadstone::Task<std::optional<loadstone::runtime::Session>> session_of_token(loadstone::Context& context,
-                                                                              std::string_view token);
+loadstone::Task<std::optional<loadstone::runtime::Session>> session_of_token(
+    loadstone::Context& context, std::string_view token);
 
 }  // namespace campus::accounts

@@ -11,10 +11,10 @@ namespace campus::audit {
 loadstone::Module module();
 
 struct Event {
-    std::int64_t user = 0;   // whose log it appears in
-    std::string action;      // "account.created"
-    std::string detail;      // a short sentence, no secrets
-    std::string address;     // of the client, empty if none
+    std::int64_t user = 0;  // whose log it appears in
+    std::string action;     // "account.created"
+    std::string detail;     // a short sentence, no secrets
+    std::string address;    // of the client, empty if none
 };
 
 // Part of the caller's transaction.

@@ -16,6 +16,7 @@ struct Delivery {
 };
 
 // Records the delivery and completes its job, or neither.
-loadstone::Task<void> record_delivery(loadstone::Tx& tx, loadstone::jobs::Lease lease, Delivery delivery);
+loadstone::Task<void> record_delivery(loadstone::Tx& tx, loadstone::jobs::Lease lease,
+                                      Delivery delivery);
 
 }  // namespace campus::notifications

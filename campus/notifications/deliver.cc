@@ -50,8 +50,10 @@ Task<void> deliver(Context& context, const jobs::Lease& lease, const std::string
     delivery.code = result.code;
     delivery.detail = result.detail;
     if (result.outcome != MailOutcome::sent) {
-        log::warning("mail not known to be delivered", {{"state", delivery.state}, {"code", delivery.code},
-                                                         {"detail", delivery.detail}, {"job", lease.job}});
+        log::warning("mail not known to be delivered", {{"state", delivery.state},
+                                                        {"code", delivery.code},
+                                                        {"detail", delivery.detail},
+                                                        {"job", lease.job}});
     }
     co_await context.write(record_delivery, lease, delivery);
 }

@@ -8,7 +8,8 @@ loadstone::Module module() {
     return {
         .name = "notifications",
         .migrations = sql::migrations,
-        .commands = {{"deliveries", "The last mails and what became of them: deliveries [sent|bounced|unknown]",
+        .commands = {{"deliveries",
+                      "The last mails and what became of them: deliveries [sent|bounced|unknown]",
                       list_deliveries}},
     };
 }

@@ -1,6 +1,6 @@
 #pragma once
-// notifications: mail to people. Other modules call deliver() in a job handler; what became of each
-// mail stands in `deliveries`, one row for one job's idempotency key.
+// notifications: mail to people. Other modules call deliver() in a job handler; what became of
+// each mail stands in `deliveries`, one row for one job's idempotency key.
 
 #include <string>
 

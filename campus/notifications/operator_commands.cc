@@ -16,13 +16,15 @@ Task<std::string> list_deliveries(Context& context, std::vector<std::string> arg
                     fmt::format("a delivery is sent, bounced or unknown, not \"{}\"", state));
     }
     const auto rows = co_await deliveries_in_state(context.reader(), state, 100);
-    std::string out = fmt::format("{:<27}  {:<8} {:>4}  {:<40} {}\n", "RECORDED", "STATE", "CODE", "TO", "SUBJECT");
+    std::string out = fmt::format("{:<27}  {:<8} {:>4}  {:<40} {}\n", "RECORDED", "STATE", "CODE",
+                                  "TO", "SUBJECT");
     for (const DeliveryRow& row : rows) {
-        out += fmt::format("{:<27}  {:<8} {:>4}  {:<40} {}\n", to_rfc3339(row.recorded_at), row.state, row.code,
-                           row.recipient, row.subject);
+        out += fmt::format("{:<27}  {:<8} {:>4}  {:<40} {}\n", to_rfc3339(row.recorded_at),
+                           row.state, row.code, row.recipient, row.subject);
         if (row.state != "sent") out += fmt::format("{:<29}{}\n", "", row.detail);
     }
-    if (rows.empty()) out = state.empty() ? "no mail has been sent yet\n" : fmt::format("no mail is {}\n", state);
+    if (rows.empty())
+        out = state.empty() ? "no mail has been sent yet\n" : fmt::format("no mail is {}\n", state);
     co_return out;
 }
 

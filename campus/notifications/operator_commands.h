@@ -8,6 +8,7 @@
 namespace campus::notifications {
 
 // `campus deliveries [STATE]`: the last mails and what became of them.
-loadstone::Task<std::string> list_deliveries(loadstone::Context& context, std::vector<std::string> arguments);
+loadstone::Task<std::string> list_deliveries(loadstone::Context& context,
+                                             std::vector<std::string> arguments);
 
 }  // namespace campus::notifications

@@ -14,9 +14,11 @@ struct DeliveryRow {
     std::string detail;
     loadstone::Timestamp recorded_at;
 };
-BOOST_DESCRIBE_STRUCT(DeliveryRow, (), (idempotency_key, recipient, subject, state, code, detail, recorded_at))
+BOOST_DESCRIBE_STRUCT(DeliveryRow, (),
+                      (idempotency_key, recipient, subject, state, code, detail, recorded_at))
 
 // Newest first; `state` empty: all.
-loadstone::Task<std::vector<DeliveryRow>> deliveries_in_state(loadstone::Reader reader, std::string state, int limit);
+loadstone::Task<std::vector<DeliveryRow>> deliveries_in_state(loadstone::Reader reader,
+                                                              std::string state, int limit);
 
 }  // namespace campus::notifications

@@ -58,6 +58,7 @@ void routes(Routes& routes) {
 
 int main(int argc, char** argv) {
     loadstone::server::Application application("hello", "Hello");
-    application.add({.name = "hello", .migrations = hello::sql::migrations, .routes = hello::routes});
+    application.add(
+        {.name = "hello", .migrations = hello::sql::migrations, .routes = hello::routes});
     return application.run(argc, argv);
 }

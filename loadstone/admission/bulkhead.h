@@ -1,7 +1,7 @@
 #pragma once
 // Bulkhead: how much of a module runs at once, and how much may wait for its turn. What does not
-// fit is turned away at once with a retry_after, so that one module's flood is its own. Usable from
-// any loop; it must outlive its permits.
+// fit is turned away at once with a retry_after, so that one module's flood is its own. Usable
+// from any loop; it must outlive its permits.
 
 #include <chrono>
 #include <cstddef>

@@ -1,7 +1,7 @@
 #pragma once
-// The generic cell rate algorithm (ATM Forum TM 4.0 4.4.2, "virtual scheduling"): a token bucket of
-// `burst` tokens that refills one token per `interval`, kept as a single instant, the theoretical
-// arrival time: when the bucket will be full again. Pure: the clock is passed in.
+// The generic cell rate algorithm (ATM Forum TM 4.0 4.4.2, "virtual scheduling"): a token bucket
+// of `burst` tokens that refills one token per `interval`, kept as a single instant, the
+// theoretical arrival time: when the bucket will be full again. Pure: the clock is passed in.
 
 #include <chrono>
 #include <cstdint>

@@ -54,8 +54,8 @@ public:
     }
 
 private:
-    // The key that is full again soonest, so a flood of new keys cannot wash out one that is at its
-    // limit. One that is full already is as good as unknown.
+    // The key that is full again soonest, so a flood of new keys cannot wash out one that is at
+    // its limit. One that is full already is as good as unknown.
     using Order = std::set<std::pair<Clock::time_point, const std::string*>>;
 
     struct State {

@@ -1,6 +1,6 @@
 #pragma once
-// RateLimits: the limits that handlers check by a key of their own (an account, a tenant), by name;
-// a service of the server. A limiter is made at the first check of its name. Counts are this
+// RateLimits: the limits that handlers check by a key of their own (an account, a tenant), by
+// name; a service of the server. A limiter is made at the first check of its name. Counts are this
 // process's own.
 
 #include <chrono>

@@ -16,18 +16,22 @@ using telemetry::Snapshot;
 constexpr std::size_t queries_shown = 3;
 constexpr double share_min = 0.005;
 
-std::uint64_t minus(std::uint64_t now, std::uint64_t before) { return now > before ? now - before : 0; }
+std::uint64_t minus(std::uint64_t now, std::uint64_t before) {
+    return now > before ? now - before : 0;
+}
 
 ActivityTotals since(ActivityTotals now, const ActivityTotals& before) {
     now.count = minus(now.count, before.count);
     now.failures = minus(now.failures, before.failures);
     now.cpu_ns = minus(now.cpu_ns, before.cpu_ns);
     now.allocations = minus(now.allocations, before.allocations);
-    for (std::size_t i = 0; i < now.wait_ns.size(); ++i) now.wait_ns[i] = minus(now.wait_ns[i], before.wait_ns[i]);
+    for (std::size_t i = 0; i < now.wait_ns.size(); ++i)
+        now.wait_ns[i] = minus(now.wait_ns[i], before.wait_ns[i]);
     now.latency = now.latency.since(before.latency);
     for (QueryUse& use : now.queries) {
-        const auto old = std::find_if(before.queries.begin(), before.queries.end(),
-                                      [&](const QueryUse& other) { return other.query == use.query; });
+        const auto old =
+            std::find_if(before.queries.begin(), before.queries.end(),
+                         [&](const QueryUse& other) { return other.query == use.query; });
         if (old == before.queries.end()) continue;
         use.calls -= std::min(use.calls, old->calls);
         use.ns = minus(use.ns, old->ns);
@@ -52,12 +56,15 @@ std::vector<Share> shares_of(const ActivityTotals& totals) {
         for (Share& share : shares) share.part *= whole / accounted;
     }
     std::erase_if(shares, [](const Share& share) { return share.part < share_min; });
-    std::sort(shares.begin(), shares.end(), [](const Share& a, const Share& b) { return a.part > b.part; });
+    std::sort(shares.begin(), shares.end(),
+              [](const Share& a, const Share& b) { return a.part > b.part; });
     return shares;
 }
 
-std::vector<QueryRank> queries_of(std::vector<QueryUse> uses, const Snapshot& names, std::uint64_t count, double seconds) {
-    std::sort(uses.begin(), uses.end(), [](const QueryUse& a, const QueryUse& b) { return a.ns > b.ns; });
+std::vector<QueryRank> queries_of(std::vector<QueryUse> uses, const Snapshot& names,
+                                  std::uint64_t count, double seconds) {
+    std::sort(uses.begin(), uses.end(),
+              [](const QueryUse& a, const QueryUse& b) { return a.ns > b.ns; });
     std::vector<QueryRank> ranks;
     for (const QueryUse& use : uses) {
         if (use.calls == 0 || ranks.size() == queries_shown) continue;
@@ -89,8 +96,9 @@ std::string verdict_of(const std::vector<Activity>& activities) {
     if (activities.empty()) return "nothing has happened in this time";
     const Activity& top = activities.front();
     if (top.shares.empty()) return fmt::format("{} takes the most time", top.name);
-    std::string sentence = fmt::format("{} takes {:.0f} % of all time, {:.0f} % of that on {}", top.name, top.time_part * 100,
-                                       top.shares.front().part * 100, meaning_of(top.shares.front().name));
+    std::string sentence = fmt::format("{} takes {:.0f} % of all time, {:.0f} % of that on {}",
+                                       top.name, top.time_part * 100, top.shares.front().part * 100,
+                                       meaning_of(top.shares.front().name));
     const bool by_query = top.shares.front().name == "database" && !top.queries.empty();
     if (by_query) sentence += fmt::format(", most of it in {}", top.queries.front().name);
     return sentence;
@@ -108,12 +116,15 @@ std::string duration_text(std::uint64_t ns) {
 
 Ranking rank(const Snapshot& now, const Snapshot* before, double age_seconds) {
     Ranking ranking;
-    ranking.seconds = before == nullptr ? age_seconds : static_cast<double>(minus(now.taken_ns, before->taken_ns)) / 1e9;
+    ranking.seconds = before == nullptr
+                          ? age_seconds
+                          : static_cast<double>(minus(now.taken_ns, before->taken_ns)) / 1e9;
     const double seconds = std::max(ranking.seconds, 0.001);
     double all_ns = 0;
     for (std::size_t label = 0; label < now.activities.size(); ++label) {
         ActivityTotals totals = now.activities[label];
-        if (before != nullptr && label < before->activities.size()) totals = since(std::move(totals), before->activities[label]);
+        if (before != nullptr && label < before->activities.size())
+            totals = since(std::move(totals), before->activities[label]);
         if (totals.count == 0) continue;
         Activity activity;
         activity.kind = now.labels[label].kind;
@@ -126,7 +137,8 @@ Ranking rank(const Snapshot& now, const Snapshot* before, double age_seconds) {
         activity.p95_ns = totals.latency.quantile_ns(0.95);
         activity.p99_ns = totals.latency.quantile_ns(0.99);
         activity.cpu_ns_each = totals.cpu_ns / totals.count;
-        activity.allocations_each = static_cast<double>(totals.allocations) / static_cast<double>(totals.count);
+        activity.allocations_each =
+            static_cast<double>(totals.allocations) / static_cast<double>(totals.count);
         activity.time_part = static_cast<double>(totals.latency.sum_ns);
         activity.shares = shares_of(totals);
         activity.queries = queries_of(std::move(totals.queries), now, totals.count, seconds);
@@ -142,17 +154,22 @@ Ranking rank(const Snapshot& now, const Snapshot* before, double age_seconds) {
 
 std::string to_text(const Ranking& ranking) {
     std::string out = fmt::format("last {:.0f} s: {}\n\n", ranking.seconds, ranking.verdict);
-    out += fmt::format("{:<36} {:>9} {:>7} {:>7} {:>7} {:>8} {:>6} {:>6}  {}\n", "ROUTE OR JOB", "PER S", "P50", "P95", "P99",
-                       "CPU EACH", "FAILED", "TIME", "WHERE IT GOES");
+    out += fmt::format("{:<36} {:>9} {:>7} {:>7} {:>7} {:>8} {:>6} {:>6}  {}\n", "ROUTE OR JOB",
+                       "PER S", "P50", "P95", "P99", "CPU EACH", "FAILED", "TIME", "WHERE IT GOES");
     for (const Activity& activity : ranking.activities) {
         std::string where;
-        for (const Share& share : activity.shares) where += fmt::format("{} {:.0f}%  ", share.name, share.part * 100);
-        out += fmt::format("{:<36} {:>9.1f} {:>7} {:>7} {:>7} {:>8} {:>6} {:>5.1f}%  {}\n", activity.name, activity.per_second,
-                           duration_text(activity.p50_ns), duration_text(activity.p95_ns), duration_text(activity.p99_ns),
-                           duration_text(activity.cpu_ns_each), activity.failures, activity.time_part * 100, where);
+        for (const Share& share : activity.shares)
+            where += fmt::format("{} {:.0f}%  ", share.name, share.part * 100);
+        out += fmt::format("{:<36} {:>9.1f} {:>7} {:>7} {:>7} {:>8} {:>6} {:>5.1f}%  {}\n",
+                           activity.name, activity.per_second, duration_text(activity.p50_ns),
+                           duration_text(activity.p95_ns), duration_text(activity.p99_ns),
+                           duration_text(activity.cpu_ns_each), activity.failures,
+                           activity.time_part * 100, where);
         for (const QueryRank& query : activity.queries) {
-            out += fmt::format("    {:<32} {:>9.1f}         {:.1f} calls each, {} a call, {:.1f} rows\n", query.name, query.per_second,
-                               query.calls_each, duration_text(query.mean_ns), query.rows_each);
+            out += fmt::format(
+                "    {:<32} {:>9.1f}         {:.1f} calls each, {} a call, {:.1f} rows\n",
+                query.name, query.per_second, query.calls_each, duration_text(query.mean_ns),
+                query.rows_each);
         }
     }
     return out;

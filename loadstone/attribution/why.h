@@ -1,6 +1,6 @@
 #pragma once
-// why: what takes the time, and where each route's and job's time goes. Pure: snapshots in, ranking
-// out; the text is made from the ranking.
+// why: what takes the time, and where each route's and job's time goes. Pure: snapshots in,
+// ranking out; the text is made from the ranking.
 
 #include <array>
 #include <cstdint>
@@ -22,7 +22,7 @@ struct QueryRank {
     double per_second = 0;
     double calls_each = 0;  // per request or job
     std::uint64_t mean_ns = 0;
-    double rows_each = 0;   // per call
+    double rows_each = 0;  // per call
 };
 
 struct Activity {

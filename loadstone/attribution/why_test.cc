@@ -15,14 +15,16 @@ struct Scene {
     Registry registry;
     telemetry::LabelIndex slow = registry.add_label(LabelKind::route, "GET /slow", "reports");
     telemetry::LabelIndex fast = registry.add_label(LabelKind::route, "GET /fast", "accounts");
-    telemetry::LabelIndex query = registry.add_label(LabelKind::query, "reports.everything", "reports");
+    telemetry::LabelIndex query =
+        registry.add_label(LabelKind::query, "reports.everything", "reports");
     Snapshot snapshot = registry.snapshot();
 
     telemetry::ActivityTotals& totals(telemetry::LabelIndex label) {
         if (snapshot.activities.size() <= label) snapshot.activities.resize(label + std::size_t{1});
         return snapshot.activities[label];
     }
-    void happened(telemetry::LabelIndex label, std::uint64_t count, std::uint64_t each_ns, std::uint64_t cpu_ns) {
+    void happened(telemetry::LabelIndex label, std::uint64_t count, std::uint64_t each_ns,
+                  std::uint64_t cpu_ns) {
         auto& t = totals(label);
         t.count += count;
         t.cpu_ns += count * cpu_ns;
@@ -39,7 +41,8 @@ TEST(Why, SaysWhatTakesTheTimeWhereAndInWhichQuery) {
     Scene scene;
     scene.happened(scene.slow, 10, 100'000'000, 10'000'000);
     scene.waited(scene.slow, WaitKind::database, 10 * 80'000'000ULL);
-    scene.totals(scene.slow).queries.push_back({.query = scene.query, .calls = 30, .ns = 800'000'000, .rows = 300});
+    scene.totals(scene.slow)
+        .queries.push_back({.query = scene.query, .calls = 30, .ns = 800'000'000, .rows = 300});
     scene.happened(scene.fast, 1'000, 100'000, 100'000);
 
     const Ranking ranking = rank(scene.snapshot, nullptr, 10);
@@ -58,7 +61,8 @@ TEST(Why, SaysWhatTakesTheTimeWhereAndInWhichQuery) {
     EXPECT_DOUBLE_EQ(top.queries[0].calls_each, 3);
     EXPECT_DOUBLE_EQ(top.queries[0].rows_each, 10);
     EXPECT_EQ(ranking.verdict,
-              "GET /slow takes 91 % of all time, 80 % of that on the database, most of it in reports.everything");
+              "GET /slow takes 91 % of all time, 80 % of that on the database, most of it in "
+              "reports.everything");
 }
 
 TEST(Why, SubtractsWhatWasBefore) {
@@ -89,7 +93,8 @@ TEST(Why, SharesOfOverlappingWorkNeverExceedTheWhole) {
 TEST(Why, SaysSoWhenNothingHappened) {
     Scene scene;
     EXPECT_EQ(rank(scene.snapshot, nullptr, 5).verdict, "nothing has happened in this time");
-    EXPECT_NE(to_text(rank(scene.snapshot, nullptr, 5)).find("last 5 s: nothing has happened"), std::string::npos);
+    EXPECT_NE(to_text(rank(scene.snapshot, nullptr, 5)).find("last 5 s: nothing has happened"),
+              std::string::npos);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
-// type_info<T>(): the TypeInfo of a described struct or of what its members may be: bool, integers,
-// double, std::string, Id<Tag>, Timestamp, std::optional, std::vector, bytes, nested structs.
+// type_info<T>(): the TypeInfo of a described struct or of what its members may be: bool,
+// integers, double, std::string, Id<Tag>, Timestamp, std::optional, std::vector, bytes, nested
+// structs.
 //
 //     struct Registration { std::string name, email, password; };
 //     BOOST_DESCRIBE_STRUCT(Registration, (), (name, email, password))

@@ -1,8 +1,8 @@
 #pragma once
-// JSON of described structs (RFC 8259). Both ways go without a document tree: writing straight from
-// the struct to text, reading event by event into the struct. Reading is strict and bounded. Id<T>
-// is a number, Timestamp an RFC 3339 string, bytes base64, an empty optional is null, and so is a
-// real that is not finite. Text that is not UTF-8 is written with U+FFFD and never read.
+// JSON of described structs (RFC 8259). Both ways go without a document tree: writing straight
+// from the struct to text, reading event by event into the struct. Reading is strict and bounded.
+// Id<T> is a number, Timestamp an RFC 3339 string, bytes base64, an empty optional is null, and so
+// is a real that is not finite. Text that is not UTF-8 is written with U+FFFD and never read.
 
 #include <cstddef>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
-// Timestamp: wall-clock time as microseconds since 1970-01-01T00:00:00Z, as it is stored (bigint in
-// both databases) and sent (RFC 3339, UTC, microseconds). Durations inside are std::chrono on the
-// steady clock; a Timestamp is never used to measure a wait.
+// Timestamp: wall-clock time as microseconds since 1970-01-01T00:00:00Z, as it is stored (bigint
+// in both databases) and sent (RFC 3339, UTC, microseconds). Durations inside are std::chrono on
+// the steady clock; a Timestamp is never used to measure a wait.
 
 #include <chrono>
 #include <compare>

@@ -54,9 +54,9 @@ struct TypeInfo {
     std::span<const FieldInfo> fields{};
 };
 
-// Integers of every width through one pair of functions. `set_integer` is false if it does not fit.
-// A std::uint64_t above 2^63 - 1 reads as the negative number of the same bits and cannot be set:
-// bigint columns have no place for it either. JSON does (json.h).
+// Integers of every width through one pair of functions. `set_integer` is false if it does not
+// fit. A std::uint64_t above 2^63 - 1 reads as the negative number of the same bits and cannot be
+// set: bigint columns have no place for it either. JSON does (json.h).
 std::int64_t get_integer(const TypeInfo& type, const void* object) noexcept;
 bool set_integer(const TypeInfo& type, void* object, std::int64_t value) noexcept;
 double get_real(const TypeInfo& type, const void* object) noexcept;

@@ -7,8 +7,8 @@
 
 namespace loadstone::jobs {
 
-Task<std::vector<JobRow>> list_jobs(Reader reader, std::string state, std::string kind, std::int64_t before,
-                                    int limit) {
+Task<std::vector<JobRow>> list_jobs(Reader reader, std::string state, std::string kind,
+                                    std::int64_t before, int limit) {
     const std::int64_t below = before > 0 ? before : std::numeric_limits<std::int64_t>::max();
     co_return co_await reader.many<JobRow>(sql::jobs_before, state, kind, below, limit);
 }

@@ -11,7 +11,8 @@ Task<std::int64_t> enqueue_json(Tx& tx, const std::string& kind, std::string arg
                                 std::chrono::milliseconds delay) {
     Queue& queue = tx.context().services().get<Queue>();
     const Kind* known = queue.find(kind);
-    LOADSTONE_ASSERT(known != nullptr, "a job kind needs a handler in some module before it can be enqueued");
+    LOADSTONE_ASSERT(known != nullptr,
+                     "a job kind needs a handler in some module before it can be enqueued");
     const std::string key = secret_token(16);
     const std::string_view cause = tx.context().span().name;
     const std::int64_t delay_us = std::chrono::microseconds(delay).count();
@@ -23,7 +24,8 @@ Task<std::int64_t> enqueue_json(Tx& tx, const std::string& kind, std::string arg
 
 Task<void> complete(Tx& tx, const Lease& lease) {
     const auto removed = co_await tx.exec(sql::complete_job, lease.job, lease.process, lease.fence);
-    if (removed == 0) throw Error(Errc::cancelled, "the lease of this job was lost: another process has it");
+    if (removed == 0)
+        throw Error(Errc::cancelled, "the lease of this job was lost: another process has it");
 }
 
 }  // namespace loadstone::jobs

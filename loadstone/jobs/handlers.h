@@ -1,6 +1,7 @@
 #pragma once
-// Handlers: the job kinds of a module, each with its handler and policy in one place. A kind's name
-// is its namespace and type: campus::accounts::SendWelcomeEmail is "accounts.SendWelcomeEmail".
+// Handlers: the job kinds of a module, each with its handler and policy in one place. A kind's
+// name is its namespace and type: campus::accounts::SendWelcomeEmail is
+// "accounts.SendWelcomeEmail".
 
 #include <functional>
 #include <memory>
@@ -51,9 +52,18 @@ struct Kind {
     telemetry::LabelIndex label = 0;  // set by the queue
     std::string label_name;
 
-    Kind& attempts(int max) { policy.attempts_max = max; return *this; }
-    Kind& timeout(std::chrono::milliseconds limit) { policy.timeout = limit; return *this; }
-    Kind& priority(int value) { policy.priority = value; return *this; }
+    Kind& attempts(int max) {
+        policy.attempts_max = max;
+        return *this;
+    }
+    Kind& timeout(std::chrono::milliseconds limit) {
+        policy.timeout = limit;
+        return *this;
+    }
+    Kind& priority(int value) {
+        policy.priority = value;
+        return *this;
+    }
     Kind& backoff(std::chrono::milliseconds min, std::chrono::milliseconds max) {
         policy.backoff_min = min;
         policy.backoff_max = max;

@@ -37,7 +37,7 @@ struct JobInfo {
     std::string arguments;        // JSON
     std::string cause;            // the request or job that enqueued it, e.g. "POST /api/register"
     int attempt = 1;
-    int crashes = 0;              // processes that died while they ran it
+    int crashes = 0;  // processes that died while they ran it
     Timestamp enqueued_at;
 };
 

@@ -22,11 +22,14 @@ std::string kind_of(std::string_view qualified_type_name) {
 
 }  // namespace internal
 
-Queue::Queue(std::vector<std::unique_ptr<Kind>> kinds, store::Database& database, telemetry::Registry& registry)
+Queue::Queue(std::vector<std::unique_ptr<Kind>> kinds, store::Database& database,
+             telemetry::Registry& registry)
     : kinds_(std::move(kinds)), database_(&database) {
-    std::sort(kinds_.begin(), kinds_.end(), [](const auto& a, const auto& b) { return a->name < b->name; });
+    std::sort(kinds_.begin(), kinds_.end(),
+              [](const auto& a, const auto& b) { return a->name < b->name; });
     for (std::size_t i = 0; i < kinds_.size(); ++i) {
-        LOADSTONE_ASSERT(i == 0 || kinds_[i - 1]->name != kinds_[i]->name, "one handler for a job kind");
+        LOADSTONE_ASSERT(i == 0 || kinds_[i - 1]->name != kinds_[i]->name,
+                         "one handler for a job kind");
         Kind& kind = *kinds_[i];
         kind.label = registry.add_label(telemetry::LabelKind::job, kind.name, kind.module);
         kind.label_name = kind.name;
@@ -34,8 +37,9 @@ Queue::Queue(std::vector<std::unique_ptr<Kind>> kinds, store::Database& database
 }
 
 const Kind* Queue::find(std::string_view name) const noexcept {
-    const auto found = std::lower_bound(kinds_.begin(), kinds_.end(), name,
-                                        [](const auto& kind, std::string_view key) { return kind->name < key; });
+    const auto found =
+        std::lower_bound(kinds_.begin(), kinds_.end(), name,
+                         [](const auto& kind, std::string_view key) { return kind->name < key; });
     return found != kinds_.end() && (*found)->name == name ? found->get() : nullptr;
 }
 

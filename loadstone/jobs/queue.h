@@ -1,6 +1,6 @@
 #pragma once
-// Queue: the kinds that this program knows and the way to wake whoever runs them. A service of every
-// server, also of one that runs no jobs itself (--role web).
+// Queue: the kinds that this program knows and the way to wake whoever runs them. A service of
+// every server, also of one that runs no jobs itself (--role web).
 
 #include <functional>
 #include <memory>
@@ -20,7 +20,8 @@ inline constexpr std::string_view wake_channel = "loadstone_jobs";
 class Queue {
 public:
     // Two kinds of one name are a bug.
-    Queue(std::vector<std::unique_ptr<Kind>> kinds, store::Database& database, telemetry::Registry& registry);
+    Queue(std::vector<std::unique_ptr<Kind>> kinds, store::Database& database,
+          telemetry::Registry& registry);
 
     // Null if this program does not know it: such jobs wait for one that does.
     const Kind* find(std::string_view name) const noexcept;

@@ -25,15 +25,13 @@ Decision decide(const Policy& policy, const Error& error, int attempt, Random& r
     switch (error.code()) {
         case Errc::invalid_argument:
         case Errc::permission_denied:
-        case Errc::data_loss:
-            return {Verdict::bury, milliseconds(0)};
+        case Errc::data_loss: return {Verdict::bury, milliseconds(0)};
         case Errc::unavailable:
         case Errc::cancelled: {
             const milliseconds wait = asked.count() > 0 ? asked : policy.backoff_min;
             return {Verdict::snooze, scaled(wait, 1.0 + 0.5 * random.uniform())};
         }
-        default:
-            break;
+        default: break;
     }
     if (attempt >= policy.attempts_max) return {Verdict::bury, milliseconds(0)};
     const milliseconds wait = scaled(backoff(policy, attempt), 0.75 + 0.5 * random.uniform());

@@ -26,8 +26,9 @@ TEST(RetryPolicy, SnoozesWhatTheWorldWasNotReadyFor) {
 }
 
 TEST(RetryPolicy, RetriesTheRest) {
-    for (const Errc code : {Errc::unauthenticated, Errc::not_found, Errc::already_exists, Errc::conflict,
-                            Errc::resource_exhausted, Errc::deadline_exceeded, Errc::internal}) {
+    for (const Errc code :
+         {Errc::unauthenticated, Errc::not_found, Errc::already_exists, Errc::conflict,
+          Errc::resource_exhausted, Errc::deadline_exceeded, Errc::internal}) {
         EXPECT_EQ(after(code, 1).verdict, Verdict::retry) << to_string(code);
     }
 }
@@ -46,8 +47,9 @@ TEST(RetryPolicy, DoublesTheWaitWithinItsJitterAndBound) {
     policy.backoff_max = milliseconds(10'000);
     policy.attempts_max = 1'000;
     Random random(7);
-    const milliseconds expected[] = {milliseconds(1'000), milliseconds(2'000), milliseconds(4'000),
-                                     milliseconds(8'000), milliseconds(10'000), milliseconds(10'000)};
+    const milliseconds expected[] = {milliseconds(1'000),  milliseconds(2'000),
+                                     milliseconds(4'000),  milliseconds(8'000),
+                                     milliseconds(10'000), milliseconds(10'000)};
     for (int attempt = 1; attempt <= 6; ++attempt) {
         for (int i = 0; i < 200; ++i) {
             const auto delay = decide(policy, Error(Errc::internal, "x"), attempt, random).delay;
@@ -66,7 +68,8 @@ TEST(RetryPolicy, WaitsAtLeastAsLongAsItIsAskedTo) {
         EXPECT_GE(delay, milliseconds(5'000));
         EXPECT_LE(delay, milliseconds(7'500));
     }
-    const Error limited = Error(Errc::resource_exhausted, "x").with_retry_after(milliseconds(60'000));
+    const Error limited =
+        Error(Errc::resource_exhausted, "x").with_retry_after(milliseconds(60'000));
     EXPECT_GE(decide({}, limited, 1, random).delay, milliseconds(60'000));
 }
 

@@ -37,8 +37,8 @@ std::string process_name() {
 
 }  // namespace
 
-// A place in which one job runs at a time. It belongs to one loop, so that a chain of slices that is
-// ending and the next one that begins never touch the slot from two threads.
+// A place in which one job runs at a time. It belongs to one loop, so that a chain of slices that
+// is ending and the next one that begins never touch the slot from two threads.
 struct Seat {
     int loop = 0;
     runtime::SpanSlot slot;
@@ -46,18 +46,30 @@ struct Seat {
 };
 
 struct Runner::Impl {
-    Impl(const RunnerOptions& runner_options, Queue& jobs_queue, JobBulkheads job_bulkheads, Loops& event_loops,
-         const runtime::Services& server_services, telemetry::Registry& metrics)
-        : options(runner_options), queue(jobs_queue), bulkheads(std::move(job_bulkheads)), loops(event_loops),
-          services(server_services), registry(metrics), random(Timestamp::now().micros),
+    Impl(const RunnerOptions& runner_options, Queue& jobs_queue, JobBulkheads job_bulkheads,
+         Loops& event_loops, const runtime::Services& server_services, telemetry::Registry& metrics)
+        : options(runner_options),
+          queue(jobs_queue),
+          bulkheads(std::move(job_bulkheads)),
+          loops(event_loops),
+          services(server_services),
+          registry(metrics),
+          random(Timestamp::now().micros),
           claim_label(metrics.add_label(telemetry::LabelKind::job, "loadstone.claim", "loadstone")),
-          record_label(metrics.add_label(telemetry::LabelKind::job, "loadstone.record", "loadstone")),
-          heartbeat_label(metrics.add_label(telemetry::LabelKind::job, "loadstone.heartbeat", "loadstone")),
-          retried(metrics.counter("loadstone_jobs_retried_total", "", "Runs that failed and will be tried again")),
-          snoozed(metrics.counter("loadstone_jobs_snoozed_total", "", "Runs put off because the world was not ready")),
-          buried(metrics.counter("loadstone_jobs_buried_total", "", "Jobs moved to the dead letters")),
-          rescued(metrics.counter("loadstone_jobs_rescued_total", "", "Jobs taken from processes that died")),
-          leases_lost(metrics.counter("loadstone_jobs_leases_lost_total", "", "Runs whose outcome came too late")) {
+          record_label(
+              metrics.add_label(telemetry::LabelKind::job, "loadstone.record", "loadstone")),
+          heartbeat_label(
+              metrics.add_label(telemetry::LabelKind::job, "loadstone.heartbeat", "loadstone")),
+          retried(metrics.counter("loadstone_jobs_retried_total", "",
+                                  "Runs that failed and will be tried again")),
+          snoozed(metrics.counter("loadstone_jobs_snoozed_total", "",
+                                  "Runs put off because the world was not ready")),
+          buried(
+              metrics.counter("loadstone_jobs_buried_total", "", "Jobs moved to the dead letters")),
+          rescued(metrics.counter("loadstone_jobs_rescued_total", "",
+                                  "Jobs taken from processes that died")),
+          leases_lost(metrics.counter("loadstone_jobs_leases_lost_total", "",
+                                      "Runs whose outcome came too late")) {
         seats.resize(options.running_max);
         for (std::size_t i = 0; i < seats.size(); ++i) {
             seats[i] = std::make_unique<Seat>();
@@ -104,14 +116,16 @@ struct Runner::Impl {
     std::atomic<bool> giving_up{false};       // running jobs are cancelled
     std::atomic<bool> recording_ends{false};  // all jobs have ended
     std::atomic<bool> closing{false};         // all outcomes are recorded: sign off
-    std::atomic<std::int64_t> process{0};  // 0: no lease
+    std::atomic<std::int64_t> process{0};     // 0: no lease
     runtime::Event wake, finished_event, closing_event, registered;
-    runtime::TaskScope claims{"job claims"}, jobs{"jobs"}, records{"job records"}, lease{"job lease"};
+    runtime::TaskScope claims{"job claims"}, jobs{"jobs"}, records{"job records"},
+        lease{"job lease"};
 
     mutable std::mutex mutex;
     std::vector<std::unique_ptr<Seat>> seats;
     std::vector<Seat*> free_seats;
-    std::deque<internal::Finished> finished;  // at most 2 * running_max: claims wait for it to be recorded
+    std::deque<internal::Finished>
+        finished;  // at most 2 * running_max: claims wait for it to be recorded
 };
 
 void Runner::Impl::begin(Context& context, telemetry::LabelIndex label, const char* name) const {
@@ -135,13 +149,14 @@ void Runner::Impl::cancel_running() {
     }
 }
 
-// Claims as long as there are seats and due jobs; then sleeps until woken, until the next job is due
-// or until the fallback poll.
+// Claims as long as there are seats and due jobs; then sleeps until woken, until the next job is
+// due or until the fallback poll.
 Task<void> Runner::Impl::dispatch() {
     while (!stopping) {
         wake.reset();
         milliseconds pause = options.poll_every;
-        // A quarter of the seats at a time: a claim for each single seat would be a transaction a job.
+        // A quarter of the seats at a time: a claim for each single seat would be a transaction a
+        // job.
         const std::size_t enough = std::max<std::size_t>(1, options.running_max / 4);
         const std::int64_t owner = process;
         const std::size_t free = owner != 0 ? free_count() : 0;
@@ -149,7 +164,8 @@ Task<void> Runner::Impl::dispatch() {
             const std::size_t count = std::min(free, options.claim_batch_max);
             auto rows = co_await claim(owner, count);
             if (stopping) break;  // what was claimed meanwhile is handed back when signing off
-            if (process != owner) continue;  // the lease ended: they are rescued with the rest of its jobs
+            if (process != owner)
+                continue;  // the lease ended: they are rescued with the rest of its jobs
             const bool none = rows.empty();
             const bool more = rows.size() == count;
             for (auto& row : rows) start_job(std::move(row), owner);
@@ -168,7 +184,8 @@ Task<std::vector<internal::ClaimedRow>> Runner::Impl::claim(std::int64_t owner, 
     bool failed = false;
     internal::ClaimedRows claimed;
     try {
-        claimed = co_await context.write(internal::claim, owner, kinds_json, static_cast<std::int64_t>(count));
+        claimed = co_await context.write(internal::claim, owner, kinds_json,
+                                         static_cast<std::int64_t>(count));
     } catch (const Error& error) {
         failed = true;
         log::warning("jobs could not be claimed", {{"error", error.message()}});
@@ -181,13 +198,14 @@ Task<std::vector<internal::ClaimedRow>> Runner::Impl::claim(std::int64_t owner, 
     co_return std::move(claimed.rows);
 }
 
-// Of jobs that are due and yet cannot be claimed another process holds the rows, or this one has been
-// declared dead: neither ends sooner for being asked every millisecond.
+// Of jobs that are due and yet cannot be claimed another process holds the rows, or this one has
+// been declared dead: neither ends sooner for being asked every millisecond.
 Task<milliseconds> Runner::Impl::pause_before_next_claim(bool claimed_none) {
     milliseconds pause = options.poll_every;
     {
         const std::lock_guard lock(mutex);
-        pause = milliseconds(static_cast<std::int64_t>(static_cast<double>(pause.count()) * (0.75 + 0.5 * random.uniform())));
+        pause = milliseconds(static_cast<std::int64_t>(static_cast<double>(pause.count()) *
+                                                       (0.75 + 0.5 * random.uniform())));
     }
     Context context(services, Deadline::in(control_deadline));
     begin(context, claim_label, "loadstone.claim");
@@ -197,7 +215,9 @@ Task<milliseconds> Runner::Impl::pause_before_next_claim(bool claimed_none) {
         const auto due_in = co_await reader.maybe<std::int64_t>(sql::next_due_in, kinds_json);
         if (due_in) {
             const milliseconds due((*due_in + 999) / 1'000);
-            pause = std::min(pause, std::max(due, due.count() <= 0 && claimed_none ? refused_pause : milliseconds(1)));
+            pause = std::min(
+                pause,
+                std::max(due, due.count() <= 0 && claimed_none ? refused_pause : milliseconds(1)));
         }
     } catch (const Error& error) {
         failed = true;
@@ -221,7 +241,8 @@ void Runner::Impl::start_job(internal::ClaimedRow row, std::int64_t owner) {
     Seat* seat = nullptr;
     {
         const std::lock_guard lock(mutex);
-        LOADSTONE_ASSERT(!free_seats.empty() && kind != nullptr, "claims are for free seats and known kinds");
+        LOADSTONE_ASSERT(!free_seats.empty() && kind != nullptr,
+                         "claims are for free seats and known kinds");
         seat = free_seats.back();
         free_seats.pop_back();
     }
@@ -263,8 +284,11 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info) {
         (verdict == Verdict::retry ? retried : verdict == Verdict::snooze ? snoozed : buried).add();
         log::write(verdict == Verdict::bury ? log::Level::error : log::Level::warning,
                    verdict == Verdict::bury ? "job buried" : "job put off",
-                   {{"kind", kind->name}, {"job", info.lease.job}, {"attempt", info.attempt},
-                    {"error", outcome.error}, {"next_in_ms", outcome.decision.delay.count()}});
+                   {{"kind", kind->name},
+                    {"job", info.lease.job},
+                    {"attempt", info.attempt},
+                    {"error", outcome.error},
+                    {"next_in_ms", outcome.decision.delay.count()}});
     }
     runtime::settle_slice();
     end(context, error.has_value());
@@ -293,8 +317,9 @@ Task<void> Runner::Impl::record_outcomes() {
         {
             const std::lock_guard lock(mutex);
             // A batch is of one lease holder: this process may have signed on anew in between.
-            while (!finished.empty() && batch.size() < record_batch_max &&
-                   (batch.empty() || finished.front().lease.process == batch.front().lease.process)) {
+            while (
+                !finished.empty() && batch.size() < record_batch_max &&
+                (batch.empty() || finished.front().lease.process == batch.front().lease.process)) {
                 batch.push_back(std::move(finished.front()));
                 finished.pop_front();
             }
@@ -322,7 +347,8 @@ Task<void> Runner::Impl::record_outcomes() {
             if (recording_ends) co_return;  // they are handed back and run again
             {
                 const std::lock_guard lock(mutex);
-                for (auto job = batch.rbegin(); job != batch.rend(); ++job) finished.push_front(std::move(*job));
+                for (auto job = batch.rbegin(); job != batch.rend(); ++job)
+                    finished.push_front(std::move(*job));
             }
             const Deadline later = Deadline::in(failure_pause);
             co_await runtime::sleep_until(later);
@@ -351,15 +377,17 @@ Task<void> Runner::Impl::keep_lease() {
             } else if (co_await context.write(internal::renew_heartbeat, process.load())) {
                 renewed_at = began;
             } else {
-                log::error("this process was declared dead; its jobs are stopped and it signs on anew",
-                           {{"process", process.load()}});
+                log::error(
+                    "this process was declared dead; its jobs are stopped and it signs on anew",
+                    {{"process", process.load()}});
                 process = 0;
                 cancel_running();
                 end(context, true);
                 continue;
             }
             const std::int64_t dead_us = std::chrono::microseconds(options.dead_after).count();
-            const auto taken = co_await context.write(internal::rescue, dead_us, options.crashes_max);
+            const auto taken =
+                co_await context.write(internal::rescue, dead_us, options.crashes_max);
             if (taken > 0) {
                 rescued.add(static_cast<std::uint64_t>(taken));
                 log::warning("jobs taken from processes that died", {{"jobs", taken}});
@@ -399,9 +427,11 @@ Task<void> Runner::Impl::sign_off() {
     end(context, failed);
 }
 
-Runner::Runner(const RunnerOptions& options, Queue& queue, JobBulkheads bulkheads, runtime::Loops& loops,
-               const runtime::Services& services, telemetry::Registry& registry)
-    : impl_(std::make_shared<Impl>(options, queue, std::move(bulkheads), loops, services, registry)) {}
+Runner::Runner(const RunnerOptions& options, Queue& queue, JobBulkheads bulkheads,
+               runtime::Loops& loops, const runtime::Services& services,
+               telemetry::Registry& registry)
+    : impl_(std::make_shared<Impl>(options, queue, std::move(bulkheads), loops, services,
+                                   registry)) {}
 
 Runner::~Runner() = default;
 

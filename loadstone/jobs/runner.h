@@ -4,10 +4,10 @@
 // Leases. A runner is a row in loadstone_processes whose heartbeat_at it renews every
 // `heartbeat_every`. A claimed job carries the runner's process id and a fence that each claim
 // raises; whatever finishes, fails or hands back a job names both, and the database compares them.
-// When a heartbeat is older than `dead_after` by the database's clock, any other runner deletes the
-// process row and makes its jobs claimable again. A runner that could not renew for `dead_after`
-// minus two heartbeats by its own steady clock cancels what it runs and registers anew: local time
-// only bounds, the database's time decides.
+// When a heartbeat is older than `dead_after` by the database's clock, any other runner deletes
+// the process row and makes its jobs claimable again. A runner that could not renew for
+// `dead_after` minus two heartbeats by its own steady clock cancels what it runs and registers
+// anew: local time only bounds, the database's time decides.
 
 #include <atomic>
 #include <chrono>
@@ -25,12 +25,12 @@
 namespace loadstone::jobs {
 
 struct RunnerOptions {
-    std::size_t running_max = 64;                       // jobs at once in this process
+    std::size_t running_max = 64;  // jobs at once in this process
     std::size_t claim_batch_max = 64;
     std::chrono::milliseconds heartbeat_every{2'000};
-    std::chrono::milliseconds dead_after{10'000};       // detection at most dead_after + heartbeat_every
-    int crashes_max = 3;                                // processes a job may take down before it is a dead letter
-    std::chrono::milliseconds poll_every{1'000};        // fallback when a wake-up was lost; jittered
+    std::chrono::milliseconds dead_after{10'000};  // detection at most dead_after + heartbeat_every
+    int crashes_max = 3;  // processes a job may take down before it is a dead letter
+    std::chrono::milliseconds poll_every{1'000};  // fallback when a wake-up was lost; jittered
 };
 
 // Which bulkhead a module's jobs pass.
@@ -38,14 +38,14 @@ using JobBulkheads = std::map<std::string, admission::Bulkhead*>;
 
 class Runner {
 public:
-    Runner(const RunnerOptions& options, Queue& queue, JobBulkheads bulkheads, runtime::Loops& loops,
-           const runtime::Services& services, telemetry::Registry& registry);
+    Runner(const RunnerOptions& options, Queue& queue, JobBulkheads bulkheads,
+           runtime::Loops& loops, const runtime::Services& services, telemetry::Registry& registry);
     ~Runner();
 
     void start();
-    // Claims no more, lets running jobs end until the deadline, cancels the rest, hands back what is
-    // unfinished, signs off. Blocking, from outside the loops. False if a handler would not end: its
-    // job has been handed back, but the loops must not be torn down under it.
+    // Claims no more, lets running jobs end until the deadline, cancels the rest, hands back what
+    // is unfinished, signs off. Blocking, from outside the loops. False if a handler would not
+    // end: its job has been handed back, but the loops must not be torn down under it.
     bool stop(runtime::Deadline deadline);
 
     struct Impl;

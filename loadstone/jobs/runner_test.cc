@@ -58,7 +58,9 @@ loadstone::Task<void> handle_note(loadstone::Context& context, loadstone::Job<No
             const std::lock_guard lock(diary.mutex);
             up = diary.up;
         }
-        if (!up) throw Error(Errc::unavailable, "not yet").with_retry_after(std::chrono::milliseconds(5));
+        if (!up)
+            throw Error(Errc::unavailable, "not yet")
+                .with_retry_after(std::chrono::milliseconds(5));
     }
     if (job->text == "hopeless") throw Error(Errc::invalid_argument, "cannot be");
     if (job->text == "failing") throw std::runtime_error("a foreign exception");
@@ -91,7 +93,9 @@ struct Node {
         database = store::open_database(options, registry);
         std::vector<std::unique_ptr<Kind>> kinds;
         Handlers handlers("test", kinds);
-        handlers.handle(jobs_test::handle_note).attempts(2).backoff(milliseconds(1), milliseconds(2));
+        handlers.handle(jobs_test::handle_note)
+            .attempts(2)
+            .backoff(milliseconds(1), milliseconds(2));
         queue = std::make_unique<Queue>(std::move(kinds), *database, registry);
         services.add<store::Database>(*database);
         services.add<Queue>(*queue);
@@ -108,7 +112,8 @@ struct Node {
         loops.stop();
     }
     void run() {
-        runner = std::make_unique<Runner>(runner_options, *queue, JobBulkheads{}, loops, services, registry);
+        runner = std::make_unique<Runner>(runner_options, *queue, JobBulkheads{}, loops, services,
+                                          registry);
         runner->start();
     }
     template <class T>
@@ -136,7 +141,9 @@ struct Node {
         const Note note{std::move(text)};
         co_return co_await context.write(enqueue_note, note);
     }
-    static Task<std::int64_t> enqueue_note(Tx& tx, Note note) { co_return co_await tx.enqueue(note); }
+    static Task<std::int64_t> enqueue_note(Tx& tx, Note note) {
+        co_return co_await tx.enqueue(note);
+    }
     static Task<std::int64_t> enqueue_and_fail(Tx& tx, Note note) {
         co_await tx.enqueue(note);
         throw Error(Errc::conflict, "rolled back");
@@ -183,8 +190,8 @@ bool wait_until(Condition condition, milliseconds limit = milliseconds(15'000)) 
 }
 
 struct RunnerTest : testing::Test {
-    std::filesystem::path folder =
-        std::filesystem::temp_directory_path() / fmt::format("runner_test_{}_{}", getpid(), counter++);
+    std::filesystem::path folder = std::filesystem::temp_directory_path() /
+                                   fmt::format("runner_test_{}_{}", getpid(), counter++);
     static inline int counter = 0;
 
     void SetUp() override { std::filesystem::create_directories(folder); }
@@ -213,7 +220,8 @@ TEST_F(RunnerTest, PutsOffWithoutCountingWhileTheWorldIsNotReady) {
     Node node(url());
     node.run();
     node.enqueue("unavailable");
-    ASSERT_TRUE(wait_until([&] { return node.diary.count("unavailable") > 4; })) << "more often than attempts_max";
+    ASSERT_TRUE(wait_until([&] { return node.diary.count("unavailable") > 4; }))
+        << "more often than attempts_max";
     {
         const std::lock_guard lock(node.diary.mutex);
         node.diary.up = true;
@@ -234,7 +242,8 @@ TEST_F(RunnerTest, BuriesAfterTheLastAttemptAndAnOperatorDigsItUp) {
     EXPECT_EQ(dead.attempt, 2);
 
     EXPECT_TRUE(node.retry(failing));
-    ASSERT_TRUE(wait_until([&] { return node.diary.count("failing") == 4; })) << "two attempts again";
+    ASSERT_TRUE(wait_until([&] { return node.diary.count("failing") == 4; }))
+        << "two attempts again";
     EXPECT_FALSE(node.retry(failing + 1'000));
 }
 
@@ -250,7 +259,8 @@ TEST_F(RunnerTest, TakesAJobThatItsHandlerCompletedAsDone) {
     Node node(url());
     node.run();
     node.enqueue("self-completed");
-    ASSERT_TRUE(wait_until([&] { return node.jobs().empty() && node.diary.count("self-completed") > 0; }));
+    ASSERT_TRUE(
+        wait_until([&] { return node.jobs().empty() && node.diary.count("self-completed") > 0; }));
     EXPECT_EQ(node.diary.count("self-completed"), 1);
 }
 
@@ -265,7 +275,8 @@ TEST_F(RunnerTest, AnotherProcessIsWokenByACommit) {
     }));
     const int before = work.diary.count("hello");
     web.enqueue("hello");
-    EXPECT_TRUE(wait_until([&] { return work.diary.count("hello") > before; }, milliseconds(5'000)));
+    EXPECT_TRUE(
+        wait_until([&] { return work.diary.count("hello") > before; }, milliseconds(5'000)));
     EXPECT_EQ(web.diary.count("hello"), 0);
 }
 

@@ -1,28 +1,31 @@
 #include "loadstone/module/module.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <set>
 #include <utility>
-
-#include <fmt/core.h>
 
 #include "loadstone/base/error.h"
 
 namespace loadstone::module {
 
 std::vector<Module> in_dependency_order(std::vector<Module> modules) {
-    std::sort(modules.begin(), modules.end(), [](const Module& a, const Module& b) { return a.name < b.name; });
+    std::sort(modules.begin(), modules.end(),
+              [](const Module& a, const Module& b) { return a.name < b.name; });
     std::set<std::string> names;
     for (const Module& module : modules) {
         if (!names.insert(module.name).second) {
-            throw Error(Errc::invalid_argument, fmt::format("two modules are called {}", module.name));
+            throw Error(Errc::invalid_argument,
+                        fmt::format("two modules are called {}", module.name));
         }
     }
     for (const Module& module : modules) {
         for (const std::string& needed : module.depends_on) {
             if (!names.contains(needed)) {
                 throw Error(Errc::invalid_argument,
-                            fmt::format("module {} depends on {}, which is not part of the program", module.name, needed));
+                            fmt::format("module {} depends on {}, which is not part of the program",
+                                        module.name, needed));
             }
         }
     }
@@ -36,7 +39,8 @@ std::vector<Module> in_dependency_order(std::vector<Module> modules) {
         if (ready == modules.end()) {
             std::string cycle;
             for (const Module& module : modules) cycle += (cycle.empty() ? "" : ", ") + module.name;
-            throw Error(Errc::invalid_argument, "modules depend on each other in a circle: " + cycle);
+            throw Error(Errc::invalid_argument,
+                        "modules depend on each other in a circle: " + cycle);
         }
         placed.insert(ready->name);
         ordered.push_back(std::move(*ready));

@@ -1,6 +1,6 @@
 #pragma once
-// Module: what an application module declares, in its module.cc, as one value. The server checks it
-// (names, dependencies without cycles), gives it its budget, migrates its tables and mounts its
+// Module: what an application module declares, in its module.cc, as one value. The server checks
+// it (names, dependencies without cycles), gives it its budget, migrates its tables and mounts its
 // routes and jobs. One include gives an application module the framework's whole vocabulary.
 
 #include <cstddef>
@@ -36,12 +36,12 @@ struct OperatorCommand {
 };
 
 struct Module {
-    std::string name;                      // also its folder and the first part of its statements' names
+    std::string name;  // also its folder and the first part of its statements' names
     std::vector<std::string> depends_on{};
     std::span<const store::Migration> migrations{};
     void (*routes)(Routes& routes) = nullptr;
     void (*jobs)(Handlers& handlers) = nullptr;
-    net::SessionResolver sessions{};       // the one module that owns sessions sets it
+    net::SessionResolver sessions{};  // the one module that owns sessions sets it
     std::vector<OperatorCommand> commands{};
     Budget budget{};
 };

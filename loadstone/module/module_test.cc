@@ -30,14 +30,18 @@ std::string refusal(std::vector<Module> modules) {
 }
 
 TEST(Modules, ComeAfterWhatTheyDependOn) {
-    EXPECT_EQ(names(in_dependency_order({named("a", {"c"}), named("b"), named("c", {"d"}), named("d")})), "b d c a ");
+    EXPECT_EQ(
+        names(in_dependency_order({named("a", {"c"}), named("b"), named("c", {"d"}), named("d")})),
+        "b d c a ");
     EXPECT_EQ(names(in_dependency_order({})), "");
 }
 
 TEST(Modules, AreRefusedByNameWhenTheyDoNotFit) {
     EXPECT_EQ(refusal({named("a"), named("a")}), "two modules are called a");
-    EXPECT_EQ(refusal({named("a", {"x"})}), "module a depends on x, which is not part of the program");
-    EXPECT_EQ(refusal({named("a", {"b"}), named("b", {"a"}), named("c")}), "modules depend on each other in a circle: a, b");
+    EXPECT_EQ(refusal({named("a", {"x"})}),
+              "module a depends on x, which is not part of the program");
+    EXPECT_EQ(refusal({named("a", {"b"}), named("b", {"a"}), named("c")}),
+              "modules depend on each other in a circle: a, b");
 }
 
 }  // namespace

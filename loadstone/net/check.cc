@@ -12,8 +12,9 @@ namespace {
 
 // Of UTF-8, which bodies are.
 std::size_t code_points(std::string_view text) noexcept {
-    return static_cast<std::size_t>(std::count_if(
-        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+    }));
 }
 
 // Labels of letters, digits and hyphens, of which there are two at least; or "localhost".
@@ -23,10 +24,12 @@ bool is_mail_domain(std::string_view domain) noexcept {
     while (true) {
         const auto dot = domain.find('.');
         const std::string_view label = domain.substr(0, dot);
-        if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') return false;
+        if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-')
+            return false;
         for (const char c : label) {
             const bool is_ascii = static_cast<unsigned char>(c) < 0x80;
-            if (is_ascii && !internal::is_alpha(c) && !internal::is_digit(c) && c != '-') return false;
+            if (is_ascii && !internal::is_alpha(c) && !internal::is_digit(c) && c != '-')
+                return false;
         }
         if (dot == std::string_view::npos) return has_dot;
         has_dot = true;
@@ -45,7 +48,8 @@ bool is_mail_address(std::string_view text) noexcept {
     }
     for (const char c : local) {
         const bool is_ascii = static_cast<unsigned char>(c) < 0x80;
-        if (is_ascii && !internal::is_token(c) && c != '/' && c != '=' && c != '?' && c != '{' && c != '}') {
+        if (is_ascii && !internal::is_token(c) && c != '/' && c != '=' && c != '?' && c != '{' &&
+            c != '}') {
             return false;
         }
     }
@@ -54,7 +58,8 @@ bool is_mail_address(std::string_view text) noexcept {
 
 }  // namespace
 
-void Check::length(std::string_view field, std::string_view text, std::size_t min, std::size_t max) {
+void Check::length(std::string_view field, std::string_view text, std::size_t min,
+                   std::size_t max) {
     if (recording_) {
         Rule rule;
         rule.field = field;
@@ -90,12 +95,14 @@ void Check::email(std::string_view field, std::string_view text) {
         rules_.push_back(std::move(rule));
         return;
     }
-    that(field, is_mail_address(text), "must be a mail address such as name@example.org, at most 254 bytes");
+    that(field, is_mail_address(text),
+         "must be a mail address such as name@example.org, at most 254 bytes");
 }
 
 void Check::that(std::string_view field, bool holds, std::string_view message) {
     if (holds || recording_) return;
-    failures_.push_back(Error(Errc::invalid_argument, std::string(message)).with_field(std::string(field)));
+    failures_.push_back(
+        Error(Errc::invalid_argument, std::string(message)).with_field(std::string(field)));
 }
 
 Check Check::recording() {

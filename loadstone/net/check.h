@@ -22,9 +22,9 @@ class Check {
 public:
     struct Rule {
         std::string field;
-        std::optional<std::int64_t> min, max;        // of a number
+        std::optional<std::int64_t> min, max;  // of a number
         std::optional<std::size_t> min_length, max_length;
-        std::string format;                          // "email" or empty
+        std::string format;  // "email" or empty
     };
 
     // Length in characters (code points).

@@ -59,13 +59,16 @@ Task<Reply<Person, 201>> create(Context&, Body<Person> in) {
     co_return reply;
 }
 
-Task<Response> list(Context&, Path<CourseId> course, Path<std::string> part, Parameters<Page> page) {
-    co_return text_response(fmt::format("{} {} {} {} {}", course.value.value, part.value, page->after,
-                                        page->limit.value_or(-1), fmt::join(page->tags, ",")));
+Task<Response> list(Context&, Path<CourseId> course, Path<std::string> part,
+                    Parameters<Page> page) {
+    co_return text_response(fmt::format("{} {} {} {} {}", course.value.value, part.value,
+                                        page->after, page->limit.value_or(-1),
+                                        fmt::join(page->tags, ",")));
 }
 
 Task<Response> me(Context& context) {
-    co_return text_response(context.session() ? fmt::format("user {}", context.session()->user) : "nobody");
+    co_return text_response(context.session() ? fmt::format("user {}", context.session()->user)
+                                              : "nobody");
 }
 
 Task<Response> idempotency(Context& context, const Request&) {
@@ -78,9 +81,11 @@ Task<Response> idempotency(Context& context, const Request&) {
 Task<Response> fail(Context&, Path<std::string> how) {
     if (how.value == "foreign") throw std::runtime_error("the password is hunter2");
     if (how.value == "odd") throw 42;
-    if (how.value == "header") co_return no_content().set_header("Location", "/a\r\nSet-Cookie: b=c");
+    if (how.value == "header")
+        co_return no_content().set_header("Location", "/a\r\nSet-Cookie: b=c");
     const auto code = errc_from_string(how.value);
-    throw Error(code.value_or(Errc::internal), "the message").with_retry_after(std::chrono::milliseconds(2500));
+    throw Error(code.value_or(Errc::internal), "the message")
+        .with_retry_after(std::chrono::milliseconds(2500));
 }
 
 Task<Response> big_json(Context&) {
@@ -121,11 +126,14 @@ struct Policy : testing::Test {
     TestServer server{declare, {}, 1, resolve};
 
     std::string get(std::string_view target, std::string_view fields = {}) const {
-        return server.exchange(fmt::format("GET {} HTTP/1.1\r\nHost: example.org\r\n{}\r\n", target, fields));
+        return server.exchange(
+            fmt::format("GET {} HTTP/1.1\r\nHost: example.org\r\n{}\r\n", target, fields));
     }
-    std::string post(std::string_view target, std::string_view body, std::string_view fields = {}) const {
-        return server.exchange(fmt::format(
-            "POST {} HTTP/1.1\r\nHost: example.org\r\nContent-Length: {}\r\n{}\r\n{}", target, body.size(), fields, body));
+    std::string post(std::string_view target, std::string_view body,
+                     std::string_view fields = {}) const {
+        return server.exchange(
+            fmt::format("POST {} HTTP/1.1\r\nHost: example.org\r\nContent-Length: {}\r\n{}\r\n{}",
+                        target, body.size(), fields, body));
     }
     std::string post_json(std::string_view target, std::string_view body) const {
         return post(target, body, "Content-Type: application/json\r\n");
@@ -142,14 +150,17 @@ TEST_F(Policy, ReadsAValidBody) {
 }
 
 TEST_F(Policy, WantsJsonForBodies) {
-    for (const std::string_view type : {"", "Content-Type: text/plain\r\n", "Content-Type: application/jsonx\r\n",
-                                        "Content-Type: application/x-www-form-urlencoded\r\n"}) {
-        EXPECT_EQ(status_of_response(post("/people", R"({"name":"Ada","age":36})", type)), 415) << type;
+    for (const std::string_view type :
+         {"", "Content-Type: text/plain\r\n", "Content-Type: application/jsonx\r\n",
+          "Content-Type: application/x-www-form-urlencoded\r\n"}) {
+        EXPECT_EQ(status_of_response(post("/people", R"({"name":"Ada","age":36})", type)), 415)
+            << type;
     }
 }
 
 TEST_F(Policy, TellsMalformedJsonFromWrongFields) {
-    for (const std::string_view body : {"", "{", "{\"name\":}", "[]", "null", R"({"name":"Ada","age":3} x)", "\xff"}) {
+    for (const std::string_view body :
+         {"", "{", "{\"name\":}", "[]", "null", R"({"name":"Ada","age":3} x)", "\xff"}) {
         const std::string response = post_json("/people", body);
         EXPECT_EQ(status_of_response(response), 400) << body;
         EXPECT_EQ(field_of(response, "Content-Type"), "application/problem+json");
@@ -164,21 +175,26 @@ TEST_F(Policy, TellsMalformedJsonFromWrongFields) {
 }
 
 TEST_F(Policy, NamesEveryFieldThatFailsValidation) {
-    const std::string response = post_json("/people", R"({"name":"Adalbert","age":-1,"email":"x"})");
+    const std::string response =
+        post_json("/people", R"({"name":"Adalbert","age":-1,"email":"x"})");
     EXPECT_EQ(status_of_response(response), 422);
     const std::string body = body_of(response);
-    EXPECT_THAT(body, HasSubstr(R"({"field":"name","message":"must have 1 to 5 characters, has 8"})"));
+    EXPECT_THAT(body,
+                HasSubstr(R"({"field":"name","message":"must have 1 to 5 characters, has 8"})"));
     EXPECT_THAT(body, HasSubstr(R"({"field":"age","message":"must be 0 to 150, is -1"})"));
     EXPECT_THAT(body, HasSubstr(R"({"field":"email",)"));
 }
 
 TEST_F(Policy, ReadsPathAndQuery) {
     EXPECT_EQ(body_of(get("/courses/12/a%20b%2Fc")), "12 a b%2Fc 0 -1 ");
-    EXPECT_EQ(body_of(get("/courses/12/x?after=5&limit=3&tags=a+b&tags=%C3%A4")), "12 x 5 3 a b,\xc3\xa4");
-    for (const std::string_view target : {"/courses/x/y", "/courses/1x/y", "/courses/99999999999999999999/y"}) {
+    EXPECT_EQ(body_of(get("/courses/12/x?after=5&limit=3&tags=a+b&tags=%C3%A4")),
+              "12 x 5 3 a b,\xc3\xa4");
+    for (const std::string_view target :
+         {"/courses/x/y", "/courses/1x/y", "/courses/99999999999999999999/y"}) {
         EXPECT_EQ(status_of_response(get(target)), 404) << target;
     }
-    for (const std::string_view query : {"after=x", "after=", "limit=99999999999", "unknown=1", "after=1&after=2"}) {
+    for (const std::string_view query :
+         {"after=x", "after=", "limit=99999999999", "unknown=1", "after=1&after=2"}) {
         const std::string response = get(fmt::format("/courses/1/y?{}", query));
         EXPECT_EQ(status_of_response(response), 422) << query;
         EXPECT_THAT(body_of(response), HasSubstr("\"field\":")) << query;
@@ -190,8 +206,9 @@ TEST_F(Policy, ReadsPathAndQuery) {
 
 TEST_F(Policy, ResolvesTheSessionOfTheCookie) {
     EXPECT_EQ(body_of(get("/me", "Cookie: a=b; session=good; c=d\r\n")), "user 7");
-    for (const std::string_view cookie : {"", "Cookie: session=\r\n", "Cookie: session=bad\r\n",
-                                          "Cookie: xsession=good\r\n", "Cookie: Session=good\r\n"}) {
+    for (const std::string_view cookie :
+         {"", "Cookie: session=\r\n", "Cookie: session=bad\r\n", "Cookie: xsession=good\r\n",
+          "Cookie: Session=good\r\n"}) {
         EXPECT_EQ(status_of_response(get("/me", cookie)), 401) << cookie;
         EXPECT_EQ(body_of(get("/maybe", cookie)), "nobody") << cookie;
     }
@@ -204,17 +221,18 @@ TEST_F(Policy, ResolvesTheSessionOfTheCookie) {
 TEST_F(Policy, RefusesUnsafeRequestsOfOtherSitesWithTheCookie) {
     const std::string cookie = "Cookie: session=good\r\n";
     for (const std::string_view fields :
-         {"Sec-Fetch-Site: cross-site\r\n", "Sec-Fetch-Site: same-site\r\n", "Sec-Fetch-Site: whatever\r\n",
-          "Origin: https://evil.example\r\n", "Origin: null\r\n", "Origin: http://example.org:8080\r\n",
-          "Origin: http://example.org.evil.example\r\n", "Origin: ftp://example.org\r\n",
+         {"Sec-Fetch-Site: cross-site\r\n", "Sec-Fetch-Site: same-site\r\n",
+          "Sec-Fetch-Site: whatever\r\n", "Origin: https://evil.example\r\n", "Origin: null\r\n",
+          "Origin: http://example.org:8080\r\n", "Origin: http://example.org.evil.example\r\n",
+          "Origin: ftp://example.org\r\n",
           "Sec-Fetch-Site: same-origin\r\nOrigin: http://evil.example\r\n"}) {
         EXPECT_EQ(status_of_response(post("/me", "", cookie + std::string(fields))), 403) << fields;
         EXPECT_EQ(status_of_response(get("/me", cookie + std::string(fields))), 200) << fields;
         EXPECT_EQ(status_of_response(post("/me", "", fields)), 401) << fields;
     }
     for (const std::string_view fields :
-         {"", "Sec-Fetch-Site: same-origin\r\n", "Sec-Fetch-Site: none\r\n", "Origin: http://example.org\r\n",
-          "Origin: https://EXAMPLE.org:443\r\n"}) {
+         {"", "Sec-Fetch-Site: same-origin\r\n", "Sec-Fetch-Site: none\r\n",
+          "Origin: http://example.org\r\n", "Origin: https://EXAMPLE.org:443\r\n"}) {
         EXPECT_EQ(status_of_response(post("/me", "", cookie + std::string(fields))), 200) << fields;
     }
 }
@@ -229,7 +247,8 @@ TEST_F(Policy, LimitsRequestsPerAddress) {
     EXPECT_EQ(status_of_response(third), 429);
     EXPECT_EQ(field_of(third, "Retry-After"), "30");
     EXPECT_THAT(field_of(third, "RateLimit"), HasSubstr(R"("address";r=0;t=60)"));
-    EXPECT_EQ(server.counted(R"(loadstone_http_limit_hits_total{limit="requests_per_address"})"), 1u);
+    EXPECT_EQ(server.counted(R"(loadstone_http_limit_hits_total{limit="requests_per_address"})"),
+              1u);
 
     HttpOptions options;
     options.rate_limits = false;
@@ -242,7 +261,8 @@ TEST_F(Policy, LimitsRequestsPerAddress) {
 }
 
 TEST_F(Policy, HashesTheIdempotencyKeyWithItsScope) {
-    const auto once = [this](std::string_view key, std::string_view body, std::string_view fields = {}) {
+    const auto once = [this](std::string_view key, std::string_view body,
+                             std::string_view fields = {}) {
         return post("/once", body, fmt::format("Idempotency-Key: {}\r\n{}", key, fields));
     };
     EXPECT_EQ(body_of(post("/once", "")), "none");
@@ -253,29 +273,43 @@ TEST_F(Policy, HashesTheIdempotencyKeyWithItsScope) {
     EXPECT_EQ(field_of(once("k1", "a"), "Idempotency-Replayed"), "true");
     // Another key or user is another scope; another body the same scope with another fingerprint.
     EXPECT_NE(body_of(once("k2", "a")).substr(0, 64), first.substr(0, 64));
-    EXPECT_NE(body_of(once("k1", "a", "Cookie: session=good\r\n")).substr(0, 64), first.substr(0, 64));
-    EXPECT_NE(body_of(once("k1", "a", "Cookie: session=good\r\n")), body_of(once("k1", "a", "Cookie: session=other\r\n")));
+    EXPECT_NE(body_of(once("k1", "a", "Cookie: session=good\r\n")).substr(0, 64),
+              first.substr(0, 64));
+    EXPECT_NE(body_of(once("k1", "a", "Cookie: session=good\r\n")),
+              body_of(once("k1", "a", "Cookie: session=other\r\n")));
     EXPECT_EQ(body_of(once("k1", "b")).substr(0, 64), first.substr(0, 64));
     EXPECT_NE(body_of(once("k1", "b")).substr(65), first.substr(65));
-    for (const std::string& key : {std::string(), std::string("\"\""), std::string("a b"), std::string("\"a"),
-                                   std::string("\xc3\xa4"), std::string(256, 'k')}) {
+    for (const std::string& key :
+         {std::string(), std::string("\"\""), std::string("a b"), std::string("\"a"),
+          std::string("\xc3\xa4"), std::string(256, 'k')}) {
         EXPECT_EQ(status_of_response(once(key, "a")), 400) << key;
     }
     EXPECT_EQ(status_of_response(once(std::string(255, 'k'), "a")), 200);
 }
 
 TEST_F(Policy, TurnsEveryErrorIntoAProblemWithItsStatus) {
-    const std::vector<std::pair<std::string_view, int>> table{
-        {"invalid_argument", 422}, {"unauthenticated", 401},   {"permission_denied", 403}, {"not_found", 404},
-        {"already_exists", 409},   {"conflict", 409},          {"resource_exhausted", 429}, {"deadline_exceeded", 504},
-        {"cancelled", 503},        {"unavailable", 503},       {"data_loss", 500},          {"internal", 500},
-        {"foreign", 500},          {"odd", 500},               {"header", 500}};
+    const std::vector<std::pair<std::string_view, int>> table{{"invalid_argument", 422},
+                                                              {"unauthenticated", 401},
+                                                              {"permission_denied", 403},
+                                                              {"not_found", 404},
+                                                              {"already_exists", 409},
+                                                              {"conflict", 409},
+                                                              {"resource_exhausted", 429},
+                                                              {"deadline_exceeded", 504},
+                                                              {"cancelled", 503},
+                                                              {"unavailable", 503},
+                                                              {"data_loss", 500},
+                                                              {"internal", 500},
+                                                              {"foreign", 500},
+                                                              {"odd", 500},
+                                                              {"header", 500}};
     for (const auto& [how, status] : table) {
         const std::string response = get(fmt::format("/fail/{}", how));
         EXPECT_EQ(status_of_response(response), status) << how;
         EXPECT_EQ(field_of(response, "Content-Type"), "application/problem+json") << how;
         EXPECT_THAT(body_of(response), HasSubstr(field_of(response, "X-Request-Id"))) << how;
-        EXPECT_EQ(field_of(response, "Retry-After"), status == 503 || status == 429 ? "3" : "") << how;
+        EXPECT_EQ(field_of(response, "Retry-After"), status == 503 || status == 429 ? "3" : "")
+            << how;
         EXPECT_EQ(field_of(response, "Set-Cookie"), "") << how;
         if (status == 500) {
             EXPECT_THAT(body_of(response), Not(HasSubstr("the message"))) << how;
@@ -286,14 +320,16 @@ TEST_F(Policy, TurnsEveryErrorIntoAProblemWithItsStatus) {
 }
 
 TEST_F(Policy, CompressesLargeTextForThoseWhoAcceptIt) {
-    for (const std::string_view accepted : {"gzip", "deflate, GZIP;q=0.5", "*", "br;q=1, *;q=0.1"}) {
+    for (const std::string_view accepted :
+         {"gzip", "deflate, GZIP;q=0.5", "*", "br;q=1, *;q=0.1"}) {
         const std::string response = get("/big", fmt::format("Accept-Encoding: {}\r\n", accepted));
         EXPECT_EQ(field_of(response, "Content-Encoding"), "gzip") << accepted;
         EXPECT_LT(body_of(response).size(), 200u);
         EXPECT_EQ(body_of(response).substr(0, 2), "\x1f\x8b");
         EXPECT_EQ(field_of(response, "Vary"), "Accept-Encoding");
     }
-    for (const std::string_view accepted : {"", "br", "gzip;q=0", "gzip;q=0.000, *", "identity", "*;q=0"}) {
+    for (const std::string_view accepted :
+         {"", "br", "gzip;q=0", "gzip;q=0.000, *", "identity", "*;q=0"}) {
         const std::string response = get("/big", fmt::format("Accept-Encoding: {}\r\n", accepted));
         EXPECT_EQ(field_of(response, "Content-Encoding"), "") << accepted;
         EXPECT_EQ(body_of(response).size(), 5002u) << accepted;

@@ -20,7 +20,6 @@
 
 namespace loadstone::net {
 
-using internal::asio::ip::tcp;
 using internal::Connection;
 using internal::ConnectionCount;
 using internal::ErrorCode;
@@ -28,13 +27,15 @@ using internal::LoopExecutor;
 using internal::LoopState;
 using internal::ServerState;
 using internal::Socket;
+using internal::asio::ip::tcp;
 
 namespace {
 
 namespace asio = internal::asio;
 using Acceptor = asio::basic_socket_acceptor<tcp, LoopExecutor>;
-using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
-                                         LoopExecutor>;
+using Timer =
+    asio::basic_waitable_timer<std::chrono::steady_clock,
+                               asio::wait_traits<std::chrono::steady_clock>, LoopExecutor>;
 
 // After a failure to accept for want of descriptors or memory.
 constexpr std::chrono::milliseconds accept_pause{100};
@@ -57,7 +58,8 @@ LoopExecutor loop_executor(const runtime::Loops& loops, int index) {
 
 // Errors after which the next accept may do as well as the last one.
 bool is_shortage(const ErrorCode& error) noexcept {
-    return error.value() == EMFILE || error.value() == ENFILE || error.value() == ENOBUFS || error.value() == ENOMEM;
+    return error.value() == EMFILE || error.value() == ENFILE || error.value() == ENOBUFS ||
+           error.value() == ENOMEM;
 }
 
 // An IPv4 address that came through an IPv6 socket is written as what it is.
@@ -71,7 +73,8 @@ std::string address_text(const tcp::endpoint& peer) {
 
 // The part of a server that runs on one loop.
 struct LoopServer {
-    LoopServer(ServerState& server, const runtime::Loops& all_loops, runtime::TaskScope& scope, int index)
+    LoopServer(ServerState& server, const runtime::Loops& all_loops, runtime::TaskScope& scope,
+               int index)
         : state(server, index, loop_executor(all_loops, index)),
           loops(all_loops),
           tasks(scope),
@@ -131,7 +134,8 @@ Task<void> LoopServer::accept() {
         // Others are of the one connection (ECONNABORTED): the next one is tried at once.
         if (!is_shortage(error)) continue;
         state.server.counters.accept_failed.add();
-        log::warning("a connection cannot be accepted", {{"loop", state.index}, {"error", error.message()}});
+        log::warning("a connection cannot be accepted",
+                     {{"loop", state.index}, {"error", error.message()}});
         pause.expires_after(accept_pause);
         co_await pause.async_wait(internal::as_result);
     }
@@ -148,8 +152,10 @@ void LoopServer::take(Socket socket, const tcp::endpoint& peer) {
     }
     ErrorCode ignored;
     socket.set_option(tcp::no_delay(true), ignored);
-    const auto connection = std::make_shared<Connection>(state, std::move(socket), std::move(address));
-    tasks.spawn(loops.span_executor(state.index, connection->slot()), connection->run(), connection);
+    const auto connection =
+        std::make_shared<Connection>(state, std::move(socket), std::move(address));
+    tasks.spawn(loops.span_executor(state.index, connection->slot()), connection->run(),
+                connection);
 }
 
 Task<void> LoopServer::watch() {
@@ -157,17 +163,19 @@ Task<void> LoopServer::watch() {
         tick.expires_after(LoopState::tick);
         co_await tick.async_wait(internal::as_result);
         state.advance();
-        for_each_connection([this](Connection& connection) { connection.end_if_due(state.now_ms()); });
+        for_each_connection(
+            [this](Connection& connection) { connection.end_if_due(state.now_ms()); });
     }
 }
 
 }  // namespace
 
 struct HttpServer::Impl {
-    Impl(HttpOptions options, std::vector<std::unique_ptr<Route>> routes, const Bulkheads& bulkheads,
-         SessionResolver sessions, runtime::Loops& all_loops, const runtime::Services& services,
-         telemetry::Registry& registry)
-        : state(std::move(options), std::move(routes), bulkheads, std::move(sessions), services, registry),
+    Impl(HttpOptions options, std::vector<std::unique_ptr<Route>> routes,
+         const Bulkheads& bulkheads, SessionResolver sessions, runtime::Loops& all_loops,
+         const runtime::Services& services, telemetry::Registry& registry)
+        : state(std::move(options), std::move(routes), bulkheads, std::move(sessions), services,
+                registry),
           loops(all_loops) {
         for (int i = 0; i < loops.size(); ++i) servers.emplace_back(state, loops, connections, i);
         registry.gauge(this, "loadstone_http_connections", "", "Connections that are open",
@@ -202,7 +210,8 @@ tcp::endpoint HttpServer::Impl::endpoint() const {
     ErrorCode error;
     const auto address = asio::ip::make_address(text == "localhost" ? "127.0.0.1" : text, error);
     if (error) {
-        throw Error(Errc::invalid_argument, fmt::format("'{}' is not an IP address to listen on", text));
+        throw Error(Errc::invalid_argument,
+                    fmt::format("'{}' is not an IP address to listen on", text));
     }
     return {address, state.options.port};
 }
@@ -215,8 +224,9 @@ void HttpServer::Impl::listen(Acceptor& acceptor, const tcp::endpoint& at, bool 
     if (!error) acceptor.bind(at, error);
     if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
     if (error) {
-        throw Error(Errc::unavailable, fmt::format("cannot listen on {} port {}: {}", at.address().to_string(),
-                                                   at.port(), error.message()));
+        throw Error(Errc::unavailable,
+                    fmt::format("cannot listen on {} port {}: {}", at.address().to_string(),
+                                at.port(), error.message()));
     }
 }
 
@@ -243,7 +253,8 @@ bool HttpServer::Impl::on_each_loop(Work work, runtime::Deadline deadline) {
         });
     }
     std::unique_lock lock(latch->mutex);
-    return latch->changed.wait_until(lock, deadline.instant(), [&latch] { return latch->left == 0; });
+    return latch->changed.wait_until(lock, deadline.instant(),
+                                     [&latch] { return latch->left == 0; });
 }
 
 // Nothing runs any more if the loops have been stopped before.
@@ -261,11 +272,11 @@ void HttpServer::Impl::stop() {
     background.join_blocking(deadline);
 }
 
-HttpServer::HttpServer(HttpOptions options, std::vector<std::unique_ptr<Route>> routes, Bulkheads bulkheads,
-                       SessionResolver sessions, runtime::Loops& loops, const runtime::Services& services,
-                       telemetry::Registry& registry)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(routes), bulkheads, std::move(sessions), loops,
-                                   services, registry)) {}
+HttpServer::HttpServer(HttpOptions options, std::vector<std::unique_ptr<Route>> routes,
+                       Bulkheads bulkheads, SessionResolver sessions, runtime::Loops& loops,
+                       const runtime::Services& services, telemetry::Registry& registry)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(routes), bulkheads,
+                                   std::move(sessions), loops, services, registry)) {}
 
 HttpServer::~HttpServer() = default;
 

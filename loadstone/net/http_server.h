@@ -26,20 +26,21 @@ struct HttpLimits {
     std::size_t header_bytes_max = 16 * 1024;
     std::size_t header_fields_max = 100;
     std::size_t target_bytes_max = 8 * 1024;
-    std::size_t connections_max = 10'000;          // all loops; beyond: accepted and closed, counted
+    std::size_t connections_max = 10'000;  // all loops; beyond: accepted and closed, counted
     std::size_t connections_per_address_max = 1'000;
     std::size_t requests_per_connection_max = 100'000;
-    std::chrono::milliseconds header_timeout{10'000};  // first byte of a request to end of its header
+    std::chrono::milliseconds header_timeout{
+        10'000};  // first byte of a request to end of its header
     std::chrono::milliseconds body_timeout{30'000};
     std::chrono::milliseconds write_timeout{30'000};
     std::chrono::milliseconds idle_timeout{75'000};
-    std::size_t gzip_bytes_min = 1'024;            // JSON and text from this size, if accepted
+    std::size_t gzip_bytes_min = 1'024;  // JSON and text from this size, if accepted
 };
 
 struct HttpOptions {
     std::string address = "127.0.0.1";
-    std::uint16_t port = 8080;                     // 0: any free one, see HttpServer::port()
-    std::string tls_certificate;                   // PEM file; with tls_key: HTTPS
+    std::uint16_t port = 8080;    // 0: any free one, see HttpServer::port()
+    std::string tls_certificate;  // PEM file; with tls_key: HTTPS
     std::string tls_key;
     bool rate_limits = true;
     std::size_t rate_limit_keys_max = 100'000;
@@ -69,8 +70,8 @@ public:
     bool drain(runtime::Deadline deadline);
 
     // OpenAPI 3.1 of the routes.
-    static std::string openapi(const std::vector<std::unique_ptr<Route>>& routes, std::string_view title,
-                               std::string_view version);
+    static std::string openapi(const std::vector<std::unique_ptr<Route>>& routes,
+                               std::string_view title, std::string_view version);
 
     struct Impl;
 

@@ -86,7 +86,8 @@ TEST(HttpServer, GivesBackASaneRequestIdAndReplacesAnother) {
     RawClient client = server.connect();
     client.send("GET /hello HTTP/1.1\r\nHost: h\r\nX-Request-Id: abc-1.2_Z\r\n\r\n");
     EXPECT_EQ(field_of(client.receive(), "X-Request-Id"), "abc-1.2_Z");
-    client.send(fmt::format("GET /hello HTTP/1.1\r\nHost: h\r\nX-Request-Id: {}\r\n\r\n", std::string(65, 'a')));
+    client.send(fmt::format("GET /hello HTTP/1.1\r\nHost: h\r\nX-Request-Id: {}\r\n\r\n",
+                            std::string(65, 'a')));
     EXPECT_EQ(field_of(client.receive(), "X-Request-Id").size(), 16u);
     client.send("GET /hello HTTP/1.1\r\nHost: h\r\nX-Request-Id: a b\r\n\r\n");
     EXPECT_EQ(field_of(client.receive(), "X-Request-Id").size(), 16u);
@@ -98,20 +99,26 @@ TEST(HttpServer, AnswersPipelinedRequestsInOrder) {
     std::string requests;
     for (int i = 0; i < 1000; ++i) {
         const std::string text = fmt::format("request {}", i);
-        requests += i % 2 == 0 ? fmt::format("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{}",
-                                             text.size(), text)
-                               : fmt::format("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                             "{:x}\r\n{}\r\n0\r\n\r\n",
-                                             text.size(), text);
+        requests +=
+            i % 2 == 0
+                ? fmt::format("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{}",
+                              text.size(), text)
+                : fmt::format(
+                      "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      "{:x}\r\n{}\r\n0\r\n\r\n",
+                      text.size(), text);
     }
     client.send(requests);
-    for (int i = 0; i < 1000; ++i) ASSERT_EQ(body_of(client.receive()), fmt::format("request {}", i));
+    for (int i = 0; i < 1000; ++i)
+        ASSERT_EQ(body_of(client.receive()), fmt::format("request {}", i));
 }
 
 TEST(HttpServer, ReadsARequestThatComesByteByByte) {
     TestServer server(declare);
     RawClient client = server.connect();
-    const std::string text = "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n";
+    const std::string text =
+        "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n";
     for (const char c : text) client.send({&c, 1});
     EXPECT_EQ(body_of(client.receive()), "abcd");
 }
@@ -122,7 +129,8 @@ TEST(HttpServer, ReadsBodiesOfAnySizeUpToTheLimit) {
     for (const std::size_t size : {1u, 4000u, 4096u, 5000u, 20'000u, 65'536u, 1'000'000u}) {
         std::string body(size, 'a');
         for (std::size_t i = 0; i < size; ++i) body[i] = static_cast<char>('a' + i * 7 % 26);
-        client.send(fmt::format("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", size));
+        client.send(
+            fmt::format("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", size));
         client.send(body);
         ASSERT_TRUE(body_of(client.receive()) == body) << size;
         client.send("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -169,7 +177,8 @@ TEST(HttpServer, ClosesAfterHttp10UnlessAsked) {
 TEST(HttpServer, ClosesWhenTheClientAsksAndIgnoresWhatFollows) {
     TestServer server(declare);
     RawClient client = server.connect();
-    client.send(fmt::format("GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n{}", get_hello));
+    client.send(
+        fmt::format("GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n{}", get_hello));
     const std::string all = client.receive_all();
     EXPECT_EQ(field_of(all, "Connection"), "close");
     EXPECT_EQ(all.find("HTTP/1.1", 1), std::string::npos);
@@ -185,23 +194,28 @@ TEST(HttpServer, ClosesAfterTheLastRequestOfAConnection) {
         EXPECT_EQ(field_of(client.receive(), "Connection"), connection);
     }
     EXPECT_TRUE(client.is_closed());
-    EXPECT_EQ(server.counted(R"(loadstone_http_limit_hits_total{limit="requests_per_connection"})"), 1u);
+    EXPECT_EQ(server.counted(R"(loadstone_http_limit_hits_total{limit="requests_per_connection"})"),
+              1u);
 }
 
 TEST(HttpServer, SendsContinueOnlyIfTheBodyIsWanted) {
     TestServer server(declare);
     RawClient client = server.connect();
-    client.send("POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+    client.send(
+        "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
     EXPECT_EQ(client.receive(), "HTTP/1.1 100 Continue\r\n\r\n");
     client.send("abc");
     EXPECT_EQ(body_of(client.receive()), "abc");
     // Here already: nothing to wait for.
-    client.send("POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc");
+    client.send(
+        "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc");
     EXPECT_EQ(status_of_response(client.receive()), 200);
-    client.send("POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1000001\r\n\r\n");
+    client.send(
+        "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: "
+        "1000001\r\n\r\n");
     EXPECT_EQ(status_of_response(client.receive_all()), 413);
-    EXPECT_EQ(status_of_response(server.exchange(
-                  "POST /nothing HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")),
+    EXPECT_EQ(status_of_response(server.exchange("POST /nothing HTTP/1.1\r\nHost: h\r\nExpect: "
+                                                 "100-continue\r\nContent-Length: 3\r\n\r\n")),
               404);
 }
 
@@ -261,15 +275,17 @@ TEST(HttpServer, EndsAConnectionWhoseClientDoesNotRead) {
     RawClient client = server.connect();
     client.shrink_window();
     client.send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
-    EXPECT_TRUE(wait_until(
-        [&] { return server.counted(R"(loadstone_http_limit_hits_total{limit="write_timeout"})") == 1; }));
+    EXPECT_TRUE(wait_until([&] {
+        return server.counted(R"(loadstone_http_limit_hits_total{limit="write_timeout"})") == 1;
+    }));
     EXPECT_TRUE(wait_until([&] { return server.counted("loadstone_http_connections") == 0; }));
     EXPECT_LT(client.receive_all().size(), 8u * 1024 * 1024);
 }
 
 TEST(HttpServer, SendsALargeBodyWhole) {
     TestServer server(declare);
-    EXPECT_EQ(body_of(server.exchange("GET /large HTTP/1.1\r\nHost: h\r\n\r\n")).size(), 8u * 1024 * 1024);
+    EXPECT_EQ(body_of(server.exchange("GET /large HTTP/1.1\r\nHost: h\r\n\r\n")).size(),
+              8u * 1024 * 1024);
 }
 
 TEST(HttpServer, BoundsConnectionsInAllAndPerAddress) {
@@ -297,7 +313,8 @@ TEST(HttpServer, BoundsConnectionsInAllAndPerAddress) {
     EXPECT_EQ(status_of_response(first.receive()), 200);
     RawClient second = other.connect();
     EXPECT_TRUE(second.is_closed());
-    EXPECT_EQ(other.counted(R"(loadstone_http_limit_hits_total{limit="connections_per_address"})"), 1u);
+    EXPECT_EQ(other.counted(R"(loadstone_http_limit_hits_total{limit="connections_per_address"})"),
+              1u);
 }
 
 TEST(HttpServer, DrainsWhatIsUnderWayAndClosesWhatIsIdle) {

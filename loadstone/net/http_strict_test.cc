@@ -1,5 +1,5 @@
-// What is malformed, ambiguous or too large, over raw sockets: the status, that it is a problem with
-// a request id, and that the connection ends where the rest of the input has no meaning.
+// What is malformed, ambiguous or too large, over raw sockets: the status, that it is a problem
+// with a request id, and that the connection ends where the rest of the input has no meaning.
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -62,7 +62,9 @@ struct Case {
     int status;
 };
 
-std::string get(std::string_view target) { return fmt::format("GET {} HTTP/1.1\r\nHost: h\r\n\r\n", target); }
+std::string get(std::string_view target) {
+    return fmt::format("GET {} HTTP/1.1\r\nHost: h\r\n\r\n", target);
+}
 std::string with(std::string_view fields) {
     return fmt::format("GET /a/b HTTP/1.1\r\nHost: h\r\n{}\r\n\r\n", fields);
 }
@@ -156,7 +158,8 @@ const std::vector<Case> header{
     {"TwoCookies", with("Cookie: a=b\r\nCookie: c=d"), 400},
     {"TwoOrigins", with("Origin: http://h\r\nOrigin: http://i"), 400},
     {"OtherExpectation", post("Expect: 200-ok\r\nContent-Length: 3", "abc"), 417},
-    {"TooManyFields", with("A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\nF: 6\r\nG: 7\r\nH: 8\r\nI: 9\r\nJ: 10"), 431},
+    {"TooManyFields",
+     with("A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\nF: 6\r\nG: 7\r\nH: 8\r\nI: 9\r\nJ: 10"), 431},
     {"HeaderTooLong", with("X: " + std::string(2048, 'x')), 431},
     {"HeaderEndless", "GET /a/b HTTP/1.1\r\nHost: h\r\nX: " + std::string(5000, 'x'), 431},
     {"TargetTooLong", get("/" + std::string(512, 'x')), 414},
@@ -230,10 +233,13 @@ const std::vector<Case> accepted{
     {"TargetAtLimit", get("/" + std::string(511, 'x')), 404},
     {"BodyAtLimit", post("Content-Length: 1000", std::string(1000, 'x')), 200},
     {"EmptyBody", post("Content-Length: 0"), 200},
-    {"ChunksAtLimit", chunked("3E7;a=b\r\n" + std::string(999, 'x') + "\r\n01\r\nx\r\n000\r\nX: y\r\n\r\n"), 200},
+    {"ChunksAtLimit",
+     chunked("3E7;a=b\r\n" + std::string(999, 'x') + "\r\n01\r\nx\r\n000\r\nX: y\r\n\r\n"), 200},
     {"CodingInUpperCase", post("Transfer-Encoding: CHUNKED", "0\r\n\r\n"), 200},
-    {"UnwantedBodyOfOtherRoute", "PUT /nothing HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", 404},
-    {"UnwantedChunks", "PUT /nothing HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 404},
+    {"UnwantedBodyOfOtherRoute", "PUT /nothing HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+     404},
+    {"UnwantedChunks",
+     "PUT /nothing HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 404},
     {"BodyOfGet", "GET /a/b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", 200},
     {"EncodedSlashIsNoSegment", get("/a%2Fb"), 404},
     {"EncodedPath", get("/%61/b"), 200},

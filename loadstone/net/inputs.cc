@@ -34,7 +34,8 @@ bool parse_real(std::string_view text, const TypeInfo& type, void* object) noexc
     const char* const end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, value);
     if (error != std::errc{} || stop != end || !std::isfinite(value)) return false;
-    if (type.size == sizeof(float) && std::abs(value) > std::numeric_limits<float>::max()) return false;
+    if (type.size == sizeof(float) && std::abs(value) > std::numeric_limits<float>::max())
+        return false;
     set_real(type, object, value);
     return true;
 }
@@ -69,7 +70,8 @@ bool parse_scalar(std::string_view text, const TypeInfo& type, void* object) {
 }
 
 Error parameter_error(std::string_view name, std::string_view message) {
-    return Error(Errc::invalid_argument, fmt::format("query parameter '{}' {}", name.substr(0, quoted_max), message))
+    return Error(Errc::invalid_argument,
+                 fmt::format("query parameter '{}' {}", name.substr(0, quoted_max), message))
         .with_field(std::string(name.substr(0, quoted_max)));
 }
 
@@ -115,7 +117,8 @@ void set_parameter(const FieldInfo& field, void* record, std::string_view text) 
         type = &type->element();
     }
     if (!parse_scalar(text, *type, object)) {
-        throw HttpError({parameter_error(field.name, fmt::format("must be {}", expectation(*type)))});
+        throw HttpError(
+            {parameter_error(field.name, fmt::format("must be {}", expectation(*type)))});
     }
 }
 
@@ -149,8 +152,8 @@ void read_parameters(std::string_view query, const TypeInfo& type, void* object)
         if (pair.empty()) continue;
         const auto equals = pair.find('=');
         const std::string name = decode_form(pair.substr(0, equals));
-        const std::string value =
-            decode_form(equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1));
+        const std::string value = decode_form(
+            equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1));
         const FieldInfo* field = find_field(type, name);
         if (field == nullptr) throw HttpError({parameter_error(name, "is not known here")});
         const bool is_again = std::find(seen.begin(), seen.end(), field) != seen.end();

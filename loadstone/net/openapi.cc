@@ -23,7 +23,9 @@ namespace json = boost::json;
 
 namespace {
 
-json::string text_of(std::string_view text) { return json::string(json::string_view(text.data(), text.size())); }
+json::string text_of(std::string_view text) {
+    return json::string(json::string_view(text.data(), text.size()));
+}
 
 json::object reference_to(std::string_view section, std::string_view name) {
     return {{"$ref", fmt::format("#/components/{}/{}", section, name)}};
@@ -140,7 +142,8 @@ json::object problem_response(int status) {
             {"content", json::object{{"application/problem+json", std::move(media)}}}};
 }
 
-json::object parameter(std::string_view name, std::string_view where, bool is_required, json::object schema) {
+json::object parameter(std::string_view name, std::string_view where, bool is_required,
+                       json::object schema) {
     return {{"name", text_of(name)},
             {"in", text_of(where)},
             {"required", is_required},
@@ -158,7 +161,8 @@ json::array parameters_of(const Route& route, Schemas& schemas) {
     if (route.types.parameters != nullptr) {
         for (const FieldInfo& field : route.types.parameters->fields) {
             const TypeInfo& type = field.type();
-            json::object schema = schemas.of(type.kind == TypeKind::optional ? type.element() : type);
+            json::object schema =
+                schemas.of(type.kind == TypeKind::optional ? type.element() : type);
             for (const Check::Rule& rule : route.types.parameter_rules) {
                 if (rule.field == field.name) apply_rule(schema, rule);
             }
@@ -168,7 +172,8 @@ json::array parameters_of(const Route& route, Schemas& schemas) {
     if (route.method == Method::post && route.idempotency) {
         json::object schema{{"type", "string"}, {"minLength", 1}, {"maxLength", 257}};
         json::object key = parameter("Idempotency-Key", "header", false, std::move(schema));
-        key["description"] = "The same key with the same request gives the same answer, and does its work once.";
+        key["description"] =
+            "The same key with the same request gives the same answer, and does its work once.";
         parameters.push_back(std::move(key));
     }
     return parameters;
@@ -182,7 +187,8 @@ json::object responses_of(const Route& route, Schemas& schemas) {
         success["content"] = json::object{{"application/json", std::move(media)}};
     }
     // A handler that returns a Response says nothing of its status.
-    const std::string status = route.types.reply == nullptr ? "2XX" : fmt::to_string(route.types.reply_status);
+    const std::string status =
+        route.types.reply == nullptr ? "2XX" : fmt::to_string(route.types.reply_status);
     if (route.types.reply == nullptr) success["description"] = "Success";
     responses[status] = std::move(success);
     std::vector<int> errors{400, 503};
@@ -204,7 +210,8 @@ std::string operation_id(const Route& route) {
     for (const char c : to_string(route.method)) id += static_cast<char>(c | 0x20);
     bool is_word = false;
     for (const char c : route.pattern) {
-        const bool is_kept = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        const bool is_kept =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         if (is_kept && !is_word) id += '_';
         if (is_kept) id += c;
         is_word = is_kept;
@@ -225,8 +232,8 @@ json::object operation_of(const Route& route, Schemas& schemas, std::set<std::st
     if (route.types.body != nullptr) {
         json::object media{{"schema", schemas.of(*route.types.body)}};
         schemas.add_rules(*route.types.body, route.types.rules);
-        operation["requestBody"] =
-            json::object{{"required", true}, {"content", json::object{{"application/json", std::move(media)}}}};
+        operation["requestBody"] = json::object{
+            {"required", true}, {"content", json::object{{"application/json", std::move(media)}}}};
     }
     operation["responses"] = responses_of(route, schemas);
     json::array security;
@@ -239,8 +246,8 @@ json::object operation_of(const Route& route, Schemas& schemas, std::set<std::st
 
 }  // namespace
 
-std::string HttpServer::openapi(const std::vector<std::unique_ptr<Route>>& routes, std::string_view title,
-                                std::string_view version) {
+std::string HttpServer::openapi(const std::vector<std::unique_ptr<Route>>& routes,
+                                std::string_view title, std::string_view version) {
     Schemas schemas;  // knows "Problem" from the start: a type of that name becomes Problem2
     json::object paths;
     std::set<std::string> modules;
@@ -254,12 +261,15 @@ std::string HttpServer::openapi(const std::vector<std::unique_ptr<Route>>& route
         modules.insert(route->module);
     }
     json::array tags;
-    for (const std::string& module : modules) tags.push_back(json::object{{"name", text_of(module)}});
+    for (const std::string& module : modules)
+        tags.push_back(json::object{{"name", text_of(module)}});
     json::object components;
     components["schemas"] = std::move(schemas).take();
     components["schemas"].as_object()["Problem"] = problem_schema();
-    components["securitySchemes"] = json::object{
-        {"session", json::object{{"type", "apiKey"}, {"in", "cookie"}, {"name", text_of(session_cookie_name(false))}}}};
+    components["securitySchemes"] =
+        json::object{{"session", json::object{{"type", "apiKey"},
+                                              {"in", "cookie"},
+                                              {"name", text_of(session_cookie_name(false))}}}};
     json::object document;
     document["openapi"] = "3.1.0";
     document["info"] = json::object{{"title", text_of(title)}, {"version", text_of(version)}};

@@ -39,7 +39,9 @@ struct Listing {
 };
 BOOST_DESCRIBE_STRUCT(Listing, (), (after, limit))
 
-void validate(Check& check, const Listing& in) { check.range("limit", in.limit.value_or(1), 1, 100); }
+void validate(Check& check, const Listing& in) {
+    check.range("limit", in.limit.value_or(1), 1, 100);
+}
 
 namespace {
 
@@ -63,7 +65,8 @@ json::value described() {
 // A value by JSON pointer, as text.
 std::string at(const json::value& document, std::string_view pointer) {
     boost::system::error_code error;
-    const json::value* value = document.find_pointer(json::string_view(pointer.data(), pointer.size()), error);
+    const json::value* value =
+        document.find_pointer(json::string_view(pointer.data(), pointer.size()), error);
     return value == nullptr ? "absent" : json::serialize(*value);
 }
 
@@ -96,16 +99,22 @@ TEST(OpenApi, DescribesOperations) {
 TEST(OpenApi, DescribesTypesWithTheirRules) {
     const json::value document = described();
     const std::string course = "/components/schemas/Course";
-    EXPECT_EQ(at(document, course + "/properties/id"), R"({"type":"integer","format":"int64","minimum":1})");
-    EXPECT_EQ(at(document, course + "/properties/name"), R"({"type":"string","minLength":1,"maxLength":200})");
+    EXPECT_EQ(at(document, course + "/properties/id"),
+              R"({"type":"integer","format":"int64","minimum":1})");
+    EXPECT_EQ(at(document, course + "/properties/name"),
+              R"({"type":"string","minLength":1,"maxLength":200})");
     EXPECT_EQ(at(document, course + "/properties/lessons"),
               R"({"type":"array","items":{"$ref":"#/components/schemas/Lesson"}})");
     EXPECT_EQ(at(document, course + "/properties/first"),
               R"({"anyOf":[{"$ref":"#/components/schemas/Lesson"},{"type":"null"}]})");
-    EXPECT_EQ(at(document, course + "/properties/made"), R"({"type":"string","format":"date-time"})");
-    EXPECT_EQ(at(document, course + "/properties/stars"), R"({"type":"integer","minimum":1,"maximum":5})");
-    EXPECT_EQ(at(document, course + "/required"), R"(["id","name","lessons","made","open","stars"])");
-    EXPECT_EQ(at(document, "/components/schemas/Lesson/properties/minutes/type"), R"(["integer","null"])");
+    EXPECT_EQ(at(document, course + "/properties/made"),
+              R"({"type":"string","format":"date-time"})");
+    EXPECT_EQ(at(document, course + "/properties/stars"),
+              R"({"type":"integer","minimum":1,"maximum":5})");
+    EXPECT_EQ(at(document, course + "/required"),
+              R"(["id","name","lessons","made","open","stars"])");
+    EXPECT_EQ(at(document, "/components/schemas/Lesson/properties/minutes/type"),
+              R"(["integer","null"])");
     EXPECT_EQ(at(document, "/components/securitySchemes/session/in"), R"("cookie")");
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Request: one HTTP request as a handler may see it. Views are into the connection's buffer and live
-// until the handler has returned.
+// Request: one HTTP request as a handler may see it. Views are into the connection's buffer and
+// live until the handler has returned.
 
 #include <cstdint>
 #include <optional>
@@ -16,7 +16,8 @@ std::string_view to_string(Method method) noexcept;
 class Request {
 public:
     virtual Method method() const noexcept = 0;
-    virtual std::string_view path() const noexcept = 0;   // percent-decoded, normalised, begins with '/'
+    virtual std::string_view path()
+        const noexcept = 0;  // percent-decoded, normalised, begins with '/'
     virtual std::string_view query() const noexcept = 0;  // raw, without '?'
     // First value of a field, by case-insensitive name; empty if absent.
     virtual std::string_view header(std::string_view name) const noexcept = 0;

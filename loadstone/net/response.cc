@@ -50,11 +50,11 @@ HttpError::HttpError(std::vector<Error> errors)
     : Error(errors.at(0)), status_(422), errors_(std::move(errors)) {}
 
 Response problem_of(int status, const Error& error, const std::vector<Error>& errors,
-                 std::string_view request_id) {
+                    std::string_view request_id) {
     // The message of a broken expectation is for the log: it may name what callers must not see.
-    const std::string_view detail = status == 500
-                                        ? "the server failed; its log has the reason under request_id"
-                                        : std::string_view(error.message());
+    const std::string_view detail =
+        status == 500 ? "the server failed; its log has the reason under request_id"
+                      : std::string_view(error.message());
     std::string json = problem_json(status, reason_of(status), detail);
     if (!error.field().empty() && errors.size() < 2) append_member(json, "field", error.field());
     if (!errors.empty()) {

@@ -1,6 +1,6 @@
 #pragma once
-// Response and Reply<T>: what a handler returns. Reply<T, Status> carries a described struct, so that
-// the body's schema stands in /openapi.json; Response is anything else.
+// Response and Reply<T>: what a handler returns. Reply<T, Status> carries a described struct, so
+// that the body's schema stands in /openapi.json; Response is anything else.
 
 #include <string>
 #include <string_view>
@@ -31,7 +31,8 @@ struct Reply {
 };
 
 Response no_content();
-Response text_response(std::string text, std::string_view content_type = "text/plain; charset=utf-8");
+Response text_response(std::string text,
+                       std::string_view content_type = "text/plain; charset=utf-8");
 template <class T>
 Response json_response(int status, const T& value) {
     Response response;
@@ -42,7 +43,8 @@ Response json_response(int status, const T& value) {
 }
 // RFC 9457 problem details: type, title, status, detail, and where known field, request_id.
 Response problem(const Error& error, std::string_view request_id);
-Response problem(int status, std::string_view title, std::string_view detail, std::string_view request_id);
+Response problem(int status, std::string_view title, std::string_view detail,
+                 std::string_view request_id);
 
 // The one table from Errc to HTTP status (error_status.cc).
 int status_of(Errc code) noexcept;
@@ -52,4 +54,4 @@ int status_of(Errc code) noexcept;
 namespace loadstone {
 using net::Reply;
 using net::Response;
-}
+}  // namespace loadstone

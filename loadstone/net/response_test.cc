@@ -20,16 +20,19 @@ TEST(Response, ProblemsHaveTheMembersOfRfc9457) {
     const Response response = problem(error, "id-1");
     EXPECT_EQ(response.status, 409);
     EXPECT_EQ(response.content_type, "application/problem+json");
-    EXPECT_EQ(response.body,
-              R"({"type":"about:blank","title":"Conflict","status":409,"detail":"the address is \"taken\"",)"
-              R"("field":"email","errors":[{"field":"email","message":"the address is \"taken\""}],"request_id":"id-1"})");
+    EXPECT_EQ(
+        response.body,
+        R"({"type":"about:blank","title":"Conflict","status":409,"detail":"the address is \"taken\"",)"
+        R"("field":"email","errors":[{"field":"email","message":"the address is \"taken\""}],"request_id":"id-1"})");
     EXPECT_EQ(problem(404, "Not Found", "", "id-2").body,
               R"({"type":"about:blank","title":"Not Found","status":404,"request_id":"id-2"})");
 }
 
 TEST(Response, TellsWhenToComeBackInWholeSeconds) {
     const auto retry_after = [](std::chrono::milliseconds wait) {
-        return problem(Error(Errc::unavailable, "full").with_retry_after(wait), "id").headers.at(0).second;
+        return problem(Error(Errc::unavailable, "full").with_retry_after(wait), "id")
+            .headers.at(0)
+            .second;
     };
     EXPECT_EQ(retry_after(std::chrono::milliseconds(0)), "1");
     EXPECT_EQ(retry_after(std::chrono::milliseconds(1)), "1");
@@ -46,7 +49,8 @@ TEST(Response, IsNotSendableIfItCouldBreakOutOfItsLines) {
     for (const std::string_view value : {"a\r\nb", "a\nb", "a\rb", "a\x01", "a\x7f"}) {
         EXPECT_FALSE(is_sendable("Location", std::string(value)));
     }
-    for (const std::string_view name : {"", "a b", "a:", "a\r\n", "Content-Length", "transfer-encoding", "Connection"}) {
+    for (const std::string_view name :
+         {"", "a b", "a:", "a\r\n", "Content-Length", "transfer-encoding", "Connection"}) {
         EXPECT_FALSE(is_sendable(std::string(name), "x")) << name;
     }
     for (const int status : {0, 100, 199, 600}) {
@@ -95,8 +99,10 @@ TEST(Gzip, GivesBackTheTextWhenItIsExpanded) {
 
 TEST(FieldRules, ReadIdempotencyKeys) {
     EXPECT_EQ(internal::idempotency_key(R"("a\"b\\c")"), "a\"b\\c");
-    EXPECT_EQ(internal::idempotency_key("8e03978e-40d5-43dd-bc93-6894a57f9324"), "8e03978e-40d5-43dd-bc93-6894a57f9324");
-    for (const std::string_view field : {"", "\"", "\"\"", R"("a"b")", R"("a\")", R"("a\b")", "a b", "\t"}) {
+    EXPECT_EQ(internal::idempotency_key("8e03978e-40d5-43dd-bc93-6894a57f9324"),
+              "8e03978e-40d5-43dd-bc93-6894a57f9324");
+    for (const std::string_view field :
+         {"", "\"", "\"\"", R"("a"b")", R"("a\")", R"("a\b")", "a b", "\t"}) {
         EXPECT_FALSE(internal::idempotency_key(field)) << field;
     }
 }

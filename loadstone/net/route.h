@@ -52,18 +52,21 @@ struct Parameters {
     const T* operator->() const noexcept { return &value; }
 };
 
-// The texts of a pattern's {parameters} in order, percent-decoded once (an encoded slash stays "%2F").
+// The texts of a pattern's {parameters} in order, percent-decoded once (an encoded slash stays
+// "%2F").
 class PathParameters {
 public:
     static constexpr std::size_t count_max = 8;
 
     std::size_t size() const noexcept { return size_; }
     std::string_view at(std::size_t index) const noexcept {
-        LOADSTONE_ASSERT(index < size_, "a handler takes as many Path<> as its pattern has parameters");
+        LOADSTONE_ASSERT(index < size_,
+                         "a handler takes as many Path<> as its pattern has parameters");
         return texts_[index];
     }
     void push(std::string_view text) noexcept {
-        LOADSTONE_ASSERT(size_ < count_max, "the router has checked how many parameters a pattern has");
+        LOADSTONE_ASSERT(size_ < count_max,
+                         "the router has checked how many parameters a pattern has");
         texts_[size_++] = text;
     }
     void truncate(std::size_t size) noexcept { size_ = size; }
@@ -108,18 +111,33 @@ struct Route {
 
     std::string summary;
     SessionNeed session = SessionNeed::required;
-    bool idempotency = true;                    // POST: honour Idempotency-Key
+    bool idempotency = true;  // POST: honour Idempotency-Key
     std::size_t body_bytes_max = 64 * 1024;
     std::chrono::milliseconds deadline{10'000};
-    int per_address_limit = 0;                  // requests per `per_address_period`; 0: none
+    int per_address_limit = 0;  // requests per `per_address_period`; 0: none
     std::chrono::seconds per_address_period{60};
 
     // Policy, chained where the route is declared.
-    Route& summary_is(std::string text) { summary = std::move(text); return *this; }
-    Route& open_to_all() { session = SessionNeed::none; return *this; }
-    Route& session_optional() { session = SessionNeed::optional; return *this; }
-    Route& body_max(std::size_t bytes) { body_bytes_max = bytes; return *this; }
-    Route& within(std::chrono::milliseconds time) { deadline = time; return *this; }
+    Route& summary_is(std::string text) {
+        summary = std::move(text);
+        return *this;
+    }
+    Route& open_to_all() {
+        session = SessionNeed::none;
+        return *this;
+    }
+    Route& session_optional() {
+        session = SessionNeed::optional;
+        return *this;
+    }
+    Route& body_max(std::size_t bytes) {
+        body_bytes_max = bytes;
+        return *this;
+    }
+    Route& within(std::chrono::milliseconds time) {
+        deadline = time;
+        return *this;
+    }
     Route& limit_per_address(int requests, std::chrono::seconds period) {
         per_address_limit = requests;
         per_address_period = period;
@@ -221,7 +239,8 @@ struct Returned<Reply<T, Status>> {
 };
 
 template <class Value, class... Inputs>
-Task<Response> call(Task<Value> (*function)(Context&, Inputs...), Context& context, const Matched& matched) {
+Task<Response> call(Task<Value> (*function)(Context&, Inputs...), Context& context,
+                    const Matched& matched) {
     std::size_t next = 0;
     // Braces: evaluated left to right, so path parameters pair in order.
     std::tuple<decltype(Input<std::remove_cvref_t<Inputs>>::get(matched, next))...> inputs{
@@ -279,7 +298,8 @@ private:
             return internal::call(function, context, matched);
         };
         (internal::Input<std::remove_cvref_t<Inputs>>::describe(route->types), ...);
-        if constexpr (internal::Returned<Value>::is_reply) internal::Returned<Value>::describe(route->types);
+        if constexpr (internal::Returned<Value>::is_reply)
+            internal::Returned<Value>::describe(route->types);
         routes_->push_back(std::move(route));
         return *routes_->back();
     }
@@ -296,4 +316,4 @@ using net::Parameters;
 using net::Path;
 using net::Request;
 using net::Routes;
-}
+}  // namespace loadstone

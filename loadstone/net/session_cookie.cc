@@ -6,7 +6,9 @@
 
 namespace loadstone::net {
 
-std::string_view session_cookie_name(bool tls) noexcept { return tls ? "__Host-session" : "session"; }
+std::string_view session_cookie_name(bool tls) noexcept {
+    return tls ? "__Host-session" : "session";
+}
 
 std::pair<std::string, std::string> session_cookie(const Request& request, std::string_view token,
                                                    std::chrono::seconds max_age) {

@@ -1,6 +1,6 @@
 #pragma once
-// The cookie that carries a session's token: HttpOnly, SameSite=Lax, Path=/. Under TLS it is called
-// __Host-session and Secure, so that no other host and no plain connection can set it.
+// The cookie that carries a session's token: HttpOnly, SameSite=Lax, Path=/. Under TLS it is
+// called __Host-session and Secure, so that no other host and no plain connection can set it.
 
 #include <chrono>
 #include <optional>

@@ -42,7 +42,8 @@ struct Freed {
 // A key and a certificate signed with it, in files that are gone with the object.
 struct Certificate {
     Certificate() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "loadstone-tls-XXXXXX").string();
+        std::string pattern =
+            (std::filesystem::temp_directory_path() / "loadstone-tls-XXXXXX").string();
         folder = ::mkdtemp(pattern.data());
         key_file = folder / "key.pem";
         file = folder / "certificate.pem";
@@ -53,7 +54,9 @@ struct Certificate {
         X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
         X509_set_pubkey(certificate.get(), key.get());
         X509_sign(certificate.get(), key.get(), EVP_sha256());
-        write(key_file, [&](std::FILE* out) { PEM_write_PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr); });
+        write(key_file, [&](std::FILE* out) {
+            PEM_write_PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+        });
         write(file, [&](std::FILE* out) { PEM_write_X509(out, certificate.get()); });
     }
     ~Certificate() { std::filesystem::remove_all(folder); }
@@ -84,7 +87,8 @@ public:
         address.sin_family = AF_INET;
         address.sin_port = htons(port);
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        EXPECT_EQ(::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+        EXPECT_EQ(::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address),
+                  0);
         context_.reset(SSL_CTX_new(TLS_client_method()));
         SSL_CTX_set_security_level(context_.get(), 0);
         SSL_CTX_set_max_proto_version(context_.get(), version);
@@ -99,12 +103,15 @@ public:
     TlsClient(const TlsClient&) = delete;
     TlsClient& operator=(const TlsClient&) = delete;
 
-    void send(std::string_view text) { SSL_write(ssl_.get(), text.data(), static_cast<int>(text.size())); }
+    void send(std::string_view text) {
+        SSL_write(ssl_.get(), text.data(), static_cast<int>(text.size()));
+    }
     std::string receive_all() {
         std::string text;
         char bytes[16 * 1024];
         int count = 0;
-        while ((count = SSL_read(ssl_.get(), bytes, sizeof bytes)) > 0) text.append(bytes, static_cast<std::size_t>(count));
+        while ((count = SSL_read(ssl_.get(), bytes, sizeof bytes)) > 0)
+            text.append(bytes, static_cast<std::size_t>(count));
         was_closed_properly = SSL_get_error(ssl_.get(), count) == SSL_ERROR_ZERO_RETURN;
         return text;
     }
@@ -155,7 +162,9 @@ TEST(Tls, ServesRequestsAndClosesProperly) {
         EXPECT_EQ(client.protocol(), "http/1.1");
         const std::string body(300'000, 'b');
         client.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
-        client.send("POST /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 300000\r\n\r\n");
+        client.send(
+            "POST /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: "
+            "300000\r\n\r\n");
         client.send(body);
         const std::string all = client.receive_all();
         EXPECT_TRUE(client.was_closed_properly);
@@ -169,9 +178,11 @@ TEST(Tls, ServesRequestsAndClosesProperly) {
 TEST(Tls, TakesTheSessionOnlyFromTheCookieOfThisHost) {
     const Certificate certificate;
     TestServer server(declare, certificate.options(), 1, resolve);
-    for (const auto& [cookie, answer] : {std::pair("__Host-session=good", "somebody"), {"session=good", "nobody"}}) {
+    for (const auto& [cookie, answer] :
+         {std::pair("__Host-session=good", "somebody"), {"session=good", "nobody"}}) {
         TlsClient client(server.server->port());
-        client.send(std::string("GET /user HTTP/1.1\r\nHost: h\r\nConnection: close\r\nCookie: ") + cookie + "\r\n\r\n");
+        client.send(std::string("GET /user HTTP/1.1\r\nHost: h\r\nConnection: close\r\nCookie: ") +
+                    cookie + "\r\n\r\n");
         EXPECT_EQ(body_of(client.receive_all()), answer) << cookie;
     }
 }
@@ -187,7 +198,8 @@ TEST(Tls, RefusesOldVersionsPlainTextAndSilence) {
     EXPECT_EQ(plain.receive_all().find("HTTP/1.1"), std::string::npos);
     RawClient silent = server.connect();
     EXPECT_TRUE(silent.is_closed());
-    EXPECT_TRUE(wait_until([&] { return server.counted("loadstone_http_handshake_failures_total") == 3; }));
+    EXPECT_TRUE(
+        wait_until([&] { return server.counted("loadstone_http_handshake_failures_total") == 3; }));
 }
 
 TEST(Tls, DrainsIdleConnections) {
@@ -215,7 +227,8 @@ TEST(Tls, NamesTheFileThatItCannotUse) {
         }
         return std::string("no error");
     };
-    EXPECT_THAT(message("/nowhere.pem", certificate.key_file), HasSubstr("certificate in '/nowhere.pem'"));
+    EXPECT_THAT(message("/nowhere.pem", certificate.key_file),
+                HasSubstr("certificate in '/nowhere.pem'"));
     EXPECT_THAT(message(certificate.file, "/nowhere.pem"), HasSubstr("key in '/nowhere.pem'"));
     EXPECT_THAT(message(certificate.file, other.key_file), HasSubstr(other.key_file.string()));
     EXPECT_THAT(message(certificate.file, ""), HasSubstr("both a certificate and a key"));

@@ -1,6 +1,6 @@
 #pragma once
-// Mail: a message and where it goes: SMTP (libcurl: STARTTLS, AUTH) or a Maildir. One engine thread
-// drives all transfers; callers await the outcome.
+// Mail: a message and where it goes: SMTP (libcurl: STARTTLS, AUTH) or a Maildir. One engine
+// thread drives all transfers; callers await the outcome.
 
 #include <chrono>
 #include <cstdint>
@@ -69,9 +69,9 @@ public:
     static std::unique_ptr<Mailer> open(const MailOptions& options, telemetry::Registry& registry);
     virtual ~Mailer() = default;
 
-    // One attempt, after the provider's rate and breaker allow it. When they do not allow it within
-    // the context's deadline, or the breaker is open: throws Error unavailable with retry_after and
-    // nothing was tried. The wait is accounted as external_host.
+    // One attempt, after the provider's rate and breaker allow it. When they do not allow it
+    // within the context's deadline, or the breaker is open: throws Error unavailable with
+    // retry_after and nothing was tried. The wait is accounted as external_host.
     virtual Task<MailResult> send(Context& context, const MailMessage& message) = 0;
     virtual const Mailbox& sender() const noexcept = 0;
     // Ends transfers under way (their outcome may be unknown); joins the engine.

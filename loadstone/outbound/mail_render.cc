@@ -111,8 +111,8 @@ std::string part(std::string_view type, std::string_view text) {
                        type, is_base64 ? "base64" : "quoted-printable", body.content);
 }
 
-// Fixed by the message-id (FNV-1a), so that rendering again gives the same bytes. "=_" stands in no
-// quoted-printable or base64 text, so it is in no part.
+// Fixed by the message-id (FNV-1a), so that rendering again gives the same bytes. "=_" stands in
+// no quoted-printable or base64 text, so it is in no part.
 std::string boundary_of(std::string_view message_id) {
     std::uint64_t hash = 0xcbf29ce484222325U;
     for (const char c : message_id) {

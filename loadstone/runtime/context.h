@@ -1,7 +1,7 @@
 #pragma once
 // Context: what a request or a job carries: its deadline, its cancellation, its span, who it is
-// for, and the doors to the store. First parameter of everything that can suspend. Lives as long as
-// the request or job; used by one thread at a time (the one that runs the current slice).
+// for, and the doors to the store. First parameter of everything that can suspend. Lives as long
+// as the request or job; used by one thread at a time (the one that runs the current slice).
 
 #include <atomic>
 #include <cstdint>
@@ -25,8 +25,8 @@ struct Session {
     std::int64_t user = 0;
 };
 
-// The client's Idempotency-Key, scoped and hashed: a write under it happens once, and its result is
-// kept and given again (store/idempotency.h).
+// The client's Idempotency-Key, scoped and hashed: a write under it happens once, and its result
+// is kept and given again (store/idempotency.h).
 struct IdempotencyKey {
     std::string scope_and_key;        // 32 bytes of hash, hex
     std::string request_fingerprint;  // 32 bytes of hash, hex: method, path, body
@@ -67,8 +67,8 @@ public:
     // ---- the doors to the store; defined in loadstone/store/context_store.{h,cc} ----
     // Reads: snapshot per statement, cannot write.
     store::Reader reader();
-    // Runs `command(Tx&, arguments...)` as one transaction and gives its result when it is durable.
-    // Arguments are copied into the transaction, because the body may run again.
+    // Runs `command(Tx&, arguments...)` as one transaction and gives its result when it is
+    // durable. Arguments are copied into the transaction, because the body may run again.
     template <class Command, class... Arguments>
     auto write(Command command, const Arguments&... arguments);
 

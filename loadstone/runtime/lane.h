@@ -1,7 +1,7 @@
 #pragma once
-// Lane: a few threads with a bounded queue, for work that must not run on a loop: hashing, reports,
-// heavy reads. A wait in the queue ends at the context's deadline; work that has begun is waited
-// for.
+// Lane: a few threads with a bounded queue, for work that must not run on a loop: hashing,
+// reports, heavy reads. A wait in the queue ends at the context's deadline; work that has begun is
+// waited for.
 
 #include <functional>
 #include <memory>

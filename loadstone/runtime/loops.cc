@@ -33,8 +33,8 @@ class LoopContext : public asio::io_context {
 public:
     LoopContext() : asio::io_context(1) {}  // one thread runs it
 
-    // Destroys all handlers, and with them the suspended coroutines. Timers and sockets that others
-    // own stay destructible until the context is destroyed.
+    // Destroys all handlers, and with them the suspended coroutines. Timers and sockets that
+    // others own stay destructible until the context is destroyed.
     void abandon() { shutdown(); }
 };
 

@@ -1,7 +1,8 @@
 #pragma once
 // Task<T>: a coroutine that runs on the executor it was spawned on. It is boost::asio::awaitable,
 // so every Asio operation can be awaited in it (docs/decisions: asio awaitable and attribution).
-// Name before await: no capturing lambda, braced temporary or ternary inside a co_await expression.
+// Name before await: no capturing lambda, braced temporary or ternary inside a co_await
+// expression.
 
 #include <boost/asio/awaitable.hpp>
 

@@ -59,7 +59,8 @@ struct Joiner : internal::Waiter {
     bool woken = false;
 };
 
-// Stands for one running task. Given up when the task has ended, or with the loop that abandons it.
+// Stands for one running task. Given up when the task has ended, or with the loop that abandons
+// it.
 class Ticket {
 public:
     Ticket(std::shared_ptr<TaskScope::Impl> scope, std::shared_ptr<const void> keep)

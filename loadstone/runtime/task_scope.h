@@ -1,7 +1,7 @@
 #pragma once
-// TaskScope: owns spawned tasks; whoever spawns joins. A task that ends with an exception is logged
-// with `name` and counted; it does not end its siblings. Spawned tasks take values or references
-// that outlive join().
+// TaskScope: owns spawned tasks; whoever spawns joins. A task that ends with an exception is
+// logged with `name` and counted; it does not end its siblings. Spawned tasks take values or
+// references that outlive join().
 
 #include <cstddef>
 #include <memory>

@@ -28,8 +28,9 @@ sockaddr_un address_of(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) {
-        throw Error(Errc::unavailable, fmt::format("the path of the admin socket has {} bytes, {} are the most: {}", path.size(),
-                                                   sizeof address.sun_path - 1, path));
+        throw Error(Errc::unavailable,
+                    fmt::format("the path of the admin socket has {} bytes, {} are the most: {}",
+                                path.size(), sizeof address.sun_path - 1, path));
     }
     std::memcpy(address.sun_path, path.data(), path.size());
     return address;
@@ -54,13 +55,15 @@ bool ready(int fd, short events) {
     return poll(&entry, 1, client_timeout_ms) == 1;
 }
 
-// A client that says nothing, or a letter at a time, holds the socket's thread for client_timeout_ms.
+// A client that says nothing, or a letter at a time, holds the socket's thread for
+// client_timeout_ms.
 std::string read_line(int fd) {
     std::string line;
     char c = 0;
-    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(client_timeout_ms);
-    while (line.size() < line_bytes_max && std::chrono::steady_clock::now() < end && ready(fd, POLLIN) &&
-           read(fd, &c, 1) == 1 && c != '\n') {
+    const auto end =
+        std::chrono::steady_clock::now() + std::chrono::milliseconds(client_timeout_ms);
+    while (line.size() < line_bytes_max && std::chrono::steady_clock::now() < end &&
+           ready(fd, POLLIN) && read(fd, &c, 1) == 1 && c != '\n') {
         line += c;
     }
     return line;
@@ -77,18 +80,24 @@ void write_all(int fd, std::string_view text) {
 }  // namespace
 
 struct AdminSocket::Impl {
-    Impl(std::string folder, std::function<std::string(std::string_view)> answer_with, std::function<void()> tick_with,
-         std::chrono::milliseconds every)
-        : path(fmt::format("{}/{}.sock", folder, getpid())), answer(std::move(answer_with)), tick(std::move(tick_with)),
-          tick_every(every), listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
+    Impl(std::string folder, std::function<std::string(std::string_view)> answer_with,
+         std::function<void()> tick_with, std::chrono::milliseconds every)
+        : path(fmt::format("{}/{}.sock", folder, getpid())),
+          answer(std::move(answer_with)),
+          tick(std::move(tick_with)),
+          tick_every(every),
+          listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
           stop_event(eventfd(0, EFD_CLOEXEC)) {
         const sockaddr_un address = address_of(path);
         mkdir(folder.c_str(), 0700);  // what fails here fails at bind
         chmod(folder.c_str(), 0700);
         unlink(path.c_str());
-        if (listener.get() < 0 || bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        if (listener.get() < 0 ||
+            bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
+                0 ||
             chmod(path.c_str(), 0600) != 0 || listen(listener.get(), 8) != 0) {
-            throw Error(Errc::unavailable, fmt::format("the admin socket {} cannot be made: {}", path, std::strerror(errno)));
+            throw Error(Errc::unavailable, fmt::format("the admin socket {} cannot be made: {}",
+                                                       path, std::strerror(errno)));
         }
         thread = std::thread([this] { serve(); });
     }
@@ -102,9 +111,11 @@ struct AdminSocket::Impl {
     void serve() {
         auto next_tick = std::chrono::steady_clock::now() + tick_every;
         for (;;) {
-            const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next_tick - std::chrono::steady_clock::now());
+            const auto wait = std::chrono::ceil<std::chrono::milliseconds>(
+                next_tick - std::chrono::steady_clock::now());
             pollfd entries[2] = {{listener.get(), POLLIN, 0}, {stop_event.get(), POLLIN, 0}};
-            const int count = poll(entries, 2, static_cast<int>(std::max<std::int64_t>(0, wait.count())));
+            const int count =
+                poll(entries, 2, static_cast<int>(std::max<std::int64_t>(0, wait.count())));
             if (count > 0 && entries[1].revents != 0) return;
             if (count > 0 && entries[0].revents != 0) serve_one();
             if (std::chrono::steady_clock::now() >= next_tick) {
@@ -134,9 +145,10 @@ struct AdminSocket::Impl {
     std::thread thread;
 };
 
-AdminSocket::AdminSocket(std::string folder, std::function<std::string(std::string_view)> answer, std::function<void()> tick,
-                         std::chrono::milliseconds tick_every)
-    : impl_(std::make_unique<Impl>(std::move(folder), std::move(answer), std::move(tick), tick_every)) {}
+AdminSocket::AdminSocket(std::string folder, std::function<std::string(std::string_view)> answer,
+                         std::function<void()> tick, std::chrono::milliseconds tick_every)
+    : impl_(std::make_unique<Impl>(std::move(folder), std::move(answer), std::move(tick),
+                                   tick_every)) {}
 AdminSocket::~AdminSocket() = default;
 
 std::vector<AdminAnswer> ask_servers(const std::string& folder, const std::string& line) {
@@ -147,8 +159,10 @@ std::vector<AdminAnswer> ask_servers(const std::string& folder, const std::strin
         if (entry.path().extension() != ".sock") continue;
         const Descriptor server(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         const sockaddr_un address = address_of(path);
-        if (connect(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-            if (errno == ECONNREFUSED) unlink(path.c_str());  // left behind by a process that was killed
+        if (connect(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
+            0) {
+            if (errno == ECONNREFUSED)
+                unlink(path.c_str());  // left behind by a process that was killed
             continue;
         }
         write_all(server.get(), line + "\n");
@@ -160,7 +174,9 @@ std::vector<AdminAnswer> ask_servers(const std::string& folder, const std::strin
             if (count <= 0) break;
             answer.text.append(buffer, static_cast<std::size_t>(count));
         }
-        if (answer.text.empty()) answer.text = fmt::format("no answer from process {} within {} ms\n", answer.process, client_timeout_ms);
+        if (answer.text.empty())
+            answer.text = fmt::format("no answer from process {} within {} ms\n", answer.process,
+                                      client_timeout_ms);
         answers.push_back(std::move(answer));
     }
     return answers;

@@ -16,13 +16,16 @@ namespace loadstone::server::internal {
 namespace {
 
 struct AdminSocketTest : testing::Test {
-    std::filesystem::path folder = std::filesystem::temp_directory_path() / ("admin_socket_test_" + std::to_string(getpid()));
+    std::filesystem::path folder =
+        std::filesystem::temp_directory_path() / ("admin_socket_test_" + std::to_string(getpid()));
     std::string run = (folder / "run").string();
 
     void SetUp() override { std::filesystem::create_directories(folder); }
     void TearDown() override { std::filesystem::remove_all(folder); }
 
-    static std::string echo(std::string_view line) { return "answer to " + std::string(line) + "\n"; }
+    static std::string echo(std::string_view line) {
+        return "answer to " + std::string(line) + "\n";
+    }
     AdminSocket open(std::string (*answer)(std::string_view) = echo) const {
         return AdminSocket(run, answer, [] {}, std::chrono::hours(1));
     }
@@ -30,7 +33,7 @@ struct AdminSocketTest : testing::Test {
 };
 
 int mode_of(const std::string& path) {
-    struct stat found {};
+    struct stat found{};
     EXPECT_EQ(stat(path.c_str(), &found), 0) << path;
     return static_cast<int>(found.st_mode & 0777U);
 }
@@ -62,7 +65,9 @@ TEST_F(AdminSocketTest, IsOfItsUserAlone) {
 }
 
 TEST_F(AdminSocketTest, LeavesNothingBehind) {
-    { const AdminSocket socket = open(); }
+    {
+        const AdminSocket socket = open();
+    }
     EXPECT_FALSE(std::filesystem::exists(path()));
     EXPECT_TRUE(ask_servers(run, "why").empty());
 }
@@ -84,7 +89,8 @@ TEST_F(AdminSocketTest, AskingRemovesSocketsThatNobodyAnswers) {
 }
 
 TEST_F(AdminSocketTest, AnAnswerThatFailsIsToldAsAnError) {
-    const AdminSocket socket = open([](std::string_view) -> std::string { throw std::runtime_error("no figures"); });
+    const AdminSocket socket =
+        open([](std::string_view) -> std::string { throw std::runtime_error("no figures"); });
     EXPECT_EQ(ask_servers(run, "why").at(0).text, "error: no figures\n");
 }
 
@@ -95,7 +101,8 @@ TEST_F(AdminSocketTest, AFolderThatCannotBeMadeIsAnError) {
         ADD_FAILURE() << "no error";
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), Errc::unavailable);
-        EXPECT_NE(std::string(error.message()).find("Not a directory"), std::string::npos) << error.message();
+        EXPECT_NE(std::string(error.message()).find("Not a directory"), std::string::npos)
+            << error.message();
     }
 }
 

@@ -22,11 +22,16 @@ namespace {
 // What the command line said of settings, applied after the file and the environment.
 using Given = std::vector<std::pair<const Setting*, std::string>>;
 
-void add_settings(CLI::App& command, const std::vector<Setting>& settings, Given& given, std::string& file) {
-    command.add_option("--config", file, "a TOML file with settings; default: NAME.toml here, if there is one")->type_name("FILE");
+void add_settings(CLI::App& command, const std::vector<Setting>& settings, Given& given,
+                  std::string& file) {
+    command
+        .add_option("--config", file,
+                    "a TOML file with settings; default: NAME.toml here, if there is one")
+        ->type_name("FILE");
     for (const Setting& setting : settings) {
         auto* option = command.add_option_function<std::string>(
-            flag_name(setting), [&given, &setting](const std::string& value) { given.emplace_back(&setting, value); },
+            flag_name(setting),
+            [&given, &setting](const std::string& value) { given.emplace_back(&setting, value); },
             setting.help);
         option->type_name(setting.hint);
         const std::string now = setting.get();
@@ -35,8 +40,8 @@ void add_settings(CLI::App& command, const std::vector<Setting>& settings, Given
     }
 }
 
-void load(Config& config, const std::vector<Setting>& settings, const Given& given, std::string file,
-          const std::string& program) {
+void load(Config& config, const std::vector<Setting>& settings, const Given& given,
+          std::string file, const std::string& program) {
     if (file.empty()) {
         std::string variable = program + "_CONFIG";
         for (char& c : variable) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
@@ -53,12 +58,14 @@ void load(Config& config, const std::vector<Setting>& settings, const Given& giv
         }
     }
     complete(config);
-    const bool json = config.log_format == "json" || (config.log_format == "auto" && isatty(STDERR_FILENO) == 0);
+    const bool json =
+        config.log_format == "json" || (config.log_format == "auto" && isatty(STDERR_FILENO) == 0);
     log::configure(config.log_level, json ? log::Format::json : log::Format::text);
 }
 
 std::string replace_all(std::string text, std::string_view what, std::string_view with) {
-    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
+    for (auto at = text.find(what); at != std::string::npos;
+         at = text.find(what, at + with.size())) {
         text.replace(at, what.size(), with);
     }
     return text;
@@ -75,16 +82,18 @@ sigset_t block_stop_signals() {
     return signals;
 }
 
-void serve(const Config& config, const std::vector<Module>& modules, const std::string& title, const std::string& version,
-           const std::string& greeting, const std::string& called_as) {
+void serve(const Config& config, const std::vector<Module>& modules, const std::string& title,
+           const std::string& version, const std::string& greeting, const std::string& called_as) {
     const sigset_t signals = block_stop_signals();
     Server server(config, modules, title, version);
     server.start();
     if (server.port() != 0) {
         const bool any = config.http.address == "0.0.0.0" || config.http.address == "::";
-        const std::string url = fmt::format("{}://{}:{}", config.http.tls_certificate.empty() ? "http" : "https",
-                                            any ? "127.0.0.1" : config.http.address, server.port());
-        const std::string text = replace_all(replace_all(greeting, "{url}", url), "{program}", called_as);
+        const std::string url =
+            fmt::format("{}://{}:{}", config.http.tls_certificate.empty() ? "http" : "https",
+                        any ? "127.0.0.1" : config.http.address, server.port());
+        const std::string text =
+            replace_all(replace_all(greeting, "{url}", url), "{program}", called_as);
         std::fwrite(text.data(), 1, text.size(), stdout);
         std::fflush(stdout);
     }
@@ -126,7 +135,8 @@ int Application::run(int argc, char** argv) {
     CLI::App app(title_, program_);
     app.set_version_flag("--version", version_);
     app.require_subcommand(1);
-    const auto command = [&](CLI::App& parent, const std::string& name, const std::string& help, std::function<void()> run) {
+    const auto command = [&](CLI::App& parent, const std::string& name, const std::string& help,
+                             std::function<void()> run) {
         CLI::App* sub = parent.add_subcommand(name, help);
         add_settings(*sub, settings, given, file);
         sub->callback([&chosen, run = std::move(run)] { chosen = run; });
@@ -136,8 +146,9 @@ int Application::run(int argc, char** argv) {
     command(app, "serve", "Serve requests and run jobs until SIGTERM",
             [&] { serve(config, modules, title_, version_, greeting_, argv[0]); });
     bool plan = false;
-    command(app, "migrate", "Bring the schema up to date", [&] { internal::migrate_command(config, modules, plan); })
-        ->add_flag("--plan", plan, "show what would be done, and do nothing");
+    command(app, "migrate", "Bring the schema up to date", [&] {
+        internal::migrate_command(config, modules, plan);
+    })->add_flag("--plan", plan, "show what would be done, and do nothing");
 
     CLI::App* jobs = app.add_subcommand("jobs", "Look at jobs, and try them again");
     jobs->require_subcommand(1);
@@ -145,12 +156,16 @@ int Application::run(int argc, char** argv) {
     std::int64_t job = 0;
     auto* list = command(*jobs, "list", "Waiting, running and dead jobs, newest first",
                          [&] { internal::list_jobs_command(config, modules, query); });
-    list->add_option("--state", query.state, "waiting, running or dead")->check(CLI::IsMember({"waiting", "running", "dead"}));
+    list->add_option("--state", query.state, "waiting, running or dead")
+        ->check(CLI::IsMember({"waiting", "running", "dead"}));
     list->add_option("--kind", query.kind, "only this kind");
     list->add_option("--before", query.before, "only ids below: the next page");
-    list->add_option("--limit", query.limit, "how many")->check(CLI::Range(1, 1'000))->capture_default_str();
+    list->add_option("--limit", query.limit, "how many")
+        ->check(CLI::Range(1, 1'000))
+        ->capture_default_str();
     list->add_flag("--json", query.json, "as JSON");
-    auto* show = command(*jobs, "show", "One job", [&] { internal::show_job_command(config, modules, job, query.json); });
+    auto* show = command(*jobs, "show", "One job",
+                         [&] { internal::show_job_command(config, modules, job, query.json); });
     show->add_option("id", job, "its id")->required();
     show->add_flag("--json", query.json, "as JSON");
     command(*jobs, "retry", "Make a waiting job due now, or put a dead one back",
@@ -159,25 +174,29 @@ int Application::run(int argc, char** argv) {
         ->required();
 
     int mails = 20;
-    command(app, "mail", "Mail in the Maildir, newest last", [&] { internal::mail_command(config, mails); })
+    command(app, "mail", "Mail in the Maildir, newest last",
+            [&] { internal::mail_command(config, mails); })
         ->add_option("--limit", mails, "how many")
         ->check(CLI::Range(1, 10'000))
         ->capture_default_str();
     bool since_start = false;
-    command(app, "why", "What takes the time: each route and job of the running server, heaviest first",
+    command(app, "why",
+            "What takes the time: each route and job of the running server, heaviest first",
             [&] { internal::why_command(config, since_start); })
         ->add_flag("--since-start", since_start, "not just the last minute");
     command(app, "settings", "Every setting, its value and what it means",
             [&] { internal::settings_command(settings, program_); });
     command(app, "openapi", "The API as OpenAPI 3.1", [&] {
-        const std::string text = net::HttpServer::openapi(routes_of(modules), title_, version_) + "\n";
+        const std::string text =
+            net::HttpServer::openapi(routes_of(modules), title_, version_) + "\n";
         std::fwrite(text.data(), 1, text.size(), stdout);
     });
     std::vector<std::string> arguments;
     for (const Module& module : modules_) {
         for (const module::OperatorCommand& own : module.commands) {
-            command(app, own.name, own.help, [&] { internal::operator_command(config, modules, own, arguments); })
-                ->add_option("arguments", arguments, "of the command");
+            command(app, own.name, own.help, [&] {
+                internal::operator_command(config, modules, own, arguments);
+            })->add_option("arguments", arguments, "of the command");
         }
     }
 
@@ -186,7 +205,9 @@ int Application::run(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         const auto unknown = app.remaining(true);
         if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !unknown.empty()) {
-            fmt::print(stderr, "{}: there is no command \"{}\"\nRun with --help for more information.\n", program_, unknown.front());
+            fmt::print(stderr,
+                       "{}: there is no command \"{}\"\nRun with --help for more information.\n",
+                       program_, unknown.front());
             return 2;
         }
         const int status = app.exit(error);

@@ -7,8 +7,8 @@
 //         return application.run(argc, argv);
 //     }
 //
-// Commands: serve, migrate, jobs list|show|retry, mail, why, settings, openapi, and what the modules
-// declare (Module::commands).
+// Commands: serve, migrate, jobs list|show|retry, mail, why, settings, openapi, and what the
+// modules declare (Module::commands).
 
 #include <string>
 #include <vector>
@@ -19,7 +19,8 @@ namespace loadstone::server {
 
 class Application {
 public:
-    // `program` is also the prefix of environment variables and the name of the configuration file.
+    // `program` is also the prefix of environment variables and the name of the configuration
+    // file.
     Application(std::string program, std::string title, std::string version = "0.1.0");
 
     Application& add(Module module);

@@ -30,13 +30,19 @@ const Config& with_schema(const Config& config, const std::vector<Module>& modul
     for (const auto& module : all) steps += module.steps.size();
     const std::string url = without_password(config.database.url);
     if (missing.size() == steps) {
-        throw Error(Errc::unavailable, fmt::format("the database {} has not been set up: no server has run on it, or --data or "
-                                                   "--database names another one",
-                                                   url));
+        throw Error(
+            Errc::unavailable,
+            fmt::format(
+                "the database {} has not been set up: no server has run on it, or --data or "
+                "--database names another one",
+                url));
     }
-    throw Error(Errc::unavailable, fmt::format("the schema of {} lacks {} of this program's {} steps: run the migrate command, or "
-                                               "start a server on it",
-                                               url, missing.size(), steps));
+    throw Error(
+        Errc::unavailable,
+        fmt::format(
+            "the schema of {} lacks {} of this program's {} steps: run the migrate command, or "
+            "start a server on it",
+            url, missing.size(), steps));
 }
 
 // A database with one loop, as long as a command runs. It does not migrate: a command must not
@@ -45,7 +51,8 @@ class Session {
 public:
     explicit Session(const Config& config)
         : loops_({.threads = 1, .blocked_after = std::chrono::milliseconds(60'000)}, registry_),
-          database_(store::open_database(config.database, registry_)), queue_({}, *database_, registry_) {
+          database_(store::open_database(config.database, registry_)),
+          queue_({}, *database_, registry_) {
         services_.add<telemetry::Registry>(registry_);
         services_.add<store::Database>(*database_);
         services_.add<jobs::Queue>(queue_);
@@ -79,28 +86,34 @@ std::string age_text(Timestamp since) {
 }
 
 Task<std::vector<jobs::JobRow>> list_in(Context& context, JobsQuery query) {
-    co_return co_await jobs::list_jobs(context.reader(), query.state, query.kind, query.before, query.limit);
+    co_return co_await jobs::list_jobs(context.reader(), query.state, query.kind, query.before,
+                                       query.limit);
 }
 
 Task<std::optional<jobs::JobRow>> show_in(Context& context, std::int64_t id) {
     co_return co_await jobs::job_by_id(context.reader(), id);
 }
 
-Task<bool> retry_in(Context& context, std::int64_t id) { co_return co_await context.write(jobs::retry_job, id); }
+Task<bool> retry_in(Context& context, std::int64_t id) {
+    co_return co_await context.write(jobs::retry_job, id);
+}
 
 }  // namespace
 
 void migrate_command(const Config& config, const std::vector<Module>& modules, bool plan_only) {
     const auto all = migrations_of(modules);
-    const auto steps = plan_only ? store::plan_migrations(config.database, all) : store::migrate(config.database, all);
+    const auto steps = plan_only ? store::plan_migrations(config.database, all)
+                                 : store::migrate(config.database, all);
     for (const auto& step : steps) {
-        print(fmt::format("{} {} {:04} {}\n", plan_only ? "would apply" : "applied", step.module, step.number, step.title));
+        print(fmt::format("{} {} {:04} {}\n", plan_only ? "would apply" : "applied", step.module,
+                          step.number, step.title));
         if (plan_only) print(step.sql + "\n");
     }
     if (steps.empty()) print("the schema is up to date\n");
 }
 
-void list_jobs_command(const Config& config, const std::vector<Module>& modules, const JobsQuery& query) {
+void list_jobs_command(const Config& config, const std::vector<Module>& modules,
+                       const JobsQuery& query) {
     Session session(with_schema(config, modules));
     const auto rows = run_blocking(session.loops(), list_in(session.context(), query));
     if (query.json) {
@@ -111,33 +124,43 @@ void list_jobs_command(const Config& config, const std::vector<Module>& modules,
         print("no jobs\n");
         return;
     }
-    print(fmt::format("{:>10}  {:<36} {:<8} {:>7} {:>7}  {:<10} {:<10} {}\n", "ID", "KIND", "STATE", "ATTEMPT", "CRASHES",
-                      "ENQUEUED", "RUN AT", "LAST ERROR"));
+    print(fmt::format("{:>10}  {:<36} {:<8} {:>7} {:>7}  {:<10} {:<10} {}\n", "ID", "KIND", "STATE",
+                      "ATTEMPT", "CRASHES", "ENQUEUED", "RUN AT", "LAST ERROR"));
     for (const auto& row : rows) {
-        print(fmt::format("{:>10}  {:<36} {:<8} {:>7} {:>7}  {:<10} {:<10} {}\n", row.id, row.kind, row.state, row.attempt,
-                          row.crashes, age_text(row.enqueued_at), age_text(row.run_at), row.last_error.substr(0, 80)));
+        print(fmt::format("{:>10}  {:<36} {:<8} {:>7} {:>7}  {:<10} {:<10} {}\n", row.id, row.kind,
+                          row.state, row.attempt, row.crashes, age_text(row.enqueued_at),
+                          age_text(row.run_at), row.last_error.substr(0, 80)));
     }
 }
 
-void show_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id, bool json) {
+void show_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id,
+                      bool json) {
     Session session(with_schema(config, modules));
     const auto row = run_blocking(session.loops(), show_in(session.context(), id));
-    if (!row) throw Error(Errc::not_found, fmt::format("there is no job {}: it was never enqueued, or it is done", id));
+    if (!row)
+        throw Error(Errc::not_found,
+                    fmt::format("there is no job {}: it was never enqueued, or it is done", id));
     if (json) {
         print(to_json(*row) + "\n");
         return;
     }
-    print(fmt::format("id               {}\nkind             {}\nstate            {}\nattempt          {}\ncrashes          {}\n"
-                      "enqueued at      {}\n{} {}\nidempotency key  {}\ncause            {}\narguments        {}\nlast error       {}\n",
-                      row->id, row->kind, row->state, row->attempt, row->crashes, to_rfc3339(row->enqueued_at),
-                      row->state == "dead" ? "buried at       " : "run at          ", to_rfc3339(row->run_at),
-                      row->idempotency_key, row->cause, row->arguments, row->last_error.empty() ? "-" : row->last_error));
+    print(fmt::format(
+        "id               {}\nkind             {}\nstate            {}\nattempt          "
+        "{}\ncrashes          {}\n"
+        "enqueued at      {}\n{} {}\nidempotency key  {}\ncause            {}\narguments        "
+        "{}\nlast error       {}\n",
+        row->id, row->kind, row->state, row->attempt, row->crashes, to_rfc3339(row->enqueued_at),
+        row->state == "dead" ? "buried at       " : "run at          ", to_rfc3339(row->run_at),
+        row->idempotency_key, row->cause, row->arguments,
+        row->last_error.empty() ? "-" : row->last_error));
 }
 
 void retry_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id) {
     Session session(with_schema(config, modules));
     if (!run_blocking(session.loops(), retry_in(session.context(), id))) {
-        throw Error(Errc::not_found, fmt::format("job {} cannot be retried: there is none, it is done, or it runs now", id));
+        throw Error(
+            Errc::not_found,
+            fmt::format("job {} cannot be retried: there is none, it is done, or it runs now", id));
     }
     print(fmt::format("job {} is due now\n", id));
 }
@@ -145,28 +168,39 @@ void retry_job_command(const Config& config, const std::vector<Module>& modules,
 void mail_command(const Config& config, int limit) {
     constexpr std::string_view scheme = "maildir:";
     if (!config.mail.url.starts_with(scheme)) {
-        throw Error(Errc::invalid_argument, "mail goes to an SMTP server, not to a Maildir; see the deliveries command");
+        throw Error(Errc::invalid_argument,
+                    "mail goes to an SMTP server, not to a Maildir; see the deliveries command");
     }
-    const std::filesystem::path folder = std::filesystem::path(config.mail.url.substr(scheme.size())) / "new";
+    const std::filesystem::path folder =
+        std::filesystem::path(config.mail.url.substr(scheme.size())) / "new";
     std::vector<std::filesystem::directory_entry> mails;
     std::error_code none;
-    for (const auto& entry : std::filesystem::directory_iterator(folder, none)) mails.push_back(entry);
-    std::sort(mails.begin(), mails.end(), [](const auto& a, const auto& b) { return a.last_write_time() < b.last_write_time(); });
+    for (const auto& entry : std::filesystem::directory_iterator(folder, none))
+        mails.push_back(entry);
+    std::sort(mails.begin(), mails.end(), [](const auto& a, const auto& b) {
+        return a.last_write_time() < b.last_write_time();
+    });
     if (mails.empty()) print(fmt::format("no mail in {}\n", folder.string()));
-    const std::size_t skip = mails.size() > static_cast<std::size_t>(limit) ? mails.size() - static_cast<std::size_t>(limit) : 0;
+    const std::size_t skip = mails.size() > static_cast<std::size_t>(limit)
+                                 ? mails.size() - static_cast<std::size_t>(limit)
+                                 : 0;
     for (std::size_t i = skip; i < mails.size(); ++i) {
         std::ifstream file(mails[i].path(), std::ios::binary);
         std::ostringstream text;
         text << file.rdbuf();
         print(fmt::format("--- {}\n{}\n", mails[i].path().string(), text.str()));
     }
-    if (!mails.empty()) print(fmt::format("{} of {} mails in {}\n", mails.size() - skip, mails.size(), folder.string()));
+    if (!mails.empty())
+        print(fmt::format("{} of {} mails in {}\n", mails.size() - skip, mails.size(),
+                          folder.string()));
 }
 
 void why_command(const Config& config, bool since_start) {
     const std::string folder = (std::filesystem::path(config.data) / "run").string();
     const auto answers = ask_servers(folder, since_start ? "why since-start" : "why");
-    if (answers.empty()) throw Error(Errc::unavailable, fmt::format("no server runs on the data folder {}", config.data));
+    if (answers.empty())
+        throw Error(Errc::unavailable,
+                    fmt::format("no server runs on the data folder {}", config.data));
     for (const auto& answer : answers) {
         if (answers.size() > 1) print(fmt::format("process {}\n", answer.process));
         print(answer.text);
@@ -175,8 +209,9 @@ void why_command(const Config& config, bool since_start) {
 
 void settings_command(const std::vector<Setting>& settings, const std::string& program) {
     for (const Setting& setting : settings) {
-        print(fmt::format("{} = {}\n    {}\n    {} {}   {}\n", setting.key, setting.get(), setting.help, flag_name(setting),
-                          setting.hint, variable_name(setting, program)));
+        print(fmt::format("{} = {}\n    {}\n    {} {}   {}\n", setting.key, setting.get(),
+                          setting.help, flag_name(setting), setting.hint,
+                          variable_name(setting, program)));
     }
 }
 

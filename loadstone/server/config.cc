@@ -30,7 +30,8 @@ template <class T>
 T number(std::string_view value, T min, T max) {
     T parsed{};
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
-    if (error != std::errc() || end != value.data() + value.size() || parsed < min || parsed > max) {
+    if (error != std::errc() || end != value.data() + value.size() || parsed < min ||
+        parsed > max) {
         refuse(fmt::format("a number from {} to {}", min, max), value);
     }
     return parsed;
@@ -64,9 +65,13 @@ std::string chosen(T value, std::initializer_list<std::pair<std::string_view, T>
 constexpr std::initializer_list<std::pair<std::string_view, Role>> roles{
     {"all", Role::all}, {"web", Role::web}, {"work", Role::work}};
 constexpr std::initializer_list<std::pair<std::string_view, MetricsAccess>> metrics_choices{
-    {"local", MetricsAccess::local}, {"public", MetricsAccess::everyone}, {"off", MetricsAccess::off}};
+    {"local", MetricsAccess::local},
+    {"public", MetricsAccess::everyone},
+    {"off", MetricsAccess::off}};
 constexpr std::initializer_list<std::pair<std::string_view, log::Level>> levels{
-    {"debug", log::Level::debug}, {"info", log::Level::info}, {"warning", log::Level::warning},
+    {"debug", log::Level::debug},
+    {"info", log::Level::info},
+    {"warning", log::Level::warning},
     {"error", log::Level::error}};
 
 // HOST:PORT or [IPv6]:PORT.
@@ -74,17 +79,21 @@ void set_listen(net::HttpOptions& http, std::string_view value) {
     const auto colon = value.rfind(':');
     if (colon == std::string_view::npos || colon == 0) refuse("HOST:PORT", value);
     std::string_view host = value.substr(0, colon);
-    if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-    else if (host.find(':') != std::string_view::npos) refuse("HOST:PORT, an IPv6 address in brackets", value);
+    if (host.front() == '[' && host.back() == ']')
+        host = host.substr(1, host.size() - 2);
+    else if (host.find(':') != std::string_view::npos)
+        refuse("HOST:PORT, an IPv6 address in brackets", value);
     const std::string_view port = value.substr(colon + 1);
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), http.port);
-    if (error != std::errc() || end != port.data() + port.size()) refuse("HOST:PORT with a port from 0 to 65535", value);
+    if (error != std::errc() || end != port.data() + port.size())
+        refuse("HOST:PORT with a port from 0 to 65535", value);
     http.address = host;
 }
 
 std::string listen_text(const net::HttpOptions& http) {
     const bool v6 = http.address.find(':') != std::string::npos;
-    return v6 ? fmt::format("[{}]:{}", http.address, http.port) : fmt::format("{}:{}", http.address, http.port);
+    return v6 ? fmt::format("[{}]:{}", http.address, http.port)
+              : fmt::format("{}:{}", http.address, http.port);
 }
 
 // Builds the list; one line a setting below.
@@ -93,36 +102,48 @@ public:
     std::vector<Setting> list;
 
     Setting& text(std::string key, std::string hint, std::string help, std::string& at) {
-        return add(std::move(key), std::move(hint), std::move(help), [&at](std::string_view v) { at = v; },
-                   [&at] { return at; });
+        return add(
+            std::move(key), std::move(hint), std::move(help), [&at](std::string_view v) { at = v; },
+            [&at] { return at; });
     }
     template <class T>
     Setting& count(std::string key, std::string help, T& at, T min, T max) {
-        return add(std::move(key), "N", std::move(help), [&at, min, max](std::string_view v) { at = number<T>(v, min, max); },
-                   [&at] { return fmt::format("{}", at); });
+        return add(
+            std::move(key), "N", std::move(help),
+            [&at, min, max](std::string_view v) { at = number<T>(v, min, max); },
+            [&at] { return fmt::format("{}", at); });
     }
     Setting& millis(std::string key, std::string help, milliseconds& at) {
-        return add(std::move(key), "MS", std::move(help),
-                   [&at](std::string_view v) { at = milliseconds(number<std::int64_t>(v, 1, 86'400'000)); },
-                   [&at] { return fmt::format("{}", at.count()); });
+        return add(
+            std::move(key), "MS", std::move(help),
+            [&at](std::string_view v) {
+                at = milliseconds(number<std::int64_t>(v, 1, 86'400'000));
+            },
+            [&at] { return fmt::format("{}", at.count()); });
     }
     Setting& flag(std::string key, std::string help, bool& at) {
-        return add(std::move(key), "on|off", std::move(help), [&at](std::string_view v) { at = on_or_off(v); },
-                   [&at] { return std::string(at ? "on" : "off"); });
+        return add(
+            std::move(key), "on|off", std::move(help),
+            [&at](std::string_view v) { at = on_or_off(v); },
+            [&at] { return std::string(at ? "on" : "off"); });
     }
     template <class T>
     Setting& one_of(std::string key, std::string hint, std::string help, T& at,
                     std::initializer_list<std::pair<std::string_view, T>> choices) {
-        return add(std::move(key), std::move(hint), std::move(help), [&at, choices](std::string_view v) { at = choice<T>(v, choices); },
-                   [&at, choices] { return chosen<T>(at, choices); });
+        return add(
+            std::move(key), std::move(hint), std::move(help),
+            [&at, choices](std::string_view v) { at = choice<T>(v, choices); },
+            [&at, choices] { return chosen<T>(at, choices); });
     }
     Setting& url(std::string key, std::string hint, std::string help, std::string& at) {
-        return add(std::move(key), std::move(hint), std::move(help), [&at](std::string_view v) { at = v; },
-                   [&at] { return without_password(at); });
+        return add(
+            std::move(key), std::move(hint), std::move(help), [&at](std::string_view v) { at = v; },
+            [&at] { return without_password(at); });
     }
-    Setting& add(std::string key, std::string hint, std::string help, std::function<void(std::string_view)> set,
-                 std::function<std::string()> get) {
-        list.push_back({std::move(key), std::move(hint), std::move(help), false, std::move(set), std::move(get)});
+    Setting& add(std::string key, std::string hint, std::string help,
+                 std::function<void(std::string_view)> set, std::function<std::string()> get) {
+        list.push_back({std::move(key), std::move(hint), std::move(help), false, std::move(set),
+                        std::move(get)});
         return list.back();
     }
 };
@@ -131,74 +152,123 @@ constexpr std::size_t million = 1'000'000;
 constexpr std::size_t gigabyte = 1'000'000'000;
 
 void everyday_settings(Settings& s, Config& c) {
-    s.text("data", "DIR", "where everything is kept: database, mail, admin socket", c.data).everyday = true;
-    s.add("listen", "HOST:PORT", "where HTTP is served; port 0: any free one",
-          [&c](std::string_view v) { set_listen(c.http, v); }, [&c] { return listen_text(c.http); }).everyday = true;
-    s.url("database", "URL", "sqlite:PATH or postgres://USER@HOST/NAME; default: sqlite in the data folder",
-          c.database.url).everyday = true;
-    s.url("smtp", "URL", "smtp://[USER:PASSWORD@]HOST:PORT, smtps://... or maildir:DIR; default: a Maildir in the data folder",
-          c.mail.url).everyday = true;
-    s.text("mail_from", "ADDRESS", "the sender of mail: Name <address>", c.mail.from).everyday = true;
+    s.text("data", "DIR", "where everything is kept: database, mail, admin socket", c.data)
+        .everyday = true;
+    s.add(
+         "listen", "HOST:PORT", "where HTTP is served; port 0: any free one",
+         [&c](std::string_view v) { set_listen(c.http, v); }, [&c] { return listen_text(c.http); })
+        .everyday = true;
+    s.url("database", "URL",
+          "sqlite:PATH or postgres://USER@HOST/NAME; default: sqlite in the data folder",
+          c.database.url)
+        .everyday = true;
+    s.url("smtp", "URL",
+          "smtp://[USER:PASSWORD@]HOST:PORT, smtps://... or maildir:DIR; default: a Maildir in the "
+          "data folder",
+          c.mail.url)
+        .everyday = true;
+    s.text("mail_from", "ADDRESS", "the sender of mail: Name <address>", c.mail.from).everyday =
+        true;
     s.count("threads", "event loops; 0: one per core", c.threads, 0, 1'024).everyday = true;
-    s.one_of("role", "all|web|work", "serve requests, run jobs, or both", c.role, roles).everyday = true;
-    s.flag("rate_limits", "limits per address and account; off is for load tests", c.http.rate_limits).everyday = true;
-    s.text("tls_certificate", "FILE", "PEM file; with tls_key, HTTPS is served", c.http.tls_certificate).everyday = true;
+    s.one_of("role", "all|web|work", "serve requests, run jobs, or both", c.role, roles).everyday =
+        true;
+    s.flag("rate_limits", "limits per address and account; off is for load tests",
+           c.http.rate_limits)
+        .everyday = true;
+    s.text("tls_certificate", "FILE", "PEM file; with tls_key, HTTPS is served",
+           c.http.tls_certificate)
+        .everyday = true;
     s.text("tls_key", "FILE", "PEM file of the certificate's key", c.http.tls_key).everyday = true;
-    s.one_of("log_level", "LEVEL", "debug, info, warning or error", c.log_level, levels).everyday = true;
-    s.add("log_format", "FORMAT", "text, json, or auto: text on a terminal",
-          [&c](std::string_view v) { c.log_format = choice<std::string>(v, {{"auto", "auto"}, {"text", "text"}, {"json", "json"}}); },
-          [&c] { return c.log_format; }).everyday = true;
-    s.one_of("metrics", "local|public|off", "who may read /metrics", c.metrics, metrics_choices).everyday = true;
+    s.one_of("log_level", "LEVEL", "debug, info, warning or error", c.log_level, levels).everyday =
+        true;
+    s.add(
+         "log_format", "FORMAT", "text, json, or auto: text on a terminal",
+         [&c](std::string_view v) {
+             c.log_format =
+                 choice<std::string>(v, {{"auto", "auto"}, {"text", "text"}, {"json", "json"}});
+         },
+         [&c] { return c.log_format; })
+        .everyday = true;
+    s.one_of("metrics", "local|public|off", "who may read /metrics", c.metrics, metrics_choices)
+        .everyday = true;
     s.flag("spans", "accounts of requests and jobs; off only to measure what they cost", c.spans);
-    s.millis("drain_ms", "how long requests and jobs may take to end at a stop", c.drain).everyday = true;
+    s.millis("drain_ms", "how long requests and jobs may take to end at a stop", c.drain).everyday =
+        true;
 }
 
 void http_settings(Settings& s, net::HttpOptions& http) {
     net::HttpLimits& l = http.limits;
-    s.count("http.header_bytes_max", "of a request's header", l.header_bytes_max, std::size_t{1'024}, million);
-    s.count("http.header_fields_max", "of a request", l.header_fields_max, std::size_t{10}, std::size_t{1'000});
-    s.count("http.target_bytes_max", "of a request's target", l.target_bytes_max, std::size_t{256}, million);
+    s.count("http.header_bytes_max", "of a request's header", l.header_bytes_max,
+            std::size_t{1'024}, million);
+    s.count("http.header_fields_max", "of a request", l.header_fields_max, std::size_t{10},
+            std::size_t{1'000});
+    s.count("http.target_bytes_max", "of a request's target", l.target_bytes_max, std::size_t{256},
+            million);
     s.count("http.connections_max", "open at once", l.connections_max, std::size_t{1}, million);
-    s.count("http.connections_per_address_max", "open at once from one address", l.connections_per_address_max, std::size_t{1}, million);
-    s.count("http.requests_per_connection_max", "then it is closed", l.requests_per_connection_max, std::size_t{1}, gigabyte);
-    s.millis("http.header_timeout_ms", "from a request's first byte to the end of its header", l.header_timeout);
+    s.count("http.connections_per_address_max", "open at once from one address",
+            l.connections_per_address_max, std::size_t{1}, million);
+    s.count("http.requests_per_connection_max", "then it is closed", l.requests_per_connection_max,
+            std::size_t{1}, gigabyte);
+    s.millis("http.header_timeout_ms", "from a request's first byte to the end of its header",
+             l.header_timeout);
     s.millis("http.body_timeout_ms", "for a request's body", l.body_timeout);
     s.millis("http.write_timeout_ms", "for a client to take its answer", l.write_timeout);
     s.millis("http.idle_timeout_ms", "between requests", l.idle_timeout);
-    s.count("http.gzip_bytes_min", "from which answers are compressed", l.gzip_bytes_min, std::size_t{64}, gigabyte);
-    s.count("http.rate_limit_keys_max", "addresses remembered by each limit", http.rate_limit_keys_max, std::size_t{100}, 10 * million);
+    s.count("http.gzip_bytes_min", "from which answers are compressed", l.gzip_bytes_min,
+            std::size_t{64}, gigabyte);
+    s.count("http.rate_limit_keys_max", "addresses remembered by each limit",
+            http.rate_limit_keys_max, std::size_t{100}, 10 * million);
 }
 
 void store_settings(Settings& s, store::DatabaseOptions& d) {
-    s.count("sqlite.group_max", "transactions that share one fsync", d.group_max, std::size_t{1}, std::size_t{10'000});
-    s.count("sqlite.write_queue_max", "transactions that may wait for the writer", d.write_queue_max, std::size_t{1}, million);
+    s.count("sqlite.group_max", "transactions that share one fsync", d.group_max, std::size_t{1},
+            std::size_t{10'000});
+    s.count("sqlite.write_queue_max", "transactions that may wait for the writer",
+            d.write_queue_max, std::size_t{1}, million);
     s.flag("sqlite.group_commit", "off only to measure what it gives", d.group_commit);
-    s.count("sqlite.inline_steps_max", "VM steps of a read before it leaves the loop", d.inline_steps_max, std::uint64_t{1'000}, std::uint64_t{gigabyte});
+    s.count("sqlite.inline_steps_max", "VM steps of a read before it leaves the loop",
+            d.inline_steps_max, std::uint64_t{1'000}, std::uint64_t{gigabyte});
     s.count("sqlite.reader_threads", "for heavy reads", d.reader_threads, 1, 256);
     s.millis("sqlite.busy_timeout_ms", "to wait for another process's lock", d.busy_timeout);
-    s.count("postgres.transactions_max", "connections for transactions", d.transactions_max, std::size_t{1}, std::size_t{10'000});
-    s.count("postgres.transaction_waiters_max", "that may wait for one", d.transaction_waiters_max, std::size_t{0}, million);
-    s.count("postgres.pipeline_depth_max", "reads under way per loop", d.pipeline_depth_max, std::size_t{1}, std::size_t{100'000});
+    s.count("postgres.transactions_max", "connections for transactions", d.transactions_max,
+            std::size_t{1}, std::size_t{10'000});
+    s.count("postgres.transaction_waiters_max", "that may wait for one", d.transaction_waiters_max,
+            std::size_t{0}, million);
+    s.count("postgres.pipeline_depth_max", "reads under way per loop", d.pipeline_depth_max,
+            std::size_t{1}, std::size_t{100'000});
     s.millis("postgres.connect_timeout_ms", "for a connection", d.connect_timeout);
-    s.millis("postgres.statement_timeout_max_ms", "the server's own bound on a statement", d.statement_timeout_max);
-    s.count("postgres.transaction_attempts_max", "after serialisation failures and deadlocks", d.transaction_attempts_max, 1, 100);
+    s.millis("postgres.statement_timeout_max_ms", "the server's own bound on a statement",
+             d.statement_timeout_max);
+    s.count("postgres.transaction_attempts_max", "after serialisation failures and deadlocks",
+            d.transaction_attempts_max, 1, 100);
 }
 
 void mail_and_job_settings(Settings& s, Config& c) {
-    s.flag("mail.starttls_required", "refuse a server that offers no STARTTLS", c.mail.starttls_required);
-    s.count("mail.transfers_max", "mails sent at once", c.mail.transfers_max, std::size_t{1}, std::size_t{1'000});
+    s.flag("mail.starttls_required", "refuse a server that offers no STARTTLS",
+           c.mail.starttls_required);
+    s.count("mail.transfers_max", "mails sent at once", c.mail.transfers_max, std::size_t{1},
+            std::size_t{1'000});
     s.millis("mail.connect_timeout_ms", "for the mail server", c.mail.connect_timeout);
     s.millis("mail.transfer_timeout_ms", "for one mail", c.mail.transfer_timeout);
-    s.add("mail.rate_max", "N", "mails per second; throttling replies lower it", [&c](std::string_view v) { c.mail.rate_max = number<int>(v, 1, 100'000); },
-          [&c] { return fmt::format("{}", c.mail.rate_max); });
-    s.count("jobs.running_max", "at once in this process", c.jobs.running_max, std::size_t{1}, std::size_t{10'000});
-    s.count("jobs.claim_batch_max", "claimed in one transaction", c.jobs.claim_batch_max, std::size_t{1}, std::size_t{10'000});
-    s.millis("jobs.heartbeat_every_ms", "how often this process says that it lives", c.jobs.heartbeat_every);
-    s.millis("jobs.dead_after_ms", "without a heartbeat, a process's jobs are taken over", c.jobs.dead_after);
+    s.add(
+        "mail.rate_max", "N", "mails per second; throttling replies lower it",
+        [&c](std::string_view v) { c.mail.rate_max = number<int>(v, 1, 100'000); },
+        [&c] { return fmt::format("{}", c.mail.rate_max); });
+    s.count("jobs.running_max", "at once in this process", c.jobs.running_max, std::size_t{1},
+            std::size_t{10'000});
+    s.count("jobs.claim_batch_max", "claimed in one transaction", c.jobs.claim_batch_max,
+            std::size_t{1}, std::size_t{10'000});
+    s.millis("jobs.heartbeat_every_ms", "how often this process says that it lives",
+             c.jobs.heartbeat_every);
+    s.millis("jobs.dead_after_ms", "without a heartbeat, a process's jobs are taken over",
+             c.jobs.dead_after);
     s.millis("jobs.poll_every_ms", "fallback when a wake-up was lost", c.jobs.poll_every);
-    s.count("jobs.crashes_max", "processes a job may take down before it is a dead letter", c.jobs.crashes_max, 1, 100);
-    s.count("cpu.threads", "of the lane for hashing and other CPU work; 0: one per core", c.cpu_threads, 0, 1'024);
-    s.count("cpu.queue_max", "tasks that may wait for it", c.cpu_queue_max, std::size_t{1}, million);
+    s.count("jobs.crashes_max", "processes a job may take down before it is a dead letter",
+            c.jobs.crashes_max, 1, 100);
+    s.count("cpu.threads", "of the lane for hashing and other CPU work; 0: one per core",
+            c.cpu_threads, 0, 1'024);
+    s.count("cpu.queue_max", "tasks that may wait for it", c.cpu_queue_max, std::size_t{1},
+            million);
 }
 
 std::string replaced(std::string text, std::string_view from, char to) {
@@ -220,8 +290,11 @@ void apply_table(const toml::table& table, const std::string& prefix, const std:
                  const std::vector<Setting>& settings) {
     for (const auto& [name, node] : table) {
         const std::string key = prefix + std::string(name.str());
-        const auto where = [&] { return fmt::format("{}:{}: {}", file, node.source().begin.line, key); };
-        const auto found = std::find_if(settings.begin(), settings.end(), [&](const Setting& s) { return s.key == key; });
+        const auto where = [&] {
+            return fmt::format("{}:{}: {}", file, node.source().begin.line, key);
+        };
+        const auto found = std::find_if(settings.begin(), settings.end(),
+                                        [&](const Setting& s) { return s.key == key; });
         if (found != settings.end()) {
             try {
                 found->set(text_of(node));
@@ -229,11 +302,13 @@ void apply_table(const toml::table& table, const std::string& prefix, const std:
                 throw Error(error.code(), fmt::format("{}: {}", where(), error.message()));
             }
         } else if (const auto* inner = node.as_table();
-                   inner != nullptr && std::any_of(settings.begin(), settings.end(),
-                                                   [&](const Setting& s) { return s.key.starts_with(key + "."); })) {
+                   inner != nullptr &&
+                   std::any_of(settings.begin(), settings.end(),
+                               [&](const Setting& s) { return s.key.starts_with(key + "."); })) {
             apply_table(*inner, key + ".", file, settings);
         } else {
-            throw Error(Errc::invalid_argument, fmt::format("{}: there is no such setting", where()));
+            throw Error(Errc::invalid_argument,
+                        fmt::format("{}: there is no such setting", where()));
         }
     }
 }
@@ -257,7 +332,8 @@ std::string without_password(const std::string& url) {
         const auto colon = shown.find(':', scheme + 3);
         if (colon < at) shown.replace(colon + 1, at - colon - 1, "***");
     }
-    for (auto from = shown.find("password="); from != std::string::npos; from = shown.find("password=", from)) {
+    for (auto from = shown.find("password="); from != std::string::npos;
+         from = shown.find("password=", from)) {
         from += std::strlen("password=");
         shown.replace(from, shown.find('&', from) - from, "***");
     }
@@ -268,34 +344,44 @@ std::string flag_name(const Setting& setting) { return "--" + replaced(setting.k
 
 std::string variable_name(const Setting& setting, std::string_view program) {
     std::string name = replaced(std::string(program) + "_" + setting.key, ".-", '_');
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
     return name;
 }
 
 void read_config_file(const std::string& file, const std::vector<Setting>& settings) {
     if (file.empty()) return;
-    if (std::filesystem::is_directory(file)) throw Error(Errc::invalid_argument, fmt::format("{}: is a folder, not a file with settings", file));
-    if (!std::ifstream(file)) throw Error(Errc::not_found, fmt::format("{}: cannot be read: {}", file, std::strerror(errno)));
+    if (std::filesystem::is_directory(file))
+        throw Error(Errc::invalid_argument,
+                    fmt::format("{}: is a folder, not a file with settings", file));
+    if (!std::ifstream(file))
+        throw Error(Errc::not_found,
+                    fmt::format("{}: cannot be read: {}", file, std::strerror(errno)));
     try {
         apply_table(toml::parse_file(file), "", file, settings);
     } catch (const toml::parse_error& error) {
-        throw Error(Errc::invalid_argument, fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()));
+        throw Error(Errc::invalid_argument,
+                    fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()));
     }
 }
 
-void read_environment(const std::vector<Setting>& settings, std::string_view program, char** environment) {
+void read_environment(const std::vector<Setting>& settings, std::string_view program,
+                      char** environment) {
     std::string prefix = replaced(std::string(program) + "_", ".-", '_');
-    std::transform(prefix.begin(), prefix.end(), prefix.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    std::transform(prefix.begin(), prefix.end(), prefix.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
     for (char** entry = environment; *entry != nullptr; ++entry) {
         const std::string_view variable(*entry);
         if (!variable.starts_with(prefix)) continue;
         const auto equals = variable.find('=');
         const std::string name(variable.substr(0, equals));
-        const auto found = std::find_if(settings.begin(), settings.end(),
-                                        [&](const Setting& s) { return variable_name(s, program) == name; });
+        const auto found = std::find_if(settings.begin(), settings.end(), [&](const Setting& s) {
+            return variable_name(s, program) == name;
+        });
         if (found == settings.end()) {
             if (name == prefix + "CONFIG") continue;
-            throw Error(Errc::invalid_argument, fmt::format("environment: {}: there is no such setting", name));
+            throw Error(Errc::invalid_argument,
+                        fmt::format("environment: {}: there is no such setting", name));
         }
         try {
             found->set(variable.substr(equals + 1));
@@ -310,14 +396,19 @@ void complete(Config& config) {
     if (config.threads == 0) config.threads = cores;
     if (config.cpu_threads == 0) config.cpu_threads = cores;
     const std::filesystem::path data(config.data);
-    if (config.database.url.empty()) config.database.url = "sqlite:" + (data / "campus.db").string();
+    if (config.database.url.empty())
+        config.database.url = "sqlite:" + (data / "campus.db").string();
     if (config.mail.url.empty()) config.mail.url = "maildir:" + (data / "mail").string();
     if (config.http.tls_certificate.empty() != config.http.tls_key.empty()) {
-        throw Error(Errc::invalid_argument, "tls_certificate and tls_key are given together or not at all");
+        throw Error(Errc::invalid_argument,
+                    "tls_certificate and tls_key are given together or not at all");
     }
     if (config.jobs.dead_after <= 3 * config.jobs.heartbeat_every) {
-        throw Error(Errc::invalid_argument, fmt::format("jobs.dead_after_ms ({}) must be more than 3 times jobs.heartbeat_every_ms ({})",
-                                                        config.jobs.dead_after.count(), config.jobs.heartbeat_every.count()));
+        throw Error(
+            Errc::invalid_argument,
+            fmt::format(
+                "jobs.dead_after_ms ({}) must be more than 3 times jobs.heartbeat_every_ms ({})",
+                config.jobs.dead_after.count(), config.jobs.heartbeat_every.count()));
     }
 }
 

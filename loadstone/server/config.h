@@ -3,8 +3,8 @@
 //   campus.toml   listen = "127.0.0.1:8080"      [http] idle_timeout_ms = 75000
 //   environment   CAMPUS_LISTEN                   CAMPUS_HTTP_IDLE_TIMEOUT_MS
 //   command line  --listen                        --http-idle-timeout-ms
-// The command line wins over the environment, the environment over the file. An unknown key or a bad
-// value is an Error invalid_argument that names the key and where it stands.
+// The command line wins over the environment, the environment over the file. An unknown key or a
+// bad value is an Error invalid_argument that names the key and where it stands.
 
 #include <functional>
 #include <map>
@@ -45,7 +45,8 @@ struct Setting {
     std::string hint;  // of its value: "HOST:PORT"
     std::string help;
     bool everyday = false;  // shown in --help; the rest in --help-all
-    std::function<void(std::string_view value)> set;  // throws invalid_argument saying what is wanted
+    std::function<void(std::string_view value)>
+        set;  // throws invalid_argument saying what is wanted
     std::function<std::string()> get;
 };
 
@@ -61,7 +62,8 @@ std::string without_password(const std::string& url);
 
 // `file` is read if it is not empty; it must exist then. `environment` gives variables by name.
 void read_config_file(const std::string& file, const std::vector<Setting>& settings);
-void read_environment(const std::vector<Setting>& settings, std::string_view program, char** environment);
+void read_environment(const std::vector<Setting>& settings, std::string_view program,
+                      char** environment);
 // Defaults that depend on others (database and mail under the data folder, threads).
 void complete(Config& config);
 

@@ -15,7 +15,8 @@ namespace {
 struct ConfigTest : testing::Test {
     Config config;
     std::vector<Setting> settings = settings_of(config);
-    std::filesystem::path folder = std::filesystem::temp_directory_path() / ("config_test_" + std::to_string(getpid()));
+    std::filesystem::path folder =
+        std::filesystem::temp_directory_path() / ("config_test_" + std::to_string(getpid()));
 
     void SetUp() override { std::filesystem::create_directories(folder); }
     void TearDown() override { std::filesystem::remove_all(folder); }
@@ -44,9 +45,10 @@ struct ConfigTest : testing::Test {
 };
 
 TEST_F(ConfigTest, ReadsEveryKindOfValueFromAFile) {
-    read_config_file(file("listen = \"[::1]:9000\"\nthreads = 3\nrate_limits = false\nrole = \"web\"\n"
-                          "[http]\nidle_timeout_ms = 1500\n[sqlite]\ngroup_max = 7\n"),
-                     settings);
+    read_config_file(
+        file("listen = \"[::1]:9000\"\nthreads = 3\nrate_limits = false\nrole = \"web\"\n"
+             "[http]\nidle_timeout_ms = 1500\n[sqlite]\ngroup_max = 7\n"),
+        settings);
     EXPECT_EQ(config.http.address, "::1");
     EXPECT_EQ(config.http.port, 9000);
     EXPECT_EQ(config.threads, 3);
@@ -57,20 +59,27 @@ TEST_F(ConfigTest, ReadsEveryKindOfValueFromAFile) {
 }
 
 TEST_F(ConfigTest, RefusesWithFileLineAndKey) {
-    EXPECT_EQ(refusal_of_file("listen = \"127.0.0.1:1\"\nlisten_on = \"x\"\n"), ":2: listen_on: there is no such setting");
+    EXPECT_EQ(refusal_of_file("listen = \"127.0.0.1:1\"\nlisten_on = \"x\"\n"),
+              ":2: listen_on: there is no such setting");
     EXPECT_EQ(refusal_of_file("[http]\nidle = 1\n"), ":2: http.idle: there is no such setting");
     EXPECT_EQ(refusal_of_file("[htpp]\nidle = 1\n"), ":1: htpp: there is no such setting");
-    EXPECT_EQ(refusal_of_file("role = \"wep\"\n"), ":1: role: expected all or web or work, got \"wep\"");
-    EXPECT_EQ(refusal_of_file("threads = -1\n"), ":1: threads: expected a number from 0 to 1024, got \"-1\"");
-    EXPECT_EQ(refusal_of_file("threads = 1025\n"), ":1: threads: expected a number from 0 to 1024, got \"1025\"");
-    EXPECT_EQ(refusal_of_file("listen = \"localhost\"\n"), ":1: listen: expected HOST:PORT, got \"localhost\"");
+    EXPECT_EQ(refusal_of_file("role = \"wep\"\n"),
+              ":1: role: expected all or web or work, got \"wep\"");
+    EXPECT_EQ(refusal_of_file("threads = -1\n"),
+              ":1: threads: expected a number from 0 to 1024, got \"-1\"");
+    EXPECT_EQ(refusal_of_file("threads = 1025\n"),
+              ":1: threads: expected a number from 0 to 1024, got \"1025\"");
+    EXPECT_EQ(refusal_of_file("listen = \"localhost\"\n"),
+              ":1: listen: expected HOST:PORT, got \"localhost\"");
     EXPECT_EQ(refusal_of_file("listen = 8080\n"), ":1: listen: expected HOST:PORT, got \"8080\"");
-    EXPECT_EQ(refusal_of_file("threads = 1.5\n"), ":1: threads: expected a text, a whole number or a boolean");
+    EXPECT_EQ(refusal_of_file("threads = 1.5\n"),
+              ":1: threads: expected a text, a whole number or a boolean");
     EXPECT_EQ(refusal_of_file("threads = \n").substr(0, 4), ":1: ");
 }
 
 TEST_F(ConfigTest, ReadsTheEnvironmentAndRefusesWhatItDoesNotKnow) {
-    environment({"PATH=/bin", "CAMPUS_THREADS=5", "CAMPUS_HTTP_IDLE_TIMEOUT_MS=10", "CAMPUS_CONFIG=x"});
+    environment(
+        {"PATH=/bin", "CAMPUS_THREADS=5", "CAMPUS_HTTP_IDLE_TIMEOUT_MS=10", "CAMPUS_CONFIG=x"});
     EXPECT_EQ(config.threads, 5);
     EXPECT_EQ(config.http.limits.idle_timeout, std::chrono::milliseconds(10));
     try {
@@ -91,8 +100,9 @@ TEST_F(ConfigTest, EverySettingTakesWhatItGives) {
 }
 
 TEST_F(ConfigTest, NamesFlagsAndVariablesAfterTheKey) {
-    const auto setting = std::find_if(settings.begin(), settings.end(),
-                                      [](const Setting& s) { return s.key == "http.idle_timeout_ms"; });
+    const auto setting = std::find_if(settings.begin(), settings.end(), [](const Setting& s) {
+        return s.key == "http.idle_timeout_ms";
+    });
     ASSERT_NE(setting, settings.end());
     EXPECT_EQ(flag_name(*setting), "--http-idle-timeout-ms");
     EXPECT_EQ(variable_name(*setting, "campus"), "CAMPUS_HTTP_IDLE_TIMEOUT_MS");

@@ -49,8 +49,11 @@ std::vector<std::unique_ptr<jobs::Kind>> kinds_of(const std::vector<Module>& mod
 void make_data_folder(const std::string& path) {
     std::error_code failed;
     const bool made = std::filesystem::create_directories(path, failed);
-    if (!failed && made) std::filesystem::permissions(path, std::filesystem::perms::owner_all, failed);
-    if (failed) throw Error(Errc::unavailable, fmt::format("the data folder {} cannot be made: {}", path, failed.message()));
+    if (!failed && made)
+        std::filesystem::permissions(path, std::filesystem::perms::owner_all, failed);
+    if (failed)
+        throw Error(Errc::unavailable,
+                    fmt::format("the data folder {} cannot be made: {}", path, failed.message()));
 }
 
 }  // namespace
@@ -78,23 +81,36 @@ std::vector<std::unique_ptr<net::Route>> routes_of(const std::vector<Module>& mo
 }
 
 struct Server::Impl {
-    Impl(const Config& server_config, std::vector<Module> all, std::string app_title, std::string app_version)
-        : config(server_config), modules(std::move(all)), title(std::move(app_title)), version(std::move(app_version)),
+    Impl(const Config& server_config, std::vector<Module> all, std::string app_title,
+         std::string app_version)
+        : config(server_config),
+          modules(std::move(all)),
+          title(std::move(app_title)),
+          version(std::move(app_version)),
           registry(config.spans),
-          loops({.threads = config.threads, .blocked_after = milliseconds(50), .slices = config.spans}, registry),
-          cpu({.name = "cpu", .threads = config.cpu_threads, .queue_max = config.cpu_queue_max, .nice = 5}, registry),
-          cpu_lane{cpu}, rate_limits(config.http.rate_limits, config.http.rate_limit_keys_max, registry) {
+          loops({.threads = config.threads,
+                 .blocked_after = milliseconds(50),
+                 .slices = config.spans},
+                registry),
+          cpu({.name = "cpu",
+               .threads = config.cpu_threads,
+               .queue_max = config.cpu_queue_max,
+               .nice = 5},
+              registry),
+          cpu_lane{cpu},
+          rate_limits(config.http.rate_limits, config.http.rate_limit_keys_max, registry) {
         make_data_folder(config.data);
         const auto plan = migrations_of(modules);
         for (const auto& step : store::migrate(config.database, plan)) {
-            log::info("migrated", {{"module", step.module}, {"step", step.number}, {"title", step.title}});
+            log::info("migrated",
+                      {{"module", step.module}, {"step", step.number}, {"title", step.title}});
         }
         database = store::open_database(config.database, registry);
         mailer = outbound::Mailer::open(config.mail, registry);
         queue = std::make_unique<jobs::Queue>(kinds_of(modules), *database, registry);
         auto routes = routes_of(modules);
-        system = std::make_unique<internal::SystemState>(registry, *database, config.metrics,
-                                                         net::HttpServer::openapi(routes, title, version));
+        system = std::make_unique<internal::SystemState>(
+            registry, *database, config.metrics, net::HttpServer::openapi(routes, title, version));
         services.add<telemetry::Registry>(registry);
         services.add<store::Database>(*database);
         services.add<outbound::Mailer>(*mailer);
@@ -104,11 +120,13 @@ struct Server::Impl {
         services.add<internal::SystemState>(*system);
         make_bulkheads();
         if (config.role != Role::work) {
-            http = std::make_unique<net::HttpServer>(config.http, std::move(routes), request_bulkheads, session_resolver(),
-                                                     loops, services, registry);
+            http =
+                std::make_unique<net::HttpServer>(config.http, std::move(routes), request_bulkheads,
+                                                  session_resolver(), loops, services, registry);
         }
         if (config.role != Role::web) {
-            runner = std::make_unique<jobs::Runner>(config.jobs, *queue, job_bulkheads, loops, services, registry);
+            runner = std::make_unique<jobs::Runner>(config.jobs, *queue, job_bulkheads, loops,
+                                                    services, registry);
         }
         watch_queue_age();
     }
@@ -118,15 +136,16 @@ struct Server::Impl {
         add_bulkhead(request_bulkheads, "loadstone", "loadstone", 64, 256, milliseconds(500));
         for (const Module& module : modules) {
             const module::Budget& budget = module.budget;
-            add_bulkhead(request_bulkheads, module.name, module.name, budget.requests_max, budget.request_queue_max,
-                         budget.queue_wait_max);
+            add_bulkhead(request_bulkheads, module.name, module.name, budget.requests_max,
+                         budget.request_queue_max, budget.queue_wait_max);
             // Every seat of the runner may wait here: a job that is claimed does not give up.
-            add_bulkhead(job_bulkheads, module.name, module.name + ".jobs", budget.jobs_max, config.jobs.running_max,
-                         milliseconds(60'000));
+            add_bulkhead(job_bulkheads, module.name, module.name + ".jobs", budget.jobs_max,
+                         config.jobs.running_max, milliseconds(60'000));
         }
     }
-    void add_bulkhead(std::map<std::string, admission::Bulkhead*>& of, const std::string& module, std::string name,
-                      std::size_t concurrency, std::size_t queue_max, milliseconds wait) {
+    void add_bulkhead(std::map<std::string, admission::Bulkhead*>& of, const std::string& module,
+                      std::string name, std::size_t concurrency, std::size_t queue_max,
+                      milliseconds wait) {
         admission::BulkheadOptions options;
         options.name = std::move(name);
         options.concurrency_max = concurrency;
@@ -140,12 +159,15 @@ struct Server::Impl {
         for (const Module& module : modules) {
             if (module.sessions) return module.sessions;
         }
-        return [](Context&, std::string_view) -> Task<std::optional<runtime::Session>> { co_return std::nullopt; };
+        return [](Context&, std::string_view) -> Task<std::optional<runtime::Session>> {
+            co_return std::nullopt;
+        };
     }
 
     // The age of the oldest runnable job, measured by housekeeping: the queue's objective.
     void watch_queue_age() {
-        registry.gauge(this, "loadstone_jobs_oldest_due_seconds", "", "How long the oldest runnable job has been due",
+        registry.gauge(this, "loadstone_jobs_oldest_due_seconds", "",
+                       "How long the oldest runnable job has been due",
                        [this] { return static_cast<double>(oldest_due_us.load()) / 1e6; });
     }
 
@@ -186,7 +208,8 @@ struct Server::Impl {
 // records every minute. What fails is logged and tried at the next round.
 Task<void> Server::Impl::housekeeping() {
     auto prune_at = std::chrono::steady_clock::now() + housekeeping_every;
-    const telemetry::LabelIndex label = registry.add_label(telemetry::LabelKind::job, "loadstone.housekeeping", "loadstone");
+    const telemetry::LabelIndex label =
+        registry.add_label(telemetry::LabelKind::job, "loadstone.housekeeping", "loadstone");
     while (!stopping) {
         Context context(services, Deadline::in(seconds(10)));
         context.span().start(label, "loadstone.housekeeping");
@@ -197,7 +220,8 @@ Task<void> Server::Impl::housekeeping() {
             if (std::chrono::steady_clock::now() >= prune_at) {
                 const Timestamp older_than = Timestamp::now() - store::idempotency_kept;
                 const auto pruned = co_await context.write(store::prune_idempotency, older_than);
-                if (pruned < static_cast<std::uint64_t>(store::prune_max)) prune_at += housekeeping_every;
+                if (pruned < static_cast<std::uint64_t>(store::prune_max))
+                    prune_at += housekeeping_every;
             }
         } catch (const Error& error) {
             context.span().failed = true;
@@ -216,16 +240,20 @@ void Server::Impl::take_snapshot() {
 
 std::string Server::Impl::answer(std::string_view line) {
     if (line == "why" || line == "why since-start") {
-        const double age = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_at).count();
-        const telemetry::Snapshot* before = line == "why" && !snapshots.empty() ? &snapshots.front() : nullptr;
+        const double age =
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - started_at).count();
+        const telemetry::Snapshot* before =
+            line == "why" && !snapshots.empty() ? &snapshots.front() : nullptr;
         return attribution::to_text(attribution::rank(registry.snapshot(), before, age));
     }
     if (line == "metrics") return registry.prometheus();
     return fmt::format("error: unknown request \"{}\"\n", line);
 }
 
-Server::Server(const Config& config, std::vector<Module> modules, std::string title, std::string version)
-    : impl_(std::make_unique<Impl>(config, std::move(modules), std::move(title), std::move(version))) {}
+Server::Server(const Config& config, std::vector<Module> modules, std::string title,
+               std::string version)
+    : impl_(std::make_unique<Impl>(config, std::move(modules), std::move(title),
+                                   std::move(version))) {}
 
 Server::~Server() = default;
 
@@ -245,16 +273,19 @@ void Server::start() {
     if (impl.runner) impl.runner->start();
     try {
         impl.admin = std::make_unique<internal::AdminSocket>(
-            (std::filesystem::path(impl.config.data) / "run").string(), [&impl](std::string_view line) { return impl.answer(line); },
+            (std::filesystem::path(impl.config.data) / "run").string(),
+            [&impl](std::string_view line) { return impl.answer(line); },
             [&impl] { impl.take_snapshot(); }, snapshot_every);
     } catch (const Error& error) {
-        log::warning("no admin socket: `why` will not find this server", {{"error", error.message()}});
+        log::warning("no admin socket: `why` will not find this server",
+                     {{"error", error.message()}});
     }
     log::info("started", {{"database", without_password(impl.config.database.url)},
                           {"mail", without_password(impl.config.mail.url)},
                           {"loops", impl.config.threads}});
     if (impl.http) {
-        log::info("listening", {{"address", fmt::format("{}:{}", impl.config.http.address, impl.http->port())}});
+        log::info("listening",
+                  {{"address", fmt::format("{}:{}", impl.config.http.address, impl.http->port())}});
     }
 }
 

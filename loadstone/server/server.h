@@ -15,7 +15,8 @@ namespace loadstone::server {
 class Server {
 public:
     // `modules` in dependency order. Opens the database and applies migrations. Throws Error.
-    Server(const Config& config, std::vector<Module> modules, std::string title, std::string version);
+    Server(const Config& config, std::vector<Module> modules, std::string title,
+           std::string version);
     ~Server();
 
     // Listens and runs jobs, as the role says. Throws Error.

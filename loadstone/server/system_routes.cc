@@ -24,7 +24,9 @@ Task<Reply<Status>> healthz(Context&) {
 // Ready: the database takes reads and writes, and the server is not draining.
 Task<Reply<Status>> readyz(Context& context) {
     SystemState& state = state_of(context);
-    if (state.draining) throw Error(Errc::unavailable, "the server is stopping").with_retry_after(std::chrono::seconds(1));
+    if (state.draining)
+        throw Error(Errc::unavailable, "the server is stopping")
+            .with_retry_after(std::chrono::seconds(1));
     co_await state.database.check(context);
     Reply<Status> reply{{"ready"}};
     co_return reply;
@@ -32,10 +34,12 @@ Task<Reply<Status>> readyz(Context& context) {
 
 bool is_local(const Request& request) {
     const std::string_view address = request.address();
-    const bool loopback = address.starts_with("127.") || address == "::1" || address.starts_with("::ffff:127.");
+    const bool loopback =
+        address.starts_with("127.") || address == "::1" || address.starts_with("::ffff:127.");
     if (!loopback) return false;
     // Behind a proxy on this host every client would look local.
-    for (const std::string_view trace : {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"}) {
+    for (const std::string_view trace :
+         {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"}) {
         if (!request.header(trace).empty()) return false;
     }
     return true;
@@ -46,7 +50,8 @@ Task<Response> metrics(Context& context, const Request& request) {
     const bool allowed = state.metrics == MetricsAccess::everyone ||
                          (state.metrics == MetricsAccess::local && is_local(request));
     if (!allowed) throw Error(Errc::not_found, "no such resource");
-    co_return net::text_response(state.registry.prometheus(), "text/plain; version=0.0.4; charset=utf-8");
+    co_return net::text_response(state.registry.prometheus(),
+                                 "text/plain; version=0.0.4; charset=utf-8");
 }
 
 Task<Response> openapi(Context& context) {
@@ -57,7 +62,10 @@ Task<Response> openapi(Context& context) {
 
 void system_routes(Routes& routes) {
     routes.get("/healthz", healthz).summary_is("Whether the process lives").open_to_all();
-    routes.get("/readyz", readyz).summary_is("Whether requests can be served").open_to_all().within(std::chrono::seconds(2));
+    routes.get("/readyz", readyz)
+        .summary_is("Whether requests can be served")
+        .open_to_all()
+        .within(std::chrono::seconds(2));
     routes.get("/metrics", metrics).summary_is("Prometheus text format").open_to_all();
     routes.get("/openapi.json", openapi).summary_is("This description").open_to_all();
 }

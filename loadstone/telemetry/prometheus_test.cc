@@ -28,8 +28,8 @@ struct Metrics {
     }
 };
 
-// A reader of the text format, stricter than Prometheus: throws at the first line that is wrong, at
-// a family that is declared twice or not at all, and at a series that comes twice.
+// A reader of the text format, stricter than Prometheus: throws at the first line that is wrong,
+// at a family that is declared twice or not at all, and at a series that comes twice.
 class Parser {
 public:
     explicit Parser(std::string_view text) : rest_(text) {}

@@ -1,16 +1,17 @@
 #pragma once
 // Registry: labels (routes, job kinds, named queries) and what was recorded of them, in bounded
 // memory. Labels are given out at start; each thread that records has a shard of its own, written
-// without locks; readers add the shards up. Above `labels_max` everything goes to label 0, "other",
-// and is counted (loadstone_labels_overflow_total). Counters and gauges of limits are here as well.
+// without locks; readers add the shards up. Above `labels_max` everything goes to label 0,
+// "other", and is counted (loadstone_labels_overflow_total). Counters and gauges of limits are
+// here as well.
 //
 // A label costs at most 3.3 KB per shard, from its first record on; a shard 16 KB. A shard whose
 // thread has ended goes to the next new thread: there are as many as threads recorded at one time.
 //
 // Thread safety: add_* and shard() at any time from any thread (locked); Shard methods only from
-// the shard's thread; snapshot() from any thread: each number is torn-free and never goes back, but
-// what is recorded meanwhile may be in one number and not yet in another. The registry outlives
-// every call to it and to its shards; threads may end before or after it.
+// the shard's thread; snapshot() from any thread: each number is torn-free and never goes back,
+// but what is recorded meanwhile may be in one number and not yet in another. The registry
+// outlives every call to it and to its shards; threads may end before or after it.
 
 #include <array>
 #include <atomic>
@@ -95,9 +96,9 @@ public:
     // for all further ones and is not shown.
     Counter& counter(std::string_view name, std::string_view labels, std::string_view help);
     // A gauge is a function that is called when metrics are read (from any thread). It must stay
-    // callable until the registry is gone or remove_gauges(owner) was called, which waits for calls
-    // under way: so it must neither add or remove gauges nor take a lock under which that is done.
-    // Of two with the same name (not ending in _total) and labels the newer one counts.
+    // callable until the registry is gone or remove_gauges(owner) was called, which waits for
+    // calls under way: so it must neither add or remove gauges nor take a lock under which that is
+    // done. Of two with the same name (not ending in _total) and labels the newer one counts.
     void gauge(const void* owner, std::string_view name, std::string_view labels,
                std::string_view help, std::function<double()> read);
     void remove_gauges(const void* owner);
@@ -120,8 +121,8 @@ public:
     Shard(const Shard&) = delete;
     Shard& operator=(const Shard&) = delete;
 
-    // Adds a finished span under its label. `cpu_share` (0..1) is how much of the loop's slice time
-    // the thread really had a CPU; the rest of the slices counts as run_queue wait. The first
+    // Adds a finished span under its label. `cpu_share` (0..1) is how much of the loop's slice
+    // time the thread really had a CPU; the rest of the slices counts as run_queue wait. The first
     // record of a label allocates; without memory it is dropped.
     void record(const Span& span, double cpu_share) noexcept;
     void record_query(LabelIndex query, std::uint64_t ns, std::uint64_t rows, bool failed) noexcept;

@@ -1,7 +1,7 @@
 #pragma once
-// The time stamp counter: 10 to 16 ns a read, against 23 to 28 for CLOCK_MONOTONIC. Used for slices
-// and waits; converted with a factor measured once at start. It must be invariant (constant rate,
-// in step on all CPUs), as on every x86 server since 2008.
+// The time stamp counter: 10 to 16 ns a read, against 23 to 28 for CLOCK_MONOTONIC. Used for
+// slices and waits; converted with a factor measured once at start. It must be invariant (constant
+// rate, in step on all CPUs), as on every x86 server since 2008.
 
 #include <cstdint>
 

@@ -83,8 +83,9 @@ inline Task<std::int64_t> item_count(Context& context) {
 }  // namespace tests::conformance
 
 // Each on every database.
-#define LOADSTONE_ON_EVERY_BACKEND(Suite)                                                          \
-    INSTANTIATE_TEST_SUITE_P(On, Suite,                                                            \
-                             ::testing::Values(::tests::Backend::sqlite, ::tests::Backend::postgres, \
-                                               ::tests::Backend::pgbouncer),                       \
-                             [](const auto& info) { return ::tests::to_string(info.param); })
+#define LOADSTONE_ON_EVERY_BACKEND(Suite)                                       \
+    INSTANTIATE_TEST_SUITE_P(                                                   \
+        On, Suite,                                                              \
+        ::testing::Values(::tests::Backend::sqlite, ::tests::Backend::postgres, \
+                          ::tests::Backend::pgbouncer),                         \
+        [](const auto& info) { return ::tests::to_string(info.param); })

@@ -13,7 +13,9 @@ loadstone::store::Database& database_of(Context& context) {
     return context.services().get<loadstone::store::Database>();
 }
 Task<void> check(Context& context) { co_await database_of(context).check(context); }
-Task<loadstone::Timestamp> now(Context& context) { co_return co_await database_of(context).now(context); }
+Task<loadstone::Timestamp> now(Context& context) {
+    co_return co_await database_of(context).now(context);
+}
 
 struct Accounts {
     std::uint64_t statements = 0;

@@ -67,7 +67,8 @@ TEST_P(Deadlines, EndATransactionThatLeavesNothing) {
 TEST_P(Deadlines, ThatHavePassedEndAWaitBeforeItBegins) {
     auto read = store().start(Deadline::in(milliseconds(-1)), item_count);
     EXPECT_EQ(code_of([&] { read.get(); }), Errc::deadline_exceeded);
-    auto write = store().start(Deadline::in(milliseconds(-1)), add_item, std::string("late"), std::int64_t{1});
+    auto write = store().start(Deadline::in(milliseconds(-1)), add_item, std::string("late"),
+                               std::int64_t{1});
     EXPECT_EQ(code_of([&] { write.get(); }), Errc::deadline_exceeded);
     EXPECT_EQ(store().run(item_count), 0);
 }
@@ -76,7 +77,8 @@ TEST_P(Deadlines, OfManyReadsAtOnceAllHold) {
     store().run(item_count);
     const auto started = Clock::now();
     std::vector<std::future<void>> reads;
-    for (int i = 0; i < 40; ++i) reads.push_back(store().start(Deadline::in(milliseconds(300)), read_long));
+    for (int i = 0; i < 40; ++i)
+        reads.push_back(store().start(Deadline::in(milliseconds(300)), read_long));
     for (auto& read : reads) EXPECT_EQ(code_of([&] { read.get(); }), Errc::deadline_exceeded);
     EXPECT_LT(Clock::now() - started, std::chrono::seconds(2));
     EXPECT_EQ(store().run(item_count), 0);
@@ -85,7 +87,8 @@ TEST_P(Deadlines, OfManyReadsAtOnceAllHold) {
 TEST_P(Deadlines, ACancelledReadEnds) {
     store().run(item_count);
     Called called;
-    auto read = store().start(Deadline::in(std::chrono::seconds(20)), read_long_cancellable, &called);
+    auto read =
+        store().start(Deadline::in(std::chrono::seconds(20)), read_long_cancellable, &called);
     ASSERT_TRUE(wait_until([&] { return called.context != nullptr; }));
     called.context.load()->cancel();
     EXPECT_EQ(code_of([&] { read.get(); }), Errc::cancelled);
@@ -96,7 +99,8 @@ TEST_P(Deadlines, ACancelledReadEnds) {
 TEST_P(Deadlines, ACancelledTransactionEndsAndLeavesNothing) {
     store().run(item_count);
     Called called;
-    auto write = store().start(Deadline::in(std::chrono::seconds(20)), write_long_cancellable, &called);
+    auto write =
+        store().start(Deadline::in(std::chrono::seconds(20)), write_long_cancellable, &called);
     ASSERT_TRUE(wait_until([&] { return called.context != nullptr; }));
     called.context.load()->cancel();
     EXPECT_EQ(code_of([&] { write.get(); }), Errc::cancelled);
@@ -106,7 +110,8 @@ TEST_P(Deadlines, ACancelledTransactionEndsAndLeavesNothing) {
 TEST_P(Deadlines, ALongReadHoldsUpNoOther) {
     store().run(item_count);
     std::vector<std::future<void>> reads;
-    for (int i = 0; i < 2; ++i) reads.push_back(store().start(Deadline::in(milliseconds(1'500)), read_long));
+    for (int i = 0; i < 2; ++i)
+        reads.push_back(store().start(Deadline::in(milliseconds(1'500)), read_long));
     const auto started = Clock::now();
     for (int i = 0; i < 20; ++i) EXPECT_EQ(store().run(item_count), 0);
     EXPECT_LT(Clock::now() - started, milliseconds(1'200));

@@ -14,7 +14,8 @@ void set_key(Context& context, const std::string& key, const std::string& finger
     context.idempotency() = idempotency;
 }
 
-Task<std::int64_t> add_under_key(Context& context, std::string name, std::string key, std::string fingerprint) {
+Task<std::int64_t> add_under_key(Context& context, std::string name, std::string key,
+                                 std::string fingerprint) {
     set_key(context, key, fingerprint);
     co_return co_await context.write(insert_item, name, std::int64_t{1});
 }
@@ -31,8 +32,10 @@ Task<std::int64_t> fail_under_key(Context& context, std::string key) {
 }  // namespace
 
 TEST_P(Idempotency, TheSameKeyAndRequestGiveTheSameResultOnce) {
-    const auto first = store().run(add_under_key, std::string("thing"), std::string("key"), std::string("same"));
-    const auto second = store().run(add_under_key, std::string("thing"), std::string("key"), std::string("same"));
+    const auto first =
+        store().run(add_under_key, std::string("thing"), std::string("key"), std::string("same"));
+    const auto second =
+        store().run(add_under_key, std::string("thing"), std::string("key"), std::string("same"));
     EXPECT_EQ(first, second);
     EXPECT_EQ(store().run(item_count), 1);
 }
@@ -40,7 +43,8 @@ TEST_P(Idempotency, TheSameKeyAndRequestGiveTheSameResultOnce) {
 TEST_P(Idempotency, TheSameKeyWithAnotherRequestIsRefused) {
     store().run(add_under_key, std::string("thing"), std::string("key"), std::string("same"));
     EXPECT_EQ(code_of([&] {
-                  store().run(add_under_key, std::string("other"), std::string("key"), std::string("different"));
+                  store().run(add_under_key, std::string("other"), std::string("key"),
+                              std::string("different"));
               }),
               Errc::invalid_argument);
     EXPECT_EQ(store().run(item_count), 1);
@@ -48,7 +52,9 @@ TEST_P(Idempotency, TheSameKeyWithAnotherRequestIsRefused) {
 
 TEST_P(Idempotency, AFailedWriteMayBeTriedAgainUnderItsKey) {
     EXPECT_EQ(code_of([&] { store().run(fail_under_key, std::string("key")); }), Errc::conflict);
-    EXPECT_GT(store().run(add_under_key, std::string("thing"), std::string("key"), std::string("same")), 0);
+    EXPECT_GT(
+        store().run(add_under_key, std::string("thing"), std::string("key"), std::string("same")),
+        0);
 }
 
 TEST_P(Idempotency, OfTwoProcessesAtOnceOneWritesAndBothGiveItsResult) {

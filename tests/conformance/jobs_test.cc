@@ -1,5 +1,5 @@
-// What the job queue promises, on every database: each job once, priorities, leases and their fences,
-// outcomes that can always be recorded.
+// What the job queue promises, on every database: each job once, priorities, leases and their
+// fences, outcomes that can always be recorded.
 
 #include <gtest/gtest.h>
 
@@ -44,7 +44,8 @@ struct Diary {
 loadstone::Task<void> handle_note(loadstone::Context& context, loadstone::Job<Note> job) {
     using namespace loadstone;
     context.services().get<Diary>().ran(job->text);
-    if (job->text == "garbled") throw std::runtime_error(std::string("bytes \xff\xfe and \0 zero", 17));
+    if (job->text == "garbled")
+        throw std::runtime_error(std::string("bytes \xff\xfe and \0 zero", 17));
     if (job->text == "long") {
         std::string umlauts;
         for (int i = 0; i < 3'000; ++i) umlauts += "\xc3\xa4";
@@ -81,8 +82,8 @@ Task<std::int64_t> enqueue_in(Tx& tx, Job job) {
 // One process with a database, a queue and, once run(), a runner.
 struct Node {
     Node(const std::string& url, Diary& diary) : options(test_options(url)) {
-        const std::vector<loadstone::store::ModuleMigrations> modules{loadstone::store::store_migrations(),
-                                                                      {"loadstone_jobs", jobs::sql::migrations}};
+        const std::vector<loadstone::store::ModuleMigrations> modules{
+            loadstone::store::store_migrations(), {"loadstone_jobs", jobs::sql::migrations}};
         loadstone::store::migrate(options, modules);
         database = loadstone::store::open_database(options, registry);
         std::vector<std::unique_ptr<jobs::Kind>> kinds;
@@ -105,7 +106,8 @@ struct Node {
         loops.stop();
     }
     void run() {
-        runner = std::make_unique<jobs::Runner>(runner_options, *queue, jobs::JobBulkheads{}, loops, services, registry);
+        runner = std::make_unique<jobs::Runner>(runner_options, *queue, jobs::JobBulkheads{}, loops,
+                                                services, registry);
         runner->start();
     }
     // Runs a command in a transaction of its own.
@@ -122,7 +124,8 @@ struct Node {
         return std::move(*result);
     }
     template <class T, class Command, class... Arguments>
-    Task<void> write_on_loop(Command command, std::optional<T>* result, std::exception_ptr* error, Arguments... arguments) {
+    Task<void> write_on_loop(Command command, std::optional<T>* result, std::exception_ptr* error,
+                             Arguments... arguments) {
         Context context(services, Deadline::in(milliseconds(10'000)));
         context.span().start(0, "test");
         try {
@@ -132,7 +135,9 @@ struct Node {
         }
     }
     std::int64_t enqueue(const std::string& text) { return write(enqueue_in<Note>, Note{text}); }
-    std::int64_t enqueue_urgent(const std::string& text) { return write(enqueue_in<Urgent>, Urgent{text}); }
+    std::int64_t enqueue_urgent(const std::string& text) {
+        return write(enqueue_in<Urgent>, Urgent{text});
+    }
     std::vector<jobs::JobRow> jobs_of(const std::string& state) {
         std::vector<jobs::JobRow> rows;
         runtime::TaskScope scope("test");
@@ -198,13 +203,15 @@ TEST_P(JobQueue, ErrorsThatAreNoTextAreRecordedAsText) {
     node.run();
     node.enqueue("garbled");
     node.enqueue("long");
-    ASSERT_TRUE(wait_until([&] { return node.jobs_of("dead").size() == 2; }, std::chrono::seconds(20)));
+    ASSERT_TRUE(
+        wait_until([&] { return node.jobs_of("dead").size() == 2; }, std::chrono::seconds(20)));
     const auto dead = node.jobs_of("dead");
     EXPECT_EQ(dead[1].last_error, "internal: bytes ?? and ");
     EXPECT_LE(dead[0].last_error.size(), 2'000U);
     EXPECT_TRUE(dead[0].last_error.ends_with("\xc3\xa4")) << "cut between two letters";
     node.enqueue("after them");
-    EXPECT_TRUE(wait_until([&] { return node.jobs_of("waiting").empty() && node.jobs_of("running").empty(); }));
+    EXPECT_TRUE(wait_until(
+        [&] { return node.jobs_of("waiting").empty() && node.jobs_of("running").empty(); }));
 }
 
 TEST_P(JobQueue, AJobThatCompletedItselfAndThenFailedIsDone) {
@@ -224,9 +231,11 @@ TEST_P(JobQueue, ADeadProcessLosesItsJobsAndItsSay) {
     const auto claimed = node.write(jobs::internal::claim, dead, known_kinds, std::int64_t{10});
     ASSERT_EQ(claimed.rows.size(), 1U);
     EXPECT_EQ(claimed.rows[0].id, id);
-    EXPECT_TRUE(node.write(jobs::internal::claim, dead, known_kinds, std::int64_t{10}).rows.empty());
+    EXPECT_TRUE(
+        node.write(jobs::internal::claim, dead, known_kinds, std::int64_t{10}).rows.empty());
 
-    ASSERT_TRUE(wait_until([&] { return node.write(jobs::internal::rescue, std::int64_t{1'000}, 3) == 1; }));
+    ASSERT_TRUE(wait_until(
+        [&] { return node.write(jobs::internal::rescue, std::int64_t{1'000}, 3) == 1; }));
     const auto waiting = node.jobs_of("waiting");
     ASSERT_EQ(waiting.size(), 1U);
     EXPECT_EQ(waiting[0].crashes, 1);
@@ -250,8 +259,11 @@ TEST_P(JobQueue, AJobThatKillsItsProcessesIsBuried) {
     node.enqueue("poison");
     for (int life = 1; life <= 3; ++life) {
         const auto process = node.write(jobs::internal::register_process, std::string("victim"));
-        ASSERT_EQ(node.write(jobs::internal::claim, process, known_kinds, std::int64_t{10}).rows.size(), 1U);
-        ASSERT_TRUE(wait_until([&] { return node.write(jobs::internal::rescue, std::int64_t{1'000}, 3) == 1; }));
+        ASSERT_EQ(
+            node.write(jobs::internal::claim, process, known_kinds, std::int64_t{10}).rows.size(),
+            1U);
+        ASSERT_TRUE(wait_until(
+            [&] { return node.write(jobs::internal::rescue, std::int64_t{1'000}, 3) == 1; }));
     }
     const auto dead = node.jobs_of("dead");
     ASSERT_EQ(dead.size(), 1U);
@@ -266,9 +278,13 @@ TEST_P(JobQueue, KindsThatAreUnknownHereWaitForOneWhoKnowsThem) {
     node.enqueue("unknown to it");
     node.enqueue_urgent("unknown to it too");
     const auto process = node.write(jobs::internal::register_process, std::string("older program"));
-    EXPECT_TRUE(node.write(jobs::internal::claim, process, std::string(R"(["other.Kind"])"), std::int64_t{10}).rows.empty());
-    const auto some = node.write(jobs::internal::claim, process, std::string(R"(["conformance_jobs.Note"])"), std::int64_t{10});
-    ASSERT_EQ(some.rows.size(), 1U) << "what it knows, though what it does not know is of a higher priority";
+    EXPECT_TRUE(node.write(jobs::internal::claim, process, std::string(R"(["other.Kind"])"),
+                           std::int64_t{10})
+                    .rows.empty());
+    const auto some = node.write(jobs::internal::claim, process,
+                                 std::string(R"(["conformance_jobs.Note"])"), std::int64_t{10});
+    ASSERT_EQ(some.rows.size(), 1U)
+        << "what it knows, though what it does not know is of a higher priority";
     EXPECT_EQ(some.rows[0].kind, "conformance_jobs.Note");
 }
 

@@ -20,15 +20,19 @@ protected:
     store::DatabaseOptions options_;
 };
 
-constexpr store::Migration first{1, "first", "create table first (id integer)", "create table first (id bigint)"};
+constexpr store::Migration first{1, "first", "create table first (id integer)",
+                                 "create table first (id bigint)"};
 constexpr store::Migration second{2, "second", "create table second (id integer)",
                                   "create table second (id bigint)"};
 constexpr store::Migration second_changed{2, "second", "create table second (name text)",
                                           "create table second (name text)"};
-constexpr store::Migration second_fails{2, "second", "create table second (id integer); create table first (id integer)",
-                                        "create table second (id bigint); create table first (id bigint)"};
+constexpr store::Migration second_fails{
+    2, "second", "create table second (id integer); create table first (id integer)",
+    "create table second (id bigint); create table first (id bigint)"};
 
-store::ModuleMigrations module_of(const std::vector<store::Migration>& steps) { return {"module", steps}; }
+store::ModuleMigrations module_of(const std::vector<store::Migration>& steps) {
+    return {"module", steps};
+}
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// What only PostgreSQL does: deadlocks, plans that grow old, limits of its own, secrets in its URL.
+// What only PostgreSQL does: deadlocks, plans that grow old, limits of its own, secrets in its
+// URL.
 #include "tests/conformance/postgres_test.h"
 
 namespace tests::conformance {
@@ -7,13 +8,16 @@ namespace {
 
 class PostgresBehaviour : public Postgres {};
 
-constexpr loadstone::store::Query first_item{"test.first_item", "", "select * from items order by id limit 1", 0};
+constexpr loadstone::store::Query first_item{"test.first_item", "",
+                                             "select * from items order by id limit 1", 0};
 constexpr loadstone::store::Query prepared_count{
     "test.prepared_count", "",
     "select count(*) from pg_prepared_statements where statement like 'select quantity%'", 0};
 constexpr loadstone::store::Query session_settings{
     "test.session_settings", "",
-    "select current_setting('default_transaction_read_only') || ' ' || current_setting('statement_timeout')", 0};
+    "select current_setting('default_transaction_read_only') || ' ' || "
+    "current_setting('statement_timeout')",
+    0};
 constexpr loadstone::store::Query tx_settings{
     "test.tx_settings", "",
     "select current_setting('transaction_isolation') || ' ' || "
@@ -72,7 +76,9 @@ Task<void> read_long(Context& context) {
 }
 Task<void> long_in_tx(Tx& tx) { co_await tx.one<std::int64_t>(sql::takes_long, std::int64_t{1}); }
 Task<void> write_long(Context& context) { co_await context.write(long_in_tx); }
-Task<void> moment_in_tx(Tx& tx) { co_await tx.one<std::int64_t>(sql::takes_a_moment, std::int64_t{1}); }
+Task<void> moment_in_tx(Tx& tx) {
+    co_await tx.one<std::int64_t>(sql::takes_a_moment, std::int64_t{1});
+}
 Task<void> write_moment(Context& context) { co_await context.write(moment_in_tx); }
 
 Task<void> add_text(Tx& tx, std::string name) { co_await insert_item(tx, name, 1); }
@@ -100,7 +106,9 @@ Task<void> stream_into(Tx& tx, std::int64_t* sum) {
     auto add = [&](const Numbered& row) { *sum += row.number; };
     co_await tx.each<Numbered>(sql::numbers_below, add, many_rows);
 }
-Task<void> write_stream(Context& context, std::int64_t* sum) { co_await context.write(stream_into, sum); }
+Task<void> write_stream(Context& context, std::int64_t* sum) {
+    co_await context.write(stream_into, sum);
+}
 
 }  // namespace
 
@@ -206,10 +214,11 @@ TEST_F(PostgresBehaviour, TextWithANulIsRefused) {
 
 TEST_F(PostgresBehaviour, NoPasswordIsInAnError) {
     const std::string secret = "s3cr3t";
-    for (const std::string& url :
-         {"postgres://user:" + secret + "@127.0.0.1:1/db", "postgres://user:" + secret + "@127.0.0.1:x/db",
-          "postgres://user:" + secret + "@127.0.0.1/db?nonsense=1", "postgres://127.0.0.1:1/db?password=" + secret,
-          "postgres://user:" + secret + "@[::1/db"}) {
+    for (const std::string& url : {"postgres://user:" + secret + "@127.0.0.1:1/db",
+                                   "postgres://user:" + secret + "@127.0.0.1:x/db",
+                                   "postgres://user:" + secret + "@127.0.0.1/db?nonsense=1",
+                                   "postgres://127.0.0.1:1/db?password=" + secret,
+                                   "postgres://user:" + secret + "@[::1/db"}) {
         auto options = options_;
         options.url = url;
         try {
@@ -234,7 +243,8 @@ TEST_F(PostgresBehaviour, AUrlWithAnUnknownPoolerIsRefused) {
 }
 
 TEST_F(PostgresBehaviour, AHostNameIsResolved) {
-    options_.url = "postgres://postgres@localhost:" + std::to_string(server_.port()) + "/" + database_.name();
+    options_.url =
+        "postgres://postgres@localhost:" + std::to_string(server_.port()) + "/" + database_.name();
     EXPECT_EQ(store().run(item_count), 0);
     EXPECT_GT(store().run(add_item, std::string("a"), std::int64_t{1}), 0);
 }
@@ -260,7 +270,8 @@ TEST(PostgresTls, CarriesLargeResultsWhole) {
 }
 
 TEST_F(PostgresBehaviour, AUnixSocketServes) {
-    options_.url = "postgres://postgres@/" + database_.name() + "?host=" + server_.socket_directory() +
+    options_.url = "postgres://postgres@/" + database_.name() +
+                   "?host=" + server_.socket_directory() +
                    "&port=" + std::to_string(server_.port());
     EXPECT_EQ(store().run(item_count), 0);
     EXPECT_GT(store().run(add_item, std::string("a"), std::int64_t{1}), 0);

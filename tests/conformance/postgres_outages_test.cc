@@ -1,5 +1,5 @@
-// The server restarts, dies, freezes, or loses connections: what was acknowledged is there, calls end
-// in time, and the store goes on by itself.
+// The server restarts, dies, freezes, or loses connections: what was acknowledged is there, calls
+// end in time, and the store goes on by itself.
 #include <sstream>
 
 #include "tests/conformance/postgres_test.h"
@@ -28,7 +28,8 @@ protected:
     }
 };
 
-class Restarts : public PostgresOutages, public ::testing::WithParamInterface<PostgresServer::Stop> {};
+class Restarts : public PostgresOutages,
+                 public ::testing::WithParamInterface<PostgresServer::Stop> {};
 
 }  // namespace
 
@@ -45,7 +46,8 @@ TEST_P(Restarts, UnderLoadLoseNothingThatWasAcknowledged) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Stop, Restarts,
-                         ::testing::Values(PostgresServer::Stop::fast, PostgresServer::Stop::immediate),
+                         ::testing::Values(PostgresServer::Stop::fast,
+                                           PostgresServer::Stop::immediate),
                          [](const auto& info) {
                              return info.param == PostgresServer::Stop::fast ? "fast" : "immediate";
                          });
@@ -54,8 +56,10 @@ TEST_F(PostgresOutages, TerminatedBackendsAreReplaced) {
     Load load(store(), std::chrono::seconds(10));
     ASSERT_TRUE(load.goes_on());
     for (int i = 0; i < 20; ++i) {
-        psql("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() "
-             "and pid <> pg_backend_pid()");
+        psql(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = "
+            "current_database() "
+            "and pid <> pg_backend_pid()");
         EXPECT_TRUE(load.goes_on(5));
     }
     load.stop();
@@ -69,8 +73,8 @@ TEST_F(PostgresOutages, AStoppedServerIsUnavailableUntilItIsBack) {
     for (int i = 0; i < 3; ++i) {
         const auto started = Clock::now();
         auto read = store().start(Deadline::in(milliseconds(300)), item_count);
-        auto write = store().start(Deadline::in(milliseconds(300)), add_item, "during " + std::to_string(i),
-                                   std::int64_t{1});
+        auto write = store().start(Deadline::in(milliseconds(300)), add_item,
+                                   "during " + std::to_string(i), std::int64_t{1});
         try {
             read.get();
             FAIL() << "it was read";
@@ -96,8 +100,8 @@ TEST_F(PostgresOutages, CallsWaitWithinTheirDeadlineForAServerThatComesBack) {
     store().run(item_count);
     server_.stop(PostgresServer::Stop::fast);
     auto read = store().start(Deadline::in(std::chrono::seconds(15)), item_count);
-    auto write = store().start(Deadline::in(std::chrono::seconds(15)), add_item, std::string("patient"),
-                               std::int64_t{1});
+    auto write = store().start(Deadline::in(std::chrono::seconds(15)), add_item,
+                               std::string("patient"), std::int64_t{1});
     server_.start();
     EXPECT_GE(read.get(), 0);
     EXPECT_GT(write.get(), 0);
@@ -107,7 +111,8 @@ TEST_F(PostgresOutages, AServerThatWasNeverThereIsUnavailableInTime) {
     server_.stop(PostgresServer::Stop::fast);
     const auto started = Clock::now();
     auto read = store().start(Deadline::in(milliseconds(300)), item_count);
-    auto write = store().start(Deadline::in(milliseconds(300)), add_item, std::string("x"), std::int64_t{1});
+    auto write =
+        store().start(Deadline::in(milliseconds(300)), add_item, std::string("x"), std::int64_t{1});
     EXPECT_EQ(code_of([&] { read.get(); }), Errc::unavailable);
     EXPECT_EQ(code_of([&] { write.get(); }), Errc::unavailable);
     EXPECT_LT(Clock::now() - started, milliseconds(900));
@@ -143,7 +148,8 @@ TEST_F(PostgresOutages, AFrozenServerDoesNotHoldUpTheStop) {
     store().run(item_count);
     server_.freeze();
     auto read = store().start(Deadline::in(milliseconds(200)), item_count);
-    auto write = store().start(Deadline::in(milliseconds(200)), add_item, std::string("x"), std::int64_t{1});
+    auto write =
+        store().start(Deadline::in(milliseconds(200)), add_item, std::string("x"), std::int64_t{1});
     EXPECT_TRUE(code_of([&] { read.get(); }));
     EXPECT_TRUE(code_of([&] { write.get(); }));
     const auto started = Clock::now();
@@ -170,17 +176,18 @@ TEST_F(PostgresOutages, FailoverToAStandbyGoesOnThere) {
     replica_options.replica_of = &server_;
     PostgresServer standby(replica_options);
     auto options = options_;
-    options.url = "postgres://postgres@127.0.0.1:" + std::to_string(standby.port()) + ",127.0.0.1:" +
-                  std::to_string(server_.port()) + "/" + database_.name();
+    options.url = "postgres://postgres@127.0.0.1:" + std::to_string(standby.port()) +
+                  ",127.0.0.1:" + std::to_string(server_.port()) + "/" + database_.name();
     TestStore both(options);
     // The standby comes first in the URL; a write finds the primary all the same.
     EXPECT_GT(both.run(add_item, std::string("on the primary"), std::int64_t{1}), 0);
     EXPECT_EQ(both.run(item_count), 1);
-    ASSERT_TRUE(wait_until([&] { return standby.psql(database_.name(), "select count(*) from items") == "1"; }));
+    ASSERT_TRUE(wait_until(
+        [&] { return standby.psql(database_.name(), "select count(*) from items") == "1"; }));
     server_.stop(PostgresServer::Stop::immediate);
     standby.psql("postgres", "select pg_promote()");
-    auto write = both.start(Deadline::in(std::chrono::seconds(15)), add_item, std::string("after failover"),
-                            std::int64_t{1});
+    auto write = both.start(Deadline::in(std::chrono::seconds(15)), add_item,
+                            std::string("after failover"), std::int64_t{1});
     EXPECT_GT(write.get(), 0);
     EXPECT_EQ(both.run(item_count), 2);
     both.stop();

@@ -31,7 +31,8 @@ protected:
 // Writers and readers that go on until they are told to stop, and what became of their calls.
 class Load {
 public:
-    Load(TestStore& store, std::chrono::milliseconds patience) : store_(store), patience_(patience) {
+    Load(TestStore& store, std::chrono::milliseconds patience)
+        : store_(store), patience_(patience) {
         for (int i = 0; i < 8; ++i) threads_.emplace_back([this, i] { write(i); });
         for (int i = 0; i < 8; ++i) threads_.emplace_back([this] { read(); });
     }
@@ -51,8 +52,9 @@ public:
     bool goes_on(int calls = 50) {
         const int writes_before = writes_;
         const int reads_before = reads_;
-        return wait_until([&] { return writes_ > writes_before + calls && reads_ > reads_before + calls; },
-                          std::chrono::seconds(20));
+        return wait_until(
+            [&] { return writes_ > writes_before + calls && reads_ > reads_before + calls; },
+            std::chrono::seconds(20));
     }
     std::set<std::string> acknowledged() const {
         const std::scoped_lock lock(mutex_);

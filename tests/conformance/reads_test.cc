@@ -26,7 +26,8 @@ Task<std::int64_t> sum_by_each(Context& context) {
     Reader reader = context.reader();
     std::int64_t sum = 0;
     auto add = [&](const Item& item) { sum += item.quantity; };
-    const auto rows = co_await reader.each<Item>(sql::items_after, add, std::int64_t{0}, std::int64_t{1000});
+    const auto rows =
+        co_await reader.each<Item>(sql::items_after, add, std::int64_t{0}, std::int64_t{1000});
     co_return sum * 1000 + static_cast<std::int64_t>(rows);
 }
 
@@ -50,7 +51,8 @@ Task<std::int64_t> throw_in_the_sink(Context& context) {
         if (++calls == 3) throw std::runtime_error("enough");
     };
     try {
-        co_await reader.each<Item>(sql::items_after, third_throws, std::int64_t{0}, std::int64_t{100});
+        co_await reader.each<Item>(sql::items_after, third_throws, std::int64_t{0},
+                                   std::int64_t{100});
     } catch (const std::runtime_error&) {
         co_return calls;
     }
@@ -97,7 +99,8 @@ TEST_P(Reads, AFailedStatementHarmsNoOther) {
     std::vector<std::future<Item>> sound;
     for (int i = 0; i < 50; ++i) {
         failing.push_back(store().start(Deadline::in(std::chrono::seconds(20)), fail_at_once));
-        sound.push_back(store().start(Deadline::in(std::chrono::seconds(20)), one_item, std::string("item 0")));
+        sound.push_back(
+            store().start(Deadline::in(std::chrono::seconds(20)), one_item, std::string("item 0")));
     }
     for (auto& read : sound) EXPECT_EQ(read.get().name, "item 0");
     for (auto& read : failing) EXPECT_TRUE(code_of([&] { read.get(); }));
@@ -116,7 +119,8 @@ TEST_P(Reads, ManyAtOnceAreAllAnswered) {
         reads.push_back(store().start(Deadline::in(std::chrono::seconds(20)), one_item,
                                       "item " + std::to_string(i % 20)));
     }
-    for (int i = 0; i < 2'000; ++i) EXPECT_EQ(reads[static_cast<std::size_t>(i)].get().quantity, i % 20);
+    for (int i = 0; i < 2'000; ++i)
+        EXPECT_EQ(reads[static_cast<std::size_t>(i)].get().quantity, i % 20);
 }
 
 LOADSTONE_ON_EVERY_BACKEND(Reads);

@@ -43,7 +43,8 @@ Task<Seen> stream(Context& context) {
     Seen seen;
     auto look = [&](const Numbered& row) {
         seen.in_order = seen.in_order && row.number == seen.rows;
-        if (++seen.rows % 50'000 == 0) seen.resident_max = std::max(seen.resident_max, resident_bytes());
+        if (++seen.rows % 50'000 == 0)
+            seen.resident_max = std::max(seen.resident_max, resident_bytes());
     };
     co_await reader.each<Numbered>(sql::numbers_below, look, rows);
     co_return seen;
@@ -52,11 +53,14 @@ Task<Seen> stream(Context& context) {
 Task<void> stream_in_tx(Tx& tx, Seen* seen) {
     auto look = [&](const Numbered& row) {
         seen->in_order = seen->in_order && row.number == seen->rows;
-        if (++seen->rows % 50'000 == 0) seen->resident_max = std::max(seen->resident_max, resident_bytes());
+        if (++seen->rows % 50'000 == 0)
+            seen->resident_max = std::max(seen->resident_max, resident_bytes());
     };
     co_await tx.each<Numbered>(sql::numbers_below, look, rows);
 }
-Task<void> write_stream(Context& context, Seen* seen) { co_await context.write(stream_in_tx, seen); }
+Task<void> write_stream(Context& context, Seen* seen) {
+    co_await context.write(stream_in_tx, seen);
+}
 
 Task<std::vector<Numbered>> gather(Context& context) {
     Reader reader = context.reader();

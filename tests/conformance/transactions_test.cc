@@ -23,14 +23,20 @@ Task<std::int64_t> insert_and_count(Tx& tx) {
     const auto changed = co_await tx.exec(sql::add_quantity, "own", std::int64_t{1});
     const auto unchanged = co_await tx.exec(sql::add_quantity, "nobody", std::int64_t{1});
     const auto after = co_await tx.one<Item>(sql::item_by_name, "own");
-    co_return seen.quantity * 1'000 + after.quantity * 100 + static_cast<std::int64_t>(changed * 10 + unchanged);
+    co_return seen.quantity * 1'000 + after.quantity * 100 +
+        static_cast<std::int64_t>(changed * 10 + unchanged);
 }
-Task<std::int64_t> write_and_count(Context& context) { co_return co_await context.write(insert_and_count); }
+Task<std::int64_t> write_and_count(Context& context) {
+    co_return co_await context.write(insert_and_count);
+}
 
-Task<void> insert_orphan(Tx& tx) { co_await tx.one<std::int64_t>(sql::insert_part, std::int64_t{4711}); }
+Task<void> insert_orphan(Tx& tx) {
+    co_await tx.one<std::int64_t>(sql::insert_part, std::int64_t{4711});
+}
 Task<void> write_orphan(Context& context) { co_await context.write(insert_orphan); }
 
-// Read, then write what follows from it: the pattern that loses updates where two may do it at once.
+// Read, then write what follows from it: the pattern that loses updates where two may do it at
+// once.
 Task<void> increment_by_hand(Tx& tx) {
     const auto value = co_await tx.one<std::int64_t>(sql::quantity_of, "counter");
     co_await tx.exec(sql::set_quantity, "counter", value + 1);
@@ -84,7 +90,9 @@ Task<std::int64_t> count_rows_in_tx(Tx& tx) {
     co_await tx.each<std::int64_t>(sql::item_count, count);
     co_return rows;
 }
-Task<std::int64_t> stream_in_tx(Context& context) { co_return co_await context.write(count_rows_in_tx); }
+Task<std::int64_t> stream_in_tx(Context& context) {
+    co_return co_await context.write(count_rows_in_tx);
+}
 
 }  // namespace
 
@@ -110,8 +118,9 @@ TEST_P(Transactions, AMissingReferenceIsConflict) {
 }
 
 TEST_P(Transactions, AFailedCheckIsConflict) {
-    EXPECT_EQ(code_of([&] { store().run(add_item, std::string("less than none"), std::int64_t{-1}); }),
-              Errc::conflict);
+    EXPECT_EQ(
+        code_of([&] { store().run(add_item, std::string("less than none"), std::int64_t{-1}); }),
+        Errc::conflict);
 }
 
 TEST_P(Transactions, WithoutStatementsAreFine) { EXPECT_NO_THROW(store().run(write_nothing)); }

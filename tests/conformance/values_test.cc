@@ -23,8 +23,8 @@ std::vector<std::byte> all_bytes() {
 }
 
 Task<Kinds> store_and_read(Tx& tx, Kinds kinds) {
-    const auto id = co_await tx.one<std::int64_t>(sql::insert_kinds, kinds.truth, kinds.number, kinds.ratio,
-                                                  kinds.words, kinds.raw);
+    const auto id = co_await tx.one<std::int64_t>(sql::insert_kinds, kinds.truth, kinds.number,
+                                                  kinds.ratio, kinds.words, kinds.raw);
     co_return co_await tx.one<Kinds>(sql::kinds_by_id, id);
 }
 Task<Kinds> in_a_transaction(Context& context, Kinds kinds) {
@@ -61,8 +61,8 @@ TEST_P(Values, EveryTypeComesBackAsItWas) {
         for (const std::int64_t number :
              {std::int64_t{0}, std::int64_t{-1}, std::numeric_limits<std::int64_t>::min(),
               std::numeric_limits<std::int64_t>::max()}) {
-            const Kinds kinds{truth, number, static_cast<double>(number) / 3, "w\xc3\xb6rter \xf0\x9f\xa7\xb2",
-                              all_bytes()};
+            const Kinds kinds{truth, number, static_cast<double>(number) / 3,
+                              "w\xc3\xb6rter \xf0\x9f\xa7\xb2", all_bytes()};
             expect_same(kinds, store().run(in_a_transaction, kinds));
         }
     }
@@ -70,12 +70,14 @@ TEST_P(Values, EveryTypeComesBackAsItWas) {
 
 // But for -0.0, which SQLite keeps as 0.
 TEST_P(Values, RealsComeBackToTheLastBit) {
-    for (const double ratio : {0.1, 1e308, 5e-324, 1.0 / 3.0, std::numeric_limits<double>::infinity()}) {
+    for (const double ratio :
+         {0.1, 1e308, 5e-324, 1.0 / 3.0, std::numeric_limits<double>::infinity()}) {
         Kinds kinds;
         kinds.ratio = ratio;
         const Kinds read = store().run(in_a_transaction, kinds);
         ASSERT_TRUE(read.ratio);
-        EXPECT_EQ(std::bit_cast<std::uint64_t>(ratio), std::bit_cast<std::uint64_t>(*read.ratio)) << ratio;
+        EXPECT_EQ(std::bit_cast<std::uint64_t>(ratio), std::bit_cast<std::uint64_t>(*read.ratio))
+            << ratio;
     }
 }
 
@@ -122,7 +124,8 @@ Task<std::int64_t> store_kinds(Tx& tx, std::int64_t number) {
     const std::optional<double> none;
     const std::optional<std::string> no_words;
     const std::optional<std::vector<std::byte>> no_raw;
-    co_return co_await tx.one<std::int64_t>(sql::insert_kinds, truth, number, none, no_words, no_raw);
+    co_return co_await tx.one<std::int64_t>(sql::insert_kinds, truth, number, none, no_words,
+                                            no_raw);
 }
 Task<void> read_mismatch(Context& context) {
     const auto id = co_await context.write(store_kinds, std::int64_t{1});

@@ -48,7 +48,8 @@ PgBouncer::PgBouncer(const PostgresServer& server, int server_connections)
     options.directory = directory_.path();
     options.user = PostgresServer::user();
     process_ = std::make_unique<Process>(options);
-    if (!wait_until([this] { return accepts(port_) || !process_->is_running(); }) || !accepts(port_)) {
+    if (!wait_until([this] { return accepts(port_) || !process_->is_running(); }) ||
+        !accepts(port_)) {
         throw std::runtime_error("PgBouncer does not start: " + log());
     }
 }

@@ -38,7 +38,8 @@ fs::path template_cluster() {
     const fs::path made = home / "template-1";
     fs::create_directories(home);
     const int lock = ::open((home / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock < 0 || ::flock(lock, LOCK_EX) != 0) throw std::runtime_error("cannot lock the template");
+    if (lock < 0 || ::flock(lock, LOCK_EX) != 0)
+        throw std::runtime_error("cannot lock the template");
     if (!fs::exists(made)) {
         const TempDir fresh(PostgresServer::user());
         const fs::path data = fresh.path() / "data";
@@ -65,14 +66,15 @@ const fs::path& PostgresServer::binaries() {
     return path;
 }
 
-PostgresServer::PostgresServer(const PostgresOptions& options) : directory_(user()), port_(free_port()) {
+PostgresServer::PostgresServer(const PostgresOptions& options)
+    : directory_(user()), port_(free_port()) {
     const fs::path data = directory_.path() / "data";
     if (options.replica_of == nullptr) {
         require(run_command({"cp", "-a", template_cluster(), data}), "cp");
     } else {
-        require(run_command({binaries() / "pg_basebackup", "-R", "--no-sync", "-c", "fast", "-X", "stream",
-                             "-D", data, "-h", options.replica_of->socket_directory(), "-p",
-                             std::to_string(options.replica_of->port()), "-U", "postgres"},
+        require(run_command({binaries() / "pg_basebackup", "-R", "--no-sync", "-c", "fast", "-X",
+                             "stream", "-D", data, "-h", options.replica_of->socket_directory(),
+                             "-p", std::to_string(options.replica_of->port()), "-U", "postgres"},
                             patience, user()),
                 "pg_basebackup");
     }
@@ -84,11 +86,13 @@ PostgresServer::PostgresServer(const PostgresOptions& options) : directory_(user
                   << "fsync = " << (options.fsync ? "on" : "off") << "\n"
                   << "full_page_writes = " << (options.fsync ? "on" : "off") << "\n"
                   << "log_min_messages = warning\nlog_timezone = UTC\n";
-    for (const auto& [name, value] : options.settings) configuration << name << " = " << value << "\n";
+    for (const auto& [name, value] : options.settings)
+        configuration << name << " = " << value << "\n";
     if (options.tls) {
-        require(run_command({"openssl", "req", "-new", "-x509", "-days", "2", "-nodes", "-subj", "/CN=localhost",
-                             "-out", data / "server.crt", "-keyout", data / "server.key"},
-                            patience, user()),
+        require(run_command(
+                    {"openssl", "req", "-new", "-x509", "-days", "2", "-nodes", "-subj",
+                     "/CN=localhost", "-out", data / "server.crt", "-keyout", data / "server.key"},
+                    patience, user()),
                 "openssl");
         configuration << "ssl = on\n";
     }
@@ -111,7 +115,8 @@ void PostgresServer::start() {
     options.user = user();
     options.death_signal = SIGQUIT;  // its children end with it
     process_ = std::make_unique<Process>(options);
-    if (!wait_until([this] { return is_ready() || !process_->is_running(); }, patience) || !is_ready()) {
+    if (!wait_until([this] { return is_ready() || !process_->is_running(); }, patience) ||
+        !is_ready()) {
         throw std::runtime_error("PostgreSQL does not start: " + log());
     }
 }
@@ -124,7 +129,8 @@ bool PostgresServer::is_ready() const {
     for (int i = 0; i < 8 && std::getline(lines, line); ++i) {
         if (i == 0) pid = line;
     }
-    return line.starts_with("ready") && process_ != nullptr && pid == std::to_string(process_->pid());
+    return line.starts_with("ready") && process_ != nullptr &&
+           pid == std::to_string(process_->pid());
 }
 
 void PostgresServer::stop(Stop how) {
@@ -170,10 +176,10 @@ void PostgresServer::drop_database(const std::string& name) {
 }
 
 std::string PostgresServer::psql(const std::string& database, const std::string& sql) const {
-    const auto result = run_command({binaries() / "psql", "-X", "-q", "-A", "-t", "-v",
-                                     "ON_ERROR_STOP=1", "-h", socket_directory(), "-p",
-                                     std::to_string(port_), "-U", "postgres", "-c", sql, database},
-                                    patience);
+    const auto result = run_command(
+        {binaries() / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h",
+         socket_directory(), "-p", std::to_string(port_), "-U", "postgres", "-c", sql, database},
+        patience);
     require(result, "psql");
     std::string output = result.output;
     if (!output.empty() && output.back() == '\n') output.pop_back();

@@ -1,7 +1,7 @@
 #pragma once
-// PostgresServer: a PostgreSQL cluster of the test's own, in a directory under /tmp, on a Unix socket
-// and a free port of 127.0.0.1. As root it runs as the user postgres. It starts within about half a
-// second: the cluster is a copy of a template that is made once per machine.
+// PostgresServer: a PostgreSQL cluster of the test's own, in a directory under /tmp, on a Unix
+// socket and a free port of 127.0.0.1. As root it runs as the user postgres. It starts within
+// about half a second: the cluster is a copy of a template that is made once per machine.
 
 #include <map>
 #include <memory>
@@ -14,9 +14,9 @@ namespace tests {
 class PostgresServer;
 
 struct PostgresOptions {
-    const PostgresServer* replica_of = nullptr;  // a streaming standby of it
-    bool tls = false;    // with a certificate of its own making
-    bool fsync = false;  // on only where the disk is what is tested
+    const PostgresServer* replica_of = nullptr;   // a streaming standby of it
+    bool tls = false;                             // with a certificate of its own making
+    bool fsync = false;                           // on only where the disk is what is tested
     std::map<std::string, std::string> settings;  // of postgresql.conf
 };
 

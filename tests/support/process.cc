@@ -41,7 +41,8 @@ const passwd* user_entry(const std::string& user) {
     }
     const int input = ::open("/dev/null", O_RDONLY);
     if (input >= 0) ::dup2(input, STDIN_FILENO);
-    if (user != nullptr && (::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0)) ::_exit(126);
+    if (user != nullptr && (::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0))
+        ::_exit(126);
     if (!options.directory.empty() && ::chdir(options.directory.c_str()) != 0) ::_exit(126);
     // After the change of user, which clears it.
     ::prctl(PR_SET_PDEATHSIG, options.death_signal);
@@ -134,7 +135,8 @@ TempDir::TempDir(const std::string& user) {
     if (::mkdtemp(name.data()) == nullptr) throw_errno("cannot make a directory in /tmp");
     path_ = name;
     if (const passwd* entry = user_entry(user)) {
-        if (::chown(name.c_str(), entry->pw_uid, entry->pw_gid) != 0) throw_errno("cannot chown " + name);
+        if (::chown(name.c_str(), entry->pw_uid, entry->pw_gid) != 0)
+            throw_errno("cannot chown " + name);
     }
 }
 

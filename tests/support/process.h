@@ -1,6 +1,6 @@
 #pragma once
-// Process: a program started by a test. It does not outlive the test: it is killed when the object is
-// destroyed, and by the kernel when the test's process ends.
+// Process: a program started by a test. It does not outlive the test: it is killed when the object
+// is destroyed, and by the kernel when the test's process ends.
 
 #include <sys/types.h>
 

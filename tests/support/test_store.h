@@ -25,7 +25,9 @@ class PostgresServer;
 
 enum class Backend { sqlite, postgres, pgbouncer };
 std::string to_string(Backend backend);
-inline std::ostream& operator<<(std::ostream& out, Backend backend) { return out << to_string(backend); }
+inline std::ostream& operator<<(std::ostream& out, Backend backend) {
+    return out << to_string(backend);
+}
 
 class TestDatabase {
 public:
@@ -74,7 +76,8 @@ public:
 private:
     template <class T, class Command, class... Arguments>
     struct Call {
-        Call(const loadstone::runtime::Services& services, Deadline deadline, Command c, Arguments... a)
+        Call(const loadstone::runtime::Services& services, Deadline deadline, Command c,
+             Arguments... a)
             : context(services, deadline), command(std::move(c)), arguments(std::move(a)...) {}
         loadstone::runtime::Context context;
         Command command;
@@ -118,9 +121,11 @@ auto TestStore::start(Deadline deadline, Command command, Arguments... arguments
     using Result = std::invoke_result_t<Command&, loadstone::runtime::Context&, Arguments&...>;
     using T = typename loadstone::store::internal::TaskValue<Result>::type;
     using Held = Call<T, Command, Arguments...>;
-    auto call = std::make_shared<Held>(services_, deadline, std::move(command), std::move(arguments)...);
+    auto call =
+        std::make_shared<Held>(services_, deadline, std::move(command), std::move(arguments)...);
     auto future = call->promise.get_future();
-    const int loop = static_cast<int>(next_loop_.fetch_add(1) % static_cast<unsigned>(loops_.size()));
+    const int loop =
+        static_cast<int>(next_loop_.fetch_add(1) % static_cast<unsigned>(loops_.size()));
     calls_.spawn(loops_.executor(loop), keep_promise<T>(std::move(call)));
     return future;
 }

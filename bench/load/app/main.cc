@@ -1,5 +1,5 @@
-// The program that bench/load measures: everything on, as an application has it. `fill N` makes rows
-// to read.
+// The program that bench/load measures: everything on, as an application has it. `fill N` makes
+// rows to read.
 
 #include <fmt/core.h>
 
@@ -55,9 +55,11 @@ BOOST_DESCRIBE_STRUCT(Worked, (), (result))
 
 // CPU and nothing else: about 2 ns a round.
 Task<Reply<Worked>> work(Context&, Path<std::int64_t> rounds) {
-    if (rounds.value < 0 || rounds.value > 10'000'000) throw Error(Errc::invalid_argument, "work takes 0 to 10,000,000 rounds");
+    if (rounds.value < 0 || rounds.value > 10'000'000)
+        throw Error(Errc::invalid_argument, "work takes 0 to 10,000,000 rounds");
     std::uint64_t value = 1;
-    for (std::int64_t i = 0; i < rounds.value; ++i) value = (value ^ (value >> 29)) * 0x9E3779B97F4A7C15U + 1;
+    for (std::int64_t i = 0; i < rounds.value; ++i)
+        value = (value ^ (value >> 29)) * 0x9E3779B97F4A7C15U + 1;
     Reply<Worked> reply{{value >> 12}};
     co_return reply;
 }
@@ -88,11 +90,14 @@ Task<Reply<Made, 201>> write_row(Context& context, Body<NewItem> item) {
 
 Task<void> index_item(Context&, Job<IndexItem>) { co_return; }
 
-Task<std::uint64_t> fill_rows(Tx& tx, std::int64_t count) { co_return co_await tx.exec(sql::fill_rows, count); }
+Task<std::uint64_t> fill_rows(Tx& tx, std::int64_t count) {
+    co_return co_await tx.exec(sql::fill_rows, count);
+}
 
 Task<std::string> fill(Context& context, std::vector<std::string> arguments) {
     std::int64_t count = 0;
-    if (arguments.size() == 1) std::from_chars(arguments[0].data(), arguments[0].data() + arguments[0].size(), count);
+    if (arguments.size() == 1)
+        std::from_chars(arguments[0].data(), arguments[0].data() + arguments[0].size(), count);
     if (count < 1) throw Error(Errc::invalid_argument, "fill takes the number of rows");
     const auto made = co_await context.write(fill_rows, count);
     co_return fmt::format("{} rows\n", made);

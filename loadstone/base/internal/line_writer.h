@@ -1,5 +1,6 @@
 #pragma once
-// Whole lines to a descriptor whose reader may be slow, stuck or gone, without ever waiting for it.
+// Whole lines to a descriptor whose reader may be slow, stuck or gone, without ever waiting for
+// it.
 //
 // The descriptor may be shared with other processes, so its flags stay as they are: O_NONBLOCK
 // would be theirs too. A socket takes MSG_DONTWAIT; a pipe takes RWF_NOWAIT (Linux 6.4), before

@@ -1,6 +1,6 @@
 #pragma once
-// UTF-8 by the byte ranges of Unicode 15 table 3-7: no overlong forms, no surrogates, nothing above
-// U+10FFFF.
+// UTF-8 by the byte ranges of Unicode 15 table 3-7: no overlong forms, no surrogates, nothing
+// above U+10FFFF.
 
 #include <cstddef>
 #include <cstdint>

@@ -14,11 +14,12 @@ BOOST_DESCRIBE_STRUCT(DoneJob, (), (job, fence))
 
 constexpr std::size_t error_bytes_max = 2'000;
 
-// What PostgreSQL takes as text, whatever a library put into its exception: what it refused it would
-// refuse for ever, and every outcome recorded with it.
+// What PostgreSQL takes as text, whatever a library put into its exception: what it refused it
+// would refuse for ever, and every outcome recorded with it.
 std::string storable(const std::string& error) {
     std::string text = error.substr(0, error_bytes_max);
-    while (text.size() < error.size() && !text.empty() && (static_cast<unsigned char>(error[text.size()]) & 0xC0) == 0x80) {
+    while (text.size() < error.size() && !text.empty() &&
+           (static_cast<unsigned char>(error[text.size()]) & 0xC0) == 0x80) {
         text.pop_back();
     }
     const bool ascii_only = !is_utf8(text);
@@ -47,13 +48,14 @@ Task<std::int64_t> record(Tx& tx, std::int64_t process, std::vector<Finished> fi
         const std::string error = storable(job.error);
         std::uint64_t changed = 0;
         if (job.decision.verdict == Verdict::bury) {
-            changed = co_await tx.exec(sql::bury_job, job.lease.job, process, job.lease.fence, error);
+            changed =
+                co_await tx.exec(sql::bury_job, job.lease.job, process, job.lease.fence, error);
             co_await tx.exec(sql::complete_job, job.lease.job, process, job.lease.fence);
         } else {
             const std::int64_t delay_us = std::chrono::microseconds(job.decision.delay).count();
             const int take_back = job.decision.verdict == Verdict::snooze ? 1 : 0;
-            changed = co_await tx.exec(sql::put_back_job, job.lease.job, process, job.lease.fence, delay_us,
-                                       take_back, error);
+            changed = co_await tx.exec(sql::put_back_job, job.lease.job, process, job.lease.fence,
+                                       delay_us, take_back, error);
         }
         if (changed == 0) ++lost;
     }

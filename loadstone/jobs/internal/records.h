@@ -17,8 +17,9 @@ struct ClaimedRow {
     int attempt = 0, crashes = 0;
     Timestamp enqueued_at;
 };
-BOOST_DESCRIBE_STRUCT(ClaimedRow, (), (id, fence, kind, idempotency_key, arguments, cause, attempt, crashes,
-                                       enqueued_at))
+BOOST_DESCRIBE_STRUCT(ClaimedRow, (),
+                      (id, fence, kind, idempotency_key, arguments, cause, attempt, crashes,
+                       enqueued_at))
 
 struct ClaimedRows {
     std::vector<ClaimedRow> rows;
@@ -39,7 +40,8 @@ Task<std::int64_t> record(Tx& tx, std::int64_t process, std::vector<Finished> fi
 Task<std::int64_t> register_process(Tx& tx, std::string name);
 // False: this process has been declared dead.
 Task<bool> renew_heartbeat(Tx& tx, std::int64_t process);
-// Removes processes whose heartbeat is too old and makes their jobs claimable; gives how many jobs.
+// Removes processes whose heartbeat is too old and makes their jobs claimable; gives how many
+// jobs.
 Task<std::int64_t> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max);
 Task<void> sign_off(Tx& tx, std::int64_t process);
 

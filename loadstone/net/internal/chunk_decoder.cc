@@ -62,7 +62,8 @@ ChunkDecoder::Step ChunkDecoder::feed_one(char c) {
         }
         case State::extension:
             if (++extension_bytes_ > extension_bytes_max) {
-                return fail(400, fmt::format("chunk extensions are longer than {} bytes", extension_bytes_max));
+                return fail(400, fmt::format("chunk extensions are longer than {} bytes",
+                                             extension_bytes_max));
             }
             if (c == '\r') {
                 state_ = State::size_lf;

@@ -1,8 +1,8 @@
 #pragma once
-// ChunkDecoder: the chunked transfer coding (RFC 9112 7.1), byte by byte, as strict as the grammar:
-// CRLF only, no space around the size. Extensions and trailers are checked, bounded and dropped.
-// Not Beast's: that one waits for the end of the trailers before it rejects a bad last chunk, and
-// takes a bare LF inside a quoted extension.
+// ChunkDecoder: the chunked transfer coding (RFC 9112 7.1), byte by byte, as strict as the
+// grammar: CRLF only, no space around the size. Extensions and trailers are checked, bounded and
+// dropped. Not Beast's: that one waits for the end of the trailers before it rejects a bad last
+// chunk, and takes a bare LF inside a quoted extension.
 
 #include <cstddef>
 #include <cstdint>
@@ -28,8 +28,19 @@ public:
 
 private:
     enum class State : std::uint8_t {
-        size_first, size, extension, size_lf, data, data_cr, data_lf,
-        trailer_first, trailer_name, trailer_value, trailer_lf, last_lf, done,
+        size_first,
+        size,
+        extension,
+        size_lf,
+        data,
+        data_cr,
+        data_lf,
+        trailer_first,
+        trailer_name,
+        trailer_value,
+        trailer_lf,
+        last_lf,
+        done,
     };
 
     Step fail(int status, std::string detail);

@@ -8,7 +8,8 @@ namespace {
 using Step = ChunkDecoder::Step;
 
 TEST(ChunkDecoder, ReadsTheSameHoweverItIsCut) {
-    constexpr std::string_view text = "5;a=\"b;c\"\r\nhello\r\n00B\r\n, wide worl\r\n1\r\nd\r\n0;x\r\nA: b\r\nC:\r\n\r\nGET";
+    constexpr std::string_view text =
+        "5;a=\"b;c\"\r\nhello\r\n00B\r\n, wide worl\r\n1\r\nd\r\n0;x\r\nA: b\r\nC:\r\n\r\nGET";
     for (std::size_t first = 0; first <= text.size(); ++first) {
         for (std::size_t second = first; second <= text.size(); ++second) {
             ChunkDecoder decoder;
@@ -59,7 +60,8 @@ TEST(ChunkDecoder, BoundsExtensionsAndTrailers) {
     const std::string longest(ChunkDecoder::extension_bytes_max - 1, 'x');
     EXPECT_EQ(status("1;" + longest + "\r\na\r\n0\r\n\r\n"), 0);
     EXPECT_EQ(status("1;" + longest + "y\r\na\r\n0\r\n\r\n"), 400);
-    const std::string trailer(ChunkDecoder::trailer_bytes_max - 5, 'x');  // "a:", CRLF and the last CR
+    const std::string trailer(ChunkDecoder::trailer_bytes_max - 5,
+                              'x');  // "a:", CRLF and the last CR
     EXPECT_EQ(status("0\r\na:" + trailer + "\r\n\r\n"), 0);
     EXPECT_EQ(status("0\r\na:" + trailer + "y\r\n\r\n"), 431);
 }

@@ -245,7 +245,8 @@ Task<bool> Connection::write_rest() {
         is_written = co_await write(std::string_view(head_).substr(sent_));
         sent_ = head_.size();
     }
-    if (is_written && !rest_.empty()) is_written = co_await write(rest_.substr(sent_ - head_.size()));
+    if (is_written && !rest_.empty())
+        is_written = co_await write(rest_.substr(sent_ - head_.size()));
     wait_is_over();
     gone_ = !is_written;
     if (timed_out_) {

@@ -93,8 +93,8 @@ private:
     Written write_now();
     Task<bool> write_rest();
     bool has_unread_input();
-    // Half-closes and waits until the client has done so, so that what it still sends does not make
-    // its kernel drop the answer.
+    // Half-closes and waits until the client has done so, so that what it still sends does not
+    // make its kernel drop the answer.
     Task<void> linger();
 
     LoopState& loop_;
@@ -128,8 +128,8 @@ private:
     Response response_;
 
     bool sends_body_ = false;
-    std::string head_;      // of the response; with a small body, all of it
-    std::string_view rest_; // of the body, behind head_
+    std::string head_;       // of the response; with a small body, all of it
+    std::string_view rest_;  // of the body, behind head_
     std::size_t sent_ = 0;
 
     Connection* previous_ = nullptr;

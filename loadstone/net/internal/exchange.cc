@@ -87,7 +87,8 @@ bool Connection::admit() {
 
 bool Connection::admit_target() {
     const Head& head = reader_.head();
-    if (HttpFailure failure = parse_target(head.target.in(reader_.head_bytes()), head.method, target_)) {
+    if (HttpFailure failure =
+            parse_target(head.target.in(reader_.head_bytes()), head.method, target_)) {
         refuse(failure);
         return false;
     }
@@ -125,7 +126,8 @@ bool Connection::admit_route() {
             response_.set_header("Allow", allow_field(match_.allowed));
         } else {
             const std::string allow = allow_field(match_.allowed);
-            reject(405, fmt::format("{} is not allowed here, but {} is", to_string(head.method), allow));
+            reject(405,
+                   fmt::format("{} is not allowed here, but {} is", to_string(head.method), allow));
             response_.set_header("Allow", allow);
         }
         return false;
@@ -151,7 +153,8 @@ bool Connection::admit_route() {
 
 bool Connection::admit_rate() {
     if (entry_->limiter == nullptr) return true;
-    const auto decision = entry_->limiter->check(rate_key(address_), std::chrono::steady_clock::now());
+    const auto decision =
+        entry_->limiter->check(rate_key(address_), std::chrono::steady_clock::now());
     // draft-ietf-httpapi-ratelimit-headers-09
     rate_lines_ = fmt::format("{}RateLimit: \"address\";r={};t={}\r\n", entry_->rate_policy_line,
                               decision.remaining, whole_seconds(decision.reset_after));
@@ -159,7 +162,8 @@ bool Connection::admit_rate() {
     server_.counters.rate_limited.add();
     const Error error =
         Error(Errc::resource_exhausted,
-              fmt::format("more than {} requests in {} s from one address", entry_->route->per_address_limit,
+              fmt::format("more than {} requests in {} s from one address",
+                          entry_->route->per_address_limit,
                           entry_->route->per_address_period.count()))
             .with_retry_after(std::chrono::ceil<std::chrono::milliseconds>(decision.retry_after));
     response_ = net::problem(error, id());
@@ -169,7 +173,8 @@ bool Connection::admit_rate() {
 bool Connection::admit_origin() {
     if (is_safe(reader_.head().method) || !session_token(*this)) return true;
     const std::string_view host = target_.is_absolute ? target_.authority : field(KnownField::host);
-    if (!is_cross_site(field(KnownField::sec_fetch_site), field(KnownField::origin), host)) return true;
+    if (!is_cross_site(field(KnownField::sec_fetch_site), field(KnownField::origin), host))
+        return true;
     server_.counters.cross_site.add();
     reject(403, "the request was made by a page of another site");
     return false;
@@ -192,13 +197,15 @@ void Connection::read_idempotency_key() {
     if (!head.has(KnownField::idempotency_key)) return;
     const auto key = idempotency_key(field(KnownField::idempotency_key));
     if (!key) {
-        throw HttpError(400, Errc::invalid_argument, "the Idempotency-Key is not 1 to 255 visible characters");
+        throw HttpError(400, Errc::invalid_argument,
+                        "the Idempotency-Key is not 1 to 255 visible characters");
     }
     const std::string user =
         context_->session() ? fmt::format("user {}", context_->session()->user) : "anonymous";
     runtime::IdempotencyKey& idempotency = context_->idempotency().emplace();
     idempotency.scope_and_key = sha256_hex({user, entry_->name, *key});
-    idempotency.request_fingerprint = sha256_hex({to_string(head.method), path_, target_.query, body()});
+    idempotency.request_fingerprint =
+        sha256_hex({to_string(head.method), path_, target_.query, body()});
 }
 
 Task<void> Connection::answer() {
@@ -244,8 +251,9 @@ void Connection::respond_to(const std::exception_ptr& exception) {
         log::error("a request failed", {{"route", context_->span().name},
                                         {"request_id", id()},
                                         {"error", "an exception that is no std::exception"}});
-        response_ = net::problem(500, reason_of(500), "the server failed; its log has the reason under request_id",
-                                 id());
+        response_ =
+            net::problem(500, reason_of(500),
+                         "the server failed; its log has the reason under request_id", id());
     }
 }
 
@@ -287,7 +295,8 @@ void Connection::prepare_response() {
     std::string& body = response_.body;
     const bool is_head = head_read_ && head.method == Method::head;
     sends_body_ = has_content(response_.status) && !is_head;
-    if (body.size() >= limits_.gzip_bytes_min && head_read_ && is_compressible(response_.content_type)) {
+    if (body.size() >= limits_.gzip_bytes_min && head_read_ &&
+        is_compressible(response_.content_type)) {
         envelope.varies = true;
         std::string compressed;
         if (body.size() <= gzip_bytes_max && accepts_gzip(field(KnownField::accept_encoding)) &&
@@ -301,7 +310,8 @@ void Connection::prepare_response() {
     if (head_read_ && head.has_body() && !closes_) {
         const bool is_begun = reader_.is_body_begun() ||
                               reader_.begin_body(dropped_body_max) == RequestReader::Step::done;
-        if (!is_begun || reader_.read_body() != RequestReader::Step::done) closes_ = lingers_ = true;
+        if (!is_begun || reader_.read_body() != RequestReader::Step::done)
+            closes_ = lingers_ = true;
     }
     if (head_read_ && !head.keep_alive) closes_ = true;
     if (requests_ >= limits_.requests_per_connection_max) {

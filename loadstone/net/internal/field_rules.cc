@@ -85,7 +85,8 @@ std::optional<std::string> idempotency_key(std::string_view field) {
     } else {
         key = field;
     }
-    if (key.empty() || key.size() > 255 || !std::all_of(key.begin(), key.end(), is_visible)) return std::nullopt;
+    if (key.empty() || key.size() > 255 || !std::all_of(key.begin(), key.end(), is_visible))
+        return std::nullopt;
     return key;
 }
 
@@ -93,7 +94,8 @@ bool is_same_authority(std::string_view a, std::string_view b, bool is_https) no
     return same_ignoring_case(without_default_port(a, is_https), without_default_port(b, is_https));
 }
 
-bool is_cross_site(std::string_view sec_fetch_site, std::string_view origin, std::string_view host) noexcept {
+bool is_cross_site(std::string_view sec_fetch_site, std::string_view origin,
+                   std::string_view host) noexcept {
     if (!sec_fetch_site.empty() && !same_ignoring_case(sec_fetch_site, "same-origin") &&
         !same_ignoring_case(sec_fetch_site, "none")) {
         return true;

@@ -10,7 +10,8 @@ struct Gzip::Impl {
 
     Impl() {
         constexpr int window_with_gzip_header = 15 + 16;
-        is_ready = deflateInit2(&stream, 1, Z_DEFLATED, window_with_gzip_header, 8, Z_DEFAULT_STRATEGY) == Z_OK;
+        is_ready = deflateInit2(&stream, 1, Z_DEFLATED, window_with_gzip_header, 8,
+                                Z_DEFAULT_STRATEGY) == Z_OK;
     }
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;

@@ -40,12 +40,17 @@ std::optional<Method> method_of(http::verb verb) noexcept {
 // Names that some or all versions of Beast do not know.
 std::optional<KnownField> other_field(std::string_view name) noexcept {
     switch (name.size()) {
-        case 12: return same_ignoring_case(name, "X-Request-Id") ? std::optional(KnownField::request_id)
-                                                                  : std::nullopt;
-        case 14: return same_ignoring_case(name, "Sec-Fetch-Site") ? std::optional(KnownField::sec_fetch_site)
-                                                                    : std::nullopt;
-        case 15: return same_ignoring_case(name, "Idempotency-Key") ? std::optional(KnownField::idempotency_key)
-                                                                     : std::nullopt;
+        case 12:
+            return same_ignoring_case(name, "X-Request-Id") ? std::optional(KnownField::request_id)
+                                                            : std::nullopt;
+        case 14:
+            return same_ignoring_case(name, "Sec-Fetch-Site")
+                       ? std::optional(KnownField::sec_fetch_site)
+                       : std::nullopt;
+        case 15:
+            return same_ignoring_case(name, "Idempotency-Key")
+                       ? std::optional(KnownField::idempotency_key)
+                       : std::nullopt;
         default: return std::nullopt;
     }
 }
@@ -72,21 +77,27 @@ private:
     }
     // A folded value is in a buffer of Beast's, or behind a line break.
     bool is_folded(std::string_view name, std::string_view value) const noexcept {
-        if (value.data() < input_.data() || value.data() > input_.data() + input_.size()) return true;
+        if (value.data() < input_.data() || value.data() > input_.data() + input_.size())
+            return true;
         const char* const begin = name.data() + name.size();
         return std::find(begin, value.data(), '\r') != value.data();
     }
     void keep(KnownField field) noexcept {
-        head_.known[static_cast<std::size_t>(field)] = static_cast<std::uint16_t>(head_.fields.size());
+        head_.known[static_cast<std::size_t>(field)] =
+            static_cast<std::uint16_t>(head_.fields.size());
     }
 
     void on_request_impl(http::verb verb, BeastView name, BeastView target, int version,
                          error_code& ec) override {
         const auto method = method_of(verb);
-        if (!method) return fail(ec, 501, fmt::format("the method {} is not implemented", std::string_view(name.substr(0, 32))));
+        if (!method)
+            return fail(ec, 501,
+                        fmt::format("the method {} is not implemented",
+                                    std::string_view(name.substr(0, 32))));
         if (target.size() > limits_.target_bytes_max) {
-            return fail(ec, 414, fmt::format("the request target has {} bytes, at most {} are allowed",
-                                             target.size(), limits_.target_bytes_max));
+            return fail(ec, 414,
+                        fmt::format("the request target has {} bytes, at most {} are allowed",
+                                    target.size(), limits_.target_bytes_max));
         }
         head_.method = *method;
         head_.version = version;
@@ -98,10 +109,12 @@ private:
         const std::string_view name = name_text;
         const std::string_view value = value_text;
         if (head_.fields.size() == limits_.header_fields_max) {
-            return fail(ec, 431, fmt::format("the request has more than {} header fields",
-                                             limits_.header_fields_max));
+            return fail(ec, 431,
+                        fmt::format("the request has more than {} header fields",
+                                    limits_.header_fields_max));
         }
-        if (is_folded(name, value)) return fail(ec, 400, "a header field is folded over several lines");
+        if (is_folded(name, value))
+            return fail(ec, 400, "a header field is folded over several lines");
         head_.fields.push_back({extent(name), extent(value)});
         switch (id) {
             case http::field::host: return once(KnownField::host, name, ec);
@@ -126,18 +139,22 @@ private:
     }
 
     void once(KnownField field, std::string_view name, error_code& ec) {
-        if (head_.has(field)) return fail(ec, 400, fmt::format("the header field {} comes twice", name));
+        if (head_.has(field))
+            return fail(ec, 400, fmt::format("the header field {} comes twice", name));
         keep(field);
     }
     void on_content_length(std::string_view value, error_code& ec) {
-        if (head_.content_length) return fail(ec, 400, "the header field Content-Length comes twice");
-        if (!is_number(value)) return fail(ec, 400, "Content-Length is not a number of at most 19 digits");
+        if (head_.content_length)
+            return fail(ec, 400, "the header field Content-Length comes twice");
+        if (!is_number(value))
+            return fail(ec, 400, "Content-Length is not a number of at most 19 digits");
         std::uint64_t number = 0;
         for (const char c : value) number = number * 10 + static_cast<std::uint64_t>(c - '0');
         head_.content_length = number;
     }
     void on_transfer_encoding(std::string_view value, error_code& ec) {
-        if (head_.is_chunked) return fail(ec, 400, "the header field Transfer-Encoding comes twice");
+        if (head_.is_chunked)
+            return fail(ec, 400, "the header field Transfer-Encoding comes twice");
         if (!same_ignoring_case(value, "chunked")) {
             return fail(ec, 501, "the only transfer coding that is implemented is chunked");
         }
@@ -149,8 +166,10 @@ private:
     void on_header_impl(error_code& ec) override {
         head_.keep_alive = keep_alive();
         if (head_.has(KnownField::host)) {
-            const FieldExtent& host = head_.fields[head_.known[static_cast<std::size_t>(KnownField::host)] - 1u];
-            if (!is_authority(host.value.in(input_.data()))) fail(ec, 400, "the Host field is not a host");
+            const FieldExtent& host =
+                head_.fields[head_.known[static_cast<std::size_t>(KnownField::host)] - 1u];
+            if (!is_authority(host.value.in(input_.data())))
+                fail(ec, 400, "the Host field is not a host");
         } else if (head_.version == 11) {
             fail(ec, 400, "the request has no Host field");
         }
@@ -178,7 +197,8 @@ bool is_other_version(std::string_view input) noexcept {
     if (space == std::string_view::npos) return false;
     const std::string_view version = line.substr(space + 1);
     return version.size() == 8 && version.starts_with("HTTP/") && is_digit(version[5]) &&
-           version[6] == '.' && is_digit(version[7]) && version != "HTTP/1.1" && version != "HTTP/1.0";
+           version[6] == '.' && is_digit(version[7]) && version != "HTTP/1.1" &&
+           version != "HTTP/1.0";
 }
 
 HttpFailure failure_of(const error_code& ec, std::string_view input, const HttpLimits& limits) {
@@ -187,15 +207,21 @@ HttpFailure failure_of(const error_code& ec, std::string_view input, const HttpL
     }
     if (ec == http::error::header_limit) {
         if (input.find('\n') == std::string_view::npos) {
-            return {414, fmt::format("the request line is longer than {} bytes", limits.header_bytes_max)};
+            return {414, fmt::format("the request line is longer than {} bytes",
+                                     limits.header_bytes_max)};
         }
-        return {431, fmt::format("the request header is longer than {} bytes", limits.header_bytes_max)};
+        return {431,
+                fmt::format("the request header is longer than {} bytes", limits.header_bytes_max)};
     }
-    if (ec == http::error::bad_method) return {400, "the request line does not begin with a method"};
-    if (ec == http::error::bad_target) return {400, "the request target has a character that it cannot have"};
-    if (ec == http::error::bad_version) return {400, "the request line does not end with an HTTP version"};
+    if (ec == http::error::bad_method)
+        return {400, "the request line does not begin with a method"};
+    if (ec == http::error::bad_target)
+        return {400, "the request target has a character that it cannot have"};
+    if (ec == http::error::bad_version)
+        return {400, "the request line does not end with an HTTP version"};
     if (ec == http::error::bad_field) return {400, "a header field has a name that is not a token"};
-    if (ec == http::error::bad_value) return {400, "a header field has a character that it cannot have"};
+    if (ec == http::error::bad_value)
+        return {400, "a header field has a character that it cannot have"};
     if (ec == http::error::bad_line_ending) return {400, "a line ends with CR without LF"};
     if (ec == http::error::bad_content_length || ec == http::error::multiple_content_length) {
         return {400, "Content-Length is not one number, or comes with Transfer-Encoding"};
@@ -249,8 +275,9 @@ HeaderParser::Step HeaderParser::feed(std::string_view input) {
     const std::string_view rest = input.substr(impl.parsed);
     impl.parsed += parser.put(boost::asio::buffer(rest), ec);
     if (parser.failure()) return impl.fail(parser.failure());
-    const bool is_over = impl.parsed > impl.limits.header_bytes_max ||
-                         (ec == http::error::need_more && input.size() > impl.limits.header_bytes_max);
+    const bool is_over =
+        impl.parsed > impl.limits.header_bytes_max ||
+        (ec == http::error::need_more && input.size() > impl.limits.header_bytes_max);
     if (is_over) ec = http::error::header_limit;
     if (ec == http::error::need_more) return Step::need_more;
     if (ec) return impl.fail(failure_of(ec, input, impl.limits));

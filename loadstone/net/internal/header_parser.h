@@ -1,7 +1,8 @@
 #pragma once
-// HeaderParser: the request line and the header fields, by Beast's parser, and the rules that Beast
-// leaves to its caller: one framing and no doubt about it, no folded lines, fields that may come
-// once, limits before anything is kept. Nothing is copied: a Head says where in the input things are.
+// HeaderParser: the request line and the header fields, by Beast's parser, and the rules that
+// Beast leaves to its caller: one framing and no doubt about it, no folded lines, fields that may
+// come once, limits before anything is kept. Nothing is copied: a Head says where in the input
+// things are.
 
 #include <array>
 #include <cstddef>
@@ -47,14 +48,17 @@ struct Head {
     int version = 11;  // 10 or 11
     Extent target;
     std::vector<FieldExtent> fields;
-    std::array<std::uint16_t, static_cast<std::size_t>(KnownField::count)> known{};  // index + 1; 0: absent
+    std::array<std::uint16_t, static_cast<std::size_t>(KnownField::count)>
+        known{};  // index + 1; 0: absent
     std::optional<std::uint64_t> content_length;
     bool is_chunked = false;
     bool keep_alive = true;
     bool expects_continue = false;
     std::size_t bytes = 0;
 
-    bool has(KnownField field) const noexcept { return known[static_cast<std::size_t>(field)] != 0; }
+    bool has(KnownField field) const noexcept {
+        return known[static_cast<std::size_t>(field)] != 0;
+    }
     std::string_view value(KnownField field, const char* head) const noexcept {
         const std::uint16_t index = known[static_cast<std::size_t>(field)];
         return index == 0 ? std::string_view{} : fields[index - 1].value.in(head);
@@ -71,7 +75,8 @@ public:
     ~HeaderParser();
 
     void start();
-    // `head`: all bytes since start(), those given before again at the front (they may have moved).
+    // `head`: all bytes since start(), those given before again at the front (they may have
+    // moved).
     Step feed(std::string_view head);
     const Head& head() const noexcept;
     const HttpFailure& failure() const noexcept;

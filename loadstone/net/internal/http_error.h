@@ -1,6 +1,6 @@
 #pragma once
-// HttpError: an Error that knows its HTTP status, where the table of error_status.cc cannot (a body
-// that is not JSON at all is 400, one with a wrong field 422), or that names several fields.
+// HttpError: an Error that knows its HTTP status, where the table of error_status.cc cannot (a
+// body that is not JSON at all is 400, one with a wrong field 422), or that names several fields.
 
 #include <string>
 #include <string_view>

@@ -73,7 +73,8 @@ RequestReader::Step RequestReader::read_head() {
     }
     head_done_ = true;
     const Head& head = parser_.head();
-    if (head.has_body() && capacity_ - body_begin() < tail_min) move_to_front(head.bytes + tail_min);
+    if (head.has_body() && capacity_ - body_begin() < tail_min)
+        move_to_front(head.bytes + tail_min);
     return Step::done;
 }
 
@@ -88,7 +89,8 @@ RequestReader::Step RequestReader::begin_body(std::size_t bytes_max) {
     }
     const std::uint64_t length = head.content_length.value_or(0);
     if (length > bytes_max) {
-        return fail({413, fmt::format("the body has {} bytes, at most {} are allowed", length, bytes_max)});
+        return fail(
+            {413, fmt::format("the body has {} bytes, at most {} are allowed", length, bytes_max)});
     }
     if (length == 0) return Step::done;  // no body to read, also where the request is refused
     body_bytes_ = length;

@@ -43,24 +43,31 @@ TEST(RequestReader, ReadsPipelinedRequestsInPiecesOfAnySize) {
     const std::string text =
         "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"
         "\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" +
-        fmt::format("POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{}", large.size(), large) +
-        fmt::format("POST /4 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
-                    large.size(), large) +
+        fmt::format("POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{}", large.size(),
+                    large) +
+        fmt::format(
+            "POST /4 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+            "chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+            large.size(), large) +
         fmt::format("GET /5 HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", std::string(7000, 'h')) +
-        fmt::format("POST /6 HTTP/1.1\r\nHost: a\r\nX: {}\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n6\r\n0\r\n\r\n",
-                    std::string(7000, 'h'));
+        fmt::format(
+            "POST /6 HTTP/1.1\r\nHost: a\r\nX: {}\r\nTransfer-Encoding: "
+            "chunked\r\n\r\n1\r\n6\r\n0\r\n\r\n",
+            std::string(7000, 'h'));
     const std::vector<std::string> bodies{"", "hello", large, large, "", "6"};
     for (const std::size_t piece : {1u, 2u, 3u, 7u, 100u, 1000u, 4096u, 100'000u}) {
         RequestReader reader(limits);
         Feeder feeder(reader, text, piece);
         std::size_t bytes = 0;
         for (std::size_t i = 0; i < bodies.size(); ++i) {
-            ASSERT_EQ(feeder.until_read([&] { return reader.read_head(); }), Step::done) << piece << ' ' << i;
+            ASSERT_EQ(feeder.until_read([&] { return reader.read_head(); }), Step::done)
+                << piece << ' ' << i;
             const char* const head = reader.head_bytes();
             const std::string_view target = reader.head().target.in(head);
             ASSERT_EQ(target, fmt::format("/{}", i + 1));
             ASSERT_EQ(reader.begin_body(10'000), Step::done);
-            ASSERT_EQ(feeder.until_read([&] { return reader.read_body(); }), Step::done) << piece << ' ' << i;
+            ASSERT_EQ(feeder.until_read([&] { return reader.read_body(); }), Step::done)
+                << piece << ' ' << i;
             ASSERT_EQ(reader.head_bytes(), head) << "reading a body moves nothing";
             ASSERT_EQ(target, fmt::format("/{}", i + 1));
             ASSERT_EQ(reader.head().value(KnownField::host, head), "a");
@@ -75,8 +82,9 @@ TEST(RequestReader, ReadsPipelinedRequestsInPiecesOfAnySize) {
 
 TEST(RequestReader, LeavesNothingOpenWhereThereIsNoBody) {
     HttpLimits limits;
-    for (const std::string_view text : {"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-                                        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"}) {
+    for (const std::string_view text :
+         {"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+          "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"}) {
         RequestReader reader(limits);
         Feeder feeder(reader, text, 1000);
         ASSERT_EQ(feeder.until_read([&] { return reader.read_head(); }), Step::done);
@@ -119,7 +127,8 @@ TEST(RequestReader, RefusesABodyByWhatItSaysOfItself) {
     HttpLimits limits;
     const auto begins = [&](std::string_view length, std::size_t max) {
         RequestReader reader(limits);
-        const std::string text = fmt::format("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", length);
+        const std::string text =
+            fmt::format("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", length);
         Feeder feeder(reader, text, 1000);
         EXPECT_EQ(feeder.until_read([&] { return reader.read_head(); }), Step::done);
         return reader.begin_body(max) == Step::done;

@@ -15,12 +15,14 @@ namespace {
 using namespace std::string_view_literals;
 
 bool is_field_value(std::string_view value) noexcept {
-    return std::none_of(value.begin(), value.end(), [](char c) { return is_control(c) && c != '\t'; });
+    return std::none_of(value.begin(), value.end(),
+                        [](char c) { return is_control(c) && c != '\t'; });
 }
 
 bool is_own_field(std::string_view name) noexcept {
-    constexpr std::array own{"Content-Length"sv, "Content-Type"sv, "Transfer-Encoding"sv, "Connection"sv,
-                             "Keep-Alive"sv,     "Date"sv,         "Upgrade"sv,           "X-Request-Id"sv};
+    constexpr std::array own{"Content-Length"sv, "Content-Type"sv, "Transfer-Encoding"sv,
+                             "Connection"sv,     "Keep-Alive"sv,   "Date"sv,
+                             "Upgrade"sv,        "X-Request-Id"sv};
     return std::any_of(own.begin(), own.end(),
                        [name](std::string_view field) { return same_ignoring_case(name, field); });
 }
@@ -40,10 +42,13 @@ void append_number(std::string& out, std::size_t number) {
 
 bool has_content(int status) noexcept { return status >= 200 && status != 204 && status != 304; }
 
-bool has_encoding(const Response& response) noexcept { return has_field(response, "Content-Encoding"); }
+bool has_encoding(const Response& response) noexcept {
+    return has_field(response, "Content-Encoding");
+}
 
 bool is_sendable(const Response& response) noexcept {
-    if (response.status < 200 || response.status > 599 || !is_field_value(response.content_type)) return false;
+    if (response.status < 200 || response.status > 599 || !is_field_value(response.content_type))
+        return false;
     return std::all_of(response.headers.begin(), response.headers.end(), [](const auto& field) {
         return is_token(field.first) && is_field_value(field.second) && !is_own_field(field.first);
     });
@@ -74,9 +79,11 @@ void append_head(std::string& out, const Response& response, const Envelope& env
     out += envelope.request_id;
     out += "\r\nX-Content-Type-Options: nosniff\r\n"sv;
     const bool has_fields = !response.headers.empty();
-    if (!has_fields || !has_field(response, "X-Frame-Options")) out += "X-Frame-Options: DENY\r\n"sv;
+    if (!has_fields || !has_field(response, "X-Frame-Options"))
+        out += "X-Frame-Options: DENY\r\n"sv;
     const bool is_data = response.content_type.find("json") != std::string::npos;
-    if (is_data && (!has_fields || !has_field(response, "Cache-Control"))) out += "Cache-Control: no-store\r\n"sv;
+    if (is_data && (!has_fields || !has_field(response, "Cache-Control")))
+        out += "Cache-Control: no-store\r\n"sv;
     if (envelope.is_tls) out += "Strict-Transport-Security: max-age=31536000\r\n"sv;
     if (envelope.is_gzipped) out += "Content-Encoding: gzip\r\n"sv;
     if (envelope.varies) out += "Vary: Accept-Encoding\r\n"sv;

@@ -11,7 +11,7 @@ namespace loadstone::net::internal {
 
 // What the connection adds to what a handler returned.
 struct Envelope {
-    std::string_view date_line;   // "Date: ...\r\n"
+    std::string_view date_line;  // "Date: ...\r\n"
     std::string_view request_id;
     std::string_view rate_lines;  // RateLimit-Policy and RateLimit, each with CRLF; or empty
     std::size_t body_bytes = 0;   // as it is sent, or would be without HEAD
@@ -28,8 +28,8 @@ bool has_content(int status) noexcept;
 // Has the handler encoded the body itself?
 bool has_encoding(const Response& response) noexcept;
 
-// Are status, names and values such that they cannot break out of their lines, and none of them the
-// server's own (framing, Connection, Date)?
+// Are status, names and values such that they cannot break out of their lines, and none of them
+// the server's own (framing, Connection, Date)?
 bool is_sendable(const Response& response) noexcept;
 
 // Appends; the response is sendable.

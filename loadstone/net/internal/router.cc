@@ -39,7 +39,8 @@ void check_pattern(const Route& route) {
         if (segment.empty()) reject(route, "a pattern has no empty segments and no / at its end");
         const std::string_view name =
             is_parameter(segment) ? segment.substr(1, segment.size() - 2) : segment;
-        const bool is_closed = !is_parameter(segment) || (segment.size() > 2 && segment.ends_with('}'));
+        const bool is_closed =
+            !is_parameter(segment) || (segment.size() > 2 && segment.ends_with('}'));
         if (!is_closed || name.find_first_of("{}%?#") != std::string_view::npos) {
             reject(route, fmt::format("segment '{}' is neither text nor one {{name}}", segment));
         }
@@ -50,14 +51,16 @@ void check_pattern(const Route& route) {
                                   PathParameters::count_max));
     }
     for (std::size_t i = 0; i < names.size(); ++i) {
-        if (std::find(names.begin() + static_cast<std::ptrdiff_t>(i) + 1, names.end(), names[i]) != names.end()) {
+        if (std::find(names.begin() + static_cast<std::ptrdiff_t>(i) + 1, names.end(), names[i]) !=
+            names.end()) {
             reject(route, fmt::format("parameter '{}' comes twice", names[i]));
         }
     }
     const std::size_t inputs = route.types.path.size();
     if (inputs != 0 && inputs != names.size()) {
-        reject(route, fmt::format("its handler takes {} Path<> inputs, the pattern has {} parameters", inputs,
-                                  names.size()));
+        reject(route,
+               fmt::format("its handler takes {} Path<> inputs, the pattern has {} parameters",
+                           inputs, names.size()));
     }
     if (inputs == 0 && !names.empty() && !route.types.takes_request) {
         reject(route, "its handler takes neither the pattern's parameters nor the request");
@@ -89,8 +92,9 @@ std::string allow_field(std::uint8_t methods) {
 }
 
 std::int32_t Router::Node::literal(std::string_view segment) const noexcept {
-    const auto found = std::lower_bound(literals.begin(), literals.end(), segment,
-                                        [](const auto& entry, std::string_view text) { return entry.first < text; });
+    const auto found = std::lower_bound(
+        literals.begin(), literals.end(), segment,
+        [](const auto& entry, std::string_view text) { return entry.first < text; });
     return found != literals.end() && found->first == segment ? found->second : absent;
 }
 
@@ -110,8 +114,9 @@ std::int32_t Router::child(std::int32_t node, std::string_view segment) {
     } else {
         const std::int32_t found = parent.literal(segment);
         if (found != absent) return found;
-        const auto place = std::lower_bound(parent.literals.begin(), parent.literals.end(), segment,
-                                            [](const auto& entry, std::string_view text) { return entry.first < text; });
+        const auto place = std::lower_bound(
+            parent.literals.begin(), parent.literals.end(), segment,
+            [](const auto& entry, std::string_view text) { return entry.first < text; });
         parent.literals.emplace(place, segment, next);
     }
     nodes_.emplace_back();  // `parent` is gone
@@ -120,8 +125,10 @@ std::int32_t Router::child(std::int32_t node, std::string_view segment) {
 
 void Router::add(const Route& route, std::int32_t index) {
     std::int32_t node = 0;
-    for (std::string_view rest = route.pattern; !rest.empty();) node = child(node, take_segment(rest));
-    std::int32_t& place = nodes_[static_cast<std::size_t>(node)].routes[static_cast<std::size_t>(route.method)];
+    for (std::string_view rest = route.pattern; !rest.empty();)
+        node = child(node, take_segment(rest));
+    std::int32_t& place =
+        nodes_[static_cast<std::size_t>(node)].routes[static_cast<std::size_t>(route.method)];
     if (place != absent) reject(route, "another route has this method and pattern");
     place = index;
 }
@@ -133,14 +140,16 @@ void Router::match(Method method, std::string_view path, RouteMatch& match) cons
     descend(0, path, method, match);
 }
 
-bool Router::descend(std::int32_t index, std::string_view rest, Method method, RouteMatch& match) const {
+bool Router::descend(std::int32_t index, std::string_view rest, Method method,
+                     RouteMatch& match) const {
     const Node& node = nodes_[static_cast<std::size_t>(index)];
     if (rest.empty()) {
         for (std::size_t i = 0; i < method_count; ++i) {
             if (node.routes[i] != absent) match.allowed |= bit(static_cast<Method>(i));
         }
         std::int32_t route = node.routes[static_cast<std::size_t>(method)];
-        if (route == absent && method == Method::head) route = node.routes[static_cast<std::size_t>(Method::get)];
+        if (route == absent && method == Method::head)
+            route = node.routes[static_cast<std::size_t>(Method::get)];
         match.route = route;
         return route != absent;
     }

@@ -1,6 +1,6 @@
 #pragma once
-// Router: a tree of path segments, built once and only read afterwards. A literal segment wins over
-// a {parameter}; a branch that has no route for the method is left again.
+// Router: a tree of path segments, built once and only read afterwards. A literal segment wins
+// over a {parameter}; a branch that has no route for the method is left again.
 
 #include <array>
 #include <cstdint>
@@ -17,15 +17,15 @@ namespace loadstone::net::internal {
 inline constexpr std::size_t method_count = 7;
 
 struct RouteMatch {
-    int route = -1;              // index into the routes; -1: none with this path and method
-    std::uint8_t allowed = 0;    // bit per Method that a route of this path has; 0: no such path
+    int route = -1;            // index into the routes; -1: none with this path and method
+    std::uint8_t allowed = 0;  // bit per Method that a route of this path has; 0: no such path
     PathParameters parameters;
 };
 
 class Router {
 public:
-    // Throws Error invalid_argument for a pattern that is malformed or taken, or whose parameters are
-    // not as many as its handler's Path<> inputs.
+    // Throws Error invalid_argument for a pattern that is malformed or taken, or whose parameters
+    // are not as many as its handler's Path<> inputs.
     explicit Router(const std::vector<std::unique_ptr<Route>>& routes);
 
     // `path` is decoded and normalised; the parameters are views of it. HEAD is served by GET.

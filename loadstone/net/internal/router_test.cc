@@ -42,8 +42,9 @@ TEST(Router, PrefersTextOverParameters) {
     EXPECT_EQ(matched(router, Method::get, "/courses/new"), "3");
     EXPECT_EQ(matched(router, Method::get, "/courses/newer"), "2 newer");
     EXPECT_EQ(matched(router, Method::get, "/courses/new/parts/x"), "4 new x");
-    for (const std::string_view path : {"//", "/courses/", "//courses", "/courses//", "/courses/7/parts",
-                                        "/courses/7/parts/", "/courses/7/parts/1/2", "/Courses", "/course"}) {
+    for (const std::string_view path :
+         {"//", "/courses/", "//courses", "/courses//", "/courses/7/parts", "/courses/7/parts/",
+          "/courses/7/parts/1/2", "/Courses", "/course"}) {
         EXPECT_EQ(matched(router, Method::get, path), "-1") << path;
     }
 }

@@ -9,12 +9,14 @@ namespace loadstone::net::internal {
 namespace {
 
 telemetry::Counter& rejected(telemetry::Registry& registry, std::string_view limit) {
-    return registry.counter("loadstone_http_limit_hits_total", telemetry::metric_label("limit", limit),
+    return registry.counter("loadstone_http_limit_hits_total",
+                            telemetry::metric_label("limit", limit),
                             "How often a limit of the HTTP server was hit");
 }
 
 telemetry::Counter& answers(telemetry::Registry& registry, std::string_view status) {
-    return registry.counter("loadstone_http_error_answers_total", telemetry::metric_label("status", status),
+    return registry.counter("loadstone_http_error_answers_total",
+                            telemetry::metric_label("status", status),
                             "Answers with an error status");
 }
 
@@ -34,8 +36,9 @@ RouteEntry entry_of(const Route& route, const Bulkheads& bulkheads, const HttpOp
         limits.period = route.per_address_period;
         limits.keys_max = options.rate_limit_keys_max;
         entry.limiter = std::make_unique<admission::RateLimiter>(limits, registry);
-        entry.rate_policy_line = fmt::format("RateLimit-Policy: \"address\";q={};w={}\r\n",
-                                             route.per_address_limit, route.per_address_period.count());
+        entry.rate_policy_line =
+            fmt::format("RateLimit-Policy: \"address\";q={};w={}\r\n", route.per_address_limit,
+                        route.per_address_period.count());
     }
     return entry;
 }
@@ -44,21 +47,25 @@ RouteEntry entry_of(const Route& route, const Bulkheads& bulkheads, const HttpOp
 
 ServerCounters::ServerCounters(telemetry::Registry& registry)
     : accepted(registry.counter("loadstone_http_connections_total", "", "Connections accepted")),
-      accept_failed(registry.counter("loadstone_http_accept_failures_total", "",
-                                     "Connections that could not be accepted, for want of descriptors or memory")),
+      accept_failed(registry.counter(
+          "loadstone_http_accept_failures_total", "",
+          "Connections that could not be accepted, for want of descriptors or memory")),
       connections_full(rejected(registry, "connections")),
       address_full(rejected(registry, "connections_per_address")),
-      handshake_failed(registry.counter("loadstone_http_handshake_failures_total", "", "TLS handshakes that failed")),
+      handshake_failed(registry.counter("loadstone_http_handshake_failures_total", "",
+                                        "TLS handshakes that failed")),
       header_timeout(rejected(registry, "header_timeout")),
       body_timeout(rejected(registry, "body_timeout")),
       write_timeout(rejected(registry, "write_timeout")),
       idle_timeout(rejected(registry, "idle_timeout")),
-      malformed(registry.counter("loadstone_http_malformed_total", "", "Requests that could not be read")),
+      malformed(registry.counter("loadstone_http_malformed_total", "",
+                                 "Requests that could not be read")),
       target_too_long(rejected(registry, "target_bytes")),
       header_too_large(rejected(registry, "header")),
       body_too_large(rejected(registry, "body_bytes")),
       rate_limited(rejected(registry, "requests_per_address")),
-      cross_site(registry.counter("loadstone_http_cross_site_total", "", "Requests refused as made by another site")),
+      cross_site(registry.counter("loadstone_http_cross_site_total", "",
+                                  "Requests refused as made by another site")),
       requests_full(rejected(registry, "requests_per_connection")),
       client_errors(answers(registry, "4xx")),
       server_errors(answers(registry, "5xx")) {}
@@ -94,9 +101,11 @@ ServerState::ServerState(HttpOptions http_options, std::vector<std::unique_ptr<R
       unmatched_name(metrics.name_of(unmatched_label)),
       connections(options.limits) {
     entries.reserve(routes.size());
-    for (const auto& route : routes) entries.push_back(entry_of(*route, bulkheads, options, metrics));
+    for (const auto& route : routes)
+        entries.push_back(entry_of(*route, bulkheads, options, metrics));
     if (options.tls_certificate.empty() != options.tls_key.empty()) {
-        throw Error(Errc::invalid_argument, "TLS needs both a certificate and a key, one of them is missing");
+        throw Error(Errc::invalid_argument,
+                    "TLS needs both a certificate and a key, one of them is missing");
     }
     if (!options.tls_certificate.empty()) {
         tls = std::make_unique<TlsContext>(options.tls_certificate, options.tls_key);

@@ -43,15 +43,15 @@ struct ServerCounters {
     telemetry::Counter& body_timeout;
     telemetry::Counter& write_timeout;
     telemetry::Counter& idle_timeout;
-    telemetry::Counter& malformed;        // 400, 417, 501, 505 while reading
-    telemetry::Counter& target_too_long;  // 414
-    telemetry::Counter& header_too_large; // 431
-    telemetry::Counter& body_too_large;   // 413
+    telemetry::Counter& malformed;         // 400, 417, 501, 505 while reading
+    telemetry::Counter& target_too_long;   // 414
+    telemetry::Counter& header_too_large;  // 431
+    telemetry::Counter& body_too_large;    // 413
     telemetry::Counter& rate_limited;
     telemetry::Counter& cross_site;
-    telemetry::Counter& requests_full;    // requests_per_connection_max
-    telemetry::Counter& client_errors;    // answers 4xx
-    telemetry::Counter& server_errors;    // answers 5xx
+    telemetry::Counter& requests_full;  // requests_per_connection_max
+    telemetry::Counter& client_errors;  // answers 4xx
+    telemetry::Counter& server_errors;  // answers 5xx
 };
 
 // How many connections there are, in all and from each address.

@@ -16,7 +16,8 @@ HttpFailure take_authority(std::string_view& rest, Target& target) {
     const auto scheme_end = rest.find("://");
     const std::string_view scheme = rest.substr(0, scheme_end);
     target.is_https = same_ignoring_case(scheme, "https");
-    if (scheme_end == std::string_view::npos || (!target.is_https && !same_ignoring_case(scheme, "http"))) {
+    if (scheme_end == std::string_view::npos ||
+        (!target.is_https && !same_ignoring_case(scheme, "http"))) {
         return bad("the request target is neither a path nor an http URI");
     }
     rest.remove_prefix(scheme_end + 3);
@@ -59,7 +60,8 @@ bool is_authority(std::string_view text) noexcept {
         port = text.substr(close + 1);
     } else {
         const auto colon = std::min(text.find(':'), text.size());
-        if (colon == 0 || !std::all_of(text.begin(), text.begin() + colon, is_host_character)) return false;
+        if (colon == 0 || !std::all_of(text.begin(), text.begin() + colon, is_host_character))
+            return false;
         port = text.substr(colon);
     }
     if (port.empty()) return true;
@@ -84,7 +86,8 @@ HttpFailure parse_target(std::string_view text, Method method, Target& target) {
     if (question < rest.size()) target.query = rest.substr(question + 1);
     if (target.raw_path.empty()) target.raw_path = "/";
     for (const char c : target.raw_path) {
-        if (!is_path_character(c)) return bad("the path has a character that must be percent-encoded");
+        if (!is_path_character(c))
+            return bad("the path has a character that must be percent-encoded");
     }
     for (const char c : target.query) {
         if (!is_visible(c) || c == '#') {

@@ -1,5 +1,6 @@
 #pragma once
-// For tests (defined in test_server_test.cc, which is not part of the library): a server on real loops and a loopback port, and a client that speaks raw bytes.
+// For tests (defined in test_server_test.cc, which is not part of the library): a server on real
+// loops and a loopback port, and a client that speaks raw bytes.
 
 #include <chrono>
 #include <functional>
@@ -23,8 +24,8 @@ public:
     RawClient(const RawClient&) = delete;
 
     void send(std::string_view bytes);
-    // One response: head, and a body as Content-Length says (none for HEAD). What follows is kept for
-    // the next. Empty when the server has closed.
+    // One response: head, and a body as Content-Length says (none for HEAD). What follows is kept
+    // for the next. Empty when the server has closed.
     std::string receive(bool is_head = false);
     // Everything until the server closes.
     std::string receive_all();
@@ -47,8 +48,8 @@ std::string field_of(std::string_view response, std::string_view name);
 std::string body_of(std::string_view response);
 
 struct TestServer {
-    explicit TestServer(std::function<void(Routes&)> declare, HttpOptions options = {}, int threads = 1,
-                        SessionResolver sessions = {}, Bulkheads bulkheads = {});
+    explicit TestServer(std::function<void(Routes&)> declare, HttpOptions options = {},
+                        int threads = 1, SessionResolver sessions = {}, Bulkheads bulkheads = {});
     ~TestServer();
 
     RawClient connect() const { return RawClient(server->port()); }

@@ -1,3 +1,5 @@
+#include "loadstone/net/internal/test_server.h"
+
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -11,12 +13,12 @@
 #include <thread>
 #include <utility>
 
-#include "loadstone/net/internal/test_server.h"
 #include "loadstone/net/internal/text.h"
 
 namespace loadstone::net::internal {
 
-RawClient::RawClient(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+RawClient::RawClient(std::uint16_t port)
+    : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
@@ -53,7 +55,8 @@ void RawClient::send(std::string_view bytes) {
 bool RawClient::read_more() {
     pollfd wanted{socket_, POLLIN, 0};
     const auto timeout = std::chrono::milliseconds(patience).count();
-    if (::poll(&wanted, 1, static_cast<int>(timeout)) <= 0) throw std::runtime_error("the server does not answer");
+    if (::poll(&wanted, 1, static_cast<int>(timeout)) <= 0)
+        throw std::runtime_error("the server does not answer");
     char bytes[16 * 1024];
     const ssize_t received = ::recv(socket_, bytes, sizeof bytes, 0);
     if (received <= 0) return false;
@@ -97,7 +100,8 @@ std::string field_of(std::string_view response, std::string_view name) {
         const auto end = std::min(head.find("\r\n"), head.size());
         const std::string_view line = head.substr(0, end);
         head.remove_prefix(std::min(end + 2, head.size()));
-        if (line.size() > name.size() && line[name.size()] == ':' && starts_with_ignoring_case(line, name)) {
+        if (line.size() > name.size() && line[name.size()] == ':' &&
+            starts_with_ignoring_case(line, name)) {
             return std::string(trimmed(line.substr(name.size() + 1)));
         }
     }
@@ -116,8 +120,9 @@ TestServer::TestServer(std::function<void(Routes&)> declare, HttpOptions options
     declare(own);
     options.port = 0;
     loops = std::make_unique<runtime::Loops>(runtime::LoopsOptions{.threads = threads}, registry);
-    server = std::make_unique<HttpServer>(std::move(options), std::move(routes), std::move(bulkheads),
-                                          std::move(sessions), *loops, services, registry);
+    server =
+        std::make_unique<HttpServer>(std::move(options), std::move(routes), std::move(bulkheads),
+                                     std::move(sessions), *loops, services, registry);
     loops->start();
     server->start();
 }

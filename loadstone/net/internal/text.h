@@ -6,19 +6,24 @@
 
 namespace loadstone::net::internal {
 
-constexpr char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+constexpr char to_lower(char c) noexcept {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 constexpr bool is_alpha(char c) noexcept { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
 // Visible ASCII.
 constexpr bool is_visible(char c) noexcept { return c > 0x20 && c < 0x7f; }
 // C0 and DEL; a byte of UTF-8 above ASCII is none.
-constexpr bool is_control(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+constexpr bool is_control(char c) noexcept {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
 
 inline constexpr auto token_characters = [] {
     std::array<bool, 256> table{};
     for (int c = 0; c < 256; ++c) {
         const char character = static_cast<char>(c);
-        const bool listed = std::string_view("!#$%&'*+-.^_`|~").find(character) != std::string_view::npos;
+        const bool listed =
+            std::string_view("!#$%&'*+-.^_`|~").find(character) != std::string_view::npos;
         table[static_cast<std::size_t>(c)] =
             c < 128 && c != 0 && (is_digit(character) || is_alpha(character) || listed);
     }
@@ -40,7 +45,8 @@ constexpr bool same_ignoring_case(std::string_view a, std::string_view b) noexce
     return true;
 }
 constexpr bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) noexcept {
-    return text.size() >= prefix.size() && same_ignoring_case(text.substr(0, prefix.size()), prefix);
+    return text.size() >= prefix.size() &&
+           same_ignoring_case(text.substr(0, prefix.size()), prefix);
 }
 
 // Without spaces and tabs at both ends.

@@ -18,8 +18,8 @@ namespace ssl = asio::ssl;
 namespace {
 
 // RFC 7301: http/1.1 or no answer at all.
-int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
-                    unsigned int in_size, void*) {
+int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
+                    const unsigned char* in, unsigned int in_size, void*) {
     constexpr std::string_view wanted = "http/1.1";
     for (unsigned int i = 0; i < in_size; i += in[i] + 1u) {
         if (in[i] != wanted.size() || i + in[i] >= in_size) continue;
@@ -48,7 +48,8 @@ TlsContext::TlsContext(const std::string& certificate, const std::string& key)
     ssl::context& context = impl_->context;
     SSL_CTX* const native = context.native_handle();
     SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
-    SSL_CTX_set_options(native, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_options(
+        native, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(native, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_alpn_select_cb(native, &select_protocol, nullptr);
     ErrorCode error;
@@ -58,7 +59,8 @@ TlsContext::TlsContext(const std::string& certificate, const std::string& key)
     check(error, "key", key);
     if (SSL_CTX_check_private_key(native) != 1) {
         throw Error(Errc::invalid_argument,
-                    fmt::format("the TLS key in '{}' is not that of the certificate in '{}'", key, certificate));
+                    fmt::format("the TLS key in '{}' is not that of the certificate in '{}'", key,
+                                certificate));
     }
 }
 
@@ -75,7 +77,8 @@ TlsStream::TlsStream(TlsContext& context, Socket& socket)
 TlsStream::~TlsStream() = default;
 
 Task<ErrorCode> TlsStream::handshake() {
-    const auto [error] = co_await impl_->stream.async_handshake(ssl::stream_base::server, as_result);
+    const auto [error] =
+        co_await impl_->stream.async_handshake(ssl::stream_base::server, as_result);
     co_return error;
 }
 

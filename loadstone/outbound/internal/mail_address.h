@@ -1,6 +1,6 @@
 #pragma once
-// Addresses as they go into headers and SMTP commands: what passes here cannot end a line, a header
-// or a command.
+// Addresses as they go into headers and SMTP commands: what passes here cannot end a line, a
+// header or a command.
 
 #include <string_view>
 

@@ -18,7 +18,8 @@ std::string maildir_name(std::string_view message_id);
 
 class Maildir {
 public:
-    // Makes the folders, removes what was left in tmp/ over 36 hours ago. Throws Error unavailable.
+    // Makes the folders, removes what was left in tmp/ over 36 hours ago. Throws Error
+    // unavailable.
     explicit Maildir(std::string path);
 
     struct Mail {

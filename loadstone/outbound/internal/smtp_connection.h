@@ -1,6 +1,6 @@
 #pragma once
-// SmtpConnection: one connection of libcurl. libcurl resolves, connects, greets, encrypts and signs
-// in (CURLOPT_CONNECT_ONLY); the mails themselves go over send() and receive().
+// SmtpConnection: one connection of libcurl. libcurl resolves, connects, greets, encrypts and
+// signs in (CURLOPT_CONNECT_ONLY); the mails themselves go over send() and receive().
 //
 // Not libcurl's own SMTP transfer: in 7.88 it waits for the reply to the final dot inside
 // curl_multi_perform and so blocks all transfers of the multi handle (smtp_done), and whether the

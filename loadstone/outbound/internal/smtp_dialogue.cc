@@ -100,8 +100,8 @@ void SmtpDialogue::on_reply(const SmtpReply& reply) {
     if (reply.code == 421 && !answered_) closed_before_ = true;
     answered_ = true;
     const int family = reply.code / 100;
-    // A reply in the middle of the message, or before the command is out, ends it: the rest of what
-    // was begun cannot be taken back, so the connection ends too.
+    // A reply in the middle of the message, or before the command is out, ends it: the rest of
+    // what was begun cannot be taken back, so the connection ends too.
     const bool early = !outgoing_.empty();
     if (family >= 4) {
         refuse(reply);

@@ -1,6 +1,6 @@
 #pragma once
-// SmtpEngine: mails to one server. One thread with one libcurl multi handle drives all connections;
-// a connection takes one mail after another and is kept for a while when idle.
+// SmtpEngine: mails to one server. One thread with one libcurl multi handle drives all
+// connections; a connection takes one mail after another and is kept for a while when idle.
 
 #include <atomic>
 #include <chrono>

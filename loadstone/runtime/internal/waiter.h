@@ -1,9 +1,10 @@
 #pragma once
 // Waiter: a coroutine's place in the queue of a primitive (Semaphore, Event, Lane, TaskScope).
 //
-// It lives in the frame of the coroutine, which suspends on `timer`. So the loop owns the suspended
-// frame, and a loop that is destroyed destroys it, whether or not the primitive still exists: the
-// primitive's state is shared, and the frame's guard takes the Waiter out of the queue.
+// It lives in the frame of the coroutine, which suspends on `timer`. So the loop owns the
+// suspended frame, and a loop that is destroyed destroys it, whether or not the primitive still
+// exists: the primitive's state is shared, and the frame's guard takes the Waiter out of the
+// queue.
 //
 // Whoever wakes it does so under the primitive's lock, which also decides between waking and the
 // deadline: after the timer ended, for whatever reason, the coroutine asks under the lock what

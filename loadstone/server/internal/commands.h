@@ -1,13 +1,14 @@
 #pragma once
-// The commands of the command line, other than serve. Each prints to stdout and throws Error. Those
-// that read the database neither make it nor change its schema: unavailable if it is not up to date.
+// The commands of the command line, other than serve. Each prints to stdout and throws Error.
+// Those that read the database neither make it nor change its schema: unavailable if it is not up
+// to date.
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "loadstone/server/config.h"
 #include "loadstone/module/module.h"
+#include "loadstone/server/config.h"
 
 namespace loadstone::server::internal {
 
@@ -19,8 +20,10 @@ struct JobsQuery {
     int limit = 50;
     bool json = false;
 };
-void list_jobs_command(const Config& config, const std::vector<Module>& modules, const JobsQuery& query);
-void show_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id, bool json);
+void list_jobs_command(const Config& config, const std::vector<Module>& modules,
+                       const JobsQuery& query);
+void show_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id,
+                      bool json);
 void retry_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id);
 
 // The newest mails of the Maildir, oldest first.

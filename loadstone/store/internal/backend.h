@@ -1,6 +1,7 @@
 #pragma once
 // What a backend gives to the shared part of the store: how it is opened and how its schema is
-// changed. The shared part decides what to apply (migrations.cc); a backend only reads and applies.
+// changed. The shared part decides what to apply (migrations.cc); a backend only reads and
+// applies.
 
 #include <chrono>
 #include <memory>
@@ -45,12 +46,12 @@ public:
     // (or no such file). Writes nothing.
     virtual std::vector<AppliedStep> applied() = 0;
 
-    // In one transaction: take the lock that all migrating processes share (SQLite: the write lock,
-    // `begin immediate`; PostgreSQL: pg_advisory_xact_lock, which works behind PgBouncer too),
-    // create loadstone_migrations if missing, and look whether the step stands there already. If
-    // so: false, or conflict if its checksum is another. Otherwise run `sql` (several statements),
-    // record the step with the current time as applied_at, and commit: true. A failure leaves
-    // nothing behind.
+    // In one transaction: take the lock that all migrating processes share (SQLite: the write
+    // lock, `begin immediate`; PostgreSQL: pg_advisory_xact_lock, which works behind PgBouncer
+    // too), create loadstone_migrations if missing, and look whether the step stands there
+    // already. If so: false, or conflict if its checksum is another. Otherwise run `sql` (several
+    // statements), record the step with the current time as applied_at, and commit: true. A
+    // failure leaves nothing behind.
     virtual bool apply(const AppliedStep& step, std::string_view sql) = 0;
 };
 

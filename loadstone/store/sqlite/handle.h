@@ -69,8 +69,8 @@ public:
     Outcome run(Context& context, const StatementRef& statement, std::span<const Value> values,
                 RowSink sink, const RunLimits& limits);
 
-    // Own statements, not the application's: "begin", "pragma ...". `text` must be a literal; it is
-    // the key of its prepared statement. Returns the extended result code: OK or an error.
+    // Own statements, not the application's: "begin", "pragma ...". `text` must be a literal; it
+    // is the key of its prepared statement. Returns the extended result code: OK or an error.
     int control(const char* text, std::chrono::milliseconds busy_wait = {});
     // The same, with errors thrown.
     void require(const char* text, std::chrono::milliseconds busy_wait = {});

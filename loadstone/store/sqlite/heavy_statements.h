@@ -1,7 +1,7 @@
 #pragma once
 // HeavyStatements: which reads exceeded the step budget on a loop and go straight to the reader
-// lane. After a number of runs there, one is tried on the loop again; each time it fails the number
-// doubles. One loop's; bounded: what is forgotten is found out again.
+// lane. After a number of runs there, one is tried on the loop again; each time it fails the
+// number doubles. One loop's; bounded: what is forgotten is found out again.
 
 #include <cstdint>
 #include <unordered_map>

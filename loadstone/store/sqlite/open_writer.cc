@@ -11,7 +11,8 @@ namespace loadstone::store::sqlite {
 
 namespace {
 
-// Changing the mode takes an exclusive lock for which SQLite does not always call the busy handler.
+// Changing the mode takes an exclusive lock for which SQLite does not always call the busy
+// handler.
 void set_wal(Handle& handle, std::chrono::milliseconds busy_wait) {
     const auto give_up = std::chrono::steady_clock::now() + busy_wait;
     int code = handle.control("pragma journal_mode = wal", busy_wait);

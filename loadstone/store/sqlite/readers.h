@@ -10,11 +10,11 @@
 //
 // A read that moves takes the loop's connection with it, snapshot and all: it runs again from its
 // start there, and the rows that the sink has had are skipped; in one snapshot a statement gives
-// the same rows in the same order. The loop takes another connection from the pool. When `away_max`
-// connections are on the lane, reads go there without trying the loop first.
+// the same rows in the same order. The loop takes another connection from the pool. When
+// `away_max` connections are on the lane, reads go there without trying the loop first.
 //
-// On the lane the sink is called on the lane's thread while the caller is suspended: rows are never
-// buffered.
+// On the lane the sink is called on the lane's thread while the caller is suspended: rows are
+// never buffered.
 
 #include <atomic>
 #include <deque>

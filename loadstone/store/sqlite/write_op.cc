@@ -11,8 +11,8 @@ void LaneTx::open(Handle& handle) {
     actions_.clear();
 }
 
-// In autocommit mode a statement would be a transaction of its own: after SQLite has rolled back, a
-// body that goes on regardless must not write.
+// In autocommit mode a statement would be a transaction of its own: after SQLite has rolled back,
+// a body that goes on regardless must not write.
 Task<RunResult> LaneTx::run(Context& context, StatementRef statement, std::span<const Value> values,
                             RowSink sink) {
     if (handle_ == nullptr || !handle_->in_transaction()) {

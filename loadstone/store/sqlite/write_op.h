@@ -1,6 +1,6 @@
 #pragma once
-// WriteOp: one call of transact(), in the frame of the coroutine that awaits it; and LaneTx, the Tx
-// that its body gets. Both are touched by the caller until the op is queued, then by the writer
+// WriteOp: one call of transact(), in the frame of the coroutine that awaits it; and LaneTx, the
+// Tx that its body gets. Both are touched by the caller until the op is queued, then by the writer
 // lane (or whoever takes the op out of the queue under its lock) until it is finished.
 
 #include <boost/asio/use_awaitable.hpp>

@@ -29,8 +29,8 @@ public:
     std::vector<WriteOp*> take_older(Clock::time_point since);
     std::vector<WriteOp*> take_all();
 
-    // For the lane: until there is an op, the queue is closed, or `wait` has passed. False once the
-    // queue is closed.
+    // For the lane: until there is an op, the queue is closed, or `wait` has passed. False once
+    // the queue is closed.
     bool wait(std::chrono::milliseconds wait);
     // Until closed or `wait` has passed.
     void pause(std::chrono::milliseconds wait);

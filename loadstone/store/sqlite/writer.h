@@ -10,20 +10,20 @@
 //    caller gets an internal error once the body has ended (its arguments live in the caller's
 //    frame).
 // 3. Nobody is answered before the commit: not those that failed either, for they may have seen
-// what
-//    the group wrote. A body's failure rolls back its savepoint alone. A failure of the commit is
-//    everybody's: unavailable, and nothing of the group is in the database (after an I/O error:
-//    "commit outcome unknown", for it may come back if the process ends before the next commit).
+//    what the group wrote. A body's failure rolls back its savepoint alone. A failure of the
+//    commit is everybody's: unavailable, and nothing of the group is in the database (after an I/O
+//    error: "commit outcome unknown", for it may come back if the process ends before the next
+//    commit).
 // 4. SQLite rolls the whole transaction back when it interrupts a write (deadline) and after some
-//    errors. The interrupted op fails; the others of the group go back to the head of the queue and
-//    run again. When the commit fails a constraint (a deferred foreign key), each runs again alone.
+//    errors. The interrupted op fails; the others of the group go back to the head of the queue
+//    and run again. When the commit fails a constraint (a deferred foreign key), each runs again
+//    alone.
 // 5. The lock of another process is waited for before a group is gathered: queued ops wait for it
-// at
-//    most busy_timeout, and no longer than their deadline.
+//    at most busy_timeout, and no longer than their deadline.
 // 6. The log is moved into the file and begun anew every `log_frames_max` pages, between two
-// groups.
-//    It waits a moment for readers to leave the log, for with reads that never pause nobody else
-//    would ever find a gap; behind a long read the log grows, and it is tried again later.
+//    groups. It waits a moment for readers to leave the log, for with reads that never pause
+//    nobody else would ever find a gap; behind a long read the log grows, and it is tried again
+//    later.
 
 #include <atomic>
 #include <memory>

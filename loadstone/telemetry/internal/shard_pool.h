@@ -1,7 +1,7 @@
 #pragma once
 // ShardPool: the shards of one registry and who has them. A thread keeps its shard until it ends;
-// then the shard, with all that is in it, is idle and goes to the next thread that asks: one writer
-// at a time, handed over under the mutex.
+// then the shard, with all that is in it, is idle and goes to the next thread that asks: one
+// writer at a time, handed over under the mutex.
 
 #include <memory>
 #include <mutex>

@@ -19,7 +19,8 @@ void put_big_endian(std::array<char, 8>& out, std::uint64_t bits) noexcept {
 int checked_length(std::string_view text) {
     constexpr std::size_t bytes_max = 1'000'000'000;  // PostgreSQL's limit of a field is 1 GiB
     if (text.size() > bytes_max) {
-        throw Error(Errc::invalid_argument, "a value of more than 1000000000 bytes cannot be stored");
+        throw Error(Errc::invalid_argument,
+                    "a value of more than 1000000000 bytes cannot be stored");
     }
     return static_cast<int>(text.size());
 }

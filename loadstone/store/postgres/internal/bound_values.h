@@ -1,8 +1,8 @@
 #pragma once
-// BoundValues: a statement's parameters as libpq takes them: all in binary, with declared types, so
-// that a statement means the same whatever column it meets. Integers are int8, reals float8, text
-// is text (its binary form is its bytes, of any length, in UTF-8). A null has no type of its own and
-// takes the one that the server infers.
+// BoundValues: a statement's parameters as libpq takes them: all in binary, with declared types,
+// so that a statement means the same whatever column it meets. Integers are int8, reals float8,
+// text is text (its binary form is its bytes, of any length, in UTF-8). A null has no type of its
+// own and takes the one that the server infers.
 
 #include <libpq-fe.h>
 

@@ -16,8 +16,8 @@ public:
     static constexpr std::size_t queue_max = 64;
 
     explicit Canceller(telemetry::Registry& registry);
-    // Waits for requests under way for at most a second; a thread that is stuck is left behind with
-    // what it owns.
+    // Waits for requests under way for at most a second; a thread that is stuck is left behind
+    // with what it owns.
     ~Canceller();
     Canceller(const Canceller&) = delete;
     Canceller& operator=(const Canceller&) = delete;

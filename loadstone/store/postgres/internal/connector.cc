@@ -49,7 +49,8 @@ Task<ConnectionHandle> Connector::open(Deadline deadline) {
         // While it fails, one tries for all.
         if (failures_ > 0 && (tries_under_way_ > 0 || now < next_try_)) {
             const auto soon = tries_under_way_ > 0 ? now + look_again : next_try_;
-            const Deadline pause(std::min({soon, now + std::chrono::milliseconds(100), deadline.instant()}));
+            const Deadline pause(
+                std::min({soon, now + std::chrono::milliseconds(100), deadline.instant()}));
             co_await runtime::sleep_until(pause);
             continue;
         }

@@ -27,9 +27,9 @@ public:
     Connector(const Target& target, Use use, const DatabaseOptions& options,
               telemetry::Registry& registry);
 
-    // A connection in pipeline mode, non-blocking. Begins no try after the deadline, but a try that
-    // has begun takes its time, so that impatient callers do not make a slow server look dead. Then,
-    // or when stopped, unavailable. Runs on the connector's loop.
+    // A connection in pipeline mode, non-blocking. Begins no try after the deadline, but a try
+    // that has begun takes its time, so that impatient callers do not make a slow server look
+    // dead. Then, or when stopped, unavailable. Runs on the connector's loop.
     Task<ConnectionHandle> open(Deadline deadline);
     // Ends what is under way within 100 ms. From any thread.
     void stop() noexcept { is_stopped_.store(true, std::memory_order_relaxed); }
@@ -38,7 +38,8 @@ public:
     const std::string& last_failure() const noexcept { return last_failure_; }
     // unavailable, with the last failure.
     Error unreachable() const;
-    // A connection that was handed out turned out to be useless: the next try waits like after a failure.
+    // A connection that was handed out turned out to be useless: the next try waits like after a
+    // failure.
     void failed(const Error& why);
 
 private:

@@ -1,6 +1,6 @@
 #pragma once
-// Deadlines: ends a loop's operations at their deadline, or when their context was cancelled, within
-// `look_every`. One timer for all of them, armed only while there are any.
+// Deadlines: ends a loop's operations at their deadline, or when their context was cancelled,
+// within `look_every`. One timer for all of them, armed only while there are any.
 
 #include <boost/asio/steady_timer.hpp>
 #include <functional>

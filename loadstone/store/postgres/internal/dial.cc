@@ -55,8 +55,8 @@ void log_notice(void* /*nothing*/, const PGresult* result) {
 
 }  // namespace
 
-// libpq would resolve names itself, blocking, and share one timeout among all hosts; so each host and
-// address becomes a set of parameters of its own.
+// libpq would resolve names itself, blocking, and share one timeout among all hosts; so each host
+// and address becomes a set of parameters of its own.
 Task<std::vector<Parameters>> Connector::endpoints() {
     const auto hosts = split(find(parameters_, "host"));
     const auto addresses = split(find(parameters_, "hostaddr"));
@@ -97,7 +97,8 @@ Task<std::vector<Parameters>> Connector::endpoints() {
 
 Task<std::vector<std::string>> Connector::resolve(const std::string& host) {
     struct Resolving {
-        explicit Resolving(const asio::any_io_executor& executor) : resolver(executor), timer(executor) {}
+        explicit Resolving(const asio::any_io_executor& executor)
+            : resolver(executor), timer(executor) {}
         asio::ip::tcp::resolver resolver;
         asio::steady_timer timer;
         Wakeup* waiting = nullptr;
@@ -129,9 +130,9 @@ Task<std::vector<std::string>> Connector::resolve(const std::string& host) {
         });
     co_await wakeup.wait();
     if (!state->is_done || state->error || state->addresses.empty()) {
-        const std::string why = !state->is_done  ? "no answer in time"
-                                : state->error ? state->error.message()
-                                               : "no address";
+        const std::string why = !state->is_done ? "no answer in time"
+                                : state->error  ? state->error.message()
+                                                : "no address";
         throw unavailable(fmt::format("the database host '{}' cannot be resolved: {}", host, why));
     }
     co_return state->addresses;
@@ -139,7 +140,8 @@ Task<std::vector<std::string>> Connector::resolve(const std::string& host) {
 
 Task<ConnectionHandle> Connector::dial(const Parameters& parameters, Deadline deadline) {
     const ParameterArrays arrays(parameters);
-    ConnectionHandle connection(PQconnectStartParams(arrays.keywords.data(), arrays.values.data(), 0));
+    ConnectionHandle connection(
+        PQconnectStartParams(arrays.keywords.data(), arrays.values.data(), 0));
     if (connection == nullptr) throw std::bad_alloc();
     const auto failure = [&](std::string_view what) {
         return unavailable(fmt::format("the database at {} cannot be reached: {}", shown_, what));
@@ -153,7 +155,8 @@ Task<ConnectionHandle> Connector::dial(const Parameters& parameters, Deadline de
         if (next == PGRES_POLLING_FAILED) throw failure(connection_message(connection.get()));
         const bool for_writing = next == PGRES_POLLING_WRITING;
         // libpq may change its socket at each step, so nothing is kept of it in between.
-        const bool is_ready = co_await wait_socket(PQsocket(connection.get()), for_writing, deadline);
+        const bool is_ready =
+            co_await wait_socket(PQsocket(connection.get()), for_writing, deadline);
         if (!is_ready) throw failure("no answer in time");
         next = PQconnectPoll(connection.get());
     }
@@ -180,7 +183,8 @@ Task<bool> Connector::wait_socket(int socket, bool for_writing, Deadline deadlin
     const auto direction = for_writing ? Descriptor::wait_write : Descriptor::wait_read;
     for (;;) {
         const auto now = Deadline::Clock::now();
-        if (now >= deadline.instant() || is_stopped_.load(std::memory_order_relaxed)) co_return false;
+        if (now >= deadline.instant() || is_stopped_.load(std::memory_order_relaxed))
+            co_return false;
         const auto state = std::make_shared<Waiting>(executor, socket);
         state->timer.expires_at(std::min(deadline.instant(), now + std::chrono::milliseconds(100)));
         state->timer.async_wait([state](const boost::system::error_code& error) {

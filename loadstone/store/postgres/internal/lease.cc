@@ -64,15 +64,18 @@ Task<Transactions::Lease> Transactions::acquire(Context& context, std::size_t lo
     telemetry::Wait wait(context.span(), telemetry::WaitKind::pool);
     const Acquired acquired = co_await permits_.acquire(context.deadline());
     if (acquired == Acquired::queue_full) {
-        throw unavailable(fmt::format("{} transactions are waiting for one of {} connections, the "
-                                      "most there may be",
-                                      permits_.waiting(), transactions_max_));
+        throw unavailable(
+            fmt::format("{} transactions are waiting for one of {} connections, the "
+                        "most there may be",
+                        permits_.waiting(), transactions_max_));
     }
     if (acquired == Acquired::deadline_passed) {
-        if (!loops_[loop].connector->last_failure().empty()) throw loops_[loop].connector->unreachable();
-        throw Error(Errc::deadline_exceeded,
-                    fmt::format("the deadline passed while all {} transaction connections were in use",
-                                transactions_max_));
+        if (!loops_[loop].connector->last_failure().empty())
+            throw loops_[loop].connector->unreachable();
+        throw Error(
+            Errc::deadline_exceeded,
+            fmt::format("the deadline passed while all {} transaction connections were in use",
+                        transactions_max_));
     }
     Lease lease(shared_from_this(), loop);
     context.throw_if_done("a transaction");
@@ -123,8 +126,8 @@ void Transactions::give_back(std::shared_ptr<Pipeline> pipeline, std::size_t loo
     pipeline->close(unavailable("the connection is of no more use"));
 }
 
-// The connection is opened by a task of its own: when this caller's deadline passes first, the next
-// one finds the connection idle.
+// The connection is opened by a task of its own: when this caller's deadline passes first, the
+// next one finds the connection idle.
 Task<std::shared_ptr<Pipeline>> Transactions::open(Context& context, std::size_t loop) {
     Wakeup wakeup;
     const auto opening = std::make_shared<Opening>();

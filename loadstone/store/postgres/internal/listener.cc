@@ -146,7 +146,8 @@ void Listener::wake(const std::set<std::string>* channels) {
     {
         const std::scoped_lock lock(mutex_);
         for (const Entry& entry : entries_) {
-            if (channels == nullptr || channels->contains(entry.channel)) woken.push_back(entry.woken);
+            if (channels == nullptr || channels->contains(entry.channel))
+                woken.push_back(entry.woken);
         }
     }
     for (const auto& call : woken) {

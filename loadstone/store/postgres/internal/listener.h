@@ -1,8 +1,8 @@
 #pragma once
-// Listener: wakes those who await other processes' commits. One connection, on one loop, LISTENs to
-// all channels; it is opened again when it is lost, and then all are woken, because a notification
-// may have been missed. Behind a transaction pooler there is no LISTEN: all are woken every
-// `poll_every` instead.
+// Listener: wakes those who await other processes' commits. One connection, on one loop, LISTENs
+// to all channels; it is opened again when it is lost, and then all are woken, because a
+// notification may have been missed. Behind a transaction pooler there is no LISTEN: all are woken
+// every `poll_every` instead.
 
 #include <atomic>
 #include <functional>

@@ -66,8 +66,9 @@ Task<RunResult> LoopReads::run(Context& context, StatementRef statement,
 void LoopReads::admit(Operation& operation) {
     if (waiting_count_ >= waiting_factor * options_.depth_max) {
         metrics_.reads_refused.add();
-        throw unavailable(fmt::format("{}: {} reads are waiting on this loop, the most there may be",
-                                      operation.statement.name, waiting_count_));
+        throw unavailable(
+            fmt::format("{}: {} reads are waiting on this loop, the most there may be",
+                        operation.statement.name, waiting_count_));
     }
     operation.place = Operation::Place::waiting;
     ++waiting_count_;
@@ -92,7 +93,8 @@ void LoopReads::dispatch() {
 // Null when there is no connection; then one is on its way.
 LoopReads::Slot* LoopReads::choose(const Operation& operation) {
     // A statement that runs alone is unknown or long; unknown ones are quick more often than not.
-    const auto known = operation.is_alone ? slowness_.find(operation.statement.identity) : slowness_.end();
+    const auto known =
+        operation.is_alone ? slowness_.find(operation.statement.identity) : slowness_.end();
     const bool is_long = known != slowness_.end() && known->second > 0;
     const std::size_t first = is_long ? 1 : 0;
     Slot* ready = nullptr;
@@ -104,7 +106,8 @@ LoopReads::Slot* LoopReads::choose(const Operation& operation) {
             continue;
         }
         if (is_long ? slot.pipeline->is_idle() : !is_stuck(slot)) return &slot;
-        if (ready == nullptr || slot.pipeline->front_ns() < ready->pipeline->front_ns()) ready = &slot;
+        if (ready == nullptr || slot.pipeline->front_ns() < ready->pipeline->front_ns())
+            ready = &slot;
     }
     if (ready == nullptr && slots_[0].pipeline != nullptr) ready = &slots_[0];
     if (ready == nullptr) {
@@ -130,7 +133,8 @@ Task<void> LoopReads::connect_slot(Slot& slot) {
     const auto self = shared_from_this();
     // The first connection is tried for as long as it takes; the others are a convenience.
     const bool is_first = &slot == &slots_[0];
-    const Deadline deadline = is_first ? Deadline::unbounded() : Deadline::in(std::chrono::seconds(5));
+    const Deadline deadline =
+        is_first ? Deadline::unbounded() : Deadline::in(std::chrono::seconds(5));
     ConnectionHandle connection;
     try {
         connection = co_await connector_->open(deadline);
@@ -199,9 +203,10 @@ void LoopReads::ended(Operation& operation) noexcept {
 Error LoopReads::unsent_error(const Operation& operation) {
     for (const Slot& slot : slots_) {
         if (slot.pipeline != nullptr) {
-            return Error(Errc::deadline_exceeded,
-                         fmt::format("{}: the deadline passed while {} reads were under way before it",
-                                     operation.statement.name, under_way()));
+            return Error(
+                Errc::deadline_exceeded,
+                fmt::format("{}: the deadline passed while {} reads were under way before it",
+                            operation.statement.name, under_way()));
         }
     }
     return connector_->unreachable();
@@ -224,7 +229,8 @@ void LoopReads::learn(const Operation& operation) {
         return;
     }
     if (known == slowness_.end()) {
-        if (slowness_.size() < known_statements_max) slowness_.emplace(operation.statement.identity, 0);
+        if (slowness_.size() < known_statements_max)
+            slowness_.emplace(operation.statement.identity, 0);
     } else if (known->second > 0) {
         --known->second;
     }

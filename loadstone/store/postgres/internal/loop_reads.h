@@ -2,14 +2,15 @@
 // LoopReads: the single reads of one loop.
 //
 // Most go through one pipelined connection. Statements that were quick when they ran last share
-// batches; one that is not known yet, or takes long, is a batch of its own, and one that takes long
-// keeps away from the first connection. While a server has been busy with one batch for longer than
-// `stuck_after`, newer reads go to another connection; after `move_after`, those that wait behind it
-// do too. There are at most `connections_max` connections, opened when they are needed.
+// batches; one that is not known yet, or takes long, is a batch of its own, and one that takes
+// long keeps away from the first connection. While a server has been busy with one batch for
+// longer than `stuck_after`, newer reads go to another connection; after `move_after`, those that
+// wait behind it do too. There are at most `connections_max` connections, opened when they are
+// needed.
 //
 // At most `depth_max` reads are under way; `waiting_max` more wait for their turn or for a
-// connection, until their deadlines. A read whose connection is lost runs again on another if it has
-// not given rows out yet: a read changes nothing.
+// connection, until their deadlines. A read whose connection is lost runs again on another if it
+// has not given rows out yet: a read changes nothing.
 
 #include <array>
 #include <memory>
@@ -89,7 +90,8 @@ private:
     std::size_t waiting_count_ = 0;
     std::atomic<std::size_t> depth_{0};
     bool is_stopped_ = false;
-    // What is known of statements: 0 is quick; above, it took long, and as many quick runs forget it.
+    // What is known of statements: 0 is quick; above, it took long, and as many quick runs forget
+    // it.
     std::unordered_map<const void*, int> slowness_;
 };
 

@@ -21,13 +21,15 @@ Metrics::Metrics(telemetry::Registry& metrics)
                                    "Transactions that were run again")),
       commits_unknown(metrics.counter("loadstone_postgres_commits_unknown_total", "",
                                       "Commits whose outcome could not be learnt")),
-      foreign_waits(metrics.counter("loadstone_postgres_foreign_waits_total", "",
-                                    "Transaction bodies that let their transaction wait for long")) {}
+      foreign_waits(
+          metrics.counter("loadstone_postgres_foreign_waits_total", "",
+                          "Transaction bodies that let their transaction wait for long")) {}
 
 telemetry::LabelIndex Metrics::label_of(const Operation& operation) {
     Prepared* const prepared = operation.prepared.get();
     if (prepared == nullptr) return internal::query_label(registry, operation.statement.name);
-    if (!prepared->label) prepared->label = internal::query_label(registry, operation.statement.name);
+    if (!prepared->label)
+        prepared->label = internal::query_label(registry, operation.statement.name);
     return *prepared->label;
 }
 

@@ -70,8 +70,9 @@ void Operation::expire(bool cancelled) {
     } else if (sent_tsc == 0 && owner_ != nullptr) {
         fail(owner_->unsent_error(*this));
     } else {
-        fail(Error(Errc::deadline_exceeded,
-                   fmt::format("{}: no answer from the database within the deadline", statement.name)));
+        fail(Error(
+            Errc::deadline_exceeded,
+            fmt::format("{}: no answer from the database within the deadline", statement.name)));
     }
     end();
 }

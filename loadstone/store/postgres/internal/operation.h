@@ -1,8 +1,8 @@
 #pragma once
-// Operation: one statement on its way to the server and back. It lives in the frame of the coroutine
-// that awaits it, which also takes the rows: the pipeline only puts them down here, a bounded number
-// at a time, so a slow taker holds back the server, and decoding is on the account of who asked.
-// Used on one loop only.
+// Operation: one statement on its way to the server and back. It lives in the frame of the
+// coroutine that awaits it, which also takes the rows: the pipeline only puts them down here, a
+// bounded number at a time, so a slow taker holds back the server, and decoding is on the account
+// of who asked. Used on one loop only.
 
 #include <array>
 #include <boost/container/small_vector.hpp>
@@ -39,8 +39,8 @@ protected:
 namespace intrusive = boost::intrusive;
 struct QueueTag;
 struct DeadlineTag;
-using QueueHook =
-    intrusive::list_base_hook<intrusive::tag<QueueTag>, intrusive::link_mode<intrusive::auto_unlink>>;
+using QueueHook = intrusive::list_base_hook<intrusive::tag<QueueTag>,
+                                            intrusive::link_mode<intrusive::auto_unlink>>;
 using DeadlineHook = intrusive::list_base_hook<intrusive::tag<DeadlineTag>,
                                                intrusive::link_mode<intrusive::auto_unlink>>;
 
@@ -55,8 +55,9 @@ public:
     Operation& operator=(const Operation&) = delete;
     ~Operation();
 
-    // Waits until the operation is over and gives its rows to the sink. Throws what it failed with,
-    // or what the sink threw: with `finishes`, only when the server is through with the statement.
+    // Waits until the operation is over and gives its rows to the sink. Throws what it failed
+    // with, or what the sink threw: with `finishes`, only when the server is through with the
+    // statement.
     Task<RunResult> complete(RowSink sink, bool finishes);
 
     bool is_over() const noexcept { return is_over_; }
@@ -89,8 +90,8 @@ public:
     const std::span<const Value> values;
     Deadline deadline;
     bool heeds_cancellation = true;
-    bool is_alone = false;    // sent as a batch of its own, so that it delays no other's answer
-    bool was_moved = false;   // away from a connection that was stuck
+    bool is_alone = false;   // sent as a batch of its own, so that it delays no other's answer
+    bool was_moved = false;  // away from a connection that was stuck
     // Commands that go before it in the same batch; their failure is its own.
     boost::container::small_vector<std::string, 2> before;
 

@@ -145,7 +145,8 @@ void Pipeline::send_operation(Operation& operation) {
 }
 
 void Pipeline::send_command(const std::string& text, Operation* operation) {
-    if (PQsendQueryParams(connection_.get(), text.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0) == 0) {
+    if (PQsendQueryParams(connection_.get(), text.c_str(), 0, nullptr, nullptr, nullptr, nullptr,
+                          0) == 0) {
         send_failed_ = true;
     }
     SentItem item;
@@ -264,9 +265,7 @@ bool Pipeline::has_unread() const noexcept {
     return ::poll(&at, 1, 0) != 0;
 }
 
-int Pipeline::backend() const noexcept {
-    return is_lost() ? 0 : PQbackendPID(connection_.get());
-}
+int Pipeline::backend() const noexcept { return is_lost() ? 0 : PQbackendPID(connection_.get()); }
 
 std::uint64_t Pipeline::front_ns() const noexcept {
     if (sent_.empty() || front_tsc_ == 0) return 0;

@@ -2,25 +2,26 @@
 // Pipeline: one connection in libpq's pipeline mode, on one loop.
 //
 // What is pushed within one turn of the loop goes out as one batch (of at most `batch_max`): the
-// statements (each prepared ahead of its first use on this connection), one sync, one write. Results come in the order of what
-// was sent, so each is matched with the front of `sent_`:
+// statements (each prepared ahead of its first use on this connection), one sync, one write.
+// Results come in the order of what was sent, so each is matched with the front of `sent_`:
 //
 //   batch = command* statement+ sync        command: BEGIN, SET LOCAL, ... ; text, no parameters
 //   statement = [prepare] query
 //
-// The server keeps its answers to itself until the batch ends (or 8 KB are full), so one that takes
-// long delays the others of its batch. Operations that are not known to be quick are batches of
-// their own (Operation::is_alone).
+// The server keeps its answers to itself until the batch ends (or 8 KB are full), so one that
+// takes long delays the others of its batch. Operations that are not known to be quick are batches
+// of their own (Operation::is_alone).
 //
 // When one item of a batch fails, the server skips the rest of the batch. Read pipelines send what
-// was skipped again, in order, before anything newer; in a transaction it fails with the same error.
+// was skipped again, in order, before anything newer; in a transaction it fails with the same
+// error.
 //
-// Each query is read in single-row mode and its rows are put into its Operation. When that is full,
-// reading stops until its coroutine has taken them: the server is held back by the socket.
+// Each query is read in single-row mode and its rows are put into its Operation. When that is
+// full, reading stops until its coroutine has taken them: the server is held back by the socket.
 //
-// Behind a transaction pooler (`wraps_reads`), a batch of reads is BEGIN READ ONLY .. COMMIT, nothing
-// is prepared, and the next batch goes out when the last one is answered: PgBouncer 1.18 gives the
-// server connection away at the first answered sync (its issue 759).
+// Behind a transaction pooler (`wraps_reads`), a batch of reads is BEGIN READ ONLY .. COMMIT,
+// nothing is prepared, and the next batch goes out when the last one is answered: PgBouncer 1.18
+// gives the server connection away at the first answered sync (its issue 759).
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <functional>
@@ -146,8 +147,8 @@ private:
     std::optional<boost::asio::posix::stream_descriptor> socket_;
     std::shared_ptr<PGcancel> cancel_;
 
-    OperationQueue queue_;   // not sent yet
-    OperationQueue skipped_; // to be sent again, before queue_, when their batch has ended
+    OperationQueue queue_;    // not sent yet
+    OperationQueue skipped_;  // to be sent again, before queue_, when their batch has ended
     SentItems sent_;
     int syncs_ = 0;
     PreparedStatements statements_;

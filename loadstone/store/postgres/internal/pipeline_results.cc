@@ -180,22 +180,23 @@ void Pipeline::accept_failure(const PGresult* result) {
 
 void Pipeline::query_failed(SentItem& item, Failure failure) {
     Operation& operation = *item.operation;
-    const bool may_go_again = options_.sends_skipped_again && !operation.has_given_rows() &&
-                              operation.sends < sends_max;
+    const bool may_go_again =
+        options_.sends_skipped_again && !operation.has_given_rows() && operation.sends < sends_max;
     if (failure.reaction == Reaction::prepare_again && options_.prepares) {
         statements_.renew(*item.prepared);
         item.goes_again = may_go_again;
     }
     if (failure.reaction == Reaction::cancelled) {
-        const bool is_stray = cancel_tsc_ != 0 && telemetry::tsc_to_ns(telemetry::tsc() - cancel_tsc_) <
-                                                      stray_cancel_ns;
+        const bool is_stray =
+            cancel_tsc_ != 0 &&
+            telemetry::tsc_to_ns(telemetry::tsc() - cancel_tsc_) < stray_cancel_ns;
         item.goes_again = may_go_again && is_stray;
         // By statement_timeout, or by somebody else.
         const auto limit = static_cast<std::uint64_t>(
             std::chrono::nanoseconds(options_.statement_timeout_max).count());
         const std::uint64_t took = telemetry::tsc_to_ns(telemetry::tsc() - operation.sent_tsc);
-        const bool in_time = operation.deadline.remaining() > std::chrono::milliseconds(50) &&
-                             took < limit / 10 * 9;
+        const bool in_time =
+            operation.deadline.remaining() > std::chrono::milliseconds(50) && took < limit / 10 * 9;
         if (in_time) {
             failure.error = Error(Errc::cancelled, failure.error.message());
         }
@@ -225,9 +226,10 @@ void Pipeline::query_ends(const SentItem& item) {
     }
     operation.pipeline = nullptr;
     if (item.was_skipped) {
-        operation.fail(batch_failure_ ? batch_failure_
-                                      : std::make_exception_ptr(unavailable(fmt::format(
-                                            "{}: skipped by the server", operation.statement.name))),
+        operation.fail(batch_failure_
+                           ? batch_failure_
+                           : std::make_exception_ptr(unavailable(fmt::format(
+                                 "{}: skipped by the server", operation.statement.name))),
                        batch_reaction_);
     }
     operation.end();

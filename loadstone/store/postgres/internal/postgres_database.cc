@@ -55,15 +55,13 @@ void PostgresDatabase::start(runtime::Loops& loops) {
     for (int i = 0; i < loops.size(); ++i) {
         const runtime::Executor executor = loops.executor(i);
         auto deadlines = std::make_shared<Deadlines>(executor);
-        loop_reads_.push_back(std::make_shared<LoopReads>(executor, read_options,
-                                                          connector(Use::read), deadlines,
-                                                          canceller_, metrics_, tasks_));
+        loop_reads_.push_back(std::make_shared<LoopReads>(
+            executor, read_options, connector(Use::read), deadlines, canceller_, metrics_, tasks_));
         transaction_loops.push_back({executor, connector(Use::transaction), deadlines});
     }
     const auto first = transaction_loops.front();
-    transactions_ = std::make_shared<Transactions>(options_, target_.is_pooled,
-                                                   std::move(transaction_loops), canceller_,
-                                                   metrics_, tasks_);
+    transactions_ = std::make_shared<Transactions>(
+        options_, target_.is_pooled, std::move(transaction_loops), canceller_, metrics_, tasks_);
     for (int i = 0; i < loops.size(); ++i) {
         loops.post(i, [reads = loop_reads_[static_cast<std::size_t>(i)]] { reads->start(); });
     }
@@ -82,10 +80,10 @@ void PostgresDatabase::add_gauges() {
     registry_.gauge(this, "loadstone_postgres_transactions_max", "", "Connections of the pool",
                     [this] { return static_cast<double>(options_.transactions_max); });
     for (std::size_t i = 0; i < loop_reads_.size(); ++i) {
-        registry_.gauge(this, "loadstone_postgres_reads_under_way",
-                        telemetry::metric_label("loop", std::to_string(i)),
-                        "Reads in the pipelines of a loop",
-                        [reads = loop_reads_[i]] { return static_cast<double>(reads->under_way()); });
+        registry_.gauge(
+            this, "loadstone_postgres_reads_under_way",
+            telemetry::metric_label("loop", std::to_string(i)), "Reads in the pipelines of a loop",
+            [reads = loop_reads_[i]] { return static_cast<double>(reads->under_way()); });
     }
 }
 
@@ -101,14 +99,14 @@ void PostgresDatabase::stop() {
     // Shared, because a loop that has ended does not run what is posted to it.
     const auto stopping = std::make_shared<Stopping>(loops_->size());
     for (int i = 0; i < loops_->size(); ++i) {
-        loops_->post(i, [stopping, reads = loop_reads_[static_cast<std::size_t>(i)],
-                         listener = i == 0 ? listener_ : nullptr,
-                         notifier = i == 0 ? notifier_ : nullptr] {
-            if (listener != nullptr) listener->stop();
-            if (notifier != nullptr) notifier->stop();
-            reads->stop();
-            if (stopping->left.fetch_sub(1) == 1) stopping->done.set_value();
-        });
+        loops_->post(
+            i, [stopping, reads = loop_reads_[static_cast<std::size_t>(i)],
+                listener = i == 0 ? listener_ : nullptr, notifier = i == 0 ? notifier_ : nullptr] {
+                if (listener != nullptr) listener->stop();
+                if (notifier != nullptr) notifier->stop();
+                reads->stop();
+                if (stopping->left.fetch_sub(1) == 1) stopping->done.set_value();
+            });
     }
     const Deadline deadline = Deadline::in(std::chrono::seconds(5));
     stopping->done.get_future().wait_until(deadline.instant());
@@ -124,7 +122,8 @@ Task<RunResult> PostgresDatabase::Reads::run(Context& context, StatementRef stat
     const int loop = runtime::Loops::current();
     LOADSTONE_ASSERT(loop >= 0 && static_cast<std::size_t>(loop) < database_.loop_reads_.size(),
                      "a read runs on a loop of a started store");
-    return database_.loop_reads_[static_cast<std::size_t>(loop)]->run(context, statement, values, sink);
+    return database_.loop_reads_[static_cast<std::size_t>(loop)]->run(context, statement, values,
+                                                                      sink);
 }
 
 Task<void> PostgresDatabase::transact(Context& context, TxBody body) {
@@ -155,7 +154,8 @@ void PostgresDatabase::notify(std::string_view channel) { notifier_->notify(chan
 
 namespace internal {
 
-std::unique_ptr<Database> open_postgres(const DatabaseOptions& options, telemetry::Registry& registry) {
+std::unique_ptr<Database> open_postgres(const DatabaseOptions& options,
+                                        telemetry::Registry& registry) {
     return std::make_unique<postgres::PostgresDatabase>(options, registry);
 }
 

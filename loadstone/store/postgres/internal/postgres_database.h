@@ -1,6 +1,6 @@
 #pragma once
-// PostgresDatabase: Database on PostgreSQL. Each loop has its reads; transactions share a pool; one
-// connection listens and one notifies, both on the first loop.
+// PostgresDatabase: Database on PostgreSQL. Each loop has its reads; transactions share a pool;
+// one connection listens and one notifies, both on the first loop.
 
 #include <memory>
 #include <vector>

@@ -22,7 +22,8 @@ bool fits(const Prepared& prepared, const StatementRef& statement, const BoundVa
 
 }  // namespace
 
-std::shared_ptr<Prepared> PreparedStatements::find_or_add(const StatementRef& statement, const BoundValues& values) {
+std::shared_ptr<Prepared> PreparedStatements::find_or_add(const StatementRef& statement,
+                                                          const BoundValues& values) {
     if (const auto known = by_identity_.find(statement.identity); known != by_identity_.end()) {
         for (const auto& prepared : known->second) {
             if (fits(*prepared, statement, values)) return prepared;

@@ -23,7 +23,7 @@ struct Prepared {
     std::string name;
     std::string_view text;
     std::vector<Oid> types;
-    bool is_sent = false;  // the server has it, or has it on its way
+    bool is_sent = false;                        // the server has it, or has it on its way
     std::optional<telemetry::LabelIndex> label;  // of its statistics, looked up once
     internal::VerifiedTypes verified;
 };

@@ -24,8 +24,8 @@ Integer big_endian(const char* bytes) noexcept {
     if constexpr (sizeof value == 8) return static_cast<Integer>(__builtin_bswap64(value));
 }
 
-// numeric on the wire: number of digits, weight (of the first, as a power of 10000), sign (0x4000 is
-// minus, 0xC000 and above are not numbers), scale, then the digits to base 10000; 16 bits each.
+// numeric on the wire: number of digits, weight (of the first, as a power of 10000), sign (0x4000
+// is minus, 0xC000 and above are not numbers), scale, then the digits to base 10000; 16 bits each.
 struct Numeric {
     explicit Numeric(std::string_view wire) noexcept
         : digits(big_endian<std::uint16_t>(wire.data())),
@@ -61,7 +61,8 @@ struct Numeric {
 
     double real() const {
         std::string text = sign == 0x4000 ? "-" : "";
-        for (int i = 0; i < digits; ++i) fmt::format_to(std::back_inserter(text), "{:04}", digit(weight - i));
+        for (int i = 0; i < digits; ++i)
+            fmt::format_to(std::back_inserter(text), "{:04}", digit(weight - i));
         fmt::format_to(std::back_inserter(text), "e{}", 4 * lowest_power());
         return digits == 0 ? 0 : std::strtod(text.c_str(), nullptr);
     }
@@ -136,7 +137,8 @@ double ResultRow::real(int column) const {
     switch (PQftype(result_, column)) {
         case oid::float8: return std::bit_cast<double>(big_endian<std::uint64_t>(value.data()));
         case oid::float4:
-            return static_cast<double>(std::bit_cast<float>(big_endian<std::uint32_t>(value.data())));
+            return static_cast<double>(
+                std::bit_cast<float>(big_endian<std::uint32_t>(value.data())));
         case oid::int2:
         case oid::int4:
         case oid::int8: return static_cast<double>(integer(column));

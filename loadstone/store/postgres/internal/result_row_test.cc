@@ -67,10 +67,10 @@ TEST(ResultRow, ReadsANumericWithoutAFractionAsAnInteger) {
 }
 
 TEST(ResultRow, RefusesANumericThatIsNoInteger) {
-    for (const auto& words : {std::vector<int>{1, -1, 0, 1, 5000},                   // 0.5
-                              {5, 4, 0, 0, 922, 3372, 368, 5477, 5808},               // 2^63
-                              {1, 9, 0, 0, 1},                                        // 10^36
-                              {0, 0, 0xC000, 0}}) {                                   // not a number
+    for (const auto& words : {std::vector<int>{1, -1, 0, 1, 5000},       // 0.5
+                              {5, 4, 0, 0, 922, 3372, 368, 5477, 5808},  // 2^63
+                              {1, 9, 0, 0, 1},                           // 10^36
+                              {0, 0, 0xC000, 0}}) {                      // not a number
         OneRow one(oid::numeric, numeric(words));
         EXPECT_THROW(one.row().integer(0), Error);
     }
@@ -82,7 +82,9 @@ TEST(ResultRow, ReadsIntegersOfEveryWidth) {
     EXPECT_EQ(OneRow(oid::int2, std::string_view("\xff\xfe", 2)).row().integer(0), -2);
     EXPECT_EQ(OneRow(oid::int4, std::string_view("\x80\x00\x00\x00", 4)).row().integer(0),
               std::numeric_limits<std::int32_t>::min());
-    EXPECT_EQ(OneRow(oid::int8, std::string_view("\x00\x00\x00\x00\x00\x00\x01\x00", 8)).row().integer(0), 256);
+    EXPECT_EQ(
+        OneRow(oid::int8, std::string_view("\x00\x00\x00\x00\x00\x00\x01\x00", 8)).row().integer(0),
+        256);
 }
 
 TEST(ResultRow, SaysWhichTypeItFound) {
@@ -93,7 +95,8 @@ TEST(ResultRow, SaysWhichTypeItFound) {
         FAIL() << "it was read";
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), Errc::data_loss);
-        EXPECT_EQ(error.message(), "test.statement: column 'value' holds text where integer is expected");
+        EXPECT_EQ(error.message(),
+                  "test.statement: column 'value' holds text where integer is expected");
     }
 }
 

@@ -1,7 +1,9 @@
-// Migrations of a PostgreSQL database: blocking, each step in a transaction under an advisory lock.
-#include <charconv>
+// Migrations of a PostgreSQL database: blocking, each step in a transaction under an advisory
+// lock.
 #include <fmt/format.h>
 #include <poll.h>
+
+#include <charconv>
 
 #include "loadstone/base/error.h"
 #include "loadstone/base/timestamp.h"
@@ -45,9 +47,10 @@ public:
         const auto exists = run("select to_regclass('loadstone_migrations') is not null", {},
                                 "loadstone_migrations", answer_max);
         if (std::string_view(PQgetvalue(exists.get(), 0, 0)) != "t") return steps;
-        const auto rows = run("select module, number, title, checksum from loadstone_migrations "
-                              "order by module, number",
-                              {}, "loadstone_migrations", answer_max);
+        const auto rows =
+            run("select module, number, title, checksum from loadstone_migrations "
+                "order by module, number",
+                {}, "loadstone_migrations", answer_max);
         for (int i = 0; i < PQntuples(rows.get()); ++i) {
             AppliedStep& step = steps.emplace_back();
             step.module = PQgetvalue(rows.get(), i, 0);
@@ -81,9 +84,10 @@ private:
         take_lock(what);
         run(std::string(internal::create_migrations_table), {}, what, answer_max);
         const std::string number = std::to_string(step.number);
-        const auto found = run("select title, checksum from loadstone_migrations "
-                               "where module = $1 and number = $2::integer",
-                               {step.module, number}, what, answer_max);
+        const auto found =
+            run("select title, checksum from loadstone_migrations "
+                "where module = $1 and number = $2::integer",
+                {step.module, number}, what, answer_max);
         if (PQntuples(found.get()) > 0) {
             AppliedStep known = step;
             known.title = PQgetvalue(found.get(), 0, 0);
@@ -94,7 +98,8 @@ private:
         run_script(std::string(sql), what);
         run("insert into loadstone_migrations (module, number, title, checksum, applied_at) "
             "values ($1, $2::integer, $3, $4, $5::bigint)",
-            {step.module, number, step.title, step.checksum, std::to_string(Timestamp::now().micros)},
+            {step.module, number, step.title, step.checksum,
+             std::to_string(Timestamp::now().micros)},
             what, answer_max);
         return true;
     }
@@ -115,9 +120,10 @@ private:
         std::vector<const char*> texts;
         texts.reserve(values.size());
         for (const std::string& value : values) texts.push_back(value.c_str());
-        require_sent(PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(texts.size()),
-                                       nullptr, texts.data(), nullptr, nullptr, 0),
-                     what);
+        require_sent(
+            PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(texts.size()),
+                              nullptr, texts.data(), nullptr, nullptr, 0),
+            what);
         return finish(what, longest);
     }
 
@@ -160,8 +166,8 @@ private:
                 throw unavailable(fmt::format("{}: no answer from the database in time", what));
             }
             if (ready > 0 && PQconsumeInput(connection_.get()) == 0) {
-                throw unavailable(fmt::format("{}: the connection to the database was lost: {}", what,
-                                              connection_message(connection_.get())));
+                throw unavailable(fmt::format("{}: the connection to the database was lost: {}",
+                                              what, connection_message(connection_.get())));
             }
         }
     }

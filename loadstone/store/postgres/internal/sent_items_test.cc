@@ -15,7 +15,8 @@ TEST(SentItems, AreFoundByNumberUntilTheyAreAnswered) {
         if (number < 10) continue;
         EXPECT_EQ(items.find(number - 11), nullptr);
         ASSERT_NE(items.find(number), nullptr);
-        EXPECT_EQ(items.find(number)->kind, number % 2 == 0 ? SentItem::Kind::query : SentItem::Kind::sync);
+        EXPECT_EQ(items.find(number)->kind,
+                  number % 2 == 0 ? SentItem::Kind::query : SentItem::Kind::sync);
         EXPECT_EQ(items.find(number - 10), &items.front());
         items.pop();
     }

@@ -41,18 +41,18 @@ Reaction reaction_of(std::string_view sqlstate, std::string_view severity) {
 Errc errc_of(std::string_view sqlstate) noexcept {
     const std::string_view group = sqlstate.substr(0, 2);
     if (sqlstate == "23505") return Errc::already_exists;  // unique_violation
-    if (group == "23") return Errc::conflict;              // foreign key, check, exclusion, not null
-    if (group == "40") return Errc::conflict;              // serialisation failure, deadlock
-    if (sqlstate == "55P03") return Errc::conflict;        // lock_not_available (nowait, lock_timeout)
-    if (group == "22") return Errc::invalid_argument;      // data exceptions: range, encoding, division
+    if (group == "23") return Errc::conflict;          // foreign key, check, exclusion, not null
+    if (group == "40") return Errc::conflict;          // serialisation failure, deadlock
+    if (sqlstate == "55P03") return Errc::conflict;    // lock_not_available (nowait, lock_timeout)
+    if (group == "22") return Errc::invalid_argument;  // data exceptions: range, encoding, division
     if (sqlstate == "54000") return Errc::invalid_argument;
     if (sqlstate == "57014") return Errc::deadline_exceeded;
     if (group == "57" || group == "08" || group == "53") return Errc::unavailable;
-    if (group == "58") return Errc::unavailable;           // system errors: I/O, files
+    if (group == "58") return Errc::unavailable;  // system errors: I/O, files
     if (group == "28" || sqlstate == "3D000") return Errc::unavailable;  // login, no such database
-    if (sqlstate == "25P03") return Errc::unavailable;     // idle_in_transaction_session_timeout
+    if (sqlstate == "25P03") return Errc::unavailable;  // idle_in_transaction_session_timeout
     if (group == "XX") return sqlstate == "XX000" ? Errc::internal : Errc::data_loss;
-    return Errc::internal;                                 // 42 (SQL itself), 25, ...: a bug
+    return Errc::internal;  // 42 (SQL itself), 25, ...: a bug
 }
 
 Error unavailable(std::string message) {
@@ -66,10 +66,9 @@ Failure failure_of(const PGresult* result, std::string_view what) {
                 unavailable(fmt::format("{}: the connection to the database was lost: {}", what,
                                         one_line(PQresultErrorMessage(result))))};
     }
-    const Reaction reaction =
-        reaction_of(sqlstate, field(result, PG_DIAG_SEVERITY_NONLOCALIZED));
-    std::string message = fmt::format("{}: {} ({})", what,
-                                      one_line(field(result, PG_DIAG_MESSAGE_PRIMARY).data()), sqlstate);
+    const Reaction reaction = reaction_of(sqlstate, field(result, PG_DIAG_SEVERITY_NONLOCALIZED));
+    std::string message = fmt::format(
+        "{}: {} ({})", what, one_line(field(result, PG_DIAG_MESSAGE_PRIMARY).data()), sqlstate);
     const Errc code = reaction == Reaction::connection_lost ? Errc::unavailable : errc_of(sqlstate);
     if (code == Errc::unavailable) return {reaction, unavailable(std::move(message))};
     return {reaction, Error(code, std::move(message))};

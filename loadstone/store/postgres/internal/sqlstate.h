@@ -12,7 +12,8 @@ namespace loadstone::store::postgres {
 enum class Reaction {
     none,             // the caller's outcome
     retry,            // 40001, 40P01: the same transaction may work when it is run again
-    prepare_again,    // 0A000, 26000: the plan's result type changed, or the server lost the statement
+    prepare_again,    // 0A000, 26000: the plan's result type changed, or the server lost the
+                      // statement
     cancelled,        // 57014: by a cancel request or by statement_timeout; the caller knows which
     connection_lost,  // the session is over (57P0x, any FATAL): what ran may run on another
     not_the_primary,  // 25006 where a write was due: this server is a standby now

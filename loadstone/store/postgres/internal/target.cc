@@ -41,7 +41,8 @@ Parameters parse(const std::string& url) {
         PQconninfoParse(url.c_str(), &message), &PQconninfoFree);
     const std::unique_ptr<char, decltype(&PQfreemem)> owned(message, &PQfreemem);
     if (options == nullptr) {
-        // libpq's text quotes the URL as it is, so it is shown only where there is nothing to hide.
+        // libpq's text quotes the URL as it is, so it is shown only where there is nothing to
+        // hide.
         const bool has_secret =
             url.find('@') != std::string::npos || url.find("password") != std::string::npos;
         std::string detail = has_secret || message == nullptr ? "" : fmt::format(": {}", message);

@@ -20,14 +20,14 @@ struct Target {
     Parameters parameters;   // as the URL and the environment give them; only what is not empty
     bool is_pooled = false;  // ?pooler=transaction: nothing may be left in a session
     bool has_several_hosts = false;
-    std::string shown;       // host:port/name, for messages
+    std::string shown;  // host:port/name, for messages
 };
 
 // Errors: invalid_argument, field "database"; never with the password.
 Target target_of(const DatabaseOptions& options);
 
-// The parameters of a connection for `use`. Read connections cannot write; with several hosts, those
-// that must see every commit insist on the primary.
+// The parameters of a connection for `use`. Read connections cannot write; with several hosts,
+// those that must see every commit insist on the primary.
 Parameters parameters_for(const Target& target, Use use, const DatabaseOptions& options);
 
 const std::string* find(const Parameters& parameters, std::string_view keyword) noexcept;

@@ -28,7 +28,8 @@ Parameters parameters_of(const std::string& url, Use use) {
 }  // namespace
 
 TEST(Target, TakesTheUrlApart) {
-    const Target target = target_of(options_with("postgres://me:secret@db.example:6543/shop?sslmode=require"));
+    const Target target =
+        target_of(options_with("postgres://me:secret@db.example:6543/shop?sslmode=require"));
     EXPECT_EQ(value_of(target.parameters, "user"), "me");
     EXPECT_EQ(value_of(target.parameters, "password"), "secret");
     EXPECT_EQ(value_of(target.parameters, "sslmode"), "require");
@@ -38,8 +39,9 @@ TEST(Target, TakesTheUrlApart) {
 }
 
 TEST(Target, KnowsThePoolerWhereverItStands) {
-    for (const char* url : {"postgres://h/d?pooler=transaction", "postgres://h/d?pooler=transaction&sslmode=require",
-                            "postgres://h/d?sslmode=require&pooler=transaction"}) {
+    for (const char* url :
+         {"postgres://h/d?pooler=transaction", "postgres://h/d?pooler=transaction&sslmode=require",
+          "postgres://h/d?sslmode=require&pooler=transaction"}) {
         const Target target = target_of(options_with(url));
         EXPECT_TRUE(target.is_pooled) << url;
         EXPECT_EQ(value_of(target.parameters, "host"), "h");
@@ -69,9 +71,11 @@ TEST(Target, ReadersCannotWrite) {
 }
 
 TEST(Target, KeepsTheOptionsOfTheUrl) {
-    EXPECT_EQ(value_of(parameters_of("postgres://h/d?options=-c%20jit%3Doff", Use::notify), "options"),
-              "-c jit=off -c statement_timeout=1500");
-    EXPECT_EQ(value_of(parameters_of("postgres://h/d?application_name=shop", Use::read), "application_name"),
+    EXPECT_EQ(
+        value_of(parameters_of("postgres://h/d?options=-c%20jit%3Doff", Use::notify), "options"),
+        "-c jit=off -c statement_timeout=1500");
+    EXPECT_EQ(value_of(parameters_of("postgres://h/d?application_name=shop", Use::read),
+                       "application_name"),
               "shop");
 }
 
@@ -82,11 +86,15 @@ TEST(Target, SendsAPoolerNoSessionOptions) {
 }
 
 TEST(Target, WithSeveralHostsInsistsOnThePrimary) {
-    EXPECT_EQ(value_of(parameters_of("postgres://a,b/d", Use::read), "target_session_attrs"), "primary");
-    EXPECT_EQ(value_of(parameters_of("postgres://a,b/d", Use::transaction), "target_session_attrs"), "read-write");
-    EXPECT_EQ(value_of(parameters_of("postgres://a,b/d?target_session_attrs=any", Use::read), "target_session_attrs"),
+    EXPECT_EQ(value_of(parameters_of("postgres://a,b/d", Use::read), "target_session_attrs"),
+              "primary");
+    EXPECT_EQ(value_of(parameters_of("postgres://a,b/d", Use::transaction), "target_session_attrs"),
+              "read-write");
+    EXPECT_EQ(value_of(parameters_of("postgres://a,b/d?target_session_attrs=any", Use::read),
+                       "target_session_attrs"),
               "any");
-    EXPECT_EQ(value_of(parameters_of("postgres://a/d", Use::transaction), "target_session_attrs"), "any");
+    EXPECT_EQ(value_of(parameters_of("postgres://a/d", Use::transaction), "target_session_attrs"),
+              "any");
 }
 
 }  // namespace loadstone::store::postgres

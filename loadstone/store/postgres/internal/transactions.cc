@@ -48,7 +48,8 @@ Deadline::Clock::duration jittered(int conflicts) {
     thread_local Random random(static_cast<std::uint64_t>(telemetry::tsc()));
     const auto longest = std::chrono::milliseconds(2) * (1 << std::min(conflicts - 1, 5));
     return std::chrono::duration_cast<Deadline::Clock::duration>(
-        std::min<std::chrono::milliseconds>(longest, std::chrono::milliseconds(50)) * random.uniform());
+        std::min<std::chrono::milliseconds>(longest, std::chrono::milliseconds(50)) *
+        random.uniform());
 }
 
 bool is_already(const std::exception_ptr& failure, Errc code) {

@@ -2,10 +2,10 @@
 // Transactions: runs bodies on a bounded pool of exclusive connections, shared by all loops.
 //
 // A permit of the pool comes first, in order of arrival, then an idle connection (of this loop if
-// there is one, else another loop's, which moves here) or a new one. A body runs on its loop. After
-// a serialisation failure or deadlock it runs again with jitter; where one label's retries fail
-// again, its transactions go one at a time for a while (ContentionGate). A connection lost before
-// COMMIT was sent costs another run; lost after, the outcome is unknown and is said to be.
+// there is one, else another loop's, which moves here) or a new one. A body runs on its loop.
+// After a serialisation failure or deadlock it runs again with jitter; where one label's retries
+// fail again, its transactions go one at a time for a while (ContentionGate). A connection lost
+// before COMMIT was sent costs another run; lost after, the outcome is unknown and is said to be.
 
 #include <memory>
 #include <mutex>

@@ -10,8 +10,8 @@ namespace loadstone::store::postgres {
 
 namespace {
 
-// One snapshot for the whole transaction and no lost updates, as on SQLite; what SERIALIZABLE would
-// add (no write skew) costs every transaction.
+// One snapshot for the whole transaction and no lost updates, as on SQLite; what SERIALIZABLE
+// would add (no write skew) costs every transaction.
 constexpr std::string_view begin = "begin isolation level repeatable read";
 
 constexpr Query commit_statement{"loadstone.commit", "", "commit", 0};
@@ -36,8 +36,8 @@ Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
     note_foreign_wait(context);
     const Busy busy(is_busy_);
     Operation operation(context, statement, values, nullptr);
-    operation.deadline = operation.deadline.sooner(
-        Deadline::in(statement_timeout_max_ + std::chrono::seconds(1)));
+    operation.deadline =
+        operation.deadline.sooner(Deadline::in(statement_timeout_max_ + std::chrono::seconds(1)));
     Account account(metrics_, operation);
     if (pipeline_->is_lost()) {
         failure_ = std::make_exception_ptr(unavailable(
@@ -79,7 +79,8 @@ void TxConnection::bound_statement(Operation& operation) {
 void TxConnection::note_foreign_wait(Context& context) {
     if (last_ended_tsc_ == 0) return;
     const std::uint64_t idle_ns = telemetry::tsc_to_ns(telemetry::tsc() - last_ended_tsc_);
-    if (idle_ns < static_cast<std::uint64_t>(std::chrono::nanoseconds(foreign_wait_max).count())) return;
+    if (idle_ns < static_cast<std::uint64_t>(std::chrono::nanoseconds(foreign_wait_max).count()))
+        return;
     metrics_.foreign_waits.add();
     log::warning("a transaction body let its transaction wait; it should await nothing else",
                  {{"for", context.span().name}, {"ms", idle_ns / 1'000'000}});
@@ -89,8 +90,8 @@ Task<TxConnection::Committed> TxConnection::commit(Context& context) {
     note_foreign_wait(context);
     Operation operation(context, commit_statement, {}, nullptr);
     operation.heeds_cancellation = false;
-    operation.deadline = operation.deadline.sooner(
-        Deadline::in(statement_timeout_max_ + std::chrono::seconds(1)));
+    operation.deadline =
+        operation.deadline.sooner(Deadline::in(statement_timeout_max_ + std::chrono::seconds(1)));
     // What a server says before it has seen the COMMIT is that it ends the session.
     if (pipeline_->is_lost() || pipeline_->has_unread()) {
         failure_ = std::make_exception_ptr(

@@ -33,8 +33,8 @@ public:
                         RowSink sink) override;
 
     enum class Committed { yes, no, unknown };
-    // Does not heed cancellation: what has been sent is waited for until the deadline. With `no` and
-    // `unknown`, failure() tells why.
+    // Does not heed cancellation: what has been sent is waited for until the deadline. With `no`
+    // and `unknown`, failure() tells why.
     Task<Committed> commit(Context& context);
     // False if the connection is of no more use.
     Task<bool> rollback(Context& context, Deadline deadline);
@@ -65,7 +65,9 @@ class PostgresTx final : public Tx {
 public:
     PostgresTx(Context& context, Connection& connection) : Tx(context, connection) {}
     ~PostgresTx() = default;
-    void after_commit(std::function<void()> action) override { actions_.push_back(std::move(action)); }
+    void after_commit(std::function<void()> action) override {
+        actions_.push_back(std::move(action));
+    }
     std::vector<std::function<void()>> take_actions() noexcept { return std::move(actions_); }
 
 private:
