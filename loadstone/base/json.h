@@ -18,14 +18,16 @@ struct JsonReadOptions {
     bool unknown_fields_allowed = false;
     // Requests: a member without optional<> must be there. Stored data: it keeps its default.
     bool missing_fields_allowed = false;
+    // Requests: text with U+0000 is refused, for databases cannot hold it. Stored data: it is read.
+    bool nul_allowed = false;
     // Lists and objects within each other, 1..1000.
     int depth_max = 32;
     // Elements of all lists of the text together: "[{},{}]" would buy much memory with few bytes.
     std::size_t items_max = 100'000;
 };
 
-inline constexpr JsonReadOptions stored_json{.unknown_fields_allowed = true,
-                                             .missing_fields_allowed = true};
+inline constexpr JsonReadOptions stored_json{
+    .unknown_fields_allowed = true, .missing_fields_allowed = true, .nul_allowed = true};
 
 // Appends.
 void write_json(std::string& out, const TypeInfo& type, const void* object);

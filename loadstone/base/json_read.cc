@@ -118,7 +118,8 @@ public:
         if (slot_.type == nullptr) return true;
         if (text_ != nullptr) {
             text_->append(last.data(), last.size());
-            return true;
+            if (options_.nul_allowed || text_->find('\0') == std::string::npos) return true;
+            return fail("text must not hold U+0000", ec);
         }
         const bool is_decoded = decode_text(joined(last));
         parts_.clear();

@@ -287,8 +287,13 @@ TEST(ReadJson, RejectsEveryLooseSyntax) {
 }
 
 TEST(ReadJson, DecodesSurrogatePairsAndNul) {
-    EXPECT_EQ(value_or_throw(from_json<std::string>(R"("\ud83d\ude00\u0000\/")")),
+    EXPECT_EQ(value_or_throw(from_json<std::string>(R"("\ud83d\ude00\u0000\/")", stored_json)),
               std::string("\xf0\x9f\x98\x80\0/", 6));
+}
+
+TEST(ReadJson, RefusesNulInTextOfRequests) {
+    EXPECT_EQ(fault<std::vector<std::string>>(R"(["a","b\u0000c"])"),
+              "[1]|[1]: text must not hold U+0000");
 }
 
 TEST(ReadJson, JoinsStringsThatComeInPieces) {

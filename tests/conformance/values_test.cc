@@ -88,6 +88,18 @@ TEST_P(Values, EmptyTextAndBytesAreNotNull) {
     expect_same(kinds, store().run(in_a_transaction, kinds));
 }
 
+TEST_P(Values, TextWithNulIsRefusedByTheNameOfTheStatement) {
+    Kinds kinds;
+    kinds.words = std::string("a\0b", 3);
+    try {
+        store().run(in_a_transaction, kinds);
+        FAIL() << "stored text with U+0000";
+    } catch (const loadstone::Error& error) {
+        EXPECT_EQ(error.code(), loadstone::Errc::invalid_argument);
+        EXPECT_THAT(error.message(), testing::HasSubstr("insert_kinds: parameter $4"));
+    }
+}
+
 TEST_P(Values, LargeValuesPass) {
     Kinds kinds;
     kinds.words = std::string(3'000'000, 'x');

@@ -7,6 +7,7 @@
 
 #include "loadstone/base/assert.h"
 #include "loadstone/store/internal/query_labels.h"
+#include "loadstone/store/internal/storable.h"
 #include "loadstone/store/sqlite/errors.h"
 #include "loadstone/store/sqlite/statement_row.h"
 #include "loadstone/telemetry/tsc.h"
@@ -234,6 +235,7 @@ Handle::Outcome Handle::run(Context& context, const StatementRef& statement,
                             std::span<const Value> values, RowSink sink, const RunLimits& limits) {
     LOADSTONE_ASSERT(values.size() == static_cast<std::size_t>(statement.parameters),
                      "a statement is given as many values as it has parameters");
+    internal::require_storable(statement.name, values);
     Prepared& prepared = prepare(statement);
     const RunScope scope(*this, prepared.statement, context, limits);
     bind(prepared.statement, values);

@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -46,6 +48,25 @@ void call(const std::function<void()>& action) noexcept {
         log::error("an action after a commit threw",
                    {{"error", error_from_exception(std::current_exception()).message()}});
     }
+}
+
+// Callers of one loop, resumed one after the other: a group wakes each of its loops once.
+struct Resume {
+    asio::io_context* loop;
+    std::vector<WriteOp::Handler> callers;
+
+    void operator()() {
+        for (WriteOp::Handler& caller : callers) {
+            const auto executor = asio::get_associated_executor(caller);
+            asio::dispatch(executor, std::move(caller));
+        }
+    }
+};
+
+// Callers run on executors of Loops or of a plain io_context.
+asio::io_context& loop_of(const WriteOp::Handler& caller) {
+    const auto executor = asio::get_associated_executor(caller);
+    return static_cast<asio::io_context&>(asio::query(executor, asio::execution::context));
 }
 
 Error stray_error(Context& context) {
@@ -162,6 +183,23 @@ void Writer::finish(WriteOp& op) {
     op.resumed_from = tsc();
     const auto executor = asio::get_associated_executor(handler);
     asio::post(executor, std::move(handler));
+}
+
+void Writer::finish_all(std::span<WriteOp* const> ops) {
+    std::vector<Resume> loops;
+    for (WriteOp* op : ops) {
+        asio::io_context& loop = loop_of(*op->handler);
+        const auto is_loop = [&](const Resume& resume) { return resume.loop == &loop; };
+        auto resume = std::find_if(loops.begin(), loops.end(), is_loop);
+        if (resume == loops.end()) resume = loops.insert(resume, Resume{&loop, {}});
+        resume->callers.push_back(std::move(*op->handler));
+        op->handler.reset();
+        op->resumed_from = tsc();
+    }
+    for (Resume& resume : loops) {  // from here on ops go
+        asio::io_context& loop = *resume.loop;
+        asio::post(loop, std::move(resume));
+    }
 }
 
 void Writer::finish(WriteOp& op, const Error& error) {
@@ -398,11 +436,10 @@ void Writer::committed(std::uint64_t began, std::uint64_t ended) {
     metrics_->transactions.add(transactions);
     metrics_->rolled_back.add(group_.size() - transactions);
     for (WriteOp* op : group_) {
-        if (!op->error) {
-            for (const auto& action : op->tx.take_actions()) call(action);
-        }
-        finish(*op);
+        if (op->error) continue;
+        for (const auto& action : op->tx.take_actions()) call(action);
     }
+    finish_all(group_);
 }
 
 void Writer::checkpoint_if_due() {

@@ -28,6 +28,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -100,6 +101,7 @@ private:
     void submit(WriteOp& op);
     void refuse(WriteOp& op);
     static void finish(WriteOp& op);
+    static void finish_all(std::span<WriteOp* const> ops);
     static void finish(WriteOp& op, const Error& error);
 
     const FileOptions& file_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "loadstone/base/log.h"
+#include "loadstone/store/internal/storable.h"
 
 namespace loadstone::store::postgres {
 
@@ -50,6 +51,7 @@ Task<RunResult> LoopReads::run(Context& context, StatementRef statement,
                                std::span<const Value> values, RowSink sink) {
     const auto self = shared_from_this();
     context.throw_if_done(statement.name);
+    store::internal::require_storable(statement.name, values);
     Operation operation(context, statement, values, this);
     // The server ends it by statement_timeout; this is for a server that does not.
     operation.deadline = operation.deadline.sooner(

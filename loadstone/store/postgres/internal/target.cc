@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include <algorithm>
+#include <charconv>
 #include <memory>
 
 #include "loadstone/base/error.h"
@@ -59,6 +61,21 @@ Parameters parse(const std::string& url) {
     return parameters;
 }
 
+// One for each host, an empty one is the default; libpq would look at them only when it connects.
+void require_ports(std::string_view ports) {
+    while (!ports.empty()) {
+        const std::string_view port = ports.substr(0, ports.find(','));
+        ports.remove_prefix(std::min(port.size() + 1, ports.size()));
+        if (port.empty()) continue;
+        int number = 0;
+        const char* const end = port.data() + port.size();
+        const auto [stop, error] = std::from_chars(port.data(), end, number);
+        if (error != std::errc{} || stop != end || number < 1 || number > 65'535) {
+            throw bad_url(fmt::format("the database URL's port is '{}', not 1 to 65535", port));
+        }
+    }
+}
+
 std::string shown(const Parameters& parameters) {
     const auto value = [&](std::string_view keyword, std::string_view otherwise) {
         const std::string* found = find(parameters, keyword);
@@ -111,6 +128,7 @@ Target target_of(const DatabaseOptions& options) {
     Target target;
     target.is_pooled = !pooler.empty();
     target.parameters = parse(url);
+    if (const std::string* ports = find(target.parameters, "port")) require_ports(*ports);
     const std::string* host = find(target.parameters, "host");
     if (host == nullptr) host = find(target.parameters, "hostaddr");
     target.has_several_hosts = host != nullptr && host->find(',') != std::string::npos;

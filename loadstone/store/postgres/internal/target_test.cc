@@ -63,6 +63,15 @@ TEST(Target, NeverShowsAPassword) {
     }
 }
 
+TEST(Target, RefusesWhatIsNoPort) {
+    for (const char* url : {"postgres://h:0/d", "postgres://h:65536/d", "postgres://h:54x/d",
+                            "postgres://a:5432,b:x/d"}) {
+        EXPECT_THROW(target_of(options_with(url)), Error) << url;
+    }
+    EXPECT_EQ(value_of(target_of(options_with("postgres://a:1,b,c:65535/d")).parameters, "port"),
+              "1,,65535");
+}
+
 TEST(Target, ReadersCannotWrite) {
     EXPECT_EQ(value_of(parameters_of("postgres://h/d", Use::read), "options"),
               "-c statement_timeout=1500 -c default_transaction_read_only=on");
@@ -94,7 +103,7 @@ TEST(Target, WithSeveralHostsInsistsOnThePrimary) {
                        "target_session_attrs"),
               "any");
     EXPECT_EQ(value_of(parameters_of("postgres://a/d", Use::transaction), "target_session_attrs"),
-              "any");
+              "");
 }
 
 }  // namespace loadstone::store::postgres

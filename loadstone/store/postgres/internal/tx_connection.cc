@@ -4,6 +4,7 @@
 
 #include "loadstone/base/assert.h"
 #include "loadstone/base/log.h"
+#include "loadstone/store/internal/storable.h"
 #include "loadstone/telemetry/tsc.h"
 
 namespace loadstone::store::postgres {
@@ -33,6 +34,7 @@ Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
     LOADSTONE_ASSERT(!is_busy_, "a transaction runs one statement at a time");
     if (failure_) std::rethrow_exception(failure_);
     context.throw_if_done(statement.name);
+    store::internal::require_storable(statement.name, values);
     note_foreign_wait(context);
     const Busy busy(is_busy_);
     Operation operation(context, statement, values, nullptr);
