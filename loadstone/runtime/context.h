@@ -44,9 +44,10 @@ public:
     Deadline deadline() const noexcept { return deadline_; }
     void tighten(Deadline other) noexcept { deadline_ = deadline_.sooner(other); }
 
-    // From any thread. Waits under way end at their next check; new ones throw at once.
-    void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
-    bool is_cancelled() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
+    // From any thread. Waits under way end at their next check; new ones throw at once. Who sees it
+    // may end the context: all that the canceller did before is visible then.
+    void cancel() noexcept { cancelled_.store(true, std::memory_order_release); }
+    bool is_cancelled() const noexcept { return cancelled_.load(std::memory_order_acquire); }
     // Throws Error cancelled or deadline_exceeded; `what` names the wait that was about to begin.
     void throw_if_done(std::string_view what) const;
 

@@ -12,6 +12,7 @@
 
 #include "loadstone/store/database.h"
 #include "loadstone/store/sqlite/handle.h"
+#include "loadstone/telemetry/thread_usage.h"
 
 namespace loadstone::store::sqlite {
 
@@ -48,6 +49,11 @@ struct WriteOp {
     std::chrono::steady_clock::time_point queued_at{};
     std::uint64_t waiting_since = 0;  // TSC: queued, or the body's end
     std::uint64_t resumed_from = 0;   // TSC: handed back to the caller's executor
+    // What the body used on the lane. The caller adds it to its span once it is resumed: the slice
+    // in which it queued the op may still be charged to that span when the body runs.
+    telemetry::AllocationCount allocations;
+    std::uint64_t cpu_tsc = 0;
+    std::uint32_t slices = 0;
 };
 
 }  // namespace loadstone::store::sqlite

@@ -154,7 +154,12 @@ Task<void> Writer::transact(Context& context, TxBody body) {
     auto answer =
         asio::async_initiate<const asio::use_awaitable_t<>, void()>(enter, asio::use_awaitable);
     co_await std::move(answer);
-    context.span().waited(WaitKind::run_queue, tsc_to_ns(tsc() - op.resumed_from));
+    telemetry::Span& span = context.span();
+    span.waited(WaitKind::run_queue, tsc_to_ns(tsc() - op.resumed_from));
+    span.allocations += op.allocations.count;
+    span.allocated_bytes += op.allocations.bytes;
+    span.cpu_tsc += op.cpu_tsc;
+    span.slices += op.slices;
     if (op.error) std::rethrow_exception(op.error);
 }
 
@@ -370,11 +375,11 @@ Writer::Ran Writer::run_body(WriteOp& op) {
         return Ran::lost;
     }
     const telemetry::AllocationCount after = telemetry::thread_allocations();
-    span.allocations += after.count - before.count;
-    span.allocated_bytes += after.bytes - before.bytes;
     op.waiting_since = tsc();
-    span.cpu_tsc += op.waiting_since - began;
-    ++span.slices;
+    op.allocations.count += after.count - before.count;
+    op.allocations.bytes += after.bytes - before.bytes;
+    op.cpu_tsc += op.waiting_since - began;
+    ++op.slices;
     return handle_->in_transaction() ? Ran::to_commit : Ran::lost;
 }
 
