@@ -1,26 +1,39 @@
 """Child processes that cannot outlive the test, with their output in files."""
 
+import fcntl
 import os
+import pathlib
 import random
 import signal
 import socket
 import subprocess
+import tempfile
 
 # Below what the kernel gives to outgoing connections: a client that tries a port whose server is
 # down must not be connected to itself.
 PORTS = range(20_000, 32_000)
 
+_claims = []  # locks of the ports that this process has given out, held until it ends
+
 
 def free_port():
+    """A port that nothing listens on, and that no other test process is given while this one lives."""
     while True:
         port = random.choice(PORTS)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
+        try:
+            claim = open(pathlib.Path(tempfile.gettempdir()) / f"loadstone-port-{port}.lock", "w")
+        except OSError:  # another user's
+            continue
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        return port
 
 
 def spawn(command, log, user=None, stdout=None, stdin=subprocess.DEVNULL, env=None, cwd=None):
