@@ -1,10 +1,13 @@
 #include "campus/accounts/password.h"
 
-#include <sodium.h>
+#include <argon2.h>
+#include <fmt/core.h>
 
 #include <array>
+#include <cstddef>
 
 #include "loadstone/base/error.h"
+#include "loadstone/base/random.h"
 #include "loadstone/runtime/lane.h"
 
 namespace campus::accounts {
@@ -13,19 +16,28 @@ using namespace loadstone;
 
 namespace {
 
-constexpr unsigned long long opslimit = 2;
-constexpr std::size_t memlimit = 19ULL * 1024 * 1024;
+constexpr std::uint32_t passes = 2;
+constexpr std::uint32_t memory_kib = 19 * 1024;
+constexpr std::uint32_t lanes = 1;
+constexpr std::size_t salt_size = 16;
+constexpr std::size_t hash_size = 32;
 
-using Encoded = std::array<char, crypto_pwhash_STRBYTES>;
-
-std::string hash_now(const std::string& password) {
-    if (sodium_init() < 0) throw Error(Errc::internal, "libsodium could not be initialised");
-    Encoded encoded{};
-    if (crypto_pwhash_str_alg(encoded.data(), password.data(), password.size(), opslimit, memlimit,
-                              crypto_pwhash_ALG_ARGON2ID13) != 0) {
-        throw Error(Errc::unavailable, "out of memory while hashing a password")
+Error hashing_error(int code) {
+    if (code == ARGON2_MEMORY_ALLOCATION_ERROR) {
+        return Error(Errc::unavailable, "out of memory while hashing a password")
             .with_retry_after(std::chrono::seconds(1));
     }
+    return Error(Errc::internal, fmt::format("argon2id: {}", argon2_error_message(code)));
+}
+
+std::string hash_now(const std::string& password) {
+    std::array<std::byte, salt_size> salt{};
+    fill_secret(salt);
+    std::array<char, 128> encoded{};
+    const int code =
+        argon2id_hash_encoded(passes, memory_kib, lanes, password.data(), password.size(),
+                              salt.data(), salt.size(), hash_size, encoded.data(), encoded.size());
+    if (code != ARGON2_OK) throw hashing_error(code);
     return std::string(encoded.data());
 }
 
@@ -34,8 +46,10 @@ bool verify_now(const std::string& password, const std::string& hash) {
         hash_now(password);
         return false;
     }
-    if (sodium_init() < 0) throw Error(Errc::internal, "libsodium could not be initialised");
-    return crypto_pwhash_str_verify(hash.c_str(), password.data(), password.size()) == 0;
+    const int code = argon2id_verify(hash.c_str(), password.data(), password.size());
+    if (code == ARGON2_VERIFY_MISMATCH) return false;
+    if (code != ARGON2_OK) throw hashing_error(code);
+    return true;
 }
 
 }  // namespace

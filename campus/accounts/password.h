@@ -1,5 +1,5 @@
 #pragma once
-// Passwords: argon2id through libsodium, on the CPU lane, never on a loop.
+// Passwords: argon2id through libargon2, on the CPU lane, never on a loop.
 
 #include <string>
 

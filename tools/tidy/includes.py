@@ -15,6 +15,7 @@ HOMES = (
     ("curl/", ("loadstone/outbound/",), "loadstone/outbound"),
     ("toml++/", ("loadstone/server/",), "the configuration that loadstone/server reads"),
     ("CLI/", ("loadstone/server/",), "the command line that loadstone/server reads"),
+    ("argon2", ("campus/accounts/",), "campus/accounts/password.h"),
     ("sodium", ("loadstone/base/", "campus/accounts/"), "loadstone/base/random.h or encoding.h"),
     ("openssl/", ("loadstone/net/",), "loadstone/net, or libsodium's functions in base"),
     ("zlib.h", ("loadstone/net/",), "loadstone/net"),
