@@ -107,12 +107,12 @@ end
 """
 
 
-def wrk(url, *, connections, seconds, pattern, status=200, request="", core=CLIENT_CORE):
+def wrk(url, *, connections, seconds, pattern, status=200, request="", core=CLIENT_CORE, prefix=()):
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(CHECK % {"status": status, "pattern": json.dumps(pattern), "request": request})
         script.flush()
         pin = ["taskset", "-c", core] if core else []
-        out = subprocess.run(pin + ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", script.name, url],
+        out = subprocess.run([*prefix, *pin, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", script.name, url],
                              capture_output=True, text=True, check=True).stdout
     result = json.loads(re.search(r"RESULT (.*)", out).group(1))
     if result["wrong"] or result["errors"]:

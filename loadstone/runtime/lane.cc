@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <pthread.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +20,7 @@
 #include "loadstone/base/assert.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
+#include "loadstone/runtime/cpu.h"
 #include "loadstone/runtime/internal/waiter.h"
 #include "loadstone/telemetry/thread_usage.h"
 #include "loadstone/telemetry/tsc.h"
@@ -142,8 +142,7 @@ Lane::Impl::Impl(const LaneOptions& lane_options, telemetry::Registry& metrics)
       timed_out(metrics.counter("loadstone_lane_timed_out_total",
                                 telemetry::metric_label("lane", lane_options.name),
                                 "Work whose deadline passed in the lane's queue")) {
-    LOADSTONE_ASSERT(options.threads > 0 && options.nice >= 0 && options.nice <= 19,
-                     "a lane has a thread or more and a niceness of 0 to 19");
+    LOADSTONE_ASSERT(options.threads > 0, "a lane has a thread or more");
 }
 
 std::pair<std::size_t, std::size_t> Lane::Impl::queued_and_busy() const {
@@ -189,8 +188,7 @@ void Lane::Impl::stop() {
 void Lane::Impl::serve(int index) {
     pthread_setname_np(pthread_self(),
                        fmt::format("{}-{}", options.name, index).substr(0, 15).c_str());
-    // On Linux this is per thread. It may be refused in a container: then the lane does not yield.
-    if (options.nice > 0) ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), options.nice);
+    if (options.in_background) run_in_background();
     const RunDelay delay;
     std::unique_lock lock(mutex);
     for (;;) {

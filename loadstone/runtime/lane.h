@@ -20,7 +20,7 @@ struct LaneOptions {
     std::string name;  // "cpu", "reader"; in metrics and messages
     int threads = 1;
     std::size_t queue_max = 256;
-    int nice = 0;  // 0..19: how far the lane yields to the loops when the CPU is full
+    bool in_background = false;  // yields to the loops while they want the core: see cpu.h
 };
 
 class Lane {

@@ -9,12 +9,12 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
-#include <thread>
 
 #define TOML_EXCEPTIONS 1
 #include <toml++/toml.h>
 
 #include "loadstone/base/error.h"
+#include "loadstone/runtime/cpu.h"
 
 namespace loadstone::server {
 
@@ -269,6 +269,8 @@ void mail_and_job_settings(Settings& s, Config& c) {
             c.cpu_threads, 0, 1'024);
     s.count("cpu.queue_max", "tasks that may wait for it", c.cpu_queue_max, std::size_t{1},
             million);
+    s.flag("cpu.in_background", "it has only the CPU that requests and jobs leave",
+           c.cpu_in_background);
 }
 
 std::string replaced(std::string text, std::string_view from, char to) {
@@ -392,7 +394,7 @@ void read_environment(const std::vector<Setting>& settings, std::string_view pro
 }
 
 void complete(Config& config) {
-    const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    const int cores = runtime::usable_cores();
     if (config.threads == 0) config.threads = cores;
     if (config.cpu_threads == 0) config.cpu_threads = cores;
     const std::filesystem::path data(config.data);

@@ -29,6 +29,7 @@ struct Config {
     int threads = 0;      // event loops; 0: one per core
     int cpu_threads = 0;  // CPU lane; 0: one per core
     std::size_t cpu_queue_max = 512;
+    bool cpu_in_background = true;  // hashing yields to the loops
     std::chrono::milliseconds drain{20'000};
     bool spans = true;  // off only to measure what they cost
     MetricsAccess metrics = MetricsAccess::local;

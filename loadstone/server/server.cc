@@ -95,7 +95,7 @@ struct Server::Impl {
           cpu({.name = "cpu",
                .threads = config.cpu_threads,
                .queue_max = config.cpu_queue_max,
-               .nice = 5},
+               .in_background = config.cpu_in_background},
               registry),
           cpu_lane{cpu},
           rate_limits(config.http.rate_limits, config.http.rate_limit_keys_max, registry) {

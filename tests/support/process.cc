@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <random>
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
@@ -114,20 +116,44 @@ CommandResult run_command(const std::vector<std::string>& arguments,
     return result;
 }
 
-bool is_root() { return ::geteuid() == 0; }
+namespace {
 
-int free_port() {
+bool can_bind(int port) {
     const int handle = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (handle < 0) throw_errno("cannot make a socket");
+    const int on = 1;
+    ::setsockopt(handle, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(handle, generic, length) != 0) throw_errno("cannot bind");
-    ::getsockname(handle, generic, &length);
+    address.sin_port = ::htons(static_cast<std::uint16_t>(port));
+    const bool bound = ::bind(handle, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
     ::close(handle);
-    return ::ntohs(address.sin_port);
+    return bound;
+}
+
+}  // namespace
+
+bool is_root() { return ::geteuid() == 0; }
+
+int free_port() {
+    std::ifstream kernel("/proc/sys/net/ipv4/ip_local_port_range");
+    int low = 0;
+    int high = 0;
+    if (!(kernel >> low >> high)) throw std::runtime_error("cannot read ip_local_port_range");
+    std::uniform_int_distribution<int> ports =
+        low > 12'000 ? std::uniform_int_distribution(10'000, low - 1)
+                     : std::uniform_int_distribution(high + 1, 65'535);
+    std::random_device random;
+    for (int attempt = 0; attempt < 1'000; ++attempt) {
+        const int port = ports(random);
+        const std::string name = "/tmp/loadstone-port-" + std::to_string(port) + ".lock";
+        const int claim = ::open(name.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        if (claim < 0) continue;  // another user's
+        if (::flock(claim, LOCK_EX | LOCK_NB) == 0 && can_bind(port)) return port;
+        ::close(claim);
+    }
+    throw std::runtime_error("no free port in 1000 attempts");
 }
 
 TempDir::TempDir(const std::string& user) {

@@ -48,7 +48,8 @@ CommandResult run_command(const std::vector<std::string>& arguments,
                           const std::string& user = {});
 
 bool is_root();
-// A TCP port of 127.0.0.1 that was free just now.
+// A free TCP port of 127.0.0.1. No outgoing connection is given it by the kernel, and no other test
+// process while this one lives (as tests/process/harness/process.py, by the same lock files).
 int free_port();
 
 // A directory of its own under /tmp, removed with what is in it.

@@ -15,6 +15,7 @@
 #include "loadstone/base/log.h"
 #include "loadstone/outbound/internal/mail_metrics.h"
 #include "loadstone/outbound/internal/maildir.h"
+#include "loadstone/runtime/cpu.h"
 #include "loadstone/runtime/event.h"
 
 namespace loadstone::outbound::internal {
@@ -125,6 +126,7 @@ void MaildirMailer::run() {
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, nullptr);
     pthread_setname_np(pthread_self(), "maildir");
+    runtime::run_in_background();
     for (;;) {
         std::vector<std::shared_ptr<Delivery>> batch = take_batch();
         if (batch.empty()) return;

@@ -15,6 +15,7 @@ BUILD = pathlib.Path(os.environ.get("LOADSTONE_BUILD_DIR", SOURCE / "build" / "r
 PROGRAM = BUILD / "bin" / "campus"
 
 START_MAX_S = 20
+PORT_IS_TAKEN = "Address already in use"
 
 
 def flags(settings):
@@ -63,7 +64,14 @@ class Campus:
         command = [PROGRAM, "serve", "--listen", f"127.0.0.1:{self.port}", *flags(self.settings)]
         self.process = process.spawn(command, log, env=environment(), cwd=self.folder)
         if wait:
-            self.wait_ready()
+            try:
+                self.wait_ready()
+            except AssertionError:
+                # The port was free when it was chosen. Only before the first start it may change.
+                if len(self.logs) > 1 or PORT_IS_TAKEN not in self.log_text():
+                    raise
+                self.port = process.free_port()
+                return self.start()
         return self
 
     def wait_ready(self, timeout_s=START_MAX_S):

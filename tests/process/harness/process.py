@@ -9,9 +9,18 @@ import socket
 import subprocess
 import tempfile
 
-# Below what the kernel gives to outgoing connections: a client that tries a port whose server is
-# down must not be connected to itself.
-PORTS = range(20_000, 32_000)
+
+def _ports():
+    """Those that the kernel does not give to outgoing connections.
+
+    A client that tries a port whose server is down must not be connected to itself, and no client
+    of another test may hold the port of a server that starts.
+    """
+    low, high = map(int, pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    return range(10_000, low) if low > 12_000 else range(high + 1, 65_536)
+
+
+PORTS = _ports()
 
 _claims = []  # locks of the ports that this process has given out, held until it ends
 
