@@ -42,6 +42,8 @@ Task<void> deliver(Context& context, const jobs::Lease& lease, const std::string
     if (result.outcome == MailOutcome::deferred) {
         throw Error(Errc::unavailable, "mail put off: " + result.detail);
     }
+    // The mail may be out: if that is not recorded, it is sent again.
+    context.shield(jobs::recording_grace);
     Delivery delivery;
     delivery.idempotency_key = idempotency_key;
     delivery.recipient = message.to.address;

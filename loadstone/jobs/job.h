@@ -8,6 +8,7 @@
 //         co_await complete(tx, lease);   // throws cancelled if the lease was lost: all rolls back
 //         ...
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -26,6 +27,10 @@ struct Lease {
     std::int64_t fence = 0;
 };
 BOOST_DESCRIBE_STRUCT(Lease, (), (job, process, fence))
+
+// What a handler that has done something final outside the database needs to record it, though its
+// time is up or its process stops (Context::shield). A stopping runner waits that long for it.
+inline constexpr std::chrono::milliseconds recording_grace{5'000};
 
 // Finishes the job in this transaction. Errc::cancelled if the lease was lost.
 Task<void> complete(Tx& tx, const Lease& lease);

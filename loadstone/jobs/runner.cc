@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "loadstone/base/assert.h"
 #include "loadstone/base/log.h"
 #include "loadstone/base/random.h"
 #include "loadstone/jobs/internal/records.h"
@@ -27,6 +28,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds control_deadline{10'000};  // of one claim, record or heartbeat
 constexpr milliseconds failure_pause{500};        // after the database refused one
 constexpr milliseconds refused_pause{20};         // after a claim got none of the jobs that are due
+constexpr milliseconds cancel_grace = recording_grace + milliseconds(1'000);
 constexpr std::size_t record_batch_max = 500;
 
 std::string process_name() {
@@ -36,6 +38,12 @@ std::string process_name() {
 }
 
 }  // namespace
+
+// What the next claim may take.
+struct Claimable {
+    std::string kinds_json;
+    std::size_t count = 0;  // 0: nothing has room
+};
 
 // A place in which one job runs at a time. It belongs to one loop, so that a chain of slices that
 // is ending and the next one that begins never touch the slot from two threads.
@@ -76,9 +84,6 @@ struct Runner::Impl {
             seats[i]->loop = static_cast<int>(i) % loops.size();
             free_seats.push_back(seats[i].get());
         }
-        std::vector<std::string> names;
-        for (const auto& kind : queue.kinds()) names.push_back(kind->name);
-        kinds_json = to_json(names);
         metrics.gauge(this, "loadstone_jobs_running", "", "Jobs that run in this process", [this] {
             const std::lock_guard lock(mutex);
             return static_cast<double>(options.running_max - free_seats.size());
@@ -87,17 +92,19 @@ struct Runner::Impl {
     ~Impl() { registry.remove_gauges(this); }
 
     Task<void> dispatch();
-    Task<std::vector<internal::ClaimedRow>> claim(std::int64_t owner, std::size_t count);
-    Task<milliseconds> pause_before_next_claim(bool claimed_none);
+    Claimable claimable() const;
+    bool has_room(const std::string& module) const;
+    Task<std::vector<internal::ClaimedRow>> claim(std::int64_t owner, const Claimable& wanted);
+    Task<milliseconds> pause_before_next_claim(const std::string& kinds_json, bool claimed_none);
     void start_job(internal::ClaimedRow row, std::int64_t owner);
-    Task<void> run(Seat* seat, const Kind* kind, JobInfo info);
-    void finish(Seat* seat, internal::Finished outcome);
+    Task<void> run(Seat* seat, const Kind* kind, JobInfo info,
+                   std::optional<admission::Permit> permit);
+    void finish(Seat* seat, const Kind* kind, internal::Finished outcome);
     Task<void> record_outcomes();
     Task<void> keep_lease();
     Task<void> sign_off();
     void begin(Context& context, telemetry::LabelIndex label, const char* name) const;
     void end(Context& context, bool failed) const;
-    std::size_t free_count() const;
     void cancel_running();
 
     const RunnerOptions options;
@@ -107,7 +114,6 @@ struct Runner::Impl {
     const runtime::Services& services;
     telemetry::Registry& registry;
     Random random;  // under mutex
-    std::string kinds_json;
 
     const telemetry::LabelIndex claim_label, record_label, heartbeat_label;
     telemetry::Counter &retried, &snoozed, &buried, &rescued, &leases_lost;
@@ -137,9 +143,40 @@ void Runner::Impl::end(Context& context, bool failed) const {
     registry.shard().record(context.span(), Loops::cpu_share());
 }
 
-std::size_t Runner::Impl::free_count() const {
-    const std::lock_guard lock(mutex);
-    return finished.size() >= options.running_max ? 0 : free_seats.size();
+// A quarter of the places at a time: a claim for each single one would be a transaction a job.
+bool enough(std::size_t free, std::size_t all) { return free >= std::max<std::size_t>(1, all / 4); }
+
+std::size_t room_in(const admission::Bulkhead& bulkhead) {
+    return bulkhead.options().concurrency_max - bulkhead.in_use();
+}
+
+bool Runner::Impl::has_room(const std::string& module) const {
+    const auto found = bulkheads.find(module);
+    return found == bulkheads.end() ||
+           enough(room_in(*found->second), found->second->options().concurrency_max);
+}
+
+// Kinds whose modules have room, and no more jobs than fit if all are of one of them.
+Claimable Runner::Impl::claimable() const {
+    Claimable wanted;
+    {
+        const std::lock_guard lock(mutex);
+        if (finished.size() >= options.running_max ||
+            !enough(free_seats.size(), options.running_max))
+            return wanted;
+        wanted.count = std::min(free_seats.size(), options.claim_batch_max);
+    }
+    std::vector<std::string> names;
+    for (const auto& kind : queue.kinds()) {
+        if (!has_room(kind->module)) continue;
+        names.push_back(kind->name);
+        const auto bulkhead = bulkheads.find(kind->module);
+        if (bulkhead != bulkheads.end())
+            wanted.count = std::min(wanted.count, room_in(*bulkhead->second));
+    }
+    if (names.empty()) wanted.count = 0;
+    wanted.kinds_json = to_json(names);
+    return wanted;
 }
 
 void Runner::Impl::cancel_running() {
@@ -155,22 +192,19 @@ Task<void> Runner::Impl::dispatch() {
     while (!stopping) {
         wake.reset();
         milliseconds pause = options.poll_every;
-        // A quarter of the seats at a time: a claim for each single seat would be a transaction a
-        // job.
-        const std::size_t enough = std::max<std::size_t>(1, options.running_max / 4);
         const std::int64_t owner = process;
-        const std::size_t free = owner != 0 ? free_count() : 0;
-        if (free >= enough) {
-            const std::size_t count = std::min(free, options.claim_batch_max);
-            auto rows = co_await claim(owner, count);
+        Claimable wanted;
+        if (owner != 0) wanted = claimable();
+        if (wanted.count > 0) {
+            auto rows = co_await claim(owner, wanted);
             if (stopping) break;  // what was claimed meanwhile is handed back when signing off
             if (process != owner)
                 continue;  // the lease ended: they are rescued with the rest of its jobs
             const bool none = rows.empty();
-            const bool more = rows.size() == count;
+            const bool more = rows.size() == wanted.count;
             for (auto& row : rows) start_job(std::move(row), owner);
             if (more) continue;
-            pause = co_await pause_before_next_claim(none);
+            pause = co_await pause_before_next_claim(wanted.kinds_json, none);
         }
         if (stopping) break;
         const Deadline until = Deadline::in(pause);
@@ -178,14 +212,15 @@ Task<void> Runner::Impl::dispatch() {
     }
 }
 
-Task<std::vector<internal::ClaimedRow>> Runner::Impl::claim(std::int64_t owner, std::size_t count) {
+Task<std::vector<internal::ClaimedRow>> Runner::Impl::claim(std::int64_t owner,
+                                                            const Claimable& wanted) {
     Context context(services, Deadline::in(control_deadline));
     begin(context, claim_label, "loadstone.claim");
     bool failed = false;
     internal::ClaimedRows claimed;
     try {
-        claimed = co_await context.write(internal::claim, owner, kinds_json,
-                                         static_cast<std::int64_t>(count));
+        claimed = co_await context.write(internal::claim, owner, wanted.kinds_json,
+                                         static_cast<std::int64_t>(wanted.count));
     } catch (const Error& error) {
         failed = true;
         log::warning("jobs could not be claimed", {{"error", error.message()}});
@@ -200,7 +235,8 @@ Task<std::vector<internal::ClaimedRow>> Runner::Impl::claim(std::int64_t owner, 
 
 // Of jobs that are due and yet cannot be claimed another process holds the rows, or this one has
 // been declared dead: neither ends sooner for being asked every millisecond.
-Task<milliseconds> Runner::Impl::pause_before_next_claim(bool claimed_none) {
+Task<milliseconds> Runner::Impl::pause_before_next_claim(const std::string& kinds_json,
+                                                         bool claimed_none) {
     milliseconds pause = options.poll_every;
     {
         const std::lock_guard lock(mutex);
@@ -238,18 +274,25 @@ void Runner::Impl::start_job(internal::ClaimedRow row, std::int64_t owner) {
     info.crashes = row.crashes;
     info.enqueued_at = row.enqueued_at;
     const Kind* kind = queue.find(info.kind);
+    LOADSTONE_ASSERT(kind != nullptr, "claims are for known kinds");
+    std::optional<admission::Permit> permit;
+    if (const auto bulkhead = bulkheads.find(kind->module); bulkhead != bulkheads.end()) {
+        permit = bulkhead->second->try_enter();
+        LOADSTONE_ASSERT(permit, "claims are for modules that have room");
+    }
     Seat* seat = nullptr;
     {
         const std::lock_guard lock(mutex);
-        LOADSTONE_ASSERT(!free_seats.empty() && kind != nullptr,
-                         "claims are for free seats and known kinds");
+        LOADSTONE_ASSERT(!free_seats.empty(), "claims are for free seats");
         seat = free_seats.back();
         free_seats.pop_back();
     }
-    jobs.spawn(loops.span_executor(seat->loop, seat->slot), run(seat, kind, std::move(info)));
+    jobs.spawn(loops.span_executor(seat->loop, seat->slot),
+               run(seat, kind, std::move(info), std::move(permit)));
 }
 
-Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info) {
+Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info,
+                             std::optional<admission::Permit> permit) {
     Context context(services, Deadline::in(kind->policy.timeout));
     context.set_module(kind->module);
     begin(context, kind->label, kind->label_name.c_str());
@@ -264,10 +307,7 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info) {
     outcome.lease = info.lease;
     std::optional<Error> error;
     try {
-        context.throw_if_done("a job that has not begun");
-        const auto bulkhead = bulkheads.find(kind->module);
-        std::optional<admission::Permit> permit;
-        if (bulkhead != bulkheads.end()) permit.emplace(co_await bulkhead->second->enter(context));
+        if (context.is_cancelled()) context.throw_if_done("a job that has not begun");
         co_await kind->run(context, info);
         outcome.done = true;
     } catch (...) {
@@ -281,7 +321,6 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info) {
     if (error) {
         outcome.error = fmt::format("{}: {}", to_string(error->code()), error->message());
         const auto verdict = outcome.decision.verdict;
-        (verdict == Verdict::retry ? retried : verdict == Verdict::snooze ? snoozed : buried).add();
         log::write(verdict == Verdict::bury ? log::Level::error : log::Level::warning,
                    verdict == Verdict::bury ? "job buried" : "job put off",
                    {{"kind", kind->name},
@@ -293,16 +332,17 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info) {
     runtime::settle_slice();
     end(context, error.has_value());
     seat->slot.enter(nullptr);
-    finish(seat, std::move(outcome));
+    permit.reset();
+    finish(seat, kind, std::move(outcome));
 }
 
-void Runner::Impl::finish(Seat* seat, internal::Finished outcome) {
-    bool worth_a_claim = false;
+void Runner::Impl::finish(Seat* seat, const Kind* kind, internal::Finished outcome) {
+    bool worth_a_claim = has_room(kind->module);
     {
         const std::lock_guard lock(mutex);
         finished.push_back(std::move(outcome));
         free_seats.push_back(seat);
-        worth_a_claim = free_seats.size() * 4 >= options.running_max;
+        worth_a_claim = worth_a_claim && enough(free_seats.size(), options.running_max);
     }
     finished_event.set();
     if (worth_a_claim) wake.set();
@@ -335,8 +375,11 @@ Task<void> Runner::Impl::record_outcomes() {
         bool failed = false;
         try {
             const auto owner = batch.front().lease.process;
-            const auto lost = co_await context.write(internal::record, owner, batch);
-            leases_lost.add(static_cast<std::uint64_t>(lost));
+            const auto recorded = co_await context.write(internal::record, owner, batch);
+            retried.add(recorded.retried);
+            snoozed.add(recorded.snoozed);
+            buried.add(recorded.buried);
+            leases_lost.add(recorded.lost);
         } catch (const Error& error) {
             failed = true;
             log::warning("finished jobs could not be recorded",
@@ -388,10 +431,15 @@ Task<void> Runner::Impl::keep_lease() {
             const std::int64_t dead_us = std::chrono::microseconds(options.dead_after).count();
             const auto taken =
                 co_await context.write(internal::rescue, dead_us, options.crashes_max);
-            if (taken > 0) {
-                rescued.add(static_cast<std::uint64_t>(taken));
-                log::warning("jobs taken from processes that died", {{"jobs", taken}});
+            buried.add(taken.buried);
+            rescued.add(taken.rescued);
+            if (taken.rescued > 0) {
+                log::warning("jobs taken from processes that died", {{"jobs", taken.rescued}});
                 wake.set();
+            }
+            if (taken.buried > 0) {
+                log::error("jobs buried: their processes died each time they ran",
+                           {{"jobs", taken.buried}});
             }
         } catch (const Error& error) {
             failed = true;
@@ -445,18 +493,22 @@ void Runner::start() {
     impl.claims.spawn(executor, impl.dispatch());
 }
 
+void Runner::stop_claiming() {
+    impl_->stopping = true;
+    impl_->wake.set();
+}
+
 // In the order in which they need each other: a claim that came after signing off would leave jobs
 // to a process that is gone, and an outcome that came after it would be lost.
 bool Runner::stop(runtime::Deadline deadline) {
     Impl& impl = *impl_;
-    impl.stopping = true;
-    impl.wake.set();
+    stop_claiming();
     bool ended = impl.claims.join_blocking(Deadline::in(2 * control_deadline));
     impl.jobs.close();
     if (!impl.jobs.join_blocking(deadline)) {
         impl.giving_up = true;
         impl.cancel_running();
-        ended = impl.jobs.join_blocking(Deadline::in(milliseconds(2'000))) && ended;
+        ended = impl.jobs.join_blocking(Deadline::in(cancel_grace)) && ended;
     }
     impl.recording_ends = true;
     impl.finished_event.set();

@@ -33,7 +33,8 @@ struct RunnerOptions {
     std::chrono::milliseconds poll_every{1'000};  // fallback when a wake-up was lost; jittered
 };
 
-// Which bulkhead a module's jobs pass.
+// Which bulkhead a module's jobs run in. A claim takes only jobs for which it has room: those of a
+// module that is busy wait in the table, where they hold up no other module's.
 using JobBulkheads = std::map<std::string, admission::Bulkhead*>;
 
 class Runner {
@@ -43,6 +44,8 @@ public:
     ~Runner();
 
     void start();
+    // Claims no more; what runs goes on.
+    void stop_claiming();
     // Claims no more, lets running jobs end until the deadline, cancels the rest, hands back what
     // is unfinished, signs off. Blocking, from outside the loops. False if a handler would not
     // end: its job has been handed back, but the loops must not be torn down under it.

@@ -28,13 +28,24 @@ struct Note {
 };
 BOOST_DESCRIBE_STRUCT(Note, (), (text))
 
+struct Slow {
+    std::string text;
+};
+BOOST_DESCRIBE_STRUCT(Slow, (), (text))
+
+struct Final {
+    std::string text;
+};
+BOOST_DESCRIBE_STRUCT(Final, (), (text))
+
 // What handlers did, by the note's text; a service of the test.
 struct Diary {
     std::mutex mutex;
     std::condition_variable changed;
     std::map<std::string, int> runs;
     std::map<std::string, std::string> keys;
-    bool up = false;  // whether "unavailable" notes succeed
+    bool up = false;                 // whether "unavailable" notes succeed
+    loadstone::runtime::Event open;  // for slow ones to end
 
     void ran(const std::string& text, const std::string& key) {
         const std::lock_guard lock(mutex);
@@ -74,13 +85,36 @@ loadstone::Task<void> handle_note(loadstone::Context& context, loadstone::Job<No
     }
 }
 
+loadstone::Task<void> handle_slow(loadstone::Context& context, loadstone::Job<Slow> job) {
+    using namespace loadstone;
+    Diary& diary = context.services().get<Diary>();
+    diary.ran(job->text, job.idempotency_key());
+    const Deadline deadline = Deadline::in(std::chrono::seconds(30));
+    co_await diary.open.wait(deadline);
+}
+
+// Finishes although it was cancelled, and records that.
+loadstone::Task<void> handle_final(loadstone::Context& context, loadstone::Job<Final> job) {
+    using namespace loadstone;
+    Diary& diary = context.services().get<Diary>();
+    diary.ran(job->text, job.idempotency_key());
+    while (!context.is_cancelled()) {
+        const Deadline soon = Deadline::in(std::chrono::milliseconds(2));
+        co_await runtime::sleep_until(soon);
+    }
+    context.shield(jobs::recording_grace);
+    co_await context.write(jobs::complete, job.lease());
+}
+
 }  // namespace jobs_test
 
 namespace loadstone::jobs {
 namespace {
 
 using jobs_test::Diary;
+using jobs_test::Final;
 using jobs_test::Note;
+using jobs_test::Slow;
 using std::chrono::milliseconds;
 
 // One process: a database, loops, a queue and, if started, a runner.
@@ -96,6 +130,9 @@ struct Node {
         handlers.handle(jobs_test::handle_note)
             .attempts(2)
             .backoff(milliseconds(1), milliseconds(2));
+        Handlers slow("slow", kinds);
+        slow.handle(jobs_test::handle_slow).attempts(1).timeout(milliseconds(1));
+        slow.handle(jobs_test::handle_final);
         queue = std::make_unique<Queue>(std::move(kinds), *database, registry);
         services.add<store::Database>(*database);
         services.add<Queue>(*queue);
@@ -112,8 +149,9 @@ struct Node {
         loops.stop();
     }
     void run() {
-        runner = std::make_unique<Runner>(runner_options, *queue, JobBulkheads{}, loops, services,
-                                          registry);
+        const JobBulkheads bulkheads{{"slow", &slow_jobs}};
+        runner =
+            std::make_unique<Runner>(runner_options, *queue, bulkheads, loops, services, registry);
         runner->start();
     }
     template <class T>
@@ -134,14 +172,19 @@ struct Node {
             *error = std::current_exception();
         }
     }
-    std::int64_t enqueue(const std::string& text) { return wait_for(enqueue_in(text)); }
+    template <class T = Note>
+    std::int64_t enqueue(const std::string& text) {
+        return wait_for(enqueue_in<T>(text));
+    }
+    template <class T>
     Task<std::int64_t> enqueue_in(std::string text) {
         Context context(services, Deadline::in(milliseconds(10'000)));
         context.span().start(0, "test");
-        const Note note{std::move(text)};
-        co_return co_await context.write(enqueue_note, note);
+        const T note{std::move(text)};
+        co_return co_await context.write(enqueue_note<T>, note);
     }
-    static Task<std::int64_t> enqueue_note(Tx& tx, Note note) {
+    template <class T>
+    static Task<std::int64_t> enqueue_note(Tx& tx, T note) {
         co_return co_await tx.enqueue(note);
     }
     static Task<std::int64_t> enqueue_and_fail(Tx& tx, Note note) {
@@ -170,6 +213,8 @@ struct Node {
     runtime::Loops loops{{.threads = 2, .blocked_after = milliseconds(1'000)}, registry};
     runtime::Services services;
     Diary diary;
+    admission::Bulkhead slow_jobs{{.name = "slow.jobs", .concurrency_max = 2, .queue_max = 0},
+                                  registry};
     std::unique_ptr<store::Database> database;
     std::unique_ptr<Queue> queue;
     RunnerOptions runner_options;
@@ -295,6 +340,33 @@ TEST_F(RunnerTest, HandsBackWhatItCouldNotEnd) {
     EXPECT_EQ(rows.front().state, "waiting");
     EXPECT_EQ(rows.front().attempt, 0) << "neither a failure";
     EXPECT_EQ(rows.front().crashes, 0) << "nor a crash";
+}
+
+TEST_F(RunnerTest, RecordsWhatIsFinalThoughItIsStopped) {
+    Node node(url());
+    node.run();
+    node.enqueue<Final>("mail sent");
+    ASSERT_TRUE(wait_until([&] { return node.diary.count("mail sent") == 1; }));
+    EXPECT_TRUE(node.runner->stop(Deadline::in(milliseconds(20))));
+    node.runner.reset();
+    EXPECT_TRUE(node.jobs().empty());
+}
+
+TEST_F(RunnerTest, AModuleThatIsBusyHoldsUpNoOther) {
+    Node node(url());
+    node.runner_options.running_max = 4;
+    for (int i = 0; i < 10; ++i) node.enqueue<Slow>("slow");
+    node.run();
+    ASSERT_TRUE(wait_until([&] { return node.diary.count("slow") == 2; }));
+    for (int i = 0; i < 10; ++i) node.enqueue("quick");
+    EXPECT_TRUE(wait_until([&] { return node.diary.count("quick") == 10; }));
+    EXPECT_EQ(node.diary.count("slow"), 2) << "as many as its bulkhead takes";
+    EXPECT_EQ(node.jobs("waiting").size(), 8U);
+
+    node.diary.open.set();
+    EXPECT_TRUE(wait_until([&] { return node.jobs().empty(); }));
+    EXPECT_EQ(node.diary.count("slow"), 10)
+        << "their timeout is 1 ms and they have one attempt: the wait is no part of it";
 }
 
 TEST_F(RunnerTest, TheIdempotencyKeyIsTheSameInEveryAttempt) {

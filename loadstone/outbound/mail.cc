@@ -14,8 +14,6 @@ namespace loadstone::outbound {
 
 namespace {
 
-constexpr std::size_t transfers_limit = 256;
-
 void require(bool holds, std::string_view field, std::string message) {
     if (!holds)
         throw Error(Errc::invalid_argument, std::move(message)).with_field(std::string(field));

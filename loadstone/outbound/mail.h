@@ -48,6 +48,8 @@ struct MailResult {
     bool throttled = false;  // 421/450/451/452
 };
 
+inline constexpr std::size_t transfers_limit = 256;  // of MailOptions::transfers_max
+
 struct MailOptions {
     std::string url;  // smtp://[user:pw@]host[:port], smtps://, maildir:PATH
     std::string from = "Campus <campus@localhost>";

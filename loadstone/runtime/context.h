@@ -4,6 +4,7 @@
 // as the request or job; used by one thread at a time (the one that runs the current slice).
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -47,7 +48,15 @@ public:
     // From any thread. Waits under way end at their next check; new ones throw at once. Who sees it
     // may end the context: all that the canceller did before is visible then.
     void cancel() noexcept { cancelled_.store(true, std::memory_order_release); }
-    bool is_cancelled() const noexcept { return cancelled_.load(std::memory_order_acquire); }
+    bool is_cancelled() const noexcept {
+        return !shielded_ && cancelled_.load(std::memory_order_acquire);
+    }
+    // Something has happened that cannot be undone and is still to be recorded: from here on it is
+    // not cancelled, and has `grace` at least.
+    void shield(std::chrono::milliseconds grace) noexcept {
+        shielded_ = true;
+        deadline_ = deadline_.later(Deadline::in(grace));
+    }
     // Throws Error cancelled or deadline_exceeded; `what` names the wait that was about to begin.
     void throw_if_done(std::string_view what) const;
 
@@ -77,6 +86,7 @@ private:
     const Services* services_;
     Deadline deadline_;
     std::atomic<bool> cancelled_{false};
+    bool shielded_ = false;
     telemetry::Span span_;
     std::string_view module_ = "loadstone";
     std::optional<Session> session_;

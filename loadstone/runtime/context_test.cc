@@ -47,6 +47,24 @@ TEST(Context, OnlyTightensItsDeadline) {
     EXPECT_EQ(context.deadline(), near);
 }
 
+TEST(Context, IsNotCancelledAndHasTimeOnceItIsShielded) {
+    const Services services;
+    Context context(services, Deadline(Deadline::Clock::now() - milliseconds(5)));
+    context.cancel();
+    context.shield(std::chrono::minutes(1));
+    EXPECT_FALSE(context.is_cancelled());
+    EXPECT_NO_THROW(context.throw_if_done("the test"));
+    EXPECT_GT(context.deadline().remaining(), std::chrono::seconds(50));
+}
+
+TEST(Context, KeepsALaterDeadlineWhenItIsShielded) {
+    const Services services;
+    const Deadline far = Deadline::in(std::chrono::hours(1));
+    Context context(services, far);
+    context.shield(std::chrono::seconds(1));
+    EXPECT_EQ(context.deadline(), far);
+}
+
 TEST(Context, RequiresASession) {
     const Services services;
     Context context(services, Deadline::unbounded());

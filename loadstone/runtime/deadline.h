@@ -1,6 +1,6 @@
 #pragma once
 // Deadline: the instant by which a wait ends, on the steady clock. Passed down, only ever
-// tightened.
+// tightened; Context::shield is the one exception.
 
 #include <chrono>
 #include <compare>
@@ -27,6 +27,9 @@ public:
     }
     Deadline sooner(Deadline other) const noexcept {
         return instant_ < other.instant_ ? *this : other;
+    }
+    Deadline later(Deadline other) const noexcept {
+        return instant_ < other.instant_ ? other : *this;
     }
 
     friend constexpr auto operator<=>(const Deadline&, const Deadline&) = default;

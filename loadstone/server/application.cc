@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -125,6 +126,8 @@ Application& Application::greet_with(std::string text) {
 }
 
 int Application::run(int argc, char** argv) {
+    // What it writes is of its user alone: password hashes, sessions, everybody's mail.
+    umask(S_IRWXG | S_IRWXO);
     Config config;
     const std::vector<Setting> settings = settings_of(config);
     Given given;

@@ -113,11 +113,11 @@ public:
             [&at, min, max](std::string_view v) { at = number<T>(v, min, max); },
             [&at] { return fmt::format("{}", at); });
     }
-    Setting& millis(std::string key, std::string help, milliseconds& at) {
+    Setting& millis(std::string key, std::string help, milliseconds& at, std::int64_t min = 1) {
         return add(
             std::move(key), "MS", std::move(help),
-            [&at](std::string_view v) {
-                at = milliseconds(number<std::int64_t>(v, 1, 86'400'000));
+            [&at, min](std::string_view v) {
+                at = milliseconds(number<std::int64_t>(v, min, 86'400'000));
             },
             [&at] { return fmt::format("{}", at.count()); });
     }
@@ -194,6 +194,9 @@ void everyday_settings(Settings& s, Config& c) {
     s.flag("spans", "accounts of requests and jobs; off only to measure what they cost", c.spans);
     s.millis("drain_ms", "how long requests and jobs may take to end at a stop", c.drain).everyday =
         true;
+    s.millis("drain_delay_ms",
+             "how long a stop only fails /readyz first, for a load balancer to see it",
+             c.drain_delay, 0);
 }
 
 void http_settings(Settings& s, net::HttpOptions& http) {
@@ -247,7 +250,7 @@ void mail_and_job_settings(Settings& s, Config& c) {
     s.flag("mail.starttls_required", "refuse a server that offers no STARTTLS",
            c.mail.starttls_required);
     s.count("mail.transfers_max", "mails sent at once", c.mail.transfers_max, std::size_t{1},
-            std::size_t{1'000});
+            outbound::transfers_limit);
     s.millis("mail.connect_timeout_ms", "for the mail server", c.mail.connect_timeout);
     s.millis("mail.transfer_timeout_ms", "for one mail", c.mail.transfer_timeout);
     s.add(

@@ -31,7 +31,8 @@ struct Config {
     std::size_t cpu_queue_max = 512;
     bool cpu_in_background = true;  // hashing yields to the loops
     std::chrono::milliseconds drain{20'000};
-    bool spans = true;  // off only to measure what they cost
+    std::chrono::milliseconds drain_delay{0};  // not ready, but serving, before it drains
+    bool spans = true;                         // off only to measure what they cost
     MetricsAccess metrics = MetricsAccess::local;
     log::Level log_level = log::Level::info;
     std::string log_format = "auto";  // "text", "json"; auto: text on a terminal
@@ -45,7 +46,7 @@ struct Setting {
     std::string key;   // "listen", "http.idle_timeout_ms"
     std::string hint;  // of its value: "HOST:PORT"
     std::string help;
-    bool everyday = false;  // shown in --help; the rest in --help-all
+    bool everyday = false;  // shown in --help; the `settings` command shows all
     std::function<void(std::string_view value)>
         set;  // throws invalid_argument saying what is wanted
     std::function<std::string()> get;

@@ -5,6 +5,7 @@
 #include <deque>
 #include <filesystem>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "loadstone/admission/bulkhead.h"
@@ -138,9 +139,9 @@ struct Server::Impl {
             const module::Budget& budget = module.budget;
             add_bulkhead(request_bulkheads, module.name, module.name, budget.requests_max,
                          budget.request_queue_max, budget.queue_wait_max);
-            // Every seat of the runner may wait here: a job that is claimed does not give up.
-            add_bulkhead(job_bulkheads, module.name, module.name + ".jobs", budget.jobs_max,
-                         config.jobs.running_max, milliseconds(60'000));
+            // Jobs for which it has no room are not claimed, so that none waits here.
+            add_bulkhead(job_bulkheads, module.name, module.name + ".jobs", budget.jobs_max, 0,
+                         milliseconds(0));
         }
     }
     void add_bulkhead(std::map<std::string, admission::Bulkhead*>& of, const std::string& module,
@@ -293,11 +294,14 @@ std::uint16_t Server::port() const noexcept { return impl_->http ? impl_->http->
 
 bool Server::stop() {
     Impl& impl = *impl_;
-    const Deadline deadline = Deadline::in(impl.config.drain);
     impl.system->draining = true;
+    std::this_thread::sleep_for(impl.config.drain_delay);
+    const Deadline deadline = Deadline::in(impl.config.drain);
     impl.stopping = true;
     impl.stop_event.set();
     bool ended = true;
+    // What runs gets as long as the requests do.
+    if (impl.runner) impl.runner->stop_claiming();
     if (impl.http) ended = impl.http->drain(deadline) && ended;
     if (impl.runner) ended = impl.runner->stop(deadline) && ended;
     ended = impl.background.join_blocking(Deadline::in(seconds(12))) && ended;

@@ -235,7 +235,7 @@ TEST_P(JobQueue, ADeadProcessLosesItsJobsAndItsSay) {
         node.write(jobs::internal::claim, dead, known_kinds, std::int64_t{10}).rows.empty());
 
     ASSERT_TRUE(wait_until(
-        [&] { return node.write(jobs::internal::rescue, std::int64_t{1'000}, 3) == 1; }));
+        [&] { return node.write(jobs::internal::rescue, std::int64_t{1'000}, 3).rescued == 1; }));
     const auto waiting = node.jobs_of("waiting");
     ASSERT_EQ(waiting.size(), 1U);
     EXPECT_EQ(waiting[0].crashes, 1);
@@ -247,7 +247,9 @@ TEST_P(JobQueue, ADeadProcessLosesItsJobsAndItsSay) {
     std::vector<jobs::internal::Finished> late(1);
     late[0].lease = {id, dead, claimed.rows[0].fence};
     late[0].decision.verdict = jobs::Verdict::bury;
-    EXPECT_EQ(node.write(jobs::internal::record, dead, late), 1) << "a lost lease";
+    const auto recorded = node.write(jobs::internal::record, dead, late);
+    EXPECT_EQ(recorded.lost, 1U) << "a lost lease";
+    EXPECT_EQ(recorded.buried, 0U);
     EXPECT_EQ(node.jobs_of("waiting").size(), 1U);
     node.run();
     ASSERT_TRUE(wait_until([&] { return node.jobs_of("").empty(); }));
@@ -262,8 +264,10 @@ TEST_P(JobQueue, AJobThatKillsItsProcessesIsBuried) {
         ASSERT_EQ(
             node.write(jobs::internal::claim, process, known_kinds, std::int64_t{10}).rows.size(),
             1U);
-        ASSERT_TRUE(wait_until(
-            [&] { return node.write(jobs::internal::rescue, std::int64_t{1'000}, 3) == 1; }));
+        ASSERT_TRUE(wait_until([&] {
+            const auto taken = node.write(jobs::internal::rescue, std::int64_t{1'000}, 3);
+            return (life < 3 ? taken.rescued : taken.buried) == 1;
+        }));
     }
     const auto dead = node.jobs_of("dead");
     ASSERT_EQ(dead.size(), 1U);

@@ -147,7 +147,7 @@ def instructions(program, route):
 def main():
     program = sys.argv[1]
     costs = counted(program)
-    for route in ("http", "read"):
+    for route in ROUTES:
         costs[route]["instructions"] = instructions(program, route)
     if "--update" in sys.argv:
         kept = {route: {kind: round(value, 3) for kind, value in kinds.items()} for route, kinds in costs.items()}

@@ -1,8 +1,10 @@
 """SIGTERM under load: what was accepted is answered, what is unfinished is handed back."""
 
+import signal
 import time
 
-from harness.case import ProcessTest, main
+from harness.case import DATABASE, ProcessTest, main
+from harness.http_client import get_once
 from harness.load import Registrations
 from harness.waiting import wait_until
 
@@ -47,6 +49,40 @@ class DrainTest(ProcessTest):
         campus.start()
         self.wait_for_jobs(60)
         self.check_mails(self.check_accounts(load.acknowledged(), load.attempted()))
+
+    def test_a_mail_that_may_be_out_is_not_sent_again(self):
+        self.mail.start()
+        self.mail.mode("silent stage=dot")
+        campus = self.campus(drain_ms=1_000).start()
+        load = Registrations(campus.port, "reader", workers=1, total=1).start().finish(60)
+        self.mail.wait_for(1, 20)
+        self.assertEqual(campus.terminate(), 0)
+        self.assertEqual([delivery["state"] for delivery in self.tables.deliveries()], ["unknown"])
+        self.mail.mode("ok")
+        campus.start()
+        self.wait_for_jobs(30)
+        self.check_mails(self.check_accounts(load.acknowledged(), load.attempted()))
+
+    def test_a_stopped_server_leaves_its_file_whole(self):
+        if DATABASE != "sqlite":
+            return
+        self.mail.start()
+        campus = self.campus().start()
+        load = Registrations(campus.port, "reader", workers=1, total=5).start().finish(60)
+        self.wait_for_jobs(30)
+        self.assertEqual(campus.terminate(), 0)
+        files = sorted(path.name for path in (self.folder / "data").iterdir() if path.is_file())
+        self.assertEqual(files, ["campus.db"])
+        self.assertEqual((self.folder / "data" / "campus.db").stat().st_mode & 0o777, 0o600)
+        self.check_accounts(load.acknowledged(), load.attempted())
+
+    def test_it_first_only_says_that_it_is_not_ready(self):
+        self.mail.start()
+        campus = self.campus(drain_delay_ms=4_000).start()
+        campus.signal(signal.SIGTERM)
+        wait_until(lambda: get_once(campus.port, "/readyz").status == 503, 3, "it to be unready")
+        self.assertEqual(get_once(campus.port, "/healthz").status, 200)
+        self.assertEqual(campus.ended(), 0)
 
     def test_an_idle_server_ends_at_once(self):
         self.mail.start()

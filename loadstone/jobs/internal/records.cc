@@ -37,9 +37,9 @@ Task<ClaimedRows> claim(Tx& tx, std::int64_t process, std::string kinds_json, st
     co_return claimed;
 }
 
-Task<std::int64_t> record(Tx& tx, std::int64_t process, std::vector<Finished> finished) {
+Task<Recorded> record(Tx& tx, std::int64_t process, std::vector<Finished> finished) {
     std::vector<DoneJob> done;
-    std::int64_t lost = 0;
+    Recorded recorded;
     for (const Finished& job : finished) {
         if (job.done) {
             done.push_back({job.lease.job, job.lease.fence});
@@ -47,6 +47,7 @@ Task<std::int64_t> record(Tx& tx, std::int64_t process, std::vector<Finished> fi
         }
         const std::string error = storable(job.error);
         std::uint64_t changed = 0;
+        std::uint64_t* counted = &recorded.buried;
         if (job.decision.verdict == Verdict::bury) {
             changed =
                 co_await tx.exec(sql::bury_job, job.lease.job, process, job.lease.fence, error);
@@ -56,14 +57,15 @@ Task<std::int64_t> record(Tx& tx, std::int64_t process, std::vector<Finished> fi
             const int take_back = job.decision.verdict == Verdict::snooze ? 1 : 0;
             changed = co_await tx.exec(sql::put_back_job, job.lease.job, process, job.lease.fence,
                                        delay_us, take_back, error);
+            counted = take_back == 1 ? &recorded.snoozed : &recorded.retried;
         }
-        if (changed == 0) ++lost;
+        ++(changed == 0 ? recorded.lost : *counted);
     }
     if (!done.empty()) {
         const std::string json = to_json(done);
         co_await tx.exec(sql::complete_jobs, process, json);
     }
-    co_return lost;
+    co_return recorded;
 }
 
 Task<std::int64_t> register_process(Tx& tx, std::string name) {
@@ -75,12 +77,13 @@ Task<bool> renew_heartbeat(Tx& tx, std::int64_t process) {
     co_return renewed == 1;
 }
 
-Task<std::int64_t> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max) {
+Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max) {
     co_await tx.exec(sql::remove_dead_processes, dead_after_us);
     co_await tx.exec(sql::bury_poison_jobs, crashes_max);
-    const auto buried = co_await tx.exec(sql::remove_poison_jobs, crashes_max);
-    const auto rescued = co_await tx.exec(sql::rescue_orphans);
-    co_return static_cast<std::int64_t>(buried + rescued);
+    Rescued taken;
+    taken.buried = co_await tx.exec(sql::remove_poison_jobs, crashes_max);
+    taken.rescued = co_await tx.exec(sql::rescue_orphans);
+    co_return taken;
 }
 
 Task<void> sign_off(Tx& tx, std::int64_t process) {

@@ -34,15 +34,26 @@ struct Finished {
     std::string error;
 };
 
+// What became of a batch of finished runs.
+struct Recorded {
+    std::uint64_t retried = 0, snoozed = 0, buried = 0;
+    std::uint64_t lost = 0;  // the lease was: nothing is recorded
+};
+BOOST_DESCRIBE_STRUCT(Recorded, (), (retried, snoozed, buried, lost))
+
+// Jobs of processes whose heartbeat is too old.
+struct Rescued {
+    std::uint64_t rescued = 0, buried = 0;
+};
+BOOST_DESCRIBE_STRUCT(Rescued, (), (rescued, buried))
+
 Task<ClaimedRows> claim(Tx& tx, std::int64_t process, std::string kinds_json, std::int64_t count);
-// Gives how many leases had been lost.
-Task<std::int64_t> record(Tx& tx, std::int64_t process, std::vector<Finished> finished);
+Task<Recorded> record(Tx& tx, std::int64_t process, std::vector<Finished> finished);
 Task<std::int64_t> register_process(Tx& tx, std::string name);
 // False: this process has been declared dead.
 Task<bool> renew_heartbeat(Tx& tx, std::int64_t process);
-// Removes processes whose heartbeat is too old and makes their jobs claimable; gives how many
-// jobs.
-Task<std::int64_t> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max);
+// Removes processes whose heartbeat is too old and makes their jobs claimable.
+Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max);
 Task<void> sign_off(Tx& tx, std::int64_t process);
 
 }  // namespace loadstone::jobs::internal

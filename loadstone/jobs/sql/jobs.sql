@@ -100,7 +100,7 @@ update loadstone_jobs set process = null, run_at = (extract(epoch from statement
 where id = $1 and process = $2 and fence = $3
 
 -- name: bury_job
--- The copy into the dead letters; remove_buried follows in the same transaction. $4 error.
+-- The copy into the dead letters; complete_job follows in the same transaction. $4 error.
 -- dialect: sqlite
 insert into loadstone_dead_jobs
 select id, kind, arguments, idempotency_key, cause, priority, enqueued_at, cast((julianday('now') - 2440587.5) * 86400000000.0 as integer), attempt, crashes, fence, $4

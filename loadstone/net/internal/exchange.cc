@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "loadstone/base/log.h"
+#include "loadstone/net/internal/address.h"
 #include "loadstone/net/internal/connection.h"
 #include "loadstone/net/internal/http_error.h"
 #include "loadstone/net/internal/reason.h"
@@ -23,17 +24,6 @@ constexpr std::size_t gzip_bytes_max = 2 * 1024 * 1024;
 // The body of a request that is rejected by its head is read away up to this size, if it is here
 // already; otherwise the connection ends.
 constexpr std::size_t dropped_body_max = 64 * 1024;
-
-// One host has one IPv4 address but a /64 of IPv6 at least.
-std::string_view rate_key(std::string_view address) noexcept {
-    std::size_t groups = 0;
-    for (std::size_t i = 0; i < address.size(); ++i) {
-        if (address[i] != ':') continue;
-        if (i + 1 < address.size() && address[i + 1] == ':') return address.substr(0, i);
-        if (++groups == 4) return address.substr(0, i);
-    }
-    return address;
-}
 
 std::int64_t whole_seconds(std::chrono::nanoseconds time) noexcept {
     return std::chrono::ceil<std::chrono::seconds>(time).count();
@@ -154,7 +144,7 @@ bool Connection::admit_route() {
 bool Connection::admit_rate() {
     if (entry_->limiter == nullptr) return true;
     const auto decision =
-        entry_->limiter->check(rate_key(address_), std::chrono::steady_clock::now());
+        entry_->limiter->check(network_of(address_), std::chrono::steady_clock::now());
     // draft-ietf-httpapi-ratelimit-headers-09
     rate_lines_ = fmt::format("{}RateLimit: \"address\";r={};t={}\r\n", entry_->rate_policy_line,
                               decision.remaining, whole_seconds(decision.reset_after));

@@ -54,7 +54,7 @@ struct ServerCounters {
     telemetry::Counter& server_errors;  // answers 5xx
 };
 
-// How many connections there are, in all and from each address.
+// How many connections there are, in all and from each address (an IPv6 one: its /64).
 class ConnectionCount {
 public:
     enum class Verdict { taken, full, address_full };

@@ -72,8 +72,9 @@ public:
         }
         stop_.notify_all();
         if (expirer_.joinable()) expirer_.join();
-        writer_.stop();
+        // The writer last: who closes the file last moves the log into it, and a reader cannot.
         readers_.stop();
+        writer_.stop();
     }
 
     Task<void> check(Context& context) override {

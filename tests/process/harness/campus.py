@@ -104,8 +104,12 @@ class Campus:
 
     def terminate(self, timeout_s=40):
         """SIGTERM; gives the exit code."""
-        self.killed = True
         self.signal(signal.SIGTERM)
+        return self.ended(timeout_s)
+
+    def ended(self, timeout_s=40):
+        """Waits for the end of one that was told to end; gives the exit code."""
+        self.killed = True
         return self.process.wait(timeout_s)
 
     def stop(self):

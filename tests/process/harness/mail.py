@@ -8,7 +8,7 @@ import subprocess
 
 from . import process
 from .campus import SOURCE
-from .waiting import wait_until
+from .waiting import TimedOut, wait_until
 
 PYTHON = "/usr/bin/python3"  # where Debian's aiosmtpd is
 
@@ -65,4 +65,7 @@ class MailServer:
         return sum(1 for _ in self.store.glob("*.eml"))
 
     def wait_for(self, count, timeout_s):
-        wait_until(lambda: self.count() >= count, timeout_s, f"{count} mails (there are {self.count()} now)")
+        try:
+            wait_until(lambda: self.count() >= count, timeout_s, f"{count} mails")
+        except TimedOut as late:
+            raise TimedOut(f"{late}: {self.count()} have come") from None
