@@ -3,6 +3,7 @@
 
 #include "loadstone/jobs/runner.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -144,7 +145,9 @@ struct Node {
         runner_options.poll_every = milliseconds(200);
     }
     ~Node() {
-        if (runner) EXPECT_TRUE(runner->stop(Deadline::in(milliseconds(5'000))));
+        if (runner) {
+            EXPECT_TRUE(runner->stop(Deadline::in(milliseconds(5'000))));
+        }
         database->stop();
         loops.stop();
     }

@@ -427,7 +427,9 @@ TEST(HttpServer, AccountsForEachRequestUnderItsRoute) {
             EXPECT_GT(totals.bytes_out, 200u * 200);
             EXPECT_GT(totals.cpu_ns, 0u);
             EXPECT_EQ(totals.latency.total, 200u);
-            if (telemetry::allocations_are_counted) EXPECT_LT(totals.allocations, 200u * 5);
+            if (telemetry::allocations_are_counted) {
+                EXPECT_LT(totals.allocations, 200u * 5);
+            }
         }
         if (snapshot.labels[i].name == "unmatched") {
             ++found;

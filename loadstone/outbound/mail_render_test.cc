@@ -42,8 +42,8 @@ void expect_safe_on_the_wire(const std::string& rendered) {
     EXPECT_TRUE(rendered.ends_with("\r\n"));
     for (std::size_t i = 0; i < rendered.size(); ++i) {
         const auto byte = static_cast<unsigned char>(rendered[i]);
-        if (byte == '\r') ASSERT_EQ(rendered[i + 1], '\n') << "at " << i;
-        if (byte == '\n') ASSERT_EQ(rendered[i - 1], '\r') << "at " << i;
+        ASSERT_TRUE(byte != '\r' || rendered[i + 1] == '\n') << "at " << i;
+        ASSERT_TRUE(byte != '\n' || rendered[i - 1] == '\r') << "at " << i;
         ASSERT_TRUE((byte >= 0x20 && byte < 0x7F) || byte == '\r' || byte == '\n' || byte == '\t')
             << "byte " << int{byte} << " at " << i;
     }

@@ -162,7 +162,9 @@ TEST_F(LaneTest, WaitsForWorkThatHasBegunBeyondTheDeadline) {
     // On a slow machine the deadline can pass before the work begins: then it is refused.
     ASSERT_TRUE(testing::wait_until([&] { return gate.reached || scope.running() == 0; }));
     ASSERT_TRUE(testing::wait_until([&] { return late.deadline().passed(); }));
-    if (gate.reached) EXPECT_FALSE(scope.join_blocking(Deadline::in(std::chrono::milliseconds(5))));
+    if (gate.reached) {
+        EXPECT_FALSE(scope.join_blocking(Deadline::in(std::chrono::milliseconds(5))));
+    }
     gate.open.release();
     EXPECT_TRUE(scope.join_blocking(Deadline::in(testing::patience)));
     EXPECT_EQ(error.has_value(), !gate.reached);
@@ -266,7 +268,9 @@ TEST_F(LaneTest, AccountsTheRunToTheSpanAndTheQueueAsRunQueue) {
     EXPECT_GE(cpu_ns, 2'990'000U);
     EXPECT_GE(queue_ns, 2'000'000U);
     EXPECT_LE(cpu_ns + queue_ns, elapsed_ns + elapsed_ns / 20);
-    if (telemetry::allocations_are_counted) EXPECT_GE(span.allocated_bytes, 100'000U);
+    if (telemetry::allocations_are_counted) {
+        EXPECT_GE(span.allocated_bytes, 100'000U);
+    }
 }
 
 TEST_F(LaneTest, RunsPostedWorkAndOutlivesItsExceptions) {

@@ -62,13 +62,13 @@ std::string chosen(T value, std::initializer_list<std::pair<std::string_view, T>
     return {};
 }
 
-constexpr std::initializer_list<std::pair<std::string_view, Role>> roles{
+const std::initializer_list<std::pair<std::string_view, Role>> roles{
     {"all", Role::all}, {"web", Role::web}, {"work", Role::work}};
-constexpr std::initializer_list<std::pair<std::string_view, MetricsAccess>> metrics_choices{
+const std::initializer_list<std::pair<std::string_view, MetricsAccess>> metrics_choices{
     {"local", MetricsAccess::local},
     {"public", MetricsAccess::everyone},
     {"off", MetricsAccess::off}};
-constexpr std::initializer_list<std::pair<std::string_view, log::Level>> levels{
+const std::initializer_list<std::pair<std::string_view, log::Level>> levels{
     {"debug", log::Level::debug},
     {"info", log::Level::info},
     {"warning", log::Level::warning},

@@ -88,4 +88,4 @@ inline Task<std::int64_t> item_count(Context& context) {
         On, Suite,                                                              \
         ::testing::Values(::tests::Backend::sqlite, ::tests::Backend::postgres, \
                           ::tests::Backend::pgbouncer),                         \
-        [](const auto& info) { return ::tests::to_string(info.param); })
+        [](const auto& backend) { return ::tests::to_string(backend.param); })

@@ -101,7 +101,9 @@ struct Node {
         runner_options.poll_every = milliseconds(200);
     }
     ~Node() {
-        if (runner) EXPECT_TRUE(runner->stop(Deadline::in(milliseconds(5'000))));
+        if (runner) {
+            EXPECT_TRUE(runner->stop(Deadline::in(milliseconds(5'000))));
+        }
         database->stop();
         loops.stop();
     }
@@ -167,7 +169,7 @@ protected:
 };
 
 INSTANTIATE_TEST_SUITE_P(Databases, JobQueue, testing::Values(Backend::sqlite, Backend::postgres),
-                         [](const auto& info) { return to_string(info.param); });
+                         [](const auto& backend) { return to_string(backend.param); });
 
 const std::string known_kinds = R"(["conformance_jobs.Note","conformance_jobs.Urgent"])";
 

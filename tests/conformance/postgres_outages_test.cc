@@ -48,8 +48,9 @@ TEST_P(Restarts, UnderLoadLoseNothingThatWasAcknowledged) {
 INSTANTIATE_TEST_SUITE_P(Stop, Restarts,
                          ::testing::Values(PostgresServer::Stop::fast,
                                            PostgresServer::Stop::immediate),
-                         [](const auto& info) {
-                             return info.param == PostgresServer::Stop::fast ? "fast" : "immediate";
+                         [](const auto& backend) {
+                             return backend.param == PostgresServer::Stop::fast ? "fast"
+                                                                                : "immediate";
                          });
 
 TEST_F(PostgresOutages, TerminatedBackendsAreReplaced) {

@@ -1,4 +1,6 @@
 // What is stored comes back, of every type, the same on every database.
+#include <gmock/gmock.h>
+
 #include "tests/conformance/conformance.h"
 
 namespace tests::conformance {

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <random>
 #include <set>
@@ -65,7 +66,7 @@ std::set<std::string> acknowledged_before_kill(int from, pid_t child, std::size_
         if (size <= 0) break;
         const std::string_view part(buffer.data(), static_cast<std::size_t>(size));
         text += part;
-        lines += static_cast<std::size_t>(std::ranges::count(part, '\n'));
+        lines += static_cast<std::size_t>(std::count(part.begin(), part.end(), '\n'));
         if (!killed && lines >= lines_max) {
             ::kill(child, SIGKILL);
             killed = true;
@@ -91,9 +92,9 @@ public:
                                          .sqlite = "pragma integrity_check"};
         static constexpr Query all{.name = "test.all",
                                    .sqlite = "select name from items order by name"};
-        auto read = [](runtime::Services& services, const Query& query,
+        auto read = [](runtime::Services& known, const Query& query,
                        std::set<std::string>* into) -> Task<void> {
-            Context context(services, Deadline::in(ample));
+            Context context(known, Deadline::in(ample));
             auto take = [into](const std::string& text) { into->insert(text); };
             co_await context.reader().each<std::string>(query, take);
         };
