@@ -3,7 +3,7 @@
 get_property(libraries GLOBAL PROPERTY LOADSTONE_LIBRARIES)
 set(tests ${CMAKE_CURRENT_SOURCE_DIR}/tests)
 
-# tests/support is a library for the others; tests/fuzz is built with LOADSTONE_FUZZ; tests/gates stands in tools.cmake.
+# tests/support is a library for the others; tests/fuzz is below; tests/gates stands in tools.cmake.
 loadstone_folders(folders ${tests} ${tests}/*.cc ${tests}/*.h ${tests}/*_test.py)
 if(LOADSTONE_TESTS AND "support" IN_LIST folders)
     loadstone_library(tests_support ${tests}/support asio)
@@ -46,5 +46,19 @@ endforeach()
 
 file(GLOB_RECURSE fuzzers CONFIGURE_DEPENDS ${tests}/fuzz/*_fuzz.cc)
 loadstone_fuzzers(SOURCES ${fuzzers} LINK ${libraries})
+# Without a fuzzer: the inputs of tests/fuzz/corpus, as a test.
+foreach(file IN LISTS fuzzers)
+    if(NOT LOADSTONE_TESTS)
+        break()
+    endif()
+    get_filename_component(name ${file} NAME_WE)
+    string(REPLACE "_fuzz" "" subject ${name})
+    add_executable(${subject}_replay ${file} ${tests}/fuzz/replay.cc)
+    target_link_libraries(${subject}_replay PRIVATE ${libraries})
+    set_target_properties(${subject}_replay PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+    add_dependencies(sanitized_tests ${subject}_replay)
+    add_test(NAME fuzz/${subject} COMMAND ${subject}_replay ${tests}/fuzz/corpus/${subject})
+    set_tests_properties(fuzz/${subject} PROPERTIES LABELS unit TIMEOUT 60)
+endforeach()
 file(GLOB_RECURSE benches CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bench/micro/*_bench.cc)
 loadstone_benchmark(micro_bench SOURCES ${benches} LINK ${libraries})

@@ -83,6 +83,7 @@ void set_listen(net::HttpOptions& http, std::string_view value) {
         host = host.substr(1, host.size() - 2);
     else if (host.find(':') != std::string_view::npos)
         refuse("HOST:PORT, an IPv6 address in brackets", value);
+    if (host.empty()) refuse("HOST:PORT", value);
     const std::string_view port = value.substr(colon + 1);
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), http.port);
     if (error != std::errc() || end != port.data() + port.size())

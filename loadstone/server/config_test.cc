@@ -31,7 +31,7 @@ struct ConfigTest : testing::Test {
         try {
             read_config_file(path, settings);
         } catch (const Error& error) {
-            const std::string message = error.message();
+            const std::string& message = error.message();
             return message.starts_with(path) ? message.substr(path.size()) : message;
         }
         return "accepted";
@@ -71,6 +71,8 @@ TEST_F(ConfigTest, RefusesWithFileLineAndKey) {
               ":1: threads: expected a number from 0 to 1024, got \"1025\"");
     EXPECT_EQ(refusal_of_file("listen = \"localhost\"\n"),
               ":1: listen: expected HOST:PORT, got \"localhost\"");
+    EXPECT_EQ(refusal_of_file("listen = \"[]:0\"\n"),
+              ":1: listen: expected HOST:PORT, got \"[]:0\"");
     EXPECT_EQ(refusal_of_file("listen = 8080\n"), ":1: listen: expected HOST:PORT, got \"8080\"");
     EXPECT_EQ(refusal_of_file("threads = 1.5\n"),
               ":1: threads: expected a text, a whole number or a boolean");

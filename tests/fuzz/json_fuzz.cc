@@ -64,7 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     // Any bytes as a string: written as JSON that reads back as the bytes, if they were text.
     std::string quoted;
     loadstone::write_json_string(quoted, text);
-    const auto unquoted = loadstone::from_json<std::string>(quoted);
+    const auto unquoted = loadstone::from_json<std::string>(quoted, loadstone::stored_json);
     LOADSTONE_ASSERT(unquoted.has_value(), "a written string is read");
     LOADSTONE_ASSERT(!loadstone::is_utf8(text) || *unquoted == text, "and is the same");
     LOADSTONE_ASSERT(loadstone::is_utf8(*unquoted), "and is text");

@@ -60,8 +60,12 @@ void RequestReader::commit(std::size_t bytes) noexcept {
 
 RequestReader::Step RequestReader::read_head() {
     if (!started_) {
-        // RFC 9112 2.2: one empty line before a request is ignored.
-        if (end_ - begin_ >= 2 && std::memcmp(data_.get() + begin_, "\r\n", 2) == 0) begin_ += 2;
+        // RFC 9112 2.2: one empty line before a request is ignored, however it was cut.
+        if (!empty_line_ignored_ && end_ - begin_ >= 2 &&
+            std::memcmp(data_.get() + begin_, "\r\n", 2) == 0) {
+            begin_ += 2;
+            empty_line_ignored_ = true;
+        }
         if (end_ == begin_ || (end_ - begin_ == 1 && data_[begin_] == '\r')) return Step::need_more;
         parser_.start();
         started_ = true;
@@ -143,7 +147,7 @@ void RequestReader::finish() {
     if (begin_ == end_) begin_ = end_ = 0;
     body_.clear();
     if (body_.capacity() > body_kept_max) body_.release();
-    started_ = head_done_ = false;
+    started_ = head_done_ = empty_line_ignored_ = false;
     kind_ = BodyKind::none;
     body_bytes_ = body_raw_bytes_ = 0;
 }

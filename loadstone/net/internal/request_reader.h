@@ -72,7 +72,8 @@ private:
     std::size_t capacity_ = 0;
     std::size_t begin_ = 0;  // of the request at the front
     std::size_t end_ = 0;
-    bool started_ = false;  // the parser is at this request
+    bool empty_line_ignored_ = false;  // before this request
+    bool started_ = false;             // the parser is at this request
     bool head_done_ = false;
     bool is_body_open_ = false;
     BodyKind kind_ = BodyKind::none;

@@ -80,6 +80,26 @@ TEST(RequestReader, ReadsPipelinedRequestsInPiecesOfAnySize) {
     }
 }
 
+TEST(RequestReader, IgnoresOneEmptyLineHoweverItIsCut) {
+    HttpLimits limits;
+    const std::string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (const std::size_t piece : {1u, 2u, 100u}) {
+        for (const std::size_t lines : {0u, 1u, 2u}) {
+            std::string text = request;
+            for (std::size_t i = 0; i < lines; ++i) text += "\r\n";
+            text += request;
+            RequestReader reader(limits);
+            Feeder feeder(reader, text, piece);
+            ASSERT_EQ(feeder.until_read([&] { return reader.read_head(); }), Step::done);
+            ASSERT_EQ(reader.begin_body(10), Step::done);
+            reader.finish();
+            EXPECT_EQ(feeder.until_read([&] { return reader.read_head(); }),
+                      lines < 2 ? Step::done : Step::failed)
+                << lines << " in pieces of " << piece;
+        }
+    }
+}
+
 TEST(RequestReader, LeavesNothingOpenWhereThereIsNoBody) {
     HttpLimits limits;
     for (const std::string_view text :
