@@ -70,7 +70,7 @@ class DiskFullTest(ProcessTest):
         return refused if len(refused) >= REFUSALS else None
 
     def says_so(self, campus):
-        return any(line["level"] in ("warning", "error") and ("disk" in str(line) or "space" in str(line))
+        return any(line["event"] == "writes fail" and ("disk" in line["error"] or "space" in line["error"])
                    for line in campus.log_lines())
 
 

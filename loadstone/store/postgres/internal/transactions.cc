@@ -20,6 +20,8 @@ struct Transactions::Outcome {
 
 namespace {
 
+constexpr std::chrono::seconds complaint_interval{10};
+
 class Turn {
 public:
     explicit Turn(runtime::Semaphore* semaphore) : semaphore_(semaphore) {}
@@ -53,6 +55,7 @@ Deadline::Clock::duration jittered(int conflicts) {
 }
 
 bool is_already(const std::exception_ptr& failure, Errc code) {
+    if (!failure) return false;
     try {
         std::rethrow_exception(failure);
     } catch (const Error& error) {
@@ -187,8 +190,25 @@ Task<Transactions::Outcome> Transactions::run_once(Context& context, TxBody& bod
         log::debug("a transaction's connection was lost", {{"error", why.message()}});
         lease.drop();
     }
+    if (reaction == Reaction::none && is_already(connection.failure(), Errc::unavailable))
+        complain(error_from_exception(connection.failure()));
     if (connection.has_begun()) co_await roll_back(context, connection, lease);
     co_return outcome;
+}
+
+// Others may succeed meanwhile, so there is no end to announce: it is said again while it lasts.
+void Transactions::complain(const Error& why) {
+    std::uint64_t unsaid = 0;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (!may_complain_.passed()) {
+            ++complaints_unsaid_;
+            return;
+        }
+        may_complain_ = Deadline::in(complaint_interval);
+        unsaid = std::exchange(complaints_unsaid_, 0);
+    }
+    log::error("writes fail", {{"error", why.message()}, {"unsaid", unsaid}});
 }
 
 // The caller waits for it where it is a matter of one round trip.

@@ -64,6 +64,8 @@ private:
     Task<void> roll_back(Context& context, TxConnection& connection, Lease& lease);
     Task<void> settle(std::shared_ptr<Lease> lease);
     Task<void> pause_before_retry(Context& context, int conflicts);
+    // Of a write that the database itself cannot make: a full disk, an I/O error.
+    void complain(const Error& why);
 
     const std::size_t transactions_max_;
     const int attempts_max_;
@@ -78,8 +80,10 @@ private:
     const runtime::Services no_services_;
 
     mutable std::mutex mutex_;
-    std::vector<Idle> idle_;
-    bool is_stopped_ = false;
+    std::vector<Idle> idle_;                         // under mutex_
+    bool is_stopped_ = false;                        // under mutex_
+    Deadline may_complain_{Deadline::Clock::now()};  // under mutex_: passed when it may
+    std::uint64_t complaints_unsaid_ = 0;            // under mutex_
 };
 
 }  // namespace loadstone::store::postgres
