@@ -47,7 +47,7 @@ struct Claimable {
 
 // A place in which one job runs at a time. It belongs to one loop, so that a chain of slices that
 // is ending and the next one that begins never touch the slot from two threads.
-struct Seat {
+struct Seat : std::enable_shared_from_this<Seat> {
     int loop = 0;
     runtime::SpanSlot slot;
     Context* context = nullptr;  // under Impl::mutex; null while free
@@ -80,7 +80,7 @@ struct Runner::Impl {
                                       "Runs whose outcome came too late")) {
         seats.resize(options.running_max);
         for (std::size_t i = 0; i < seats.size(); ++i) {
-            seats[i] = std::make_unique<Seat>();
+            seats[i] = std::make_shared<Seat>();
             seats[i]->loop = static_cast<int>(i) % loops.size();
             free_seats.push_back(seats[i].get());
         }
@@ -103,8 +103,9 @@ struct Runner::Impl {
     Task<void> record_outcomes();
     Task<void> keep_lease();
     Task<void> sign_off();
-    void begin(Context& context, telemetry::LabelIndex label, const char* name) const;
-    void end(Context& context, bool failed) const;
+    void begin(runtime::SpanSlot& slot, Context& context, telemetry::LabelIndex label,
+               const char* name) const;
+    void end(runtime::SpanSlot& slot, Context& context, bool failed) const;
     void cancel_running();
 
     const RunnerOptions options;
@@ -124,23 +125,31 @@ struct Runner::Impl {
     std::atomic<bool> closing{false};         // all outcomes are recorded: sign off
     std::atomic<std::int64_t> process{0};     // 0: no lease
     runtime::Event wake, finished_event, closing_event, registered;
+    // Of the tasks of loop 0, which may outlast this by the end of a slice.
+    const std::shared_ptr<runtime::SpanSlot> claim_slot = std::make_shared<runtime::SpanSlot>(),
+                                             record_slot = std::make_shared<runtime::SpanSlot>(),
+                                             lease_slot = std::make_shared<runtime::SpanSlot>();
     runtime::TaskScope claims{"job claims"}, jobs{"jobs"}, records{"job records"},
         lease{"job lease"};
 
     mutable std::mutex mutex;
-    std::vector<std::unique_ptr<Seat>> seats;
+    std::vector<std::shared_ptr<Seat>> seats;
     std::vector<Seat*> free_seats;
     std::deque<internal::Finished>
         finished;  // at most 2 * running_max: claims wait for it to be recorded
 };
 
-void Runner::Impl::begin(Context& context, telemetry::LabelIndex label, const char* name) const {
+void Runner::Impl::begin(runtime::SpanSlot& slot, Context& context, telemetry::LabelIndex label,
+                         const char* name) const {
     context.span().start(label, name);
+    slot.enter(&context.span());
 }
 
-void Runner::Impl::end(Context& context, bool failed) const {
+void Runner::Impl::end(runtime::SpanSlot& slot, Context& context, bool failed) const {
+    runtime::settle_slice();
     context.span().failed = failed;
     registry.shard().record(context.span(), Loops::cpu_share());
+    slot.enter(nullptr);
 }
 
 // A quarter of the places at a time: a claim for each single one would be a transaction a job.
@@ -215,7 +224,7 @@ Task<void> Runner::Impl::dispatch() {
 Task<std::vector<internal::ClaimedRow>> Runner::Impl::claim(std::int64_t owner,
                                                             const Claimable& wanted) {
     Context context(services, Deadline::in(control_deadline));
-    begin(context, claim_label, "loadstone.claim");
+    begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
     internal::ClaimedRows claimed;
     try {
@@ -225,7 +234,7 @@ Task<std::vector<internal::ClaimedRow>> Runner::Impl::claim(std::int64_t owner,
         failed = true;
         log::warning("jobs could not be claimed", {{"error", error.message()}});
     }
-    end(context, failed);
+    end(*claim_slot, context, failed);
     if (failed) {
         const Deadline later = Deadline::in(failure_pause);
         co_await runtime::sleep_until(later);
@@ -244,7 +253,7 @@ Task<milliseconds> Runner::Impl::pause_before_next_claim(const std::string& kind
                                                        (0.75 + 0.5 * random.uniform())));
     }
     Context context(services, Deadline::in(control_deadline));
-    begin(context, claim_label, "loadstone.claim");
+    begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
     try {
         Reader reader = context.reader();
@@ -259,7 +268,7 @@ Task<milliseconds> Runner::Impl::pause_before_next_claim(const std::string& kind
         failed = true;
         log::warning("the next due job could not be read", {{"error", error.message()}});
     }
-    end(context, failed);
+    end(*claim_slot, context, failed);
     co_return pause;
 }
 
@@ -288,15 +297,14 @@ void Runner::Impl::start_job(internal::ClaimedRow row, std::int64_t owner) {
         free_seats.pop_back();
     }
     jobs.spawn(loops.span_executor(seat->loop, seat->slot),
-               run(seat, kind, std::move(info), std::move(permit)));
+               run(seat, kind, std::move(info), std::move(permit)), seat->shared_from_this());
 }
 
 Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info,
                              std::optional<admission::Permit> permit) {
     Context context(services, Deadline::in(kind->policy.timeout));
     context.set_module(kind->module);
-    begin(context, kind->label, kind->label_name.c_str());
-    seat->slot.enter(&context.span());
+    begin(seat->slot, context, kind->label, kind->label_name.c_str());
     {
         const std::lock_guard lock(mutex);
         seat->context = &context;
@@ -329,9 +337,7 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info,
                     {"error", outcome.error},
                     {"next_in_ms", outcome.decision.delay.count()}});
     }
-    runtime::settle_slice();
-    end(context, error.has_value());
-    seat->slot.enter(nullptr);
+    end(seat->slot, context, error.has_value());
     permit.reset();
     finish(seat, kind, std::move(outcome));
 }
@@ -371,7 +377,7 @@ Task<void> Runner::Impl::record_outcomes() {
             continue;
         }
         Context context(services, Deadline::in(control_deadline));
-        begin(context, record_label, "loadstone.record");
+        begin(*record_slot, context, record_label, "loadstone.record");
         bool failed = false;
         try {
             const auto owner = batch.front().lease.process;
@@ -385,7 +391,7 @@ Task<void> Runner::Impl::record_outcomes() {
             log::warning("finished jobs could not be recorded",
                          {{"jobs", batch.size()}, {"error", error.message()}});
         }
-        end(context, failed);
+        end(*record_slot, context, failed);
         if (failed) {
             if (recording_ends) co_return;  // they are handed back and run again
             {
@@ -409,7 +415,7 @@ Task<void> Runner::Impl::keep_lease() {
         Deadline until = Deadline::in(options.heartbeat_every * 2);
         if (process != 0) until = until.sooner(Deadline(renewed_at + bound));
         Context context(services, until);
-        begin(context, heartbeat_label, "loadstone.heartbeat");
+        begin(*lease_slot, context, heartbeat_label, "loadstone.heartbeat");
         bool failed = false;
         const auto began = Deadline::Clock::now();
         try {
@@ -425,7 +431,7 @@ Task<void> Runner::Impl::keep_lease() {
                     {{"process", process.load()}});
                 process = 0;
                 cancel_running();
-                end(context, true);
+                end(*lease_slot, context, true);
                 continue;
             }
             const std::int64_t dead_us = std::chrono::microseconds(options.dead_after).count();
@@ -445,7 +451,7 @@ Task<void> Runner::Impl::keep_lease() {
             failed = true;
             log::warning("heartbeat failed", {{"error", error.message()}});
         }
-        end(context, failed);
+        end(*lease_slot, context, failed);
         if (process != 0 && Deadline::Clock::now() - renewed_at >= bound) {
             log::error("the lease could not be renewed in time; running jobs are stopped",
                        {{"process", process.load()}});
@@ -462,7 +468,7 @@ Task<void> Runner::Impl::keep_lease() {
 Task<void> Runner::Impl::sign_off() {
     if (process == 0) co_return;
     Context context(services, Deadline::in(options.heartbeat_every));
-    begin(context, heartbeat_label, "loadstone.heartbeat");
+    begin(*lease_slot, context, heartbeat_label, "loadstone.heartbeat");
     bool failed = false;
     try {
         co_await context.write(internal::sign_off, process.load());
@@ -472,7 +478,7 @@ Task<void> Runner::Impl::sign_off() {
         log::warning("signing off failed; unfinished jobs are rescued by other processes",
                      {{"error", error.message()}});
     }
-    end(context, failed);
+    end(*lease_slot, context, failed);
 }
 
 Runner::Runner(const RunnerOptions& options, Queue& queue, JobBulkheads bulkheads,
@@ -487,10 +493,13 @@ void Runner::start() {
     Impl& impl = *impl_;
     impl.queue.on_wake([&impl] { impl.wake.set(); });
     impl.queue.database().listen(wake_channel, [&impl] { impl.wake.set(); });
-    const auto executor = impl.loops.executor(0);
-    impl.lease.spawn(executor, impl.keep_lease());
-    impl.records.spawn(executor, impl.record_outcomes());
-    impl.claims.spawn(executor, impl.dispatch());
+    const auto spawn = [&impl](runtime::TaskScope& scope, Task<void> task,
+                               const std::shared_ptr<runtime::SpanSlot>& slot) {
+        scope.spawn(impl.loops.span_executor(0, *slot), std::move(task), slot);
+    };
+    spawn(impl.lease, impl.keep_lease(), impl.lease_slot);
+    spawn(impl.records, impl.record_outcomes(), impl.record_slot);
+    spawn(impl.claims, impl.dispatch(), impl.claim_slot);
 }
 
 void Runner::stop_claiming() {

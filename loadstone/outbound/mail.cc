@@ -30,12 +30,22 @@ void require_sane(const MailOptions& options) {
             "connect_timeout", "mail timeouts are not above 0");
 }
 
+Mailbox sender_of(const std::string& from) {
+    try {
+        return internal::parse_mailbox(from, "from");
+    } catch (const Error& error) {
+        throw Error(error.code(),
+                    fmt::format("the sender of mail, \"{}\": {}", from, error.message()))
+            .with_field("from");
+    }
+}
+
 }  // namespace
 
 std::unique_ptr<Mailer> Mailer::open(const MailOptions& options, telemetry::Registry& registry) {
     constexpr std::string_view maildir = "maildir:";
     require_sane(options);
-    Mailbox sender = internal::parse_mailbox(options.from, "from");
+    Mailbox sender = sender_of(options.from);
     if (options.url.starts_with(maildir)) {
         const std::string path = options.url.substr(maildir.size());
         require(!path.empty() && path.find('\0') == std::string::npos, "url",

@@ -24,11 +24,14 @@ namespace {
 using Given = std::vector<std::pair<const Setting*, std::string>>;
 
 void add_settings(CLI::App& command, const std::vector<Setting>& settings, Given& given,
-                  std::string& file) {
+                  std::string& file, const std::string& program) {
     command
         .add_option("--config", file,
-                    "a TOML file with settings; default: NAME.toml here, if there is one")
+                    fmt::format("a TOML file with settings; default: {}.toml here, if there is one",
+                                program))
         ->type_name("FILE");
+    command.footer(
+        fmt::format("\nAll settings, also those of files and variables: {} settings", program));
     for (const Setting& setting : settings) {
         auto* option = command.add_option_function<std::string>(
             flag_name(setting),
@@ -141,7 +144,7 @@ int Application::run(int argc, char** argv) {
     const auto command = [&](CLI::App& parent, const std::string& name, const std::string& help,
                              std::function<void()> run) {
         CLI::App* sub = parent.add_subcommand(name, help);
-        add_settings(*sub, settings, given, file);
+        add_settings(*sub, settings, given, file, program_);
         sub->callback([&chosen, run = std::move(run)] { chosen = run; });
         return sub;
     };
@@ -211,6 +214,10 @@ int Application::run(int argc, char** argv) {
             fmt::print(stderr,
                        "{}: there is no command \"{}\"\nRun with --help for more information.\n",
                        program_, unknown.front());
+            return 2;
+        }
+        if (std::string_view(error.what()).find("subcommand") != std::string_view::npos) {
+            fmt::print(stderr, "{}", app.help());
             return 2;
         }
         const int status = app.exit(error);

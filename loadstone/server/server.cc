@@ -198,6 +198,7 @@ struct Server::Impl {
     std::atomic<std::int64_t> oldest_due_us{0};
     std::atomic<bool> stopping{false};
     runtime::Event stop_event;
+    runtime::SpanSlot housekeeping_slot;
     runtime::TaskScope background{"housekeeping"};
 
     const std::chrono::steady_clock::time_point started_at = std::chrono::steady_clock::now();
@@ -214,6 +215,7 @@ Task<void> Server::Impl::housekeeping() {
     while (!stopping) {
         Context context(services, Deadline::in(seconds(10)));
         context.span().start(label, "loadstone.housekeeping");
+        housekeeping_slot.enter(&context.span());
         try {
             Reader reader = context.reader();
             const auto age = co_await reader.maybe<std::int64_t>(jobs::sql::oldest_due_age);
@@ -228,7 +230,9 @@ Task<void> Server::Impl::housekeeping() {
             context.span().failed = true;
             log::warning("housekeeping failed", {{"error", error.message()}});
         }
+        runtime::settle_slice();
         registry.shard().record(context.span(), runtime::Loops::cpu_share());
+        housekeeping_slot.enter(nullptr);
         const Deadline next = Deadline::in(seconds(2));
         co_await stop_event.wait(next);
     }
@@ -270,7 +274,7 @@ void Server::start() {
         impl.loops.stop();
         throw;
     }
-    impl.background.spawn(impl.loops.executor(0), impl.housekeeping());
+    impl.background.spawn(impl.loops.span_executor(0, impl.housekeeping_slot), impl.housekeeping());
     if (impl.runner) impl.runner->start();
     try {
         impl.admin = std::make_unique<internal::AdminSocket>(
