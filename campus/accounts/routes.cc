@@ -1,5 +1,7 @@
 #include "campus/accounts/routes.h"
 
+#include <fmt/core.h>
+
 #include <utility>
 
 #include "campus/accounts/commands.h"
@@ -27,7 +29,7 @@ struct Registration {
 BOOST_DESCRIBE_STRUCT(Registration, (), (name, email, password))
 
 void validate(Check& check, const Registration& in) {
-    check.length("name", in.name, 1, 200);
+    check.line("name", in.name, 1, 200);
     check.email("email", in.email);
     check.length("password", in.password, password_characters_min, password_characters_max);
 }
@@ -78,7 +80,11 @@ Task<Reply<Registered, 201>> register_user(Context& context, const Request& requ
 Task<Reply<LoggedIn>> log_in(Context& context, const Request& request, Body<Login> in) {
     const std::string email = normalised_email(in->email);
     auto& limits = context.services().get<admission::RateLimits>();
-    limits.check_or_throw("login.account", email, 10, std::chrono::minutes(15));
+    // From one address few, so that nobody guesses long; from all together more, so that a
+    // stranger's wrong guesses do not keep the owner out.
+    limits.check_or_throw("login.account.address", fmt::format("{} {}", email, request.address()),
+                          10, std::chrono::minutes(15));
+    limits.check_or_throw("login.account", email, 100, std::chrono::minutes(15));
     const auto credentials = co_await credentials_by_email(context.reader(), email);
     const std::string hash = credentials ? credentials->password_hash : std::string();
     const bool right = co_await verify_password(context, in->password, hash);

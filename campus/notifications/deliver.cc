@@ -1,3 +1,5 @@
+#include <chrono>
+#include <optional>
 #include <utility>
 
 #include "campus/notifications/commands.h"
@@ -5,6 +7,7 @@
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
 #include "loadstone/outbound/mail.h"
+#include "loadstone/runtime/loops.h"
 
 namespace campus::notifications {
 
@@ -12,6 +15,8 @@ using namespace loadstone;
 using outbound::MailOutcome;
 
 namespace {
+
+constexpr std::chrono::milliseconds record_again_after{200};
 
 std::string state_of(MailOutcome outcome) {
     switch (outcome) {
@@ -21,6 +26,18 @@ std::string state_of(MailOutcome outcome) {
         case MailOutcome::deferred: break;
     }
     LOADSTONE_ASSERT(false, "a deferred mail is put off, not recorded");
+}
+
+// Nothing once it is recorded, and else why not.
+Task<std::optional<Error>> record_failure(Context& context, const jobs::Lease& lease,
+                                          const Delivery& delivery) {
+    std::optional<Error> refused;
+    try {
+        co_await context.write(record_delivery, lease, delivery);
+    } catch (const Error& error) {
+        refused = error;
+    }
+    co_return refused;
 }
 
 }  // namespace
@@ -57,7 +74,14 @@ Task<void> deliver(Context& context, const jobs::Lease& lease, const std::string
                                                         {"detail", delivery.detail},
                                                         {"job", lease.job}});
     }
-    co_await context.write(record_delivery, lease, delivery);
+    for (;;) {
+        const auto refused = co_await record_failure(context, lease, delivery);
+        if (!refused) co_return;
+        if (refused->code() != Errc::unavailable || context.deadline().passed())
+            throw Error(*refused);
+        const Deadline next = Deadline::in(record_again_after);
+        co_await runtime::sleep_until(next);
+    }
 }
 
 }  // namespace campus::notifications

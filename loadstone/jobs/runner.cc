@@ -6,6 +6,7 @@
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds control_deadline{10'000};  // of one claim, record or heartbeat
 constexpr milliseconds failure_pause{500};        // after the database refused one
+constexpr milliseconds stray_watch{30'000};       // how long a lost claim may still be committed
 constexpr milliseconds refused_pause{20};         // after a claim got none of the jobs that are due
 constexpr milliseconds cancel_grace = recording_grace + milliseconds(1'000);
 constexpr std::size_t record_batch_max = 500;
@@ -95,6 +97,8 @@ struct Runner::Impl {
     Claimable claimable() const;
     bool has_room(const std::string& module) const;
     Task<std::vector<internal::ClaimedRow>> claim(std::int64_t owner, const Claimable& wanted);
+    Task<void> hand_back_strays(std::int64_t owner);
+    std::string known_jobs(std::int64_t owner) const;
     Task<milliseconds> pause_before_next_claim(const std::string& kinds_json, bool claimed_none);
     void start_job(internal::ClaimedRow row, std::int64_t owner);
     Task<void> run(Seat* seat, const Kind* kind, JobInfo info,
@@ -132,7 +136,11 @@ struct Runner::Impl {
     runtime::TaskScope claims{"job claims"}, jobs{"jobs"}, records{"job records"},
         lease{"job lease"};
 
+    // Of the claims' task: until when, and when next, jobs are looked for that a lost claim took.
+    Deadline strays_until{Deadline::Clock::now()}, strays_next{Deadline::Clock::now()};
+
     mutable std::mutex mutex;
+    std::set<std::pair<std::int64_t, std::int64_t>> held;  // process and job: claimed, not recorded
     std::vector<std::shared_ptr<Seat>> seats;
     std::vector<Seat*> free_seats;
     std::deque<internal::Finished>
@@ -152,12 +160,16 @@ void Runner::Impl::end(runtime::SpanSlot& slot, Context& context, bool failed) c
     slot.enter(nullptr);
 }
 
+namespace {
+
 // A quarter of the places at a time: a claim for each single one would be a transaction a job.
 bool enough(std::size_t free, std::size_t all) { return free >= std::max<std::size_t>(1, all / 4); }
 
 std::size_t room_in(const admission::Bulkhead& bulkhead) {
     return bulkhead.options().concurrency_max - bulkhead.in_use();
 }
+
+}  // namespace
 
 bool Runner::Impl::has_room(const std::string& module) const {
     const auto found = bulkheads.find(module);
@@ -203,6 +215,8 @@ Task<void> Runner::Impl::dispatch() {
         milliseconds pause = options.poll_every;
         const std::int64_t owner = process;
         Claimable wanted;
+        if (owner != 0 && !strays_until.passed() && strays_next.passed())
+            co_await hand_back_strays(owner);
         if (owner != 0) wanted = claimable();
         if (wanted.count > 0) {
             auto rows = co_await claim(owner, wanted);
@@ -232,6 +246,8 @@ Task<std::vector<internal::ClaimedRow>> Runner::Impl::claim(std::int64_t owner,
                                          static_cast<std::int64_t>(wanted.count));
     } catch (const Error& error) {
         failed = true;
+        strays_until = Deadline::in(stray_watch);
+        strays_next = Deadline::in(milliseconds(0));
         log::warning("jobs could not be claimed", {{"error", error.message()}});
     }
     end(*claim_slot, context, failed);
@@ -240,6 +256,35 @@ Task<std::vector<internal::ClaimedRow>> Runner::Impl::claim(std::int64_t owner,
         co_await runtime::sleep_until(later);
     }
     co_return std::move(claimed.rows);
+}
+
+std::string Runner::Impl::known_jobs(std::int64_t owner) const {
+    std::vector<std::int64_t> known;
+    const std::lock_guard lock(mutex);
+    for (const auto& [holder, job] : held) {
+        if (holder == owner) known.push_back(job);
+    }
+    return to_json(known);
+}
+
+// The commit of a claim may have happened though its answer was lost, or may still happen. What it
+// took stands under this process, which lives, so that nobody else would ever take it.
+Task<void> Runner::Impl::hand_back_strays(std::int64_t owner) {
+    const std::string known = known_jobs(owner);
+    Context context(services, Deadline::in(control_deadline));
+    begin(*claim_slot, context, claim_label, "loadstone.claim");
+    bool failed = false;
+    try {
+        const auto strays = co_await context.write(internal::hand_back_strays, owner, known);
+        if (strays > 0)
+            log::warning("jobs of a claim whose answer was lost are handed back",
+                         {{"jobs", strays}});
+        strays_next = Deadline::in(options.poll_every);
+    } catch (const Error& error) {
+        failed = true;
+        log::debug("strays could not be handed back", {{"error", error.message()}});
+    }
+    end(*claim_slot, context, failed);
 }
 
 // Of jobs that are due and yet cannot be claimed another process holds the rows, or this one has
@@ -295,6 +340,7 @@ void Runner::Impl::start_job(internal::ClaimedRow row, std::int64_t owner) {
         LOADSTONE_ASSERT(!free_seats.empty(), "claims are for free seats");
         seat = free_seats.back();
         free_seats.pop_back();
+        held.emplace(owner, info.lease.job);
     }
     jobs.spawn(loops.span_executor(seat->loop, seat->slot),
                run(seat, kind, std::move(info), std::move(permit)), seat->shared_from_this());
@@ -402,6 +448,10 @@ Task<void> Runner::Impl::record_outcomes() {
             const Deadline later = Deadline::in(failure_pause);
             co_await runtime::sleep_until(later);
         } else {
+            {
+                const std::lock_guard lock(mutex);
+                for (const auto& job : batch) held.erase({job.lease.process, job.lease.job});
+            }
             wake.set();
         }
     }
@@ -409,6 +459,7 @@ Task<void> Runner::Impl::record_outcomes() {
 
 Task<void> Runner::Impl::keep_lease() {
     auto renewed_at = Deadline::Clock::now();
+    std::int64_t previous = 0;  // the lease that could not be renewed in time
     const auto bound = options.dead_after - 2 * options.heartbeat_every;
     while (!closing) {
         // An attempt ends with the lease, so that its end is noticed when it comes and not after.
@@ -419,6 +470,13 @@ Task<void> Runner::Impl::keep_lease() {
         bool failed = false;
         const auto began = Deadline::Clock::now();
         try {
+            if (previous != 0) {
+                // If nobody has declared it dead, its jobs are still this process's to record.
+                const bool is_ours = co_await context.write(internal::renew_heartbeat, previous);
+                if (is_ours) process = previous;
+                previous = 0;
+                wake.set();
+            }
             if (process == 0) {
                 process = co_await context.write(internal::register_process, process_name());
                 renewed_at = began;
@@ -455,13 +513,14 @@ Task<void> Runner::Impl::keep_lease() {
         if (process != 0 && Deadline::Clock::now() - renewed_at >= bound) {
             log::error("the lease could not be renewed in time; running jobs are stopped",
                        {{"process", process.load()}});
-            process = 0;
+            previous = process.exchange(0);
             cancel_running();
         }
         const Deadline next = Deadline::in(failed ? std::min(failure_pause, options.heartbeat_every)
                                                   : options.heartbeat_every);
         co_await closing_event.wait(next);
     }
+    if (process == 0) process = previous;  // what is still under it is handed back
     co_await sign_off();
 }
 

@@ -200,6 +200,17 @@ struct Node {
         const Note note{std::move(text)};
         co_return co_await context.write(enqueue_and_fail, note);
     }
+    template <class Command>
+    void write(Command command) {
+        wait_for(write_in(command));
+    }
+    template <class Command>
+    Task<bool> write_in(Command command) {
+        Context context(services, Deadline::in(milliseconds(10'000)));
+        context.span().start(0, "test");
+        co_await context.write(command);
+        co_return true;
+    }
     std::vector<JobRow> jobs(std::string state = "") { return wait_for(jobs_in(std::move(state))); }
     Task<std::vector<JobRow>> jobs_in(std::string state) {
         Context context(services, Deadline::in(milliseconds(10'000)));
@@ -236,6 +247,53 @@ bool wait_until(Condition condition, milliseconds limit = milliseconds(15'000)) 
     }
     return true;
 }
+
+template <const store::Command& Statement>
+Task<void> execute(Tx& tx) {
+    co_await tx.exec(Statement);
+}
+
+constexpr store::Command refuse_claims{
+    .name = "test.refuse_claims",
+    .sqlite =
+        "create trigger refuse_claims before update on loadstone_jobs "
+        "when new.process is not null and new.fence <> 77 "
+        "begin select raise(abort, 'refused'); end",
+    .postgres = ""};
+constexpr store::Command allow_claims{
+    .name = "test.allow_claims", .sqlite = "drop trigger refuse_claims", .postgres = ""};
+// As a claim leaves it whose commit happened though its answer was lost.
+constexpr store::Command claim_unseen{.name = "test.claim_unseen",
+                                      .sqlite =
+                                          "update loadstone_jobs set fence = 77, attempt = 1, "
+                                          "process = (select id from loadstone_processes)",
+                                      .postgres = ""};
+
+// An outage: neither heartbeats nor outcomes can be written.
+constexpr store::Command refuse_heartbeats{
+    .name = "test.refuse_heartbeats",
+    .sqlite =
+        "create trigger refuse_heartbeats before update on loadstone_processes "
+        "begin select raise(abort, 'refused'); end",
+    .postgres = ""};
+constexpr store::Command allow_heartbeats{
+    .name = "test.allow_heartbeats", .sqlite = "drop trigger refuse_heartbeats", .postgres = ""};
+constexpr store::Command refuse_outcomes{
+    .name = "test.refuse_outcomes",
+    .sqlite =
+        "create trigger refuse_outcomes before update on loadstone_jobs "
+        "begin select raise(abort, 'refused'); end",
+    .postgres = ""};
+constexpr store::Command allow_outcomes{
+    .name = "test.allow_outcomes", .sqlite = "drop trigger refuse_outcomes", .postgres = ""};
+constexpr store::Command refuse_processes{
+    .name = "test.refuse_processes",
+    .sqlite =
+        "create trigger refuse_processes before insert on loadstone_processes "
+        "begin select raise(abort, 'refused'); end",
+    .postgres = ""};
+constexpr store::Command allow_processes{
+    .name = "test.allow_processes", .sqlite = "drop trigger refuse_processes", .postgres = ""};
 
 struct RunnerTest : testing::Test {
     std::filesystem::path folder = std::filesystem::temp_directory_path() /
@@ -370,6 +428,41 @@ TEST_F(RunnerTest, AModuleThatIsBusyHoldsUpNoOther) {
     EXPECT_TRUE(wait_until([&] { return node.jobs().empty(); }));
     EXPECT_EQ(node.diary.count("slow"), 10)
         << "their timeout is 1 ms and they have one attempt: the wait is no part of it";
+}
+
+TEST_F(RunnerTest, FindsAgainWhatALostClaimTook) {
+    Node node(url());
+    node.run();
+    node.enqueue("before");
+    ASSERT_TRUE(wait_until([&] { return node.jobs().empty(); }));
+    node.write(execute<refuse_claims>);
+    node.enqueue("stray");
+    ASSERT_TRUE(wait_until([&] {
+        return node.registry.prometheus().find(
+                   "loadstone_job_failures_total{job=\"loadstone.claim\",module=\"loadstone\"} "
+                   "0\n") == std::string::npos;
+    }));
+    node.write(execute<claim_unseen>);
+    node.write(execute<allow_claims>);
+    EXPECT_TRUE(wait_until([&] { return node.diary.count("stray") == 1; }));
+    EXPECT_TRUE(wait_until([&] { return node.jobs().empty(); }));
+}
+
+TEST_F(RunnerTest, AnOutageLongerThanTheLeaseIsNoCrash) {
+    Node node(url());
+    node.run();
+    node.enqueue("endless");
+    ASSERT_TRUE(wait_until([&] { return node.diary.count("endless") == 1; }));
+    node.write(execute<refuse_processes>);
+    node.write(execute<refuse_outcomes>);
+    node.write(execute<refuse_heartbeats>);
+    const auto end = std::chrono::steady_clock::now() + 2 * node.runner_options.dead_after;
+    ASSERT_TRUE(wait_until([&] { return std::chrono::steady_clock::now() > end; }));
+    node.write(execute<allow_outcomes>);
+    node.write(execute<allow_heartbeats>);
+    node.write(execute<allow_processes>);
+    ASSERT_TRUE(wait_until([&] { return node.diary.count("endless") == 2; })) << "it runs again";
+    EXPECT_EQ(node.jobs().front().crashes, 0);
 }
 
 TEST_F(RunnerTest, TheIdempotencyKeyIsTheSameInEveryAttempt) {

@@ -73,6 +73,20 @@ void Check::length(std::string_view field, std::string_view text, std::size_t mi
     that(field, false, fmt::format("must have {} to {} characters, has {}", min, max, actual));
 }
 
+void Check::line(std::string_view field, std::string_view text, std::size_t min, std::size_t max) {
+    length(field, text, min, max);
+    if (recording_) return;
+    bool has_control = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool is_c1 = text[i] == '\xc2' && i + 1 < text.size() &&
+                           static_cast<unsigned char>(text[i + 1]) < 0xa0;
+        has_control = has_control || internal::is_control(text[i]) || is_c1;
+    }
+    that(field, !has_control, "must not have control characters or line breaks");
+    that(field, text.empty() || text.find_first_not_of(' ') != std::string_view::npos,
+         "must not be blank");
+}
+
 void Check::range(std::string_view field, std::int64_t value, std::int64_t min, std::int64_t max) {
     if (recording_) {
         Rule rule;

@@ -3,7 +3,7 @@
 // which runs on each request and, once, on an empty value to put the limits into /openapi.json:
 //
 //     void validate(Check& check, const Registration& in) {
-//         check.length("name", in.name, 1, 200);
+//         check.line("name", in.name, 1, 200);
 //         check.email("email", in.email);
 //     }
 
@@ -29,6 +29,8 @@ public:
 
     // Length in characters (code points).
     void length(std::string_view field, std::string_view text, std::size_t min, std::size_t max);
+    // The same, of one line that people read: no control characters, not only spaces.
+    void line(std::string_view field, std::string_view text, std::size_t min, std::size_t max);
     void range(std::string_view field, std::int64_t value, std::int64_t min, std::int64_t max);
     // An address that mail can be sent to: one @, a domain with a dot or "localhost", no control
     // characters or spaces, at most 254 bytes.

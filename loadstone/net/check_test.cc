@@ -34,6 +34,21 @@ TEST(Check, TakesAddressesThatMailCanBeSentTo) {
     EXPECT_FALSE(is_email(local + "@" + domain + std::string(255 - 65 - domain.size(), 'd')));
 }
 
+TEST(Check, TakesALineWithoutControlCharacters) {
+    const auto is_line = [](std::string_view text) {
+        Check check;
+        check.line("name", text, 1, 10);
+        return check.failures().empty();
+    };
+    for (const std::string_view text : {"a", "J\xc3\xb6rg \xf0\x9f\x98\x80", "0123456789"}) {
+        EXPECT_TRUE(is_line(text)) << text;
+    }
+    for (const std::string_view text : {"", " ", "a\tb", "a\r\nb", "\x1b[31m", "a\x7f",
+                                        "\xc2\x9b, a C1 control", "01234567890"}) {
+        EXPECT_FALSE(is_line(text)) << text;
+    }
+}
+
 TEST(Check, CountsCharactersAndNotBytes) {
     Check check;
     check.length("name", "\xc3\xa4\xc3\xb6\xc3\xbc", 3, 3);

@@ -24,7 +24,6 @@ namespace loadstone::net {
 using internal::body_of;
 using internal::field_of;
 using internal::RawClient;
-using internal::status_of_response;
 using internal::TestServer;
 using internal::wait_until;
 using testing::HasSubstr;
@@ -232,6 +231,13 @@ TEST(Tls, NamesTheFileThatItCannotUse) {
     EXPECT_THAT(message(certificate.file, "/nowhere.pem"), HasSubstr("key in '/nowhere.pem'"));
     EXPECT_THAT(message(certificate.file, other.key_file), HasSubstr(other.key_file.string()));
     EXPECT_THAT(message(certificate.file, ""), HasSubstr("both a certificate and a key"));
+    const auto locked = certificate.folder / "locked.pem";
+    const std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>> key(EVP_EC_gen("P-256"));
+    Certificate::write(locked, [&](std::FILE* out) {
+        PEM_write_PrivateKey(out, key.get(), EVP_aes_256_cbc(), nullptr, 0, nullptr,
+                             const_cast<char*>("secret"));
+    });
+    EXPECT_THAT(message(certificate.file, locked), HasSubstr("has a passphrase"));
     std::ofstream(certificate.folder / "text") << "no PEM";
     EXPECT_THAT(message(certificate.folder / "text", certificate.key_file), HasSubstr("/text'"));
 }

@@ -13,7 +13,7 @@ namespace loadstone::outbound {
 
 namespace {
 
-constexpr std::size_t name_bytes_max = 500;
+constexpr std::size_t name_bytes_max = 1000;
 constexpr std::size_t subject_bytes_max = 2000;
 constexpr std::size_t message_id_bytes_max = 250;
 constexpr std::size_t body_bytes_max = 8 * 1024 * 1024;

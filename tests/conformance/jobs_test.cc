@@ -258,6 +258,23 @@ TEST_P(JobQueue, ADeadProcessLosesItsJobsAndItsSay) {
     EXPECT_EQ(diary_.all(), (std::vector<std::string>{"orphan"}));
 }
 
+TEST_P(JobQueue, WhatAProcessHoldsUnknowinglyIsHandedBack) {
+    Node node(database_.url(), diary_);
+    const auto known = node.enqueue("known");
+    const auto stray = node.enqueue("stray");
+    const auto process = node.write(jobs::internal::register_process, std::string("holder"));
+    ASSERT_EQ(node.write(jobs::internal::claim, process, known_kinds, std::int64_t{10}).rows.size(),
+              2U);
+    EXPECT_EQ(node.write(jobs::internal::hand_back_strays, process, fmt::format("[{}]", known)), 1);
+    const auto waiting = node.jobs_of("waiting");
+    ASSERT_EQ(waiting.size(), 1U);
+    EXPECT_EQ(waiting[0].id, stray);
+    EXPECT_EQ(waiting[0].attempt, 0);
+    EXPECT_EQ(node.jobs_of("running").size(), 1U);
+    EXPECT_EQ(node.write(jobs::internal::hand_back_strays, process, std::string("[]")), 1);
+    EXPECT_EQ(node.write(jobs::internal::hand_back_strays, process, std::string("[]")), 0);
+}
+
 TEST_P(JobQueue, AJobThatKillsItsProcessesIsBuried) {
     Node node(database_.url(), diary_);
     node.enqueue("poison");

@@ -210,7 +210,9 @@ class AccountsTest(ProcessTest):
         metrics = self.client.get("/metrics")
         self.assertEqual(metrics.status, 200)
         self.assertIn("/api/register", metrics.body.decode())
-        self.assertEqual(self.client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"}).status, 404)
+        for headers in ({"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": ""},
+                        {"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example"}):
+            self.assertEqual(self.client.get("/metrics", headers=headers).status, 404, headers)
         self.assertEqual(self.client.get("/openapi.json").json["openapi"][:3], "3.1")
 
     def test_a_request_id_is_taken_over_if_it_is_one(self):

@@ -86,6 +86,11 @@ Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max) {
     co_return taken;
 }
 
+Task<std::int64_t> hand_back_strays(Tx& tx, std::int64_t process, std::string known_json) {
+    co_return static_cast<std::int64_t>(
+        co_await tx.exec(sql::hand_back_strays, process, known_json));
+}
+
 Task<void> sign_off(Tx& tx, std::int64_t process) {
     co_await tx.exec(sql::hand_back_jobs, process);
     co_await tx.exec(sql::remove_process, process);

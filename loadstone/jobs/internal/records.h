@@ -54,6 +54,9 @@ Task<std::int64_t> register_process(Tx& tx, std::string name);
 Task<bool> renew_heartbeat(Tx& tx, std::int64_t process);
 // Removes processes whose heartbeat is too old and makes their jobs claimable.
 Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max);
+// A claim whose commit was not told may have happened: makes claimable what `process` holds beside
+// `known_json`, a list of ids. Gives how many jobs.
+Task<std::int64_t> hand_back_strays(Tx& tx, std::int64_t process, std::string known_json);
 Task<void> sign_off(Tx& tx, std::int64_t process);
 
 }  // namespace loadstone::jobs::internal

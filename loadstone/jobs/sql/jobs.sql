@@ -166,6 +166,15 @@ update loadstone_jobs set process = null, run_at = cast((julianday('now') - 2440
 -- dialect: postgres
 update loadstone_jobs set process = null, run_at = (extract(epoch from statement_timestamp()) * 1000000)::bigint, attempt = attempt - 1 where process = $1
 
+-- name: hand_back_strays
+-- What $1 has claimed without having been told: all but the jobs of which it knows ($2, a JSON array of ids).
+-- dialect: sqlite
+update loadstone_jobs set process = null, attempt = attempt - 1
+where process = $1 and id not in (select value from json_each($2))
+-- dialect: postgres
+update loadstone_jobs set process = null, attempt = attempt - 1
+where process = $1 and id <> all (array(select json_array_elements_text($2::json)::bigint))
+
 -- name: remove_process
 delete from loadstone_processes where id = $1
 

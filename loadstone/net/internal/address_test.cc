@@ -11,9 +11,11 @@ namespace {
 
 TEST(NetworkOf, IsTheAddressOrTheSlash64OfIpv6) {
     EXPECT_EQ(network_of("192.0.2.7"), "192.0.2.7");
-    EXPECT_EQ(network_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2");
-    EXPECT_EQ(network_of("2001:db8::7"), "2001:db8");
-    EXPECT_EQ(network_of("::1"), "");
+    EXPECT_EQ(network_of("2001:db8:1:2:3:4:5:6"), "20010db800010002");
+    EXPECT_EQ(network_of("2001:db8:1:2::"), "20010db800010002");
+    EXPECT_NE(network_of("2a00:0:0:5:1:2:3:4"), network_of("2a00:0:0:6:1:2:3:4"));
+    EXPECT_EQ(network_of("2001:db8:0:0:1:2:3:4"), network_of("2001:db8::1"));
+    EXPECT_EQ(network_of("fe80::1%eth0"), "fe80000000000000");
 }
 
 TEST(ConnectionCount, CountsTheAddressesOfOneIpv6NetworkTogether) {

@@ -161,10 +161,12 @@ bool Connection::admit_rate() {
 }
 
 bool Connection::admit_origin() {
-    if (is_safe(reader_.head().method) || !session_token(*this)) return true;
+    if (is_safe(reader_.head().method)) return true;
     const std::string_view host = target_.is_absolute ? target_.authority : field(KnownField::host);
-    if (!is_cross_site(field(KnownField::sec_fetch_site), field(KnownField::origin), host))
-        return true;
+    const bool is_refused =
+        is_from_other_site(field(KnownField::sec_fetch_site)) ||
+        (session_token(*this) && is_other_origin(field(KnownField::origin), host, is_tls()));
+    if (!is_refused) return true;
     server_.counters.cross_site.add();
     reject(403, "the request was made by a page of another site");
     return false;
@@ -194,8 +196,10 @@ void Connection::read_idempotency_key() {
         context_->session() ? fmt::format("user {}", context_->session()->user) : "anonymous";
     runtime::IdempotencyKey& idempotency = context_->idempotency().emplace();
     idempotency.scope_and_key = sha256_hex({user, entry_->name, *key});
+    // With the key, which is kept nowhere: a body may hold a password, and a plain hash of it would
+    // let who has the database try passwords at the speed of SHA-256.
     idempotency.request_fingerprint =
-        sha256_hex({to_string(head.method), path_, target_.query, body()});
+        sha256_hex({*key, to_string(head.method), path_, target_.query, body()});
 }
 
 Task<void> Connection::answer() {

@@ -94,15 +94,15 @@ bool is_same_authority(std::string_view a, std::string_view b, bool is_https) no
     return same_ignoring_case(without_default_port(a, is_https), without_default_port(b, is_https));
 }
 
-bool is_cross_site(std::string_view sec_fetch_site, std::string_view origin,
-                   std::string_view host) noexcept {
-    if (!sec_fetch_site.empty() && !same_ignoring_case(sec_fetch_site, "same-origin") &&
-        !same_ignoring_case(sec_fetch_site, "none")) {
-        return true;
-    }
+bool is_from_other_site(std::string_view sec_fetch_site) noexcept {
+    return !sec_fetch_site.empty() && !same_ignoring_case(sec_fetch_site, "same-origin") &&
+           !same_ignoring_case(sec_fetch_site, "none");
+}
+
+bool is_other_origin(std::string_view origin, std::string_view host, bool is_tls) noexcept {
     if (origin.empty()) return false;
     const bool is_https = starts_with_ignoring_case(origin, "https://");
-    if (!is_https && !starts_with_ignoring_case(origin, "http://")) return true;
+    if (!is_https && (is_tls || !starts_with_ignoring_case(origin, "http://"))) return true;
     return !is_same_authority(origin.substr(is_https ? 8 : 7), host, is_https);
 }
 

@@ -26,10 +26,12 @@ bool is_request_id(std::string_view text) noexcept;
 // an sf-string (RFC 8941 3.3.3); nothing if it is none.
 std::optional<std::string> idempotency_key(std::string_view field);
 
-// Was the request made by a page of another site? By Sec-Fetch-Site, and by Origin, which must
-// name `host`. What is absent proves nothing (no browser leaves both away with a cookie).
-bool is_cross_site(std::string_view sec_fetch_site, std::string_view origin,
-                   std::string_view host) noexcept;
+// Was the request made by a page of another site? Browsers say so in Sec-Fetch-Site; absence proves
+// nothing.
+bool is_from_other_site(std::string_view sec_fetch_site) noexcept;
+// Does Origin name something else than `host`? Under TLS it must be https; without, a proxy may
+// have ended TLS. Absence proves nothing (no browser leaves both fields away with a cookie).
+bool is_other_origin(std::string_view origin, std::string_view host, bool is_tls) noexcept;
 
 // Are two authorities the same, when :80 of http and :443 of https may be left away?
 bool is_same_authority(std::string_view a, std::string_view b, bool is_https) noexcept;

@@ -13,7 +13,7 @@
 
 namespace loadstone::net::internal {
 
-class Connection;
+class Connection;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final
 
 // Links of all connections of the loop, so that one timer can look at all their deadlines.
 class ConnectionList {

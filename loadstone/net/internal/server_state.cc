@@ -75,7 +75,7 @@ ServerCounters::ServerCounters(telemetry::Registry& registry)
 ConnectionCount::Verdict ConnectionCount::take(const std::string& address) {
     const std::lock_guard lock(mutex_);
     if (total_.load(std::memory_order_relaxed) >= limits_.connections_max) return Verdict::full;
-    std::size_t& count = by_address_[std::string(network_of(address))];
+    std::size_t& count = by_address_[network_of(address)];
     if (count >= limits_.connections_per_address_max) return Verdict::address_full;
     ++count;
     total_.fetch_add(1, std::memory_order_relaxed);
@@ -84,7 +84,7 @@ ConnectionCount::Verdict ConnectionCount::take(const std::string& address) {
 
 void ConnectionCount::give_back(const std::string& address) noexcept {
     const std::lock_guard lock(mutex_);
-    const auto found = by_address_.find(std::string(network_of(address)));
+    const auto found = by_address_.find(network_of(address));
     if (found != by_address_.end() && --found->second == 0) by_address_.erase(found);
     total_.fetch_sub(1, std::memory_order_relaxed);
 }

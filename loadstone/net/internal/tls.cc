@@ -51,11 +51,26 @@ TlsContext::TlsContext(const std::string& certificate, const std::string& key)
     SSL_CTX_set_options(
         native, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(native, SSL_MODE_RELEASE_BUFFERS);
+    // Forward secrecy and authenticated ciphers only; TLS 1.3 has no others. Sessions are resumed
+    // by tickets, so that they take no memory here.
+    SSL_CTX_set_cipher_list(native, "ECDHE+AESGCM:ECDHE+CHACHA20");
+    SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_OFF);
+    // A server that starts has nobody to ask for a passphrase.
+    const auto has_passphrase = std::make_shared<bool>(false);
+    context.set_password_callback([has_passphrase](std::size_t, ssl::context::password_purpose) {
+        *has_passphrase = true;
+        return std::string();
+    });
     SSL_CTX_set_alpn_select_cb(native, &select_protocol, nullptr);
     ErrorCode error;
     context.use_certificate_chain_file(certificate, error);
     check(error, "certificate", certificate);
     context.use_private_key_file(key, ssl::context::pem, error);
+    if (*has_passphrase) {
+        throw Error(
+            Errc::invalid_argument,
+            fmt::format("the TLS key in '{}' has a passphrase: one without is needed", key));
+    }
     check(error, "key", key);
     if (SSL_CTX_check_private_key(native) != 1) {
         throw Error(Errc::invalid_argument,
