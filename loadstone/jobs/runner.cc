@@ -459,7 +459,6 @@ Task<void> Runner::Impl::record_outcomes() {
 
 Task<void> Runner::Impl::keep_lease() {
     auto renewed_at = Deadline::Clock::now();
-    std::int64_t previous = 0;  // the lease that could not be renewed in time
     const auto bound = options.dead_after - 2 * options.heartbeat_every;
     while (!closing) {
         // An attempt ends with the lease, so that its end is noticed when it comes and not after.
@@ -470,13 +469,6 @@ Task<void> Runner::Impl::keep_lease() {
         bool failed = false;
         const auto began = Deadline::Clock::now();
         try {
-            if (previous != 0) {
-                // If nobody has declared it dead, its jobs are still this process's to record.
-                const bool is_ours = co_await context.write(internal::renew_heartbeat, previous);
-                if (is_ours) process = previous;
-                previous = 0;
-                wake.set();
-            }
             if (process == 0) {
                 process = co_await context.write(internal::register_process, process_name());
                 renewed_at = began;
@@ -513,14 +505,13 @@ Task<void> Runner::Impl::keep_lease() {
         if (process != 0 && Deadline::Clock::now() - renewed_at >= bound) {
             log::error("the lease could not be renewed in time; running jobs are stopped",
                        {{"process", process.load()}});
-            previous = process.exchange(0);
+            process = 0;
             cancel_running();
         }
         const Deadline next = Deadline::in(failed ? std::min(failure_pause, options.heartbeat_every)
                                                   : options.heartbeat_every);
         co_await closing_event.wait(next);
     }
-    if (process == 0) process = previous;  // what is still under it is handed back
     co_await sign_off();
 }
 
