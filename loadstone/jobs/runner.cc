@@ -97,6 +97,7 @@ struct Runner::Impl {
     Claimable claimable() const;
     bool has_room(const std::string& module) const;
     Task<std::vector<internal::ClaimedRow>> claim(std::int64_t owner, const Claimable& wanted);
+    void watch_for_strays(std::int64_t owner);
     Task<void> hand_back_strays(std::int64_t owner);
     std::string known_jobs(std::int64_t owner) const;
     Task<milliseconds> pause_before_next_claim(const std::string& kinds_json, bool claimed_none);
@@ -136,7 +137,7 @@ struct Runner::Impl {
     runtime::TaskScope claims{"job claims"}, jobs{"jobs"}, records{"job records"},
         lease{"job lease"};
 
-    // Of the claims' task: until when, and when next, jobs are looked for that a lost claim took.
+    std::int64_t strays_of = 0;  // whose lost claims are looked for; of the claims' task
     Deadline strays_until{Deadline::Clock::now()}, strays_next{Deadline::Clock::now()};
 
     mutable std::mutex mutex;
@@ -215,14 +216,16 @@ Task<void> Runner::Impl::dispatch() {
         milliseconds pause = options.poll_every;
         const std::int64_t owner = process;
         Claimable wanted;
-        if (owner != 0 && !strays_until.passed() && strays_next.passed())
+        if (owner != 0 && owner == strays_of && strays_next.passed())
             co_await hand_back_strays(owner);
         if (owner != 0) wanted = claimable();
         if (wanted.count > 0) {
             auto rows = co_await claim(owner, wanted);
             if (stopping) break;  // what was claimed meanwhile is handed back when signing off
-            if (process != owner)
-                continue;  // the lease ended: they are rescued with the rest of its jobs
+            if (process != owner) {
+                watch_for_strays(owner);  // unless they are rescued with the rest of its jobs
+                continue;
+            }
             const bool none = rows.empty();
             const bool more = rows.size() == wanted.count;
             for (auto& row : rows) start_job(std::move(row), owner);
@@ -246,8 +249,7 @@ Task<std::vector<internal::ClaimedRow>> Runner::Impl::claim(std::int64_t owner,
                                          static_cast<std::int64_t>(wanted.count));
     } catch (const Error& error) {
         failed = true;
-        strays_until = Deadline::in(stray_watch);
-        strays_next = Deadline::in(milliseconds(0));
+        watch_for_strays(owner);
         log::warning("jobs could not be claimed", {{"error", error.message()}});
     }
     end(*claim_slot, context, failed);
@@ -267,10 +269,16 @@ std::string Runner::Impl::known_jobs(std::int64_t owner) const {
     return to_json(known);
 }
 
-// The commit of a claim may have happened though its answer was lost, or may still happen. What it
-// took stands under this process, which lives, so that nobody else would ever take it.
+void Runner::Impl::watch_for_strays(std::int64_t owner) {
+    strays_of = owner;
+    strays_until = Deadline::in(stray_watch);
+    strays_next = Deadline::in(milliseconds(0));
+}
+
+// A lost claim's commit may have happened, or still happen, and nobody else takes from who lives.
 Task<void> Runner::Impl::hand_back_strays(std::int64_t owner) {
     const std::string known = known_jobs(owner);
+    const bool is_last = strays_until.passed();
     Context context(services, Deadline::in(control_deadline));
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
@@ -280,6 +288,7 @@ Task<void> Runner::Impl::hand_back_strays(std::int64_t owner) {
             log::warning("jobs of a claim whose answer was lost are handed back",
                          {{"jobs", strays}});
         strays_next = Deadline::in(options.poll_every);
+        if (is_last) strays_of = 0;
     } catch (const Error& error) {
         failed = true;
         log::debug("strays could not be handed back", {{"error", error.message()}});
@@ -459,6 +468,7 @@ Task<void> Runner::Impl::record_outcomes() {
 
 Task<void> Runner::Impl::keep_lease() {
     auto renewed_at = Deadline::Clock::now();
+    std::int64_t previous = 0;  // the lease that could not be renewed in time
     const auto bound = options.dead_after - 2 * options.heartbeat_every;
     while (!closing) {
         // An attempt ends with the lease, so that its end is noticed when it comes and not after.
@@ -469,6 +479,13 @@ Task<void> Runner::Impl::keep_lease() {
         bool failed = false;
         const auto began = Deadline::Clock::now();
         try {
+            if (previous != 0) {
+                // If nobody has declared it dead, its jobs are still this process's to record.
+                const bool is_ours = co_await context.write(internal::renew_heartbeat, previous);
+                if (is_ours) process = previous;
+                previous = 0;
+                wake.set();
+            }
             if (process == 0) {
                 process = co_await context.write(internal::register_process, process_name());
                 renewed_at = began;
@@ -505,13 +522,14 @@ Task<void> Runner::Impl::keep_lease() {
         if (process != 0 && Deadline::Clock::now() - renewed_at >= bound) {
             log::error("the lease could not be renewed in time; running jobs are stopped",
                        {{"process", process.load()}});
-            process = 0;
+            previous = process.exchange(0);
             cancel_running();
         }
         const Deadline next = Deadline::in(failed ? std::min(failure_pause, options.heartbeat_every)
                                                   : options.heartbeat_every);
         co_await closing_event.wait(next);
     }
+    if (process == 0) process = previous;  // what is still under it is handed back
     co_await sign_off();
 }
 

@@ -6,8 +6,9 @@
 // raises; whatever finishes, fails or hands back a job names both, and the database compares them.
 // When a heartbeat is older than `dead_after` by the database's clock, any other runner deletes
 // the process row and makes its jobs claimable again. A runner that could not renew for
-// `dead_after` minus two heartbeats by its own steady clock cancels what it runs and registers
-// anew: local time only bounds, the database's time decides.
+// `dead_after` minus two heartbeats by its own steady clock cancels what it runs; later it renews
+// its old row if that is still there, and else registers anew: local time only bounds, the
+// database's time decides.
 
 #include <atomic>
 #include <chrono>

@@ -269,6 +269,58 @@ constexpr store::Command claim_unseen{.name = "test.claim_unseen",
                                           "process = (select id from loadstone_processes)",
                                       .postgres = ""};
 
+// An outage: neither heartbeats nor outcomes can be written.
+constexpr store::Command refuse_heartbeats{
+    .name = "test.refuse_heartbeats",
+    .sqlite =
+        "create trigger refuse_heartbeats before update on loadstone_processes "
+        "begin select raise(abort, 'refused'); end",
+    .postgres = ""};
+constexpr store::Command allow_heartbeats{
+    .name = "test.allow_heartbeats", .sqlite = "drop trigger refuse_heartbeats", .postgres = ""};
+constexpr store::Command refuse_outcomes{
+    .name = "test.refuse_outcomes",
+    .sqlite =
+        "create trigger refuse_outcomes before update on loadstone_jobs "
+        "begin select raise(abort, 'refused'); end",
+    .postgres = ""};
+constexpr store::Command allow_outcomes{
+    .name = "test.allow_outcomes", .sqlite = "drop trigger refuse_outcomes", .postgres = ""};
+constexpr store::Command refuse_processes{
+    .name = "test.refuse_processes",
+    .sqlite =
+        "create trigger refuse_processes before insert on loadstone_processes "
+        "begin select raise(abort, 'refused'); end",
+    .postgres = ""};
+constexpr store::Command allow_processes{
+    .name = "test.allow_processes", .sqlite = "drop trigger refuse_processes", .postgres = ""};
+
+// Holds the one writer, as a slow disk does, and commits a job when it is let go.
+struct SlowWrite {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool is_held = false;
+    bool may_end = false;
+
+    void set(bool SlowWrite::* what) {
+        const std::lock_guard lock(mutex);
+        this->*what = true;
+        changed.notify_all();
+    }
+    void wait(bool SlowWrite::* what) {
+        std::unique_lock lock(mutex);
+        changed.wait(lock, [&] { return this->*what; });
+    }
+};
+SlowWrite slow_write;
+
+Task<void> enqueue_slowly(Tx& tx) {
+    const Note note{"late"};
+    co_await tx.enqueue(note);
+    slow_write.set(&SlowWrite::is_held);
+    slow_write.wait(&SlowWrite::may_end);
+}
+
 struct RunnerTest : testing::Test {
     std::filesystem::path folder = std::filesystem::temp_directory_path() /
                                    fmt::format("runner_test_{}_{}", getpid(), counter++);
@@ -420,6 +472,36 @@ TEST_F(RunnerTest, FindsAgainWhatALostClaimTook) {
     node.write(execute<allow_claims>);
     EXPECT_TRUE(wait_until([&] { return node.diary.count("stray") == 1; }));
     EXPECT_TRUE(wait_until([&] { return node.jobs().empty(); }));
+}
+
+TEST_F(RunnerTest, RunsWhatAClaimTookThatWaitedLongerThanTheLease) {
+    Node node(url());
+    node.run();
+    std::thread writer([&] { node.write(enqueue_slowly); });
+    slow_write.wait(&SlowWrite::is_held);
+    const auto end = std::chrono::steady_clock::now() + 2 * node.runner_options.dead_after;
+    ASSERT_TRUE(wait_until([&] { return std::chrono::steady_clock::now() > end; }));
+    slow_write.set(&SlowWrite::may_end);
+    writer.join();
+    EXPECT_TRUE(wait_until([&] { return node.diary.count("late") == 1; }));
+    EXPECT_TRUE(wait_until([&] { return node.jobs().empty(); }));
+}
+
+TEST_F(RunnerTest, AnOutageLongerThanTheLeaseIsNoCrash) {
+    Node node(url());
+    node.run();
+    node.enqueue("endless");
+    ASSERT_TRUE(wait_until([&] { return node.diary.count("endless") == 1; }));
+    node.write(execute<refuse_processes>);
+    node.write(execute<refuse_outcomes>);
+    node.write(execute<refuse_heartbeats>);
+    const auto end = std::chrono::steady_clock::now() + 2 * node.runner_options.dead_after;
+    ASSERT_TRUE(wait_until([&] { return std::chrono::steady_clock::now() > end; }));
+    node.write(execute<allow_outcomes>);
+    node.write(execute<allow_heartbeats>);
+    node.write(execute<allow_processes>);
+    ASSERT_TRUE(wait_until([&] { return node.diary.count("endless") == 2; })) << "it runs again";
+    EXPECT_EQ(node.jobs().front().crashes, 0);
 }
 
 TEST_F(RunnerTest, TheIdempotencyKeyIsTheSameInEveryAttempt) {
