@@ -29,7 +29,18 @@ std::string html_escaped(std::string_view text) {
     return out;
 }
 
-notifications::Letter welcome_letter(const User& user) {
+// Whoever registered chose the name, and nobody has confirmed the address yet: what a mail program
+// could show as a link or an address is not sent to it.
+bool may_be_linked(std::string_view name) {
+    for (std::size_t i = 0; i < name.size(); ++i) {
+        if (std::string_view("/\\@:<>").find(name[i]) != std::string_view::npos) return true;
+        if (name[i] == '.' && i + 1 < name.size() && name[i + 1] != ' ') return true;
+    }
+    return false;
+}
+
+notifications::Letter welcome_letter(User user) {
+    if (may_be_linked(user.name)) user.name = "new user";
     notifications::Letter letter;
     letter.to_name = user.name;
     letter.to_address = user.email;
@@ -58,7 +69,8 @@ Task<void> send_welcome_email(Context& context, Job<SendWelcomeEmail> job) {
 }  // namespace
 
 void jobs(Handlers& handlers) {
-    handlers.handle(send_welcome_email).attempts(25).timeout(std::chrono::seconds(90));
+    // A mailbox that defers has 4 to 5 days to take it, as mail servers give each other.
+    handlers.handle(send_welcome_email).attempts(120).timeout(std::chrono::seconds(90));
 }
 
 }  // namespace campus::accounts

@@ -126,7 +126,9 @@ void routes(Routes& routes) {
         .limit_per_address(30, std::chrono::seconds(60))
         .idempotency =
         false;  // each answer carries a new session's token, which is nowhere to be replayed from
-    routes.post("/api/logout", log_out).summary_is("Sign out");
+    routes.post("/api/logout", log_out)
+        .summary_is("Sign out")
+        .body_max(net::unread_body_bytes_max);
     routes.get("/api/me", own_account).summary_is("The account that is signed in");
 }
 

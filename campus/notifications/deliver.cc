@@ -57,7 +57,9 @@ Task<void> deliver(Context& context, const jobs::Lease& lease, const std::string
 
     const outbound::MailResult result = co_await mailer.send(context, message);
     if (result.outcome == MailOutcome::deferred) {
-        throw Error(Errc::unavailable, "mail put off: " + result.detail);
+        // A mailbox that never takes it uses up the job's attempts; an outage does not.
+        throw Error(result.of_mail ? Errc::resource_exhausted : Errc::unavailable,
+                    "mail put off: " + result.detail);
     }
     // The mail may be out: if that is not recorded, it is sent again.
     context.shield(jobs::recording_grace);

@@ -20,7 +20,8 @@ struct Letter {
 
 // Sends the letter of this job and completes the job in the transaction that records the delivery.
 // Returns when the mail was taken, bounced or its outcome is unknown (recorded, not sent again).
-// Throws unavailable when the mail server deferred it or is held back: the job is put off.
+// Throws unavailable when the mail server is away or held back: the job is put off. Throws
+// resource_exhausted when it deferred this very mail: that counts as an attempt.
 loadstone::Task<void> deliver(loadstone::Context& context, const loadstone::jobs::Lease& lease,
                               const std::string& idempotency_key, Letter letter);
 

@@ -45,7 +45,10 @@ struct MailResult {
     MailOutcome outcome = MailOutcome::deferred;
     int code = 0;            // the server's last reply code, 0 if none
     std::string detail;      // its text, or what went wrong; one line, no secrets
-    bool throttled = false;  // 421/450/451/452
+    bool throttled = false;  // 421/450/451/452: the server wants fewer mails
+    // Deferred by its reply to RCPT, DATA or the dot: it may want this mail later, or never. Else a
+    // deferral is of the server or of our account there, and any mail would have met it.
+    bool of_mail = false;
 };
 
 inline constexpr std::size_t transfers_limit = 256;  // of MailOptions::transfers_max

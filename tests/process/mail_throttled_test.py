@@ -1,9 +1,12 @@
-"""A mail server that answers 421, 450, 451 and 452: every mail arrives, once, and it is not hammered."""
+"""A mail server that answers 421, 450, 451 and 452: every mail arrives, once, and it is not hammered.
+What it says of one mailbox holds up that mailbox only."""
 
+import json
 import time
 
 from harness.case import FULL, ProcessTest, main
 from harness.load import Registrations
+from harness.waiting import wait_until
 
 USERS = 600 if FULL else 150
 
@@ -26,6 +29,26 @@ class MailThrottledTest(ProcessTest):
         self.wait_for_jobs(30)
         users = self.check_accounts(load.acknowledged(), load.attempted())
         self.check_mails(users)
+
+    def test_a_full_mailbox_slows_nobody_else_down(self):
+        self.mail.start()
+        self.mail.mode("reply code=452 stage=rcpt to=full1@ text=4.2.2_over_its_quota")
+        campus = self.campus().start()
+        full = Registrations(campus.port, "full", workers=1, total=1).start().finish(60)
+        others = Registrations(campus.port, "other", workers=4, total=60).start().finish(60)
+        self.mail.wait_for(60, 30)
+
+        def attempts():
+            return [job["attempt"] for job in json.loads(campus.command("jobs", "list", "--json").stdout)]
+        wait_until(lambda: attempts() and attempts()[0] >= 2, 30, "the mail to be tried again")
+        refusals = self.mail.stats()["replies"]["452"]
+        self.assertLessEqual(refusals, attempts()[0], "each refusal counts")
+        self.assertRegex(campus.client().get("/metrics").body.decode(), r"loadstone_provider_throttled_total\S* 0\n")
+        self.mail.mode("ok")
+        self.mail.wait_for(61, 30)
+        self.wait_for_jobs(30)
+        self.check_mails(self.check_accounts(full.acknowledged() | others.acknowledged(),
+                                             full.attempted() | others.attempted()))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,15 @@ class RegistrationsTest(ProcessTest):
         self.assertEqual(mail["Message-ID"], f"<{delivery['idempotency_key']}@localhost>")
         self.assertIn("zoe@example.org", campus.command("deliveries", "sent").stdout)
 
+    def test_a_name_that_could_be_a_link_is_not_mailed(self):
+        self.mail.start()
+        campus = self.campus().start()
+        with campus.client() as client:
+            self.assertEqual(client.register("victim@example.org", name="win now evil.example/x").status, 201)
+        self.mail.wait_for(1, 10)
+        self.assertNotIn("evil", next(self.mail.store.glob("*.eml")).read_text())
+        self.wait_for_jobs(10)
+
 
 if __name__ == "__main__":
     main()

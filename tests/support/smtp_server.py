@@ -13,6 +13,7 @@ port (127.0.0.1); each is answered by one line of JSON, {"error": ...} for what 
     mode ok
     mode throttle rate=20 [burst=1] [stage=rcpt]    answers 421 450 451 452 by turn above the rate
     mode reply code=550 [stage=rcpt] [text=...]     any code at any stage; 421 also closes
+               [to=...]                             to a RCPT that names it only
     mode drop [stage=dot] [reset=1]                 closes without a reply (reset: with RST)
     mode slow seconds=1 [stage=dot]                 goes on after a pause
     mode silent [stage=dot]                         never answers
@@ -46,7 +47,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 STAGES = ("greeting", "ehlo", "auth", "mail", "rcpt", "data", "body", "middle", "dot")
 THROTTLE_REPLIES = (
     "421 4.7.0 too many messages, closing",
-    "450 4.2.1 mailbox is receiving mail too quickly",
+    "450 4.7.1 too many messages from you",
     "451 4.7.1 slow down",
     "452 4.3.1 insufficient system storage",
 )
@@ -62,7 +63,7 @@ class Mode:
     DEFAULTS = {
         "ok": {},
         "throttle": {"rate": 10.0, "burst": 1.0, "stage": "rcpt", "count": 0},
-        "reply": {"code": 0, "stage": "rcpt", "text": "", "count": 0},
+        "reply": {"code": 0, "stage": "rcpt", "text": "", "to": "", "count": 0},
         "drop": {"stage": "dot", "reset": 0, "count": 0},
         "slow": {"seconds": 1.0, "stage": "dot", "count": 0},
         "silent": {"stage": "dot", "count": 0},
@@ -99,9 +100,9 @@ class Mode:
         self.refilled = time.monotonic()
         self.turn = 0
 
-    def applies(self, stage):
-        """Whether the mode shows at this stage now; uses one of count."""
-        if stage != self.stage or self.left == 0:
+    def applies(self, stage, said=""):
+        """Whether the mode shows at this stage, of a command that said this, now; uses one of count."""
+        if stage != self.stage or self.left == 0 or self.options.get("to", "") not in said:
             return False
         if self.name == "throttle":
             now = time.monotonic()
@@ -270,10 +271,10 @@ class Session(SMTP):
         if self.transport is not None:
             await super().push(status)
 
-    async def stage_is_over(self, stage):
+    async def stage_is_over(self, stage, said=""):
         """What the mode does at this stage; True if it has answered in the command's place."""
         mode = self.server.mode
-        if not mode.applies(stage):
+        if not mode.applies(stage, said):
             return False
         if mode.name == "drop":
             self.drop(mode.options["reset"])
@@ -333,7 +334,7 @@ class Session(SMTP):
             await super().smtp_MAIL(arg)
 
     async def smtp_RCPT(self, arg):
-        if not await self.stage_is_over("rcpt"):
+        if not await self.stage_is_over("rcpt", arg or ""):
             await super().smtp_RCPT(arg)
 
     async def smtp_DATA(self, arg):

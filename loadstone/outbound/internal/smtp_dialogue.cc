@@ -30,6 +30,11 @@ bool speaks_of_client(int code) noexcept {
     return code == 503 || code == 530 || code == 534 || code == 535 || code == 538;
 }
 
+// An enhanced status code (RFC 3463) whose subject is an address or its mailbox.
+bool speaks_of_address(std::string_view reply) noexcept {
+    return reply.starts_with("4.1.") || reply.starts_with("4.2.");
+}
+
 }  // namespace
 
 bool is_throttling(int code) noexcept {
@@ -151,10 +156,13 @@ void SmtpDialogue::refuse(const SmtpReply& reply) {
         return;
     }
     const MailOutcome outcome = reply.code >= 500 ? MailOutcome::rejected : MailOutcome::deferred;
-    const bool throttled = is_throttling(reply.code);
+    const bool of_mail = reply.code != 421 && !of_client;
+    const bool throttled =
+        is_throttling(reply.code) && !(of_mail && speaks_of_address(reply.text));
     finish(outcome, reply.code, std::move(detail),
            throttled ? ProviderHealth::throttling : ProviderHealth::answered);
     verdict_.result.throttled = throttled;
+    verdict_.result.of_mail = of_mail && outcome == MailOutcome::deferred;
 }
 
 void SmtpDialogue::lost(std::string_view why, ProviderHealth health) {

@@ -8,6 +8,9 @@
 //   - The dot counts as handed over when the transport took its last byte: from then on the server
 //     may have it. With TLS that is the whole record; a record cut short cannot be read.
 //   - So: lost before -> deferred, nothing was delivered; lost after, without a reply -> unknown.
+//   - A 4xx at RCPT, DATA or the dot speaks of the mail, which may be refused so for ever (a mailbox
+//     that is over its quota). 421, 450, 451 and 452 slow the server's mails down as well, unless
+//     they say 4.1.x or 4.2.x (RFC 3463): then they are of one address.
 //   - A 5xx at RCPT, DATA or the dot speaks of the mail: rejected. At MAIL it speaks of us (sender
 //     not allowed, not signed in), as do 503, 530, 534, 535 and 538 anywhere: deferred, and
 //     somebody must look at the configuration. At the dot 503 and 53x too mean that nothing was
@@ -26,7 +29,7 @@ namespace loadstone::outbound::internal {
 // What an attempt tells of the provider.
 enum class ProviderHealth : std::uint8_t {
     answered,    // whatever it said of the mail
-    throttling,  // 421, 450, 451, 452
+    throttling,  // 421, 450, 451, 452, and not of one address
     failing,     // not reached, lost, silent, or it does not take us as a client
     not_told,    // we gave up on our own
 };

@@ -138,10 +138,41 @@ TEST(SmtpDialogue, ClassifiesEachReplyAtEachStage) {
         EXPECT_EQ(verdict.result.code, each.code);
         EXPECT_EQ(verdict.result.throttled, each.throttled);
         EXPECT_EQ(verdict.configuration_at_fault, each.configuration);
+        // A deferral beyond MAIL that neither closes the connection nor speaks of us.
+        EXPECT_EQ(verdict.result.of_mail, each.outcome == deferred && each.stage != Stage::reset &&
+                                              each.stage != Stage::mail && each.code != 421 &&
+                                              !each.configuration);
         EXPECT_EQ(verdict.health, each.health);
         EXPECT_EQ(dialogue.connection_is_usable(), each.usable);
         EXPECT_TRUE(dialogue.was_refused());
         EXPECT_THAT(verdict.result.detail, HasSubstr("9.9.9 told to"));
+    }
+}
+
+TEST(SmtpDialogue, SlowsNobodyDownForOneAddress) {
+    struct Reply {
+        Stage stage;
+        const char* text;
+        bool throttled;
+    };
+    for (const Reply& each : {Reply{Stage::rcpt, "450 4.2.0 greylisted", false},
+                              Reply{Stage::rcpt, "450 4.1.8 no such domain", false},
+                              Reply{Stage::rcpt, "451 4.2.1 too much at once", false},
+                              Reply{Stage::rcpt, "452-4.2.2 over its\r\n452 4.2.2 quota", false},
+                              Reply{Stage::dot, "452 4.2.2 over its quota", false},
+                              Reply{Stage::rcpt, "452 4.3.1 disk full", true},
+                              Reply{Stage::rcpt, "451 4.7.1 slow down", true},
+                              Reply{Stage::rcpt, "450 mailbox busy", true},
+                              Reply{Stage::rcpt, "421 4.2.1 closing", true},
+                              Reply{Stage::mail, "451 4.1.8 sender unknown", true}}) {
+        SCOPED_TRACE(each.text);
+        SmtpDialogue dialogue = played_to(each.stage);
+        dialogue.received(std::string(each.text) + "\r\n");
+        ASSERT_TRUE(dialogue.is_done());
+        EXPECT_EQ(dialogue.verdict().result.outcome, MailOutcome::deferred);
+        EXPECT_EQ(dialogue.verdict().result.throttled, each.throttled);
+        EXPECT_EQ(dialogue.verdict().health,
+                  each.throttled ? ProviderHealth::throttling : ProviderHealth::answered);
     }
 }
 
