@@ -312,7 +312,7 @@ struct SlowWrite {
         changed.wait(lock, [&] { return this->*what; });
     }
 };
-SlowWrite slow_write;
+SlowWrite slow_write;  // of one test at a time
 
 Task<void> enqueue_slowly(Tx& tx) {
     const Note note{"late"};
@@ -326,7 +326,10 @@ struct RunnerTest : testing::Test {
                                    fmt::format("runner_test_{}_{}", getpid(), counter++);
     static inline int counter = 0;
 
-    void SetUp() override { std::filesystem::create_directories(folder); }
+    void SetUp() override {
+        std::filesystem::create_directories(folder);
+        slow_write.is_held = slow_write.may_end = false;
+    }
     void TearDown() override { std::filesystem::remove_all(folder); }
     std::string url() const { return "sqlite:" + (folder / "jobs.db").string(); }
 };
@@ -485,6 +488,30 @@ TEST_F(RunnerTest, RunsWhatAClaimTookThatWaitedLongerThanTheLease) {
     writer.join();
     EXPECT_TRUE(wait_until([&] { return node.diary.count("late") == 1; }));
     EXPECT_TRUE(wait_until([&] { return node.jobs().empty(); }));
+}
+
+// The claim waits for the writer until its lease is over, and commits before that is renewed.
+TEST_F(RunnerTest, HandsBackWhatALateClaimTookWhenTheLeaseIsItsOwnAgain) {
+    Node node(url());
+    node.runner_options.dead_after = milliseconds(1'000);
+    node.run();
+    node.enqueue("before");
+    ASSERT_TRUE(wait_until([&] { return node.jobs().empty(); }));
+    node.write(execute<refuse_heartbeats>);
+    std::thread writer([&] { node.write(enqueue_slowly); });
+    slow_write.wait(&SlowWrite::is_held);
+    node.queue->wake();
+    const auto end = std::chrono::steady_clock::now() + 2 * node.runner_options.dead_after;
+    ASSERT_TRUE(wait_until([&] { return std::chrono::steady_clock::now() > end; }));
+    slow_write.set(&SlowWrite::may_end);
+    writer.join();
+    ASSERT_TRUE(wait_until([&] { return node.jobs("running").size() == 1; }));
+    EXPECT_EQ(node.diary.count("late"), 0);
+    node.write(execute<allow_heartbeats>);
+    EXPECT_TRUE(wait_until([&] { return node.diary.count("late") == 1; }));
+    EXPECT_TRUE(wait_until([&] { return node.jobs().empty(); }));
+    EXPECT_NE(node.registry.prometheus().find("loadstone_jobs_handed_back_total 1\n"),
+              std::string::npos);
 }
 
 TEST_F(RunnerTest, AnOutageLongerThanTheLeaseIsNoCrash) {

@@ -1,0 +1,70 @@
+#include "loadstone/base/log.h"
+#include "loadstone/jobs/internal/runner_impl.h"
+#include "loadstone/store/context_store.h"
+
+namespace loadstone::jobs {
+
+namespace {
+
+constexpr std::size_t record_batch_max = 500;
+
+}  // namespace
+
+// Outcomes that have gathered are one transaction. While the database refuses, they wait here, and
+// claims stop when running_max of them do.
+Task<void> Runner::Impl::record_outcomes() {
+    for (;;) {
+        finished_event.reset();
+        std::vector<internal::Finished> batch;
+        {
+            const std::lock_guard lock(mutex);
+            // A batch is of one lease holder: this process may have signed on anew in between.
+            while (
+                !finished.empty() && batch.size() < record_batch_max &&
+                (batch.empty() || finished.front().lease.process == batch.front().lease.process)) {
+                batch.push_back(std::move(finished.front()));
+                finished.pop_front();
+            }
+        }
+        if (batch.empty()) {
+            if (recording_ends) co_return;
+            const Deadline until = Deadline::in(options.poll_every);
+            co_await finished_event.wait(until);
+            continue;
+        }
+        Context context(services, Deadline::in(internal::control_deadline));
+        begin(*record_slot, context, record_label, "loadstone.record");
+        bool failed = false;
+        try {
+            const auto owner = batch.front().lease.process;
+            const auto recorded = co_await context.write(internal::record, owner, batch);
+            retried.add(recorded.retried);
+            snoozed.add(recorded.snoozed);
+            buried.add(recorded.buried);
+            leases_lost.add(recorded.lost);
+        } catch (const Error& error) {
+            failed = true;
+            log::warning("finished jobs could not be recorded",
+                         {{"jobs", batch.size()}, {"error", error.message()}});
+        }
+        end(*record_slot, context, failed);
+        if (failed) {
+            if (recording_ends) co_return;  // they are handed back and run again
+            {
+                const std::lock_guard lock(mutex);
+                for (auto job = batch.rbegin(); job != batch.rend(); ++job)
+                    finished.push_front(std::move(*job));
+            }
+            const Deadline later = Deadline::in(internal::failure_pause);
+            co_await runtime::sleep_until(later);
+        } else {
+            {
+                const std::lock_guard lock(mutex);
+                for (const auto& job : batch) held.erase({job.lease.process, job.lease.job});
+            }
+            wake.set();
+        }
+    }
+}
+
+}  // namespace loadstone::jobs
