@@ -102,6 +102,9 @@ struct RouteTypes {
     int reply_status = 200;
 };
 
+// Of a route whose handler looks at no body.
+inline constexpr std::size_t unread_body_bytes_max = 4 * 1024;
+
 struct Route {
     Method method;
     std::string pattern;  // "/api/courses/{course}"
@@ -298,6 +301,8 @@ private:
             return internal::call(function, context, matched);
         };
         (internal::Input<std::remove_cvref_t<Inputs>>::describe(route->types), ...);
+        if (route->types.body == nullptr && !route->types.takes_request)
+            route->body_bytes_max = unread_body_bytes_max;
         if constexpr (internal::Returned<Value>::is_reply)
             internal::Returned<Value>::describe(route->types);
         routes_->push_back(std::move(route));

@@ -29,6 +29,7 @@ namespace loadstone::runtime {
 
 namespace asio = boost::asio;
 using telemetry::WaitKind;
+using Clock = std::chrono::steady_clock;
 
 namespace {
 
@@ -57,6 +58,10 @@ private:
     int file_;
 };
 
+void name_thread(const std::string& name) {
+    pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+}
+
 // What one piece of work used, in ns and counts; and when (TSC).
 struct Usage {
     std::uint64_t began = 0, ended = 0;
@@ -81,7 +86,10 @@ struct Lane::Impl {
     std::chrono::milliseconds drain_time() const;
     void start();
     void stop();
-    void serve(int index);
+    void serve(std::size_t index);
+    void serve_when_held_up();
+    Entry take();
+    void announce(bool unwatched);
     void run_entry(Entry& entry, const RunDelay& delay, std::unique_lock<std::mutex>& lock);
     void run_waiting(LaneWaiter& waiter, const RunDelay& delay, std::unique_lock<std::mutex>& lock);
 
@@ -89,14 +97,18 @@ struct Lane::Impl {
     telemetry::Registry& registry;
     telemetry::Counter& rejected;
     telemetry::Counter& timed_out;
+    telemetry::Counter& unyielding;
 
     mutable std::mutex mutex;
     std::condition_variable work_came;
     std::condition_variable work_ended;
+    std::condition_variable may_be_held_up;  // work waits, and nobody looks yet for how long
+    bool looks_for_held_up = false;
     std::deque<Entry> queue;
     std::size_t busy = 0;
     std::uint64_t mean_run_ns = 0;  // moving average, for retry_after
     bool closed = false;
+    std::vector<Clock::time_point> began;  // of each thread in the background; max while idle
     std::vector<std::thread> threads;
 };
 
@@ -141,7 +153,12 @@ Lane::Impl::Impl(const LaneOptions& lane_options, telemetry::Registry& metrics)
                                "Work that found the lane's queue full")),
       timed_out(metrics.counter("loadstone_lane_timed_out_total",
                                 telemetry::metric_label("lane", lane_options.name),
-                                "Work whose deadline passed in the lane's queue")) {
+                                "Work whose deadline passed in the lane's queue")),
+      unyielding(metrics.counter("loadstone_lane_unyielding_total",
+                                 telemetry::metric_label("lane", lane_options.name),
+                                 "Work that ran at full weight because what runs in the background "
+                                 "was held up")),
+      began(static_cast<std::size_t>(std::max(0, lane_options.threads)), Clock::time_point::max()) {
     LOADSTONE_ASSERT(options.threads > 0, "a lane has a thread or more");
 }
 
@@ -167,7 +184,8 @@ void Lane::Impl::start() {
                    [this] { return static_cast<double>(queued_and_busy().first); });
     registry.gauge(this, "loadstone_lane_busy", labels, "Threads that run work",
                    [this] { return static_cast<double>(queued_and_busy().second); });
-    for (int i = 0; i < options.threads; ++i) threads.emplace_back([this, i] { serve(i); });
+    for (std::size_t i = 0; i < began.size(); ++i) threads.emplace_back([this, i] { serve(i); });
+    if (options.in_background) threads.emplace_back([this] { serve_when_held_up(); });
 }
 
 void Lane::Impl::stop() {
@@ -182,20 +200,63 @@ void Lane::Impl::stop() {
         }
     }
     work_came.notify_all();
+    may_be_held_up.notify_all();
     for (std::thread& thread : threads) thread.join();
 }
 
-void Lane::Impl::serve(int index) {
-    pthread_setname_np(pthread_self(),
-                       fmt::format("{}-{}", options.name, index).substr(0, 15).c_str());
+Entry Lane::Impl::take() {
+    Entry entry = std::move(queue.front());
+    queue.pop_front();
+    return entry;
+}
+
+void Lane::Impl::announce(bool unwatched) {
+    work_came.notify_one();
+    if (unwatched && options.in_background) may_be_held_up.notify_one();
+}
+
+void Lane::Impl::serve(std::size_t index) {
+    name_thread(fmt::format("{}-{}", options.name, index));
     if (options.in_background) run_in_background();
     const RunDelay delay;
     std::unique_lock lock(mutex);
     for (;;) {
         work_came.wait(lock, [this] { return closed || !queue.empty(); });
         if (closed) return;
-        Entry entry = std::move(queue.front());
-        queue.pop_front();
+        Entry entry = take();
+        ++busy;
+        began[index] = Clock::now();
+        run_entry(entry, delay, lock);
+        began[index] = Clock::time_point::max();
+        --busy;
+    }
+}
+
+// Work that waits while a piece has run for `patience`, or has waited so long without one running:
+// the threads in the background do not get the CPU.
+void Lane::Impl::serve_when_held_up() {
+    name_thread(fmt::format("{}-full", options.name));
+    const RunDelay delay;
+    std::unique_lock lock(mutex);
+    auto waits_since = Clock::now();
+    while (!closed) {
+        if (queue.empty()) {
+            looks_for_held_up = false;
+            may_be_held_up.wait(lock);
+            waits_since = Clock::now();
+            continue;
+        }
+        looks_for_held_up = true;
+        const auto oldest = *std::ranges::min_element(began);
+        const bool none_runs = oldest == Clock::time_point::max();
+        if (!none_runs) waits_since = Clock::now();
+        const auto due = (none_runs ? waits_since : oldest) + options.patience;
+        if (Clock::now() < due) {
+            may_be_held_up.wait_until(lock, due);
+            continue;
+        }
+        Entry entry = take();
+        unyielding.add();
         ++busy;
         run_entry(entry, delay, lock);
         --busy;
@@ -262,6 +323,7 @@ Lane::Lane(const LaneOptions& options, telemetry::Registry& registry)
 Lane::~Lane() { impl_->stop(); }
 
 bool Lane::post(std::function<void()> work) {
+    bool unwatched = false;
     {
         std::lock_guard lock(impl_->mutex);
         if (impl_->closed) return false;
@@ -270,8 +332,9 @@ bool Lane::post(std::function<void()> work) {
             return false;
         }
         impl_->queue.push_back(Entry{nullptr, std::move(work)});
+        unwatched = !impl_->looks_for_held_up;
     }
-    impl_->work_came.notify_one();
+    impl_->announce(unwatched);
     return true;
 }
 
@@ -279,6 +342,7 @@ namespace {
 
 void enqueue(LaneWaiter& waiter) {
     Lane::Impl& lane = waiter.lane;
+    bool unwatched = false;
     {
         std::lock_guard lock(lane.mutex);
         if (lane.closed) {
@@ -290,8 +354,9 @@ void enqueue(LaneWaiter& waiter) {
         }
         lane.queue.push_back(Entry{&waiter, nullptr});
         waiter.state = LaneWaiter::State::queued;
+        unwatched = !lane.looks_for_held_up;
     }
-    lane.work_came.notify_one();
+    lane.announce(unwatched);
 }
 
 // After the deadline or a ring: what became of the work. `running` is waited for.

@@ -3,6 +3,7 @@
 // reports, heavy reads. A wait in the queue ends at the context's deadline; work that has begun is
 // waited for.
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,6 +22,9 @@ struct LaneOptions {
     int threads = 1;
     std::size_t queue_max = 256;
     bool in_background = false;  // yields to the loops while they want the core: see cpu.h
+    // In the background: after a piece has been held up for so long, one more thread, which does
+    // not yield, takes what waits. So work goes on, slowly, beside loops that leave it no CPU.
+    std::chrono::milliseconds patience{500};
 };
 
 class Lane {

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
 #include <memory>
@@ -93,6 +94,37 @@ TEST_F(LaneTest, GivesTheResultOnTheCallersLoop) {
     std::atomic<bool> ran{false};
     testing::run_blocking(loops.executor(1), mark(*cpu, one, &ran));
     EXPECT_TRUE(ran);
+}
+
+TEST_F(LaneTest, WhatIsHeldUpInTheBackgroundHoldsUpNoMoreThanItself) {
+    LaneOptions options;
+    options.name = "test";
+    options.in_background = true;
+    options.patience = std::chrono::milliseconds(20);
+    Lane cpu(options, registry);
+    Gate gate;  // as a core that the loops never leave
+    Context first = context(), second = context();
+    TaskScope scope("test");
+    scope.spawn(loops.executor(0), hold(cpu, first, gate));
+    ASSERT_TRUE(testing::wait_until([&] { return gate.reached.load(); }));
+    EXPECT_EQ(testing::run_blocking(loops.executor(0), twice(cpu, second, 21)), 42);
+    EXPECT_EQ(counted("loadstone_lane_unyielding_total"), 1U);
+    gate.open.release();
+    EXPECT_TRUE(scope.join_blocking(Deadline::in(std::chrono::seconds(10))));
+}
+
+TEST_F(LaneTest, YieldsUntilItIsHeldUp) {
+    LaneOptions options;
+    options.name = "test";
+    options.in_background = true;
+    options.patience = std::chrono::minutes(1);
+    Lane cpu(options, registry);
+    Context one = context();
+    for (int i = 0; i < 50; ++i) {
+        auto policy = [] { return ::sched_getscheduler(0); };
+        EXPECT_EQ(testing::run_blocking(loops.executor(0), cpu.run(one, policy)), SCHED_IDLE);
+    }
+    EXPECT_EQ(counted("loadstone_lane_unyielding_total"), 0U);
 }
 
 TEST_F(LaneTest, BringsTheExceptionBackAsItIs) {

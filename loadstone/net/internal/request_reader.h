@@ -57,7 +57,7 @@ private:
 
     // The least room behind a head with a body, so that views stay where they are.
     static constexpr std::size_t tail_min = 4096;
-    static constexpr std::size_t body_kept_max = 64 * 1024;
+    static constexpr std::size_t body_kept_max = 16 * 1024;  // while the connection is idle
 
     std::size_t head_size() const noexcept { return head_done_ ? parser_.head().bytes : 0; }
     std::size_t body_begin() const noexcept { return begin_ + parser_.head().bytes; }
