@@ -14,9 +14,9 @@ Campus listens on {url}. Try, in another terminal:
 
   curl -i {url}/api/register -H 'Content-Type: application/json' \
        -d '{"name":"Ada Lovelace","email":"ada@example.org","password":"correct horse battery"}'
-  {program} mail        the welcome mail
-  {program} jobs list   jobs that wait, run or have failed
-  {program} why         what takes the time
+  {program} mail{options}        the welcome mail
+  {program} jobs list{options}   jobs that wait, run or have failed
+  {program} why{options}         what takes the time
 
 Ctrl-C stops it.
 )");

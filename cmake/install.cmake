@@ -10,6 +10,9 @@ install(EXPORT loadstone-targets NAMESPACE loadstone:: DESTINATION ${package})
 install(DIRECTORY loadstone DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING
     PATTERN "*.h"
     PATTERN testing.h EXCLUDE
+    PATTERN testing_items.h EXCLUDE
+    PATTERN test_server.h EXCLUDE
+    PATTERN smtp_fixture.h EXCLUDE
     PATTERN sql EXCLUDE)
 configure_package_config_file(cmake/loadstone-config.cmake.in ${CMAKE_BINARY_DIR}/package/loadstone-config.cmake
     INSTALL_DESTINATION ${package})

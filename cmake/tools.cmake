@@ -26,6 +26,15 @@ foreach(kind plain asio test test_asio)
     endif()
 endforeach()
 
+# The house rules hold in every build, not only where tests run: a file that breaks one fails it.
+file(GLOB_RECURSE ruled CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/loadstone/* ${CMAKE_CURRENT_SOURCE_DIR}/campus/*
+    ${CMAKE_CURRENT_SOURCE_DIR}/tests/*.cc ${CMAKE_CURRENT_SOURCE_DIR}/tests/*.h ${CMAKE_CURRENT_SOURCE_DIR}/tools/tidy/*.py)
+add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/tidy.stamp
+    COMMAND ${LOADSTONE_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/tools/tidy/tidy.py ${CMAKE_CURRENT_SOURCE_DIR}
+    COMMAND ${CMAKE_COMMAND} -E touch ${CMAKE_BINARY_DIR}/tidy.stamp
+    DEPENDS ${ruled} COMMENT "House rules" VERBATIM)
+add_custom_target(house_rules ALL DEPENDS ${CMAKE_BINARY_DIR}/tidy.stamp)
+
 if(NOT LOADSTONE_TESTS)
     return()
 endif()

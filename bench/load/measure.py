@@ -163,7 +163,7 @@ def needs(*programs):
 def app(folder, *arguments, name="loadstone", cores=SERVER_CORE, threads=1):
     port = free_port()
     command = [APP, "serve", "--data", folder, "--listen", f"127.0.0.1:{port}", "--threads", str(threads), "--role", "web",
-               "--rate-limits", "off", "--log-level", "warning", *arguments]
+               "--rate-limits", "on", "--log-level", "warning", *arguments]
     return Server(name, command, port, cores=cores)
 
 

@@ -13,6 +13,8 @@ using namespace loadstone;
 
 namespace {
 
+constexpr int sessions_max = 50;  // of an account; a sign-in beyond ends the oldest
+
 Task<UserId> insert_user(Tx& tx, const NewAccount& account) {
     const Timestamp now = Timestamp::now();
     try {
@@ -28,6 +30,7 @@ Task<UserId> insert_user(Tx& tx, const NewAccount& account) {
 Task<void> insert_session(Tx& tx, UserId user, const std::string& token_hash) {
     const Timestamp now = Timestamp::now();
     const Timestamp end = now + session_life;
+    co_await tx.exec(sql::delete_expired_sessions, now);
     co_await tx.exec(sql::insert_session, user, token_hash, now, end);
 }
 
@@ -49,8 +52,7 @@ Task<UserId> create_account(Tx& tx, NewAccount account) {
 }
 
 Task<void> start_session(Tx& tx, UserId user, std::string token_hash, std::string address) {
-    const Timestamp now = Timestamp::now();
-    co_await tx.exec(sql::delete_expired_sessions, user, now);
+    co_await tx.exec(sql::delete_surplus_sessions, user, sessions_max - 1);
     co_await insert_session(tx, user, token_hash);
     audit::Event started = event(user, "session.started", "signed in", std::move(address));
     co_await audit::append(tx, std::move(started));

@@ -61,6 +61,9 @@ Task<Reply<Registered, 201>> register_user(Context& context, const Request& requ
     NewAccount account;
     account.name = in->name;
     account.email = normalised_email(in->email);
+    context.services().get<admission::RateLimits>().check_or_throw(
+        "register.account", fmt::format("{} {}", account.email, request.network()), 10,
+        std::chrono::minutes(15));
     account.password_hash = co_await hash_password(context, in->password);
     account.session_token_hash = session.token_hash;
     account.address = request.address();
@@ -82,7 +85,7 @@ Task<Reply<LoggedIn>> log_in(Context& context, const Request& request, Body<Logi
     auto& limits = context.services().get<admission::RateLimits>();
     // From one address few, so that nobody guesses long; from all together more, so that a
     // stranger's wrong guesses do not keep the owner out.
-    limits.check_or_throw("login.account.address", fmt::format("{} {}", email, request.address()),
+    limits.check_or_throw("login.account.address", fmt::format("{} {}", email, request.network()),
                           10, std::chrono::minutes(15));
     limits.check_or_throw("login.account", email, 100, std::chrono::minutes(15));
     const auto credentials = co_await credentials_by_email(context.reader(), email);
@@ -124,11 +127,12 @@ void routes(Routes& routes) {
         .summary_is("Sign in")
         .open_to_all()
         .limit_per_address(30, std::chrono::seconds(60))
-        .idempotency =
-        false;  // each answer carries a new session's token, which is nowhere to be replayed from
+        .may_answer(401)
+        .without_idempotency();  // each answer has a new session's token, which is not kept
     routes.post("/api/logout", log_out)
         .summary_is("Sign out")
-        .body_max(net::unread_body_bytes_max);
+        .body_max(net::unread_body_bytes_max)
+        .without_idempotency();  // the session that would ask again is gone
     routes.get("/api/me", own_account).summary_is("The account that is signed in");
 }
 

@@ -32,10 +32,13 @@ Task<Reply<Log>> own_log(Context& context, Parameters<PageOfLog> page) {
     const int limit = page->limit.value_or(50);
     const std::int64_t before = page->before.value_or(std::numeric_limits<std::int64_t>::max());
     Reply<Log> reply;
-    reply.body.entries =
-        co_await entries_of_user(context.reader(), context.require_session().user, before, limit);
-    if (reply.body.entries.size() == static_cast<std::size_t>(limit)) {
-        reply.body.next_before = reply.body.entries.back().id;
+    // One more than the page: whether there is a next one.
+    auto& entries = reply.body.entries;
+    entries = co_await entries_of_user(context.reader(), context.require_session().user, before,
+                                       limit + 1);
+    if (entries.size() > static_cast<std::size_t>(limit)) {
+        entries.pop_back();
+        reply.body.next_before = entries.back().id;
     }
     co_return reply;
 }

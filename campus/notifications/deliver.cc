@@ -61,6 +61,8 @@ Task<void> deliver(Context& context, const jobs::Lease& lease, const std::string
         throw Error(result.of_mail ? Errc::resource_exhausted : Errc::unavailable,
                     "mail put off: " + result.detail);
     }
+    if (result.outcome == MailOutcome::unknown && mailer.resends_unknown())
+        throw Error(Errc::resource_exhausted, "sent again: " + result.detail);
     // The mail may be out: if that is not recorded, it is sent again.
     context.shield(jobs::recording_grace);
     Delivery delivery;

@@ -111,12 +111,14 @@ ProviderDecision ProviderThrottles::acquire(std::string_view name, Clock::time_p
     return decision;
 }
 
-void ProviderThrottles::on_success(std::string_view name, Clock::time_point now) {
+bool ProviderThrottles::on_success(std::string_view name, Clock::time_point now) {
     std::lock_guard lock(impl_->mutex);
     Provider* provider = impl_->find(name);
-    if (provider == nullptr) return;
+    if (provider == nullptr) return false;
+    const BreakerState before = provider->throttle.state();
     provider->throttle.on_success(now);
     provider->publish();
+    return before != BreakerState::closed && provider->throttle.state() == BreakerState::closed;
 }
 
 void ProviderThrottles::on_throttled(std::string_view name, Clock::time_point now,
@@ -129,17 +131,18 @@ void ProviderThrottles::on_throttled(std::string_view name, Clock::time_point no
     provider->publish();
 }
 
-void ProviderThrottles::on_failure(std::string_view name, Clock::time_point now) {
+bool ProviderThrottles::on_failure(std::string_view name, Clock::time_point now) {
     impl_->failed.add();
     std::lock_guard lock(impl_->mutex);
     Provider* provider = impl_->find(name);
-    if (provider == nullptr) return;
+    if (provider == nullptr) return false;
     const BreakerState before = provider->throttle.state();
     provider->throttle.on_failure(now, impl_->random);
     provider->publish();
-    if (before != BreakerState::open && provider->throttle.state() == BreakerState::open) {
-        impl_->opened.add();
-    }
+    if (provider->throttle.state() != BreakerState::open || before == BreakerState::open)
+        return false;
+    impl_->opened.add();
+    return before == BreakerState::closed;
 }
 
 std::size_t ProviderThrottles::providers() const {

@@ -33,11 +33,12 @@ public:
     ProviderThrottles& operator=(const ProviderThrottles&) = delete;
 
     // As in ProviderThrottle. An answer for a provider that was forgotten meanwhile is dropped.
+    // True: on_success closed its breaker, on_failure opened it.
     ProviderDecision acquire(std::string_view provider, Clock::time_point now);
-    void on_success(std::string_view provider, Clock::time_point now);
+    bool on_success(std::string_view provider, Clock::time_point now);
     void on_throttled(std::string_view provider, Clock::time_point now,
                       std::optional<std::chrono::nanoseconds> retry_after);
-    void on_failure(std::string_view provider, Clock::time_point now);
+    bool on_failure(std::string_view provider, Clock::time_point now);
 
     std::size_t providers() const;
 

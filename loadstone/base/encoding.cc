@@ -105,4 +105,43 @@ bool is_utf8(std::string_view text) noexcept {
     return internal::utf8_valid_bytes(text) == text.size();
 }
 
+namespace {
+
+// How many bytes at the front of `text` are one unprintable character; 0 if it is printable.
+std::size_t unprintable_bytes(std::string_view text) noexcept {
+    const auto at = [text](std::size_t i) {
+        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+    };
+    if (at(0) < 0x20 || at(0) == 0x7F) return 1;
+    if (at(0) == 0xC2 && at(1) >= 0x80 && at(1) <= 0x9F) return 2;  // C1
+    if (at(0) == 0xE2 && at(1) == 0x80) {
+        // U+200B zero width space; U+2028 to U+202E: separators, embeddings, overrides
+        if (at(2) == 0x8B || (at(2) >= 0xA8 && at(2) <= 0xAE)) return 3;
+    }
+    if (at(0) == 0xE2 && at(1) == 0x81 && at(2) >= 0xA6 && at(2) <= 0xA9) return 3;  // isolates
+    if (at(0) == 0xEF && at(1) == 0xBB && at(2) == 0xBF) return 3;                   // U+FEFF
+    return 0;
+}
+
+}  // namespace
+
+bool is_printable(std::string_view text) noexcept {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (unprintable_bytes(text.substr(i)) > 0) return false;
+    }
+    return is_utf8(text);
+}
+
+std::string printable(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    while (!text.empty()) {
+        const std::size_t bytes = unprintable_bytes(text);
+        const bool kept = bytes == 0 || text.front() == '\n' || text.front() == '\t';
+        out += kept ? text.front() : '?';
+        text.remove_prefix(kept ? 1 : bytes);
+    }
+    return out;
+}
+
 }  // namespace loadstone

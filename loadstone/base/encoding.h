@@ -19,6 +19,11 @@ std::string to_base64url(std::span<const std::byte> bytes);  // RFC 4648 5, unpa
 std::string to_hex(std::span<const std::byte> bytes);        // lower case
 // No overlong forms, surrogates or values above U+10FFFF.
 bool is_utf8(std::string_view text) noexcept;
+// UTF-8 that is safe on a terminal and in one line: no control characters (C0, DEL, C1), line or
+// paragraph separators, or characters that reorder or are invisible by themselves.
+bool is_printable(std::string_view text) noexcept;
+// `text` with what is not printable, but for line breaks and tabs, as '?'.
+std::string printable(std::string_view text);
 
 inline std::span<const std::byte> as_bytes(std::string_view text) noexcept {
     return std::as_bytes(std::span(text.data(), text.size()));

@@ -95,6 +95,18 @@ TEST(Utf8, RejectsWhatLiesJustOutsideEveryRange) {
     }
 }
 
+TEST(Printable, RefusesWhatActsOnATerminalOrHides) {
+    for (const std::string_view good :
+         {"", "Zo\u00eb \u4e2d\u6587", "\u00a0", "\u0627\u200d\u200c", "\u2027\u202f"})
+        EXPECT_TRUE(is_printable(good)) << good;
+    for (const std::string_view bad :
+         {"\x1b[31m", "\x7f", "\t", "a\nb", "\xc2\x80", "\xc2\x9b", "\u200b", "\u2028", "\u202e",
+          "\u2066", "\u2069", "\ufeff", "\xff"})
+        EXPECT_FALSE(is_printable(bad)) << bad;
+    EXPECT_EQ(printable("a\x1b[1m\tb\n\xc2\x9b!\u202e"), "a?[1m\tb\n?!?");
+    EXPECT_EQ(printable("Zo\u00eb"), "Zo\u00eb");
+}
+
 TEST(Utf8, CountsTheValidBytesBeforeAFault) {
     EXPECT_EQ(internal::utf8_valid_bytes("12345678\xc3\xa4\xff"), 10U);
     EXPECT_EQ(internal::utf8_valid_bytes("12345678"), 8U);

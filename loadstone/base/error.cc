@@ -29,13 +29,6 @@ std::string_view to_string(Errc code) noexcept {
     return names[static_cast<std::size_t>(code)].second;
 }
 
-std::optional<Errc> errc_from_string(std::string_view name) noexcept {
-    for (const auto& [code, text] : names) {
-        if (text == name) return code;
-    }
-    return std::nullopt;
-}
-
 Error error_from_exception(const std::exception_ptr& exception) {
     try {
         std::rethrow_exception(exception);

@@ -28,7 +28,6 @@ enum class Errc {
 };
 
 std::string_view to_string(Errc code) noexcept;
-std::optional<Errc> errc_from_string(std::string_view name) noexcept;
 
 // Thrown to application code; carried by Result<T> on hot paths.
 class Error : public std::exception {

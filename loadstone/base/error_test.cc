@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <new>
+#include <set>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "loadstone/base/result.h"
@@ -11,14 +13,12 @@
 namespace loadstone {
 namespace {
 
-TEST(Errc, NamesAreReadBack) {
-    for (int i = 0; i <= static_cast<int>(Errc::internal); ++i) {
-        const auto code = static_cast<Errc>(i);
-        EXPECT_EQ(errc_from_string(to_string(code)), code);
-    }
+TEST(Errc, EachHasANameOfItsOwn) {
+    std::set<std::string_view> names;
+    for (int i = 0; i <= static_cast<int>(Errc::internal); ++i)
+        names.insert(to_string(static_cast<Errc>(i)));
+    EXPECT_EQ(names.size(), static_cast<std::size_t>(Errc::internal) + 1);
     EXPECT_EQ(to_string(Errc::deadline_exceeded), "deadline_exceeded");
-    EXPECT_EQ(errc_from_string("deadline exceeded"), std::nullopt);
-    EXPECT_EQ(errc_from_string(""), std::nullopt);
 }
 
 TEST(Error, CarriesWhatItWasGiven) {

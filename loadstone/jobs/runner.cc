@@ -133,8 +133,12 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info,
     if (error) {
         outcome.error = fmt::format("{}: {}", to_string(error->code()), error->message());
         const auto verdict = outcome.decision.verdict;
-        log::write(verdict == Verdict::bury ? log::Level::error : log::Level::warning,
-                   verdict == Verdict::bury ? "job buried" : "job put off",
+        // What is put off for a part of the world that is away is said by who finds it away: a
+        // line for each job and each try would drown the rest.
+        const auto level = verdict == Verdict::bury    ? log::Level::error
+                           : verdict == Verdict::retry ? log::Level::warning
+                                                       : log::Level::debug;
+        log::write(level, verdict == Verdict::bury ? "job buried" : "job put off",
                    {{"kind", kind->name},
                     {"job", info.lease.job},
                     {"attempt", info.attempt},

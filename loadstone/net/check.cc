@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "loadstone/base/encoding.h"
 #include "loadstone/net/internal/text.h"
 
 namespace loadstone::net {
@@ -40,7 +41,7 @@ bool is_mail_domain(std::string_view domain) noexcept {
 // RFC 5321 4.1.2 without quoted local parts; UTF-8 is allowed (RFC 6531).
 bool is_mail_address(std::string_view text) noexcept {
     const auto at = text.find('@');
-    if (at == std::string_view::npos || text.size() > 254) return false;
+    if (at == std::string_view::npos || text.size() > 254 || !is_printable(text)) return false;
     const std::string_view local = text.substr(0, at);
     if (local.empty() || local.size() > 64 || local.front() == '.' || local.back() == '.' ||
         local.find("..") != std::string_view::npos) {
@@ -76,13 +77,7 @@ void Check::length(std::string_view field, std::string_view text, std::size_t mi
 void Check::line(std::string_view field, std::string_view text, std::size_t min, std::size_t max) {
     length(field, text, min, max);
     if (recording_) return;
-    bool has_control = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const bool is_c1 = text[i] == '\xc2' && i + 1 < text.size() &&
-                           static_cast<unsigned char>(text[i + 1]) < 0xa0;
-        has_control = has_control || internal::is_control(text[i]) || is_c1;
-    }
-    that(field, !has_control, "must not have control characters or line breaks");
+    that(field, is_printable(text), "must not have control characters or line breaks");
     that(field, text.empty() || text.find_first_not_of(' ') != std::string_view::npos,
          "must not be blank");
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
@@ -39,6 +40,9 @@ using Timer =
 
 // After a failure to accept for want of descriptors or memory.
 constexpr std::chrono::milliseconds accept_pause{100};
+constexpr std::chrono::seconds accept_complaint{10};
+// For what is cancelled at the end of a drain.
+constexpr std::chrono::milliseconds cancel_wait{2'000};
 // For what still runs when the server is destroyed without having been drained.
 constexpr std::chrono::seconds abort_wait{10};
 
@@ -47,6 +51,12 @@ void share_port(Acceptor& acceptor, ErrorCode& error) {
     if (::setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) {
         error.assign(errno, boost::system::system_category());
     }
+}
+
+Error cannot_listen(const tcp::endpoint& at, const ErrorCode& error) {
+    return Error(Errc::unavailable,
+                 fmt::format("cannot listen on {} port {}: {}", at.address().to_string(), at.port(),
+                             error.message()));
 }
 
 LoopExecutor loop_executor(const runtime::Loops& loops, int index) {
@@ -96,6 +106,7 @@ struct LoopServer {
     Acceptor acceptor;
     Timer pause;
     Timer tick;
+    runtime::Deadline complains = runtime::Deadline::in(std::chrono::milliseconds(0));
     bool accepting = true;
     bool watching = true;
 };
@@ -134,8 +145,11 @@ Task<void> LoopServer::accept() {
         // Others are of the one connection (ECONNABORTED): the next one is tried at once.
         if (!is_shortage(error)) continue;
         state.server.counters.accept_failed.add();
-        log::warning("a connection cannot be accepted",
-                     {{"loop", state.index}, {"error", error.message()}});
+        if (complains.passed()) {
+            complains = runtime::Deadline::in(accept_complaint);
+            log::error("connections cannot be accepted: is the limit of open files too low?",
+                       {{"loop", state.index}, {"error", error.message()}});
+        }
         pause.expires_after(accept_pause);
         co_await pause.async_wait(internal::as_result);
     }
@@ -223,16 +237,21 @@ void HttpServer::Impl::listen(Acceptor& acceptor, const tcp::endpoint& at, bool 
     if (!error && is_shared) share_port(acceptor, error);
     if (!error) acceptor.bind(at, error);
     if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
-    if (error) {
-        throw Error(Errc::unavailable,
-                    fmt::format("cannot listen on {} port {}: {}", at.address().to_string(),
-                                at.port(), error.message()));
-    }
+    if (error) throw cannot_listen(at, error);
 }
 
+// Not by an acceptor: an epoll instance may hold its closed socket, and with it the port, a moment
+// longer.
 void HttpServer::Impl::check_free(const tcp::endpoint& at) {
-    Acceptor probe(servers.front().state.executor);
-    listen(probe, at, false);
+    const int socket = ::socket(at.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    const bool is_free = socket >= 0 &&
+                         ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                         ::bind(socket, at.data(), static_cast<socklen_t>(at.size())) == 0 &&
+                         ::listen(socket, 1) == 0;
+    const int error = errno;
+    if (socket >= 0) ::close(socket);
+    if (!is_free) throw cannot_listen(at, ErrorCode(error, boost::system::system_category()));
 }
 
 template <class Work>
@@ -280,9 +299,9 @@ HttpServer::HttpServer(HttpOptions options, std::vector<std::unique_ptr<Route>> 
 
 HttpServer::~HttpServer() = default;
 
-void HttpServer::start() {
+void HttpServer::listen() {
     Impl& impl = *impl_;
-    LOADSTONE_ASSERT(impl.port == 0, "a server is started once");
+    LOADSTONE_ASSERT(impl.port == 0, "a server listens once");
     tcp::endpoint at = impl.endpoint();
     const bool is_shared = impl.servers.size() > 1;
     if (is_shared && at.port() != 0) impl.check_free(at);
@@ -291,6 +310,11 @@ void HttpServer::start() {
         at.port(server.acceptor.local_endpoint().port());
     }
     impl.port = at.port();
+}
+
+void HttpServer::start() {
+    Impl& impl = *impl_;
+    if (impl.port == 0) listen();
     for (LoopServer& server : impl.servers) {
         impl.background.spawn(server.state.executor, server.accept());
         impl.background.spawn(server.state.executor, server.watch());
@@ -307,7 +331,17 @@ bool HttpServer::drain(runtime::Deadline deadline) {
         server.stop_accepting();
         server.for_each_connection([](Connection& connection) { connection.drain(); });
     };
-    return impl.on_each_loop(begin, deadline) && impl.connections.join_blocking(deadline);
+    impl.on_each_loop(begin, deadline);
+    if (impl.connections.join_blocking(deadline)) return true;
+    // What still runs is cancelled; what cannot be cancelled is not waited for.
+    log::warning("requests that did not end in time are cancelled",
+                 {{"connections", impl.connections.running()}});
+    const auto end = [](LoopServer& server) {
+        server.for_each_connection([](Connection& connection) { connection.abort(); });
+    };
+    const runtime::Deadline last = runtime::Deadline::in(cancel_wait);
+    impl.on_each_loop(end, last);
+    return impl.connections.join_blocking(last);
 }
 
 }  // namespace loadstone::net

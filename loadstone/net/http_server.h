@@ -62,16 +62,18 @@ public:
                telemetry::Registry& registry);
     ~HttpServer();
 
-    // Binds and listens; Error unavailable names address and reason.
+    // Binds and listens, so that clients queue; Error unavailable names address and reason.
+    void listen();
+    // Serves; listens first if that has not been done.
     void start();
     std::uint16_t port() const noexcept;
     // Stops accepting, answers what is under way with Connection: close, closes idle connections;
     // true if all ended before the deadline. Blocking, from outside the loops.
     bool drain(runtime::Deadline deadline);
 
-    // OpenAPI 3.1 of the routes.
+    // OpenAPI 3.1 of the routes. `is_tls` decides what the session cookie is called.
     static std::string openapi(const std::vector<std::unique_ptr<Route>>& routes,
-                               std::string_view title, std::string_view version);
+                               std::string_view title, std::string_view version, bool is_tls);
 
     struct Impl;
 

@@ -328,14 +328,29 @@ TEST(HttpServer, DrainsWhatIsUnderWayAndClosesWhatIsIdle) {
     busy.send("GET /gate HTTP/1.1\r\nHost: h\r\n\r\n");
     ASSERT_TRUE(wait_until([&] { return gate.entered.is_set(); }));
 
-    EXPECT_FALSE(server.server->drain(Deadline::in(milliseconds(50))));
+    bool ended = false;
+    std::thread stop([&] { ended = server.server->drain(Deadline::in(std::chrono::seconds(30))); });
     EXPECT_TRUE(idle.is_closed());
     EXPECT_THROW(server.connect(), std::runtime_error);
     gate.open.set();
     const std::string response = busy.receive_all();
     EXPECT_EQ(body_of(response), "through");
     EXPECT_EQ(field_of(response, "Connection"), "close");
-    EXPECT_TRUE(server.server->drain(Deadline::in(std::chrono::seconds(10))));
+    stop.join();
+    EXPECT_TRUE(ended);
+}
+
+TEST(HttpServer, AClientThatStallsDoesNotHoldUpAStop) {
+    TestServer server(declare);
+    RawClient header = server.connect();
+    header.send("GET /hel");
+    RawClient body = server.connect();
+    body.send(
+        "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+        "Content-Length: 100\r\n\r\n{");
+    ASSERT_TRUE(wait_until([&] { return server.counted("loadstone_http_connections") == 2; }));
+    // Its own limits are 10 and 30 s.
+    EXPECT_TRUE(server.server->drain(Deadline::in(std::chrono::seconds(9))));
 }
 
 TEST(HttpServer, EndsWhatStillRunsWhenItIsDestroyed) {

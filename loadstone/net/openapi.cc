@@ -13,6 +13,7 @@
 #include <set>
 
 #include "loadstone/net/http_server.h"
+#include "loadstone/net/internal/field_rules.h"
 #include "loadstone/net/internal/reason.h"
 #include "loadstone/net/internal/router.h"
 #include "loadstone/net/session_cookie.h"
@@ -192,12 +193,13 @@ json::object responses_of(const Route& route, Schemas& schemas) {
     if (route.types.reply == nullptr) success["description"] = "Success";
     responses[status] = std::move(success);
     std::vector<int> errors{400, 503};
+    errors.insert(errors.end(), route.errors.begin(), route.errors.end());
     if (route.session == SessionNeed::required) errors.push_back(401);
-    if (route.session != SessionNeed::none) errors.push_back(403);
+    if (!internal::is_safe(route.method)) errors.push_back(403);  // made by a page of another site
     if (!internal::parameter_names(route.pattern).empty()) errors.push_back(404);
     if (route.types.body != nullptr) errors.insert(errors.end(), {413, 415});
     if (route.types.body != nullptr || route.types.parameters != nullptr) errors.push_back(422);
-    if (route.method == Method::post) errors.push_back(409);
+    if (route.method == Method::post && route.idempotency) errors.push_back(409);
     if (route.per_address_limit > 0) errors.push_back(429);
     std::sort(errors.begin(), errors.end());
     for (const int error : errors) responses[fmt::to_string(error)] = problem_response(error);
@@ -247,7 +249,7 @@ json::object operation_of(const Route& route, Schemas& schemas, std::set<std::st
 }  // namespace
 
 std::string HttpServer::openapi(const std::vector<std::unique_ptr<Route>>& routes,
-                                std::string_view title, std::string_view version) {
+                                std::string_view title, std::string_view version, bool is_tls) {
     Schemas schemas;  // knows "Problem" from the start: a type of that name becomes Problem2
     json::object paths;
     std::set<std::string> modules;
@@ -269,7 +271,7 @@ std::string HttpServer::openapi(const std::vector<std::unique_ptr<Route>>& route
     components["securitySchemes"] =
         json::object{{"session", json::object{{"type", "apiKey"},
                                               {"in", "cookie"},
-                                              {"name", text_of(session_cookie_name(false))}}}};
+                                              {"name", text_of(session_cookie_name(is_tls))}}}};
     json::object document;
     document["openapi"] = "3.1.0";
     document["info"] = json::object{{"title", text_of(title)}, {"version", text_of(version)}};

@@ -59,7 +59,7 @@ json::value described() {
     Routes routes("courses", list_of_routes);
     routes.post("/courses/{course}/copies", create).summary_is("Copy a course");
     routes.get("/courses", list).open_to_all().limit_per_address(5, std::chrono::seconds(60));
-    return json::parse(HttpServer::openapi(list_of_routes, "Test", "1.2"));
+    return json::parse(HttpServer::openapi(list_of_routes, "Test", "1.2", false));
 }
 
 // A value by JSON pointer, as text.

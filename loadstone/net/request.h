@@ -23,7 +23,9 @@ public:
     virtual std::string_view header(std::string_view name) const noexcept = 0;
     virtual std::string_view body() const noexcept = 0;
     virtual std::string_view address() const noexcept = 0;  // of the client, without port
-    virtual std::string_view id() const noexcept = 0;       // X-Request-Id given back
+    // Whom a limit counts: the address, or of an IPv6 address its /64.
+    virtual std::string_view network() const noexcept = 0;
+    virtual std::string_view id() const noexcept = 0;  // X-Request-Id given back
     virtual bool is_tls() const noexcept = 0;
     std::optional<std::string_view> cookie(std::string_view name) const noexcept;
 

@@ -27,6 +27,26 @@ std::string problem_json(int status, std::string_view title, std::string_view de
     return json;
 }
 
+// What a server cannot do is said in its log: the message may name files, hosts and limits, which
+// are not for callers to see.
+std::string detail_of(int status, const Error& error, const std::vector<Error>& errors) {
+    switch (status) {
+        case 500: return "the server failed; its log has the reason under request_id";
+        case 503: return "the server cannot do this now; try again after Retry-After seconds";
+        case 504: return "the server could not do this in time";
+        default: break;
+    }
+    if (errors.size() < 2) return error.message();
+    std::string all;
+    for (const Error& item : errors) {
+        if (!all.empty()) all += "; ";
+        all += item.field();
+        all += ": ";
+        all += item.message();
+    }
+    return all;
+}
+
 Response problem_response(int status, std::string json, std::string_view request_id,
                           std::chrono::milliseconds retry_after) {
     append_member(json, "request_id", request_id);
@@ -51,11 +71,7 @@ HttpError::HttpError(std::vector<Error> errors)
 
 Response problem_of(int status, const Error& error, const std::vector<Error>& errors,
                     std::string_view request_id) {
-    // The message of a broken expectation is for the log: it may name what callers must not see.
-    const std::string_view detail =
-        status == 500 ? "the server failed; its log has the reason under request_id"
-                      : std::string_view(error.message());
-    std::string json = problem_json(status, reason_of(status), detail);
+    std::string json = problem_json(status, reason_of(status), detail_of(status, error, errors));
     if (!error.field().empty() && errors.size() < 2) append_member(json, "field", error.field());
     if (!errors.empty()) {
         json += R"(,"errors":[)";

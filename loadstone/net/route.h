@@ -115,8 +115,10 @@ struct Route {
     std::string summary;
     SessionNeed session = SessionNeed::required;
     bool idempotency = true;  // POST: honour Idempotency-Key
+    bool bulkhead = true;     // of its module; off for what must answer when the module is full
     std::size_t body_bytes_max = 64 * 1024;
     std::chrono::milliseconds deadline{10'000};
+    std::vector<int> errors;    // statuses that only the handler knows of, for the OpenAPI document
     int per_address_limit = 0;  // requests per `per_address_period`; 0: none
     std::chrono::seconds per_address_period{60};
 
@@ -139,6 +141,18 @@ struct Route {
     }
     Route& within(std::chrono::milliseconds time) {
         deadline = time;
+        return *this;
+    }
+    Route& may_answer(int error_status) {
+        errors.push_back(error_status);
+        return *this;
+    }
+    Route& without_bulkhead() {
+        bulkhead = false;
+        return *this;
+    }
+    Route& without_idempotency() {
+        idempotency = false;
         return *this;
     }
     Route& limit_per_address(int requests, std::chrono::seconds period) {

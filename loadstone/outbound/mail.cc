@@ -30,6 +30,15 @@ void require_sane(const MailOptions& options) {
             "connect_timeout", "mail timeouts are not above 0");
 }
 
+constexpr std::string_view maildir = "maildir:";
+
+std::string maildir_path(const std::string& url) {
+    std::string path = url.substr(maildir.size());
+    require(!path.empty() && path.find('\0') == std::string::npos, "url",
+            "mail URL: maildir: has no path");
+    return path;
+}
+
 Mailbox sender_of(const std::string& from) {
     try {
         return internal::parse_mailbox(from, "from");
@@ -42,15 +51,21 @@ Mailbox sender_of(const std::string& from) {
 
 }  // namespace
 
+void check_url(const std::string& url) {
+    if (url.starts_with(maildir))
+        maildir_path(url);
+    else
+        internal::parse_smtp_url(url, false);
+}
+
+void check_sender(const std::string& from) { sender_of(from); }
+
 std::unique_ptr<Mailer> Mailer::open(const MailOptions& options, telemetry::Registry& registry) {
-    constexpr std::string_view maildir = "maildir:";
     require_sane(options);
     Mailbox sender = sender_of(options.from);
     if (options.url.starts_with(maildir)) {
-        const std::string path = options.url.substr(maildir.size());
-        require(!path.empty() && path.find('\0') == std::string::npos, "url",
-                "mail URL: maildir: has no path");
-        return internal::make_maildir_mailer(path, std::move(sender), registry);
+        return internal::make_maildir_mailer(maildir_path(options.url), std::move(sender),
+                                             registry);
     }
     internal::SmtpServer server = internal::parse_smtp_url(options.url, options.starttls_required);
     server.tls_ca_file = options.tls_ca_file;

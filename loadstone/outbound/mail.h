@@ -62,11 +62,18 @@ struct MailOptions {
     std::size_t transfers_max = 8;  // at once; more wait (bounded by the callers' deadlines)
     std::chrono::milliseconds connect_timeout{10'000};
     std::chrono::milliseconds transfer_timeout{60'000};
+    // Mail whose outcome is unknown: off, it is not sent again (it may be lost); on, it is (it may
+    // arrive twice). For senders to obey: resends_unknown().
+    bool resend_unknown = false;
     double rate_max = 200;  // mails per second; learnt downwards from throttling replies
     double rate_min = 0.2;
     std::chrono::milliseconds throttle_pause{5'000};  // after a reply that throttles
     std::string tls_ca_file;  // PEM; whom to trust instead of the system's authorities
 };
+
+// Errors invalid_argument: not a URL of a mail server or Maildir; not a mailbox.
+void check_url(const std::string& url);
+void check_sender(const std::string& from);
 
 class Mailer {
 public:
@@ -79,6 +86,7 @@ public:
     // retry_after and nothing was tried. The wait is accounted as external_host.
     virtual Task<MailResult> send(Context& context, const MailMessage& message) = 0;
     virtual const Mailbox& sender() const noexcept = 0;
+    virtual bool resends_unknown() const noexcept { return false; }
     // Ends transfers under way (their outcome may be unknown); joins the engine.
     virtual void stop() = 0;
 };

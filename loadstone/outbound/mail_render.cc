@@ -34,7 +34,7 @@ void require_text(std::string_view text, std::string_view field, std::size_t byt
 
 void require_line(std::string_view text, std::string_view field, std::size_t bytes_max) {
     require_text(text, field, bytes_max);
-    if (internal::has_control(text)) {
+    if (!is_printable(text)) {
         refuse(field, fmt::format("mail {} has a control character", field));
     }
 }

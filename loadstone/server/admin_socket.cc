@@ -21,6 +21,7 @@ namespace loadstone::server::internal {
 namespace {
 
 constexpr int client_timeout_ms = 2'000;
+constexpr int accept_pause_ms = 100;
 constexpr std::size_t line_bytes_max = 256;
 constexpr std::size_t answer_bytes_max = 16 * 1024 * 1024;
 
@@ -127,7 +128,14 @@ struct AdminSocket::Impl {
 
     void serve_one() {
         const Descriptor client(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-        if (client.get() < 0) return;
+        if (client.get() < 0) {
+            // Without a descriptor for it the client stays at the door, and poll() would return at
+            // once, over and over.
+            pollfd stop{stop_event.get(), POLLIN, 0};
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+                poll(&stop, 1, accept_pause_ms);
+            return;
+        }
         std::string text;
         try {
             text = answer(read_line(client.get()));

@@ -75,29 +75,54 @@ std::string replace_all(std::string text, std::string_view what, std::string_vie
     return text;
 }
 
+// For a shell.
+std::string quoted(const std::string& word) {
+    constexpr std::string_view plain =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+    if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
+    return "'" + replace_all(word, "'", "'\\''") + "'";
+}
+
 // Blocks the signals that serve() waits for, before any thread is made.
 sigset_t block_stop_signals() {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    // A terminal that is closed; under nohup it is ignored, and goes on being so.
+    struct sigaction hangup{};
+    sigaction(SIGHUP, nullptr, &hangup);
+    if (hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     signal(SIGPIPE, SIG_IGN);
     return signals;
 }
 
+// What the commands of the greeting need so that they speak of this server: where its data is, as
+// it was given to `serve`.
+std::string options_for_commands(const Given& given, const std::string& file) {
+    std::string options = file.empty() ? "" : fmt::format(" --config {}", quoted(file));
+    for (const auto& [setting, value] : given) {
+        if (setting->key == "data" || setting->key == "database" || setting->key == "smtp")
+            options += fmt::format(" {} {}", flag_name(*setting), quoted(without_password(value)));
+    }
+    return options;
+}
+
 void serve(const Config& config, const std::vector<Module>& modules, const std::string& title,
-           const std::string& version, const std::string& greeting, const std::string& called_as) {
+           const std::string& version, const std::string& greeting, const std::string& called_as,
+           const std::string& options) {
     const sigset_t signals = block_stop_signals();
     Server server(config, modules, title, version);
     server.start();
     if (server.port() != 0) {
         const bool any = config.http.address == "0.0.0.0" || config.http.address == "::";
         const std::string url =
-            fmt::format("{}://{}:{}", config.http.tls_certificate.empty() ? "http" : "https",
-                        any ? "127.0.0.1" : config.http.address, server.port());
-        const std::string text =
-            replace_all(replace_all(greeting, "{url}", url), "{program}", called_as);
+            fmt::format("{}://{}", config.http.tls_certificate.empty() ? "http" : "https",
+                        authority_of(any ? "127.0.0.1" : config.http.address, server.port()));
+        std::string text = replace_all(greeting, "{url}", url);
+        text = replace_all(std::move(text), "{program}", called_as);
+        text = replace_all(std::move(text), "{options}", options);
         std::fwrite(text.data(), 1, text.size(), stdout);
         std::fflush(stdout);
     }
@@ -149,8 +174,10 @@ int Application::run(int argc, char** argv) {
         return sub;
     };
 
-    command(app, "serve", "Serve requests and run jobs until SIGTERM",
-            [&] { serve(config, modules, title_, version_, greeting_, argv[0]); });
+    command(app, "serve", "Serve requests and run jobs until SIGTERM, SIGINT or SIGHUP", [&] {
+        serve(config, modules, title_, version_, greeting_, quoted(argv[0]),
+              options_for_commands(given, file));
+    });
     bool plan = false;
     command(app, "migrate", "Bring the schema up to date", [&] {
         internal::migrate_command(config, modules, plan);
@@ -193,8 +220,9 @@ int Application::run(int argc, char** argv) {
     command(app, "settings", "Every setting, its value and what it means",
             [&] { internal::settings_command(settings, program_); });
     command(app, "openapi", "The API as OpenAPI 3.1", [&] {
-        const std::string text =
-            net::HttpServer::openapi(routes_of(modules), title_, version_) + "\n";
+        const std::string text = net::HttpServer::openapi(routes_of(modules), title_, version_,
+                                                          !config.http.tls_certificate.empty()) +
+                                 "\n";
         std::fwrite(text.data(), 1, text.size(), stdout);
     });
     std::vector<std::string> arguments;

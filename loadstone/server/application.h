@@ -25,7 +25,8 @@ public:
 
     Application& add(Module module);
     // Printed by `serve` when it listens; "{url}" stands for the server's address, "{program}" for
-    // how the program was called.
+    // how the program was called, "{options}" for what its commands need to find this server's
+    // data.
     Application& greet_with(std::string text);
 
     // Exit status: 0, 1 for an error (told on stderr), 2 for wrong usage.

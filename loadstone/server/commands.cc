@@ -1,6 +1,7 @@
 #include "loadstone/server/internal/commands.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -8,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "loadstone/base/encoding.h"
 #include "loadstone/base/error.h"
 #include "loadstone/jobs/admin.h"
 #include "loadstone/jobs/queue.h"
@@ -20,9 +22,25 @@ namespace loadstone::server::internal {
 
 namespace {
 
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+// What others wrote (names, addresses, a mail server's replies) must not act on the terminal.
+void print(std::string_view text) {
+    const std::string safe = printable(text);
+    std::fwrite(safe.data(), 1, safe.size(), stdout);
+}
+
+// A folder of another user's server looks empty otherwise.
+void require_access(const Config& config) {
+    if (::access(config.data.c_str(), F_OK) == 0 &&
+        ::access(config.data.c_str(), R_OK | X_OK) != 0) {
+        throw Error(Errc::permission_denied,
+                    fmt::format("the data folder {} may not be read by this user: run this as the "
+                                "server's user",
+                                config.data));
+    }
+}
 
 const Config& with_schema(const Config& config, const std::vector<Module>& modules) {
+    require_access(config);
     const auto all = migrations_of(modules);
     const auto missing = store::plan_migrations(config.database, all);
     if (missing.empty()) return config;
@@ -158,14 +176,16 @@ void show_job_command(const Config& config, const std::vector<Module>& modules, 
 void retry_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id) {
     Session session(with_schema(config, modules));
     if (!run_blocking(session.loops(), retry_in(session.context(), id))) {
-        throw Error(
-            Errc::not_found,
-            fmt::format("job {} cannot be retried: there is none, it is done, or it runs now", id));
+        if (run_blocking(session.loops(), show_in(session.context(), id)))
+            throw Error(Errc::conflict, fmt::format("job {} runs now", id));
+        throw Error(Errc::not_found,
+                    fmt::format("there is no job {}: it was never enqueued, or it is done", id));
     }
     print(fmt::format("job {} is due now\n", id));
 }
 
 void mail_command(const Config& config, int limit) {
+    require_access(config);
     constexpr std::string_view scheme = "maildir:";
     if (!config.mail.url.starts_with(scheme)) {
         throw Error(Errc::invalid_argument,
@@ -196,6 +216,7 @@ void mail_command(const Config& config, int limit) {
 }
 
 void why_command(const Config& config, bool since_start) {
+    require_access(config);
     const std::string folder = (std::filesystem::path(config.data) / "run").string();
     const auto answers = ask_servers(folder, since_start ? "why since-start" : "why");
     if (answers.empty())

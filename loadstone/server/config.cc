@@ -1,6 +1,8 @@
 #include "loadstone/server/config.h"
 
+#include <arpa/inet.h>
 #include <fmt/core.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -74,6 +76,12 @@ const std::initializer_list<std::pair<std::string_view, log::Level>> levels{
     {"warning", log::Level::warning},
     {"error", log::Level::error}};
 
+bool is_ip_address(const std::string& text) {
+    unsigned char bytes[sizeof(in6_addr)];
+    return ::inet_pton(AF_INET, text.c_str(), bytes) == 1 ||
+           ::inet_pton(AF_INET6, text.c_str(), bytes) == 1;
+}
+
 // HOST:PORT or [IPv6]:PORT.
 void set_listen(net::HttpOptions& http, std::string_view value) {
     const auto colon = value.rfind(':');
@@ -84,6 +92,8 @@ void set_listen(net::HttpOptions& http, std::string_view value) {
     else if (host.find(':') != std::string_view::npos)
         refuse("HOST:PORT, an IPv6 address in brackets", value);
     if (host.empty()) refuse("HOST:PORT", value);
+    if (host != "localhost" && !is_ip_address(std::string(host)))
+        refuse("an IP address or localhost, and a port", value);
     const std::string_view port = value.substr(colon + 1);
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), http.port);
     if (error != std::errc() || end != port.data() + port.size())
@@ -92,9 +102,7 @@ void set_listen(net::HttpOptions& http, std::string_view value) {
 }
 
 std::string listen_text(const net::HttpOptions& http) {
-    const bool v6 = http.address.find(':') != std::string::npos;
-    return v6 ? fmt::format("[{}]:{}", http.address, http.port)
-              : fmt::format("{}:{}", http.address, http.port);
+    return authority_of(http.address, http.port);
 }
 
 // Builds the list; one line a setting below.
@@ -136,9 +144,16 @@ public:
             [&at, choices](std::string_view v) { at = choice<T>(v, choices); },
             [&at, choices] { return chosen<T>(at, choices); });
     }
-    Setting& url(std::string key, std::string hint, std::string help, std::string& at) {
+    // Empty: the default. Else `check` throws if it is none.
+    Setting& url(std::string key, std::string hint, std::string help, std::string& at,
+                 void (*check)(const std::string&)) {
         return add(
-            std::move(key), std::move(hint), std::move(help), [&at](std::string_view v) { at = v; },
+            std::move(key), std::move(hint), std::move(help),
+            [&at, check](std::string_view v) {
+                const std::string url(v);
+                if (!url.empty()) check(url);
+                at = url;
+            },
             [&at] { return without_password(at); });
     }
     Setting& add(std::string key, std::string hint, std::string help,
@@ -161,15 +176,22 @@ void everyday_settings(Settings& s, Config& c) {
         .everyday = true;
     s.url("database", "URL",
           "sqlite:PATH or postgres://USER@HOST/NAME; default: sqlite in the data folder",
-          c.database.url)
+          c.database.url, store::check_url)
         .everyday = true;
     s.url("smtp", "URL",
           "smtp://[USER:PASSWORD@]HOST:PORT, smtps://... or maildir:DIR; default: a Maildir in the "
           "data folder",
-          c.mail.url)
+          c.mail.url, outbound::check_url)
         .everyday = true;
-    s.text("mail_from", "ADDRESS", "the sender of mail: Name <address>", c.mail.from).everyday =
-        true;
+    s.add(
+         "mail_from", "ADDRESS", "the sender of mail: Name <address>",
+         [&c](std::string_view v) {
+             const std::string from(v);
+             outbound::check_sender(from);
+             c.mail.from = from;
+         },
+         [&c] { return c.mail.from; })
+        .everyday = true;
     s.count("threads", "event loops; 0: one per core", c.threads, 0, 1'024).everyday = true;
     s.one_of("role", "all|web|work", "serve requests, run jobs, or both", c.role, roles).everyday =
         true;
@@ -241,6 +263,9 @@ void store_settings(Settings& s, store::DatabaseOptions& d) {
     s.count("postgres.pipeline_depth_max", "reads under way per loop", d.pipeline_depth_max,
             std::size_t{1}, std::size_t{100'000});
     s.millis("postgres.connect_timeout_ms", "for a connection", d.connect_timeout);
+    s.millis("postgres.outage_patience_ms",
+             "how long requests wait for a server that is away, before they are refused at once",
+             d.outage_patience, 0);
     s.millis("postgres.statement_timeout_max_ms", "the server's own bound on a statement",
              d.statement_timeout_max);
     s.count("postgres.transaction_attempts_max", "after serialisation failures and deadlocks",
@@ -250,6 +275,9 @@ void store_settings(Settings& s, store::DatabaseOptions& d) {
 void mail_and_job_settings(Settings& s, Config& c) {
     s.flag("mail.starttls_required", "refuse a server that offers no STARTTLS",
            c.mail.starttls_required);
+    s.flag("mail.resend_unknown",
+           "send a mail again whose outcome is unknown: it may arrive twice, else be lost",
+           c.mail.resend_unknown);
     s.count("mail.transfers_max", "mails sent at once", c.mail.transfers_max, std::size_t{1},
             outbound::transfers_limit);
     s.millis("mail.connect_timeout_ms", "for the mail server", c.mail.connect_timeout);
@@ -289,7 +317,7 @@ std::string text_of(const toml::node& node) {
     if (const auto* text = node.as_string()) return text->get();
     if (const auto* whole = node.as_integer()) return fmt::format("{}", whole->get());
     if (const auto* flag = node.as_boolean()) return flag->get() ? "on" : "off";
-    throw Error(Errc::invalid_argument, "expected a text, a whole number or a boolean");
+    throw Error(Errc::invalid_argument, "expected a text in quotes, a whole number, true or false");
 }
 
 void apply_table(const toml::table& table, const std::string& prefix, const std::string& file,
@@ -328,6 +356,11 @@ std::vector<Setting> settings_of(Config& config) {
     store_settings(settings, config.database);
     mail_and_job_settings(settings, config);
     return std::move(settings.list);
+}
+
+std::string authority_of(const std::string& address, std::uint16_t port) {
+    const bool is_v6 = address.find(':') != std::string::npos;
+    return fmt::format("{}{}{}:{}", is_v6 ? "[" : "", address, is_v6 ? "]" : "", port);
 }
 
 std::string without_password(const std::string& url) {

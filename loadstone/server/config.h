@@ -28,7 +28,9 @@ struct Config {
     Role role = Role::all;
     int threads = 0;      // event loops; 0: one per core
     int cpu_threads = 0;  // CPU lane; 0: one per core
-    std::size_t cpu_queue_max = 512;
+    // Those that wait hold places of their module: fewer than its budget, so that its reads have
+    // some.
+    std::size_t cpu_queue_max = 128;
     bool cpu_in_background = true;  // hashing yields to the loops
     std::chrono::milliseconds drain{20'000};
     std::chrono::milliseconds drain_delay{0};  // not ready, but serving, before it drains
@@ -61,6 +63,9 @@ std::string variable_name(const Setting& setting, std::string_view program);
 
 // A URL as it may be shown and logged: its password, in the authority or as a parameter, is "***".
 std::string without_password(const std::string& url);
+
+// "127.0.0.1:8080", "[::1]:8080".
+std::string authority_of(const std::string& address, std::uint16_t port);
 
 // `file` is read if it is not empty; it must exist then. `environment` gives variables by name.
 void read_config_file(const std::string& file, const std::vector<Setting>& settings);

@@ -75,7 +75,7 @@ TEST_F(ConfigTest, RefusesWithFileLineAndKey) {
               ":1: listen: expected HOST:PORT, got \"[]:0\"");
     EXPECT_EQ(refusal_of_file("listen = 8080\n"), ":1: listen: expected HOST:PORT, got \"8080\"");
     EXPECT_EQ(refusal_of_file("threads = 1.5\n"),
-              ":1: threads: expected a text, a whole number or a boolean");
+              ":1: threads: expected a text in quotes, a whole number, true or false");
     EXPECT_EQ(refusal_of_file("threads = \n").substr(0, 4), ":1: ");
 }
 

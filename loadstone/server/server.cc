@@ -1,6 +1,7 @@
 #include "loadstone/server/server.h"
 
 #include <fmt/core.h>
+#include <sys/resource.h>
 
 #include <deque>
 #include <filesystem>
@@ -33,7 +34,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds snapshot_every{10};
-constexpr std::size_t snapshots_kept = 6;  // `why` looks back a minute
+// `why` looks back a minute, and at the start to the start.
+constexpr std::size_t snapshots_kept = 7;
 constexpr seconds housekeeping_every{60};
 
 std::vector<std::unique_ptr<jobs::Kind>> kinds_of(const std::vector<Module>& modules) {
@@ -53,8 +55,45 @@ void make_data_folder(const std::string& path) {
     if (!failed && made)
         std::filesystem::permissions(path, std::filesystem::perms::owner_all, failed);
     if (failed)
-        throw Error(Errc::unavailable,
-                    fmt::format("the data folder {} cannot be made: {}", path, failed.message()));
+        throw Error(Errc::unavailable, fmt::format("the data folder \"{}\" cannot be made: {}",
+                                                   path, failed.message()));
+    using std::filesystem::perms;
+    const auto mode = std::filesystem::status(path, failed).permissions();
+    if (!failed && (mode & (perms::group_write | perms::others_write)) != perms::none)
+        log::warning("others than its owner may change the data folder", {{"data", path}});
+}
+
+// Each connection is a file to the kernel. The soft limit is raised to the hard one, and if that
+// does not hold all that the settings allow, fewer connections are taken, so that database, mail
+// and logs can always open theirs.
+Config fitted_to_open_files(Config config) {
+    net::HttpLimits& limits = config.http.limits;
+    constexpr std::size_t own = 256;  // database, mail, admin socket, listening
+    rlimit files{};
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return config;
+    if (files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+        getrlimit(RLIMIT_NOFILE, &files);
+    }
+    const std::size_t most = files.rlim_cur;
+    const std::size_t room = most > 2 * own ? most - own : most / 2;
+    if (room >= limits.connections_max) return config;
+    log::warning("fewer connections are taken than http.connections_max: the limit of open files",
+                 {{"open_files", most}, {"connections", room}, {"set", limits.connections_max}});
+    limits.connections_max = room;
+    limits.connections_per_address_max =
+        std::min(limits.connections_per_address_max, std::max<std::size_t>(1, room / 2));
+    return config;
+}
+
+const char* role_name(Role role) {
+    switch (role) {
+        case Role::all: return "all";
+        case Role::web: return "web";
+        case Role::work: return "work";
+    }
+    return "";
 }
 
 }  // namespace
@@ -84,7 +123,7 @@ std::vector<std::unique_ptr<net::Route>> routes_of(const std::vector<Module>& mo
 struct Server::Impl {
     Impl(const Config& server_config, std::vector<Module> all, std::string app_title,
          std::string app_version)
-        : config(server_config),
+        : config(fitted_to_open_files(server_config)),
           modules(std::move(all)),
           title(std::move(app_title)),
           version(std::move(app_version)),
@@ -100,18 +139,29 @@ struct Server::Impl {
               registry),
           cpu_lane{cpu},
           rate_limits(config.http.rate_limits, config.http.rate_limit_keys_max, registry) {
+        // What can be wrong with the settings shows before the schema is changed, which cannot be
+        // undone.
         make_data_folder(config.data);
+        mailer = outbound::Mailer::open(config.mail, registry);
+        make_bulkheads();
+        auto routes = routes_of(modules);
+        const std::string openapi =
+            net::HttpServer::openapi(routes, title, version, !config.http.tls_certificate.empty());
+        if (config.role != Role::work) {
+            http =
+                std::make_unique<net::HttpServer>(config.http, std::move(routes), request_bulkheads,
+                                                  session_resolver(), loops, services, registry);
+            http->listen();
+        }
         const auto plan = migrations_of(modules);
         for (const auto& step : store::migrate(config.database, plan)) {
             log::info("migrated",
                       {{"module", step.module}, {"step", step.number}, {"title", step.title}});
         }
         database = store::open_database(config.database, registry);
-        mailer = outbound::Mailer::open(config.mail, registry);
         queue = std::make_unique<jobs::Queue>(kinds_of(modules), *database, registry);
-        auto routes = routes_of(modules);
-        system = std::make_unique<internal::SystemState>(
-            registry, *database, config.metrics, net::HttpServer::openapi(routes, title, version));
+        system =
+            std::make_unique<internal::SystemState>(registry, *database, config.metrics, openapi);
         services.add<telemetry::Registry>(registry);
         services.add<store::Database>(*database);
         services.add<outbound::Mailer>(*mailer);
@@ -119,12 +169,6 @@ struct Server::Impl {
         services.add<runtime::CpuLane>(cpu_lane);
         services.add<admission::RateLimits>(rate_limits);
         services.add<internal::SystemState>(*system);
-        make_bulkheads();
-        if (config.role != Role::work) {
-            http =
-                std::make_unique<net::HttpServer>(config.http, std::move(routes), request_bulkheads,
-                                                  session_resolver(), loops, services, registry);
-        }
         if (config.role != Role::web) {
             runner = std::make_unique<jobs::Runner>(config.jobs, *queue, job_bulkheads, loops,
                                                     services, registry);
@@ -248,7 +292,7 @@ std::string Server::Impl::answer(std::string_view line) {
         const double age =
             std::chrono::duration<double>(std::chrono::steady_clock::now() - started_at).count();
         const telemetry::Snapshot* before =
-            line == "why" && !snapshots.empty() ? &snapshots.front() : nullptr;
+            line == "why" && snapshots.size() == snapshots_kept ? &snapshots.front() : nullptr;
         return attribution::to_text(attribution::rank(registry.snapshot(), before, age));
     }
     if (line == "metrics") return registry.prometheus();
@@ -267,13 +311,7 @@ void Server::start() {
     if (!impl.config.http.rate_limits) log::warning("rate limits are off: for load tests only");
     impl.loops.start();
     impl.database->start(impl.loops);
-    try {
-        if (impl.http) impl.http->start();
-    } catch (...) {  // the port is taken: nothing else has been started yet
-        impl.database->stop();
-        impl.loops.stop();
-        throw;
-    }
+    if (impl.http) impl.http->start();
     impl.background.spawn(impl.loops.span_executor(0, impl.housekeeping_slot), impl.housekeeping());
     if (impl.runner) impl.runner->start();
     try {
@@ -287,10 +325,13 @@ void Server::start() {
     }
     log::info("started", {{"database", without_password(impl.config.database.url)},
                           {"mail", without_password(impl.config.mail.url)},
+                          {"role", role_name(impl.config.role)},
+                          {"version", impl.version},
+                          {"data", impl.config.data},
                           {"loops", impl.config.threads}});
     if (impl.http) {
         log::info("listening",
-                  {{"address", fmt::format("{}:{}", impl.config.http.address, impl.http->port())}});
+                  {{"address", authority_of(impl.config.http.address, impl.http->port())}});
     }
 }
 

@@ -21,13 +21,43 @@ Task<Reply<Status>> healthz(Context&) {
     co_return reply;
 }
 
+constexpr std::chrono::milliseconds readiness_kept{250};
+
+Task<std::optional<Error>> trouble_of_database(Context& context, SystemState& state) {
+    std::optional<Error> trouble;
+    try {
+        co_await state.database.check(context);
+    } catch (...) {
+        trouble = error_from_exception(std::current_exception());
+    }
+    co_return trouble;
+}
+
 // Ready: the database takes reads and writes, and the server is not draining.
 Task<Reply<Status>> readyz(Context& context) {
     SystemState& state = state_of(context);
     if (state.draining)
         throw Error(Errc::unavailable, "the server is stopping")
             .with_retry_after(std::chrono::seconds(1));
-    co_await state.database.check(context);
+    bool asks = false;
+    std::optional<Error> trouble;
+    {
+        const std::lock_guard lock(state.mutex);
+        const auto now = std::chrono::steady_clock::now();
+        asks = !state.checks && now - state.checked_at >= readiness_kept;
+        if (asks)
+            state.checks = true;
+        else
+            trouble = state.trouble;
+    }
+    if (asks) {
+        trouble = co_await trouble_of_database(context, state);
+        const std::lock_guard lock(state.mutex);
+        state.checks = false;
+        state.checked_at = std::chrono::steady_clock::now();
+        state.trouble = trouble;
+    }
+    if (trouble) throw Error(*trouble);
     Reply<Status> reply{{"ready"}};
     co_return reply;
 }
@@ -66,10 +96,14 @@ Task<Response> openapi(Context& context) {
 }  // namespace
 
 void system_routes(Routes& routes) {
-    routes.get("/healthz", healthz).summary_is("Whether the process lives").open_to_all();
+    routes.get("/healthz", healthz)
+        .summary_is("Whether the process lives")
+        .open_to_all()
+        .without_bulkhead();
     routes.get("/readyz", readyz)
         .summary_is("Whether requests can be served")
         .open_to_all()
+        .without_bulkhead()
         .within(std::chrono::seconds(2));
     routes.get("/metrics", metrics).summary_is("Prometheus text format").open_to_all();
     routes.get("/openapi.json", openapi).summary_is("This description").open_to_all();

@@ -125,6 +125,13 @@ void KeysInProgress::release(const std::string& key) noexcept {
 Database::Database() : keys_in_progress_(std::make_unique<internal::KeysInProgress>()) {}
 Database::~Database() = default;
 
+void check_url(const std::string& url) {
+    if (internal::dialect_of(url) == Dialect::sqlite)
+        internal::sqlite_path(url);
+    else
+        internal::check_postgres_url(url);
+}
+
 std::unique_ptr<Database> open_database(const DatabaseOptions& options,
                                         telemetry::Registry& registry) {
     validate(options);

@@ -35,6 +35,8 @@ struct DatabaseOptions {
     std::size_t transaction_waiters_max = 1024;
     std::size_t pipeline_depth_max = 256;  // reads in flight per loop
     std::chrono::milliseconds connect_timeout{5'000};
+    // When the server has been away so long, requests are refused at once; before, they wait.
+    std::chrono::milliseconds outage_patience{5'000};
     std::chrono::milliseconds statement_timeout_max{30'000};
     int transaction_attempts_max = 5;  // serialisation failures and deadlocks
 };
@@ -83,6 +85,10 @@ public:
 private:
     std::unique_ptr<internal::KeysInProgress> keys_in_progress_;
 };
+
+// Is it the URL of a database, as far as that can be told without asking one? Errors:
+// invalid_argument, field "database"; never with the password.
+void check_url(const std::string& url);
 
 // Opens (SQLite: creates the file if missing) or prepares to connect. Errors: invalid_argument for
 // the URL; unavailable or data_loss for the file.

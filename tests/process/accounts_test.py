@@ -96,6 +96,10 @@ class AccountsTest(ProcessTest):
         self.assertIn("name", errors_of({"name": 7, "email": "ada@example.org", "password": PASSWORD}))
         self.check_problem(self.client.post("/api/register", b"{not json", headers={"Content-Type": "application/json"}), 400)
         self.check_problem(self.client.post("/api/register", b"a=b", headers={"Content-Type": "text/plain"}), 415)
+        zipped = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        self.check_problem(self.client.post("/api/register", b"{}", headers=zipped), 415)
+        for hidden in ("a\u009b31m@example.org", "a@\u202eexample.org"):
+            self.assertIn("email", errors_of({"name": "Ada", "email": hidden, "password": PASSWORD}))
         long = {"name": "Ada", "email": "ada@example.org", "password": PASSWORD, "more": "x" * 100_000}
         self.check_problem(self.client.post("/api/register", long), 413)
         self.check_problem(self.client.get("/api/nothing"), 404)
@@ -103,6 +107,14 @@ class AccountsTest(ProcessTest):
         self.check_problem(wrong, 405)
         self.assertIn("POST", wrong.headers["Allow"])
         self.assertEqual(self.tables.count("users"), 0)
+
+    def test_an_account_has_so_many_sessions(self):
+        first = self.register().cookie
+        for _ in range(50):
+            last = self.log_in().cookie
+        self.assertEqual(self.tables.count("sessions"), 50)
+        self.check_problem(self.client.get("/api/me", cookie=first), 401)
+        self.assertEqual(self.client.get("/api/me", cookie=last).status, 200)
 
     def test_the_audit_log_has_pages(self):
         cookie = self.register().cookie
@@ -122,7 +134,12 @@ class AccountsTest(ProcessTest):
         self.assertEqual(entries[-1]["address"], "127.0.0.1")
         ids = [entry["id"] for entry in entries]
         self.assertEqual(ids, sorted(set(ids), reverse=True))
+        for limit, more in ((6, True), (7, False), (8, False), (200, False)):
+            page = self.client.get(f"/api/audit?limit={limit}", cookie=cookie).json
+            self.assertEqual(len(page["entries"]), min(limit, 7))
+            self.assertEqual(page["next_before"] is not None, more, limit)
         self.check_problem(self.client.get("/api/audit?limit=0", cookie=cookie), 422)
+        self.check_problem(self.client.get("/api/audit?limit=201", cookie=cookie), 422)
         self.check_problem(self.client.get("/api/audit?limit=x", cookie=cookie), 422)
         self.check_problem(self.client.get("/api/audit"), 401)
 

@@ -3,7 +3,7 @@
 import signal
 import time
 
-from harness.case import DATABASE, ProcessTest, main
+from harness.case import ProcessTest, main
 from harness.http_client import get_once
 from harness.load import Registrations
 from harness.waiting import wait_until
@@ -62,19 +62,6 @@ class DrainTest(ProcessTest):
         campus.start()
         self.wait_for_jobs(30)
         self.check_mails(self.check_accounts(load.acknowledged(), load.attempted()))
-
-    def test_a_stopped_server_leaves_its_file_whole(self):
-        if DATABASE != "sqlite":
-            return
-        self.mail.start()
-        campus = self.campus().start()
-        load = Registrations(campus.port, "reader", workers=1, total=5).start().finish(60)
-        self.wait_for_jobs(30)
-        self.assertEqual(campus.terminate(), 0)
-        files = sorted(path.name for path in (self.folder / "data").iterdir() if path.is_file())
-        self.assertEqual(files, ["campus.db"])
-        self.assertEqual((self.folder / "data" / "campus.db").stat().st_mode & 0o777, 0o600)
-        self.check_accounts(load.acknowledged(), load.attempted())
 
     def test_it_first_only_says_that_it_is_not_ready(self):
         self.mail.start()

@@ -31,6 +31,15 @@ class MailLostTest(ProcessTest):
         campus = self.campus().start()
         self.check_unknown(campus, self.register(campus))
 
+    def test_unknown_is_sent_again_where_the_operator_would_rather_have_two(self):
+        self.mail.start()
+        self.mail.mode(f"drop-after-dot count={LOST}")
+        campus = self.campus(mail_resend_unknown="on").start()
+        users = self.register(campus)
+        self.check_mails(users, doubles_max=LOST)
+        self.assertEqual(self.mail.count(), USERS + LOST)
+        self.assertEqual(self.tables.count("deliveries", "state = 'sent'"), USERS)
+
     def test_reset_after_the_final_dot_is_unknown_and_not_sent_again(self):
         self.mail.start()
         self.mail.mode(f"drop stage=dot reset=1 count={LOST}")

@@ -104,7 +104,10 @@ Task<std::string> fill(Context& context, std::vector<std::string> arguments) {
 }
 
 void routes(Routes& routes) {
-    routes.get("/hello", hello).open_to_all();
+    // A limit that is checked and never hit.
+    routes.get("/hello", hello)
+        .open_to_all()
+        .limit_per_address(1'000'000'000, std::chrono::seconds(1));
     routes.get("/work/{rounds}", work).open_to_all();
     routes.get("/rows/{id}", read_row).open_to_all();
     routes.post("/rows", write_row).open_to_all();

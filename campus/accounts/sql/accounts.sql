@@ -20,5 +20,17 @@ select id, user_id from sessions where token_hash = $1 and expires_at > $2
 delete from sessions where id = $1
 
 -- name: delete_expired_sessions
--- Index: sessions_of_user. $2: now.
-delete from sessions where user_id = $1 and expires_at <= $2
+-- A few for each one that begins, so that they cannot gather. Index: sessions_by_expiry. $1: now.
+-- dialect: sqlite
+delete from sessions
+where id in (select id from sessions where expires_at <= $1 order by expires_at limit 20)
+-- dialect: postgres
+delete from sessions
+where id = any (array(select id from sessions where expires_at <= $1 order by expires_at limit 20
+                      for update skip locked))
+
+-- name: delete_surplus_sessions
+-- All but the $2 newest of user $1. Index: sessions_of_user.
+delete from sessions
+where user_id = $1
+  and id in (select id from sessions where user_id = $1 order by expires_at desc, id desc limit 1000 offset $2)

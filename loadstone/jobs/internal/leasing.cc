@@ -11,6 +11,8 @@ namespace loadstone::jobs {
 
 namespace {
 
+constexpr std::chrono::seconds complaint_interval{10};  // while heartbeats fail
+
 std::string process_name() {
     char host[256] = {};
     gethostname(host, sizeof host - 1);
@@ -21,6 +23,7 @@ std::string process_name() {
 
 Task<void> Runner::Impl::keep_lease() {
     auto renewed_at = Deadline::Clock::now();
+    Deadline complains = Deadline::in(std::chrono::milliseconds(0));
     std::int64_t previous = 0;  // the lease that could not be renewed in time
     const auto bound = options.dead_after - 2 * options.heartbeat_every;
     while (!closing) {
@@ -69,7 +72,10 @@ Task<void> Runner::Impl::keep_lease() {
             }
         } catch (const Error& error) {
             failed = true;
-            log::warning("heartbeat failed", {{"error", error.message()}});
+            if (complains.passed()) {
+                complains = Deadline::in(complaint_interval);
+                log::warning("heartbeat failed", {{"error", error.message()}});
+            }
         }
         end(*lease_slot, context, failed);
         if (process != 0 && Deadline::Clock::now() - renewed_at >= bound) {

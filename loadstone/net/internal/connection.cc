@@ -5,12 +5,14 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 #include <cerrno>
 #include <utility>
 
 #include "loadstone/base/log.h"
+#include "loadstone/net/internal/address.h"
 #include "loadstone/net/internal/response_head.h"
 
 namespace loadstone::net::internal {
@@ -19,7 +21,9 @@ namespace {
 
 // A body up to this size is copied behind the head, so that one plain send does.
 constexpr std::size_t body_copied_max = 4096;
-constexpr std::size_t head_kept_max = 16 * 1024;
+constexpr std::size_t kept_max = 8 * 1024;  // of a response's buffers, while it is idle
+// While the server stops: what a client may take that sends or reads slowly.
+constexpr std::chrono::milliseconds client_wait_max{2'000};
 // What a client may still send before its answer's end, and for how long.
 constexpr std::size_t linger_bytes_max = 256 * 1024;
 constexpr std::chrono::milliseconds linger_timeout{1'000};
@@ -32,6 +36,7 @@ Connection::Connection(LoopState& loop, Socket socket, std::string address)
       limits_(loop.server.options.limits),
       socket_(std::move(socket)),
       address_(std::move(address)),
+      network_(network_of(address_)),
       reader_(limits_) {
     if (server_.tls != nullptr) tls_ = std::make_unique<TlsStream>(*server_.tls, socket_);
     loop_.connections.add(*this);
@@ -45,6 +50,8 @@ Connection::~Connection() {
 void Connection::wait_for(Waiting what, std::chrono::milliseconds timeout) noexcept {
     waiting_ = what;
     timed_out_ = false;
+    if (server_.draining.load(std::memory_order_relaxed))
+        timeout = std::min(timeout, client_wait_max);
     // The clock is that of the last tick, up to one tick ago.
     due_ms_ = loop_.now_ms() + timeout.count() + LoopState::tick.count();
 }
@@ -73,7 +80,11 @@ void Connection::end_if_due(std::int64_t now_ms) {
 }
 
 void Connection::drain() {
-    if (waiting_ != Waiting::idle && waiting_ != Waiting::first) return;
+    if (waiting_ == Waiting::nothing) return;
+    if (waiting_ != Waiting::idle && waiting_ != Waiting::first) {
+        due_ms_ = std::min(due_ms_, loop_.now_ms() + client_wait_max.count());
+        return;
+    }
     ErrorCode ignored;
     socket_.cancel(ignored);
 }
@@ -146,7 +157,8 @@ Task<void> Connection::run() {
         record();
         if (written == Written::some) goes_on = co_await write_rest();
         goes_on = goes_on && written != Written::failed && !closes_;
-        if (head_.capacity() > head_kept_max) std::string().swap(head_);
+        if (head_.capacity() > kept_max) std::string().swap(head_);
+        if (response_.body.capacity() > kept_max) std::string().swap(response_.body);
     }
     if (!gone_ && !aborted_ && !timed_out_ && tls_ != nullptr) {
         wait_for(Waiting::close, linger_timeout);

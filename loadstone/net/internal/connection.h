@@ -51,6 +51,7 @@ private:
     std::string_view header(std::string_view name) const noexcept override;
     std::string_view body() const noexcept override { return reader_.body(); }
     std::string_view address() const noexcept override { return address_; }
+    std::string_view network() const noexcept override { return network_; }
     std::string_view id() const noexcept override { return {request_id_.data(), request_id_size_}; }
     bool is_tls() const noexcept override { return tls_ != nullptr; }
 
@@ -68,6 +69,7 @@ private:
     bool admit();
     bool admit_target();
     bool admit_route();
+    bool admit_body();
     bool admit_rate();
     bool admit_origin();
     void read_idempotency_key();
@@ -103,6 +105,7 @@ private:
     Socket socket_;
     std::unique_ptr<TlsStream> tls_;
     const std::string address_;
+    const std::string network_;
     runtime::SpanSlot slot_;
     RequestReader reader_;
 

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "loadstone/base/log.h"
-#include "loadstone/net/internal/address.h"
 #include "loadstone/net/internal/connection.h"
 #include "loadstone/net/internal/http_error.h"
 #include "loadstone/net/internal/reason.h"
@@ -116,8 +115,8 @@ bool Connection::admit_route() {
             response_.set_header("Allow", allow_field(match_.allowed));
         } else {
             const std::string allow = allow_field(match_.allowed);
-            reject(405,
-                   fmt::format("{} is not allowed here, but {} is", to_string(head.method), allow));
+            reject(405, fmt::format("{} is not allowed here; allowed: {}", to_string(head.method),
+                                    allow));
             response_.set_header("Allow", allow);
         }
         return false;
@@ -134,8 +133,20 @@ bool Connection::admit_route() {
         refuse(reader_.failure());
         return false;
     }
-    if (route.types.body != nullptr && !is_json(field(KnownField::content_type))) {
+    return admit_body();
+}
+
+bool Connection::admit_body() {
+    if (entry_->route->types.body != nullptr && !is_json(field(KnownField::content_type))) {
         reject(415, "the body must be of Content-Type application/json");
+        return false;
+    }
+    // RFC 9110 8.4: what is done to a body is not to be ignored, and none is undone here.
+    const std::string_view encoding =
+        reader_.head().has_body() ? header("Content-Encoding") : std::string_view();
+    if (!encoding.empty() && !same_ignoring_case(encoding, "identity")) {
+        reject(415, "a body must have no Content-Encoding");
+        response_.set_header("Accept-Encoding", "identity");  // RFC 9110 12.5.3
         return false;
     }
     return true;
@@ -143,11 +154,14 @@ bool Connection::admit_route() {
 
 bool Connection::admit_rate() {
     if (entry_->limiter == nullptr) return true;
-    const auto decision =
-        entry_->limiter->check(network_of(address_), std::chrono::steady_clock::now());
+    const auto decision = entry_->limiter->check(network_, std::chrono::steady_clock::now());
     // draft-ietf-httpapi-ratelimit-headers-09
-    rate_lines_ = fmt::format("{}RateLimit: \"address\";r={};t={}\r\n", entry_->rate_policy_line,
-                              decision.remaining, whole_seconds(decision.reset_after));
+    rate_lines_ = entry_->rate_policy_line;
+    rate_lines_ += "RateLimit: \"address\";r=";
+    append_number(rate_lines_, decision.remaining);
+    rate_lines_ += ";t=";
+    append_number(rate_lines_, static_cast<std::size_t>(whole_seconds(decision.reset_after)));
+    rate_lines_ += "\r\n";
     if (decision.allowed) return true;
     server_.counters.rate_limited.add();
     const Error error =
@@ -192,8 +206,9 @@ void Connection::read_idempotency_key() {
         throw HttpError(400, Errc::invalid_argument,
                         "the Idempotency-Key is not 1 to 255 visible characters");
     }
-    const std::string user =
-        context_->session() ? fmt::format("user {}", context_->session()->user) : "anonymous";
+    // Without a user the network's, so that strangers do not take each other's keys.
+    const std::string user = context_->session() ? fmt::format("user {}", context_->session()->user)
+                                                 : fmt::format("anonymous {}", network_);
     runtime::IdempotencyKey& idempotency = context_->idempotency().emplace();
     idempotency.scope_and_key = sha256_hex({user, entry_->name, *key});
     // With the key, which is kept nowhere: a body may hold a password, and a plain hash of it would
@@ -224,6 +239,8 @@ Task<void> Connection::answer() {
         exception = std::current_exception();
     }
     if (exception) respond_to(exception);
+    // Another limit than the address's has refused: what the address has left would mislead.
+    if (response_.status == 429) rate_lines_.clear();
 }
 
 void Connection::respond_to(const std::exception_ptr& exception) {
@@ -240,6 +257,8 @@ void Connection::respond_to(const std::exception_ptr& exception) {
                                             {"code", to_string(error.code())},
                                             {"error", error.message()}});
         }
+        if (status == 503 || status == 504)
+            server_.refusals.note(context_->span().name, id(), error.message());
         response_ = net::problem(error, id());
     } catch (...) {
         log::error("a request failed", {{"route", context_->span().name},

@@ -145,8 +145,12 @@ void RequestReader::finish() {
         default: begin_ = body_begin(); break;
     }
     if (begin_ == end_) begin_ = end_ = 0;
+    if (begin_ == end_ && capacity_ > kept_max) {
+        data_.reset();
+        capacity_ = 0;
+    }
     body_.clear();
-    if (body_.capacity() > body_kept_max) body_.release();
+    if (body_.capacity() > kept_max) body_.release();
     started_ = head_done_ = empty_line_ignored_ = false;
     kind_ = BodyKind::none;
     body_bytes_ = body_raw_bytes_ = 0;

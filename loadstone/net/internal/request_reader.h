@@ -57,7 +57,8 @@ private:
 
     // The least room behind a head with a body, so that views stay where they are.
     static constexpr std::size_t tail_min = 4096;
-    static constexpr std::size_t body_kept_max = 16 * 1024;  // while the connection is idle
+    // While the connection is idle: ten thousand of them are many.
+    static constexpr std::size_t kept_max = 8 * 1024;
 
     std::size_t head_size() const noexcept { return head_done_ ? parser_.head().bytes : 0; }
     std::size_t body_begin() const noexcept { return begin_ + parser_.head().bytes; }

@@ -32,13 +32,13 @@ bool has_field(const Response& response, std::string_view name) noexcept {
                        [name](const auto& field) { return same_ignoring_case(field.first, name); });
 }
 
+}  // namespace
+
 void append_number(std::string& out, std::size_t number) {
     std::array<char, 20> digits;
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
     out.append(digits.data(), end);
 }
-
-}  // namespace
 
 bool has_content(int status) noexcept { return status >= 200 && status != 204 && status != 304; }
 

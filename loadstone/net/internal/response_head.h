@@ -25,6 +25,9 @@ struct Envelope {
 // May a response of this status have a body? (RFC 9110 6.4.1)
 bool has_content(int status) noexcept;
 
+// In decimal digits.
+void append_number(std::string& out, std::size_t number);
+
 // Has the handler encoded the body itself?
 bool has_encoding(const Response& response) noexcept;
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "loadstone/base/log.h"
 #include "loadstone/net/internal/address.h"
 
 namespace loadstone::net::internal {
@@ -27,7 +28,7 @@ RouteEntry entry_of(const Route& route, const Bulkheads& bulkheads, const HttpOp
     RouteEntry entry;
     entry.route = &route;
     const auto bulkhead = bulkheads.find(route.module);
-    if (bulkhead != bulkheads.end()) entry.bulkhead = bulkhead->second;
+    if (bulkhead != bulkheads.end() && route.bulkhead) entry.bulkhead = bulkhead->second;
     const std::string name = fmt::format("{} {}", to_string(route.method), route.pattern);
     entry.label = registry.add_label(telemetry::LabelKind::route, name, route.module);
     entry.name = registry.name_of(entry.label);
@@ -87,6 +88,23 @@ void ConnectionCount::give_back(const std::string& address) noexcept {
     const auto found = by_address_.find(network_of(address));
     if (found != by_address_.end() && --found->second == 0) by_address_.erase(found);
     total_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void RefusalLog::note(const char* route, std::string_view request_id, const std::string& why) {
+    std::uint64_t unsaid = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto now = std::chrono::steady_clock::now();
+        if (now < next_) {
+            ++unsaid_;
+            return;
+        }
+        next_ = now + std::chrono::seconds(1);
+        unsaid = std::exchange(unsaid_, 0);
+    }
+    log::warning(
+        "requests are refused",
+        {{"route", route}, {"request_id", request_id}, {"error", why}, {"unsaid", unsaid}});
 }
 
 ServerState::ServerState(HttpOptions http_options, std::vector<std::unique_ptr<Route>> http_routes,

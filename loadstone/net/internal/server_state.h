@@ -71,6 +71,17 @@ private:
     std::unordered_map<std::string, std::size_t> by_address_;  // at most connections_max
 };
 
+// Says in the log why requests are refused with 503 and 504, at most once a second.
+class RefusalLog {
+public:
+    void note(const char* route, std::string_view request_id, const std::string& why);
+
+private:
+    std::mutex mutex_;
+    std::chrono::steady_clock::time_point next_{};
+    std::uint64_t unsaid_ = 0;
+};
+
 struct ServerState {
     ServerState(HttpOptions http_options, std::vector<std::unique_ptr<Route>> http_routes,
                 const Bulkheads& bulkheads, SessionResolver session_resolver,
@@ -88,6 +99,7 @@ struct ServerState {
     const char* unmatched_name;
     std::unique_ptr<TlsContext> tls;
     ConnectionCount connections;
+    RefusalLog refusals;
     std::atomic<bool> draining{false};
 };
 

@@ -68,16 +68,11 @@ std::string unquoted(std::string_view name) {
 
 bool is_ascii(std::string_view text) noexcept { return std::ranges::none_of(text, is_high); }
 
-bool has_control(std::string_view text) noexcept {
-    return std::ranges::any_of(
-        text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
-}
-
 std::string_view address_fault(std::string_view address) noexcept {
     if (address.empty()) return "is empty";
     if (address.size() > address_bytes_max) return "is longer than 254 bytes";
-    if (has_control(address)) return "has a control character";
     if (!is_utf8(address)) return "is not UTF-8";
+    if (!is_printable(address)) return "has a control character";
     const std::size_t at = address.rfind('@');
     if (at == std::string_view::npos) return "has no @";
     if (at > local_bytes_max) return "has more than 64 bytes before the @";
@@ -103,7 +98,7 @@ Mailbox parse_mailbox(std::string_view text, std::string_view field) {
     }
     mailbox.address = text;
     require_address(mailbox.address, field);
-    if (has_control(mailbox.name) || !is_utf8(mailbox.name)) {
+    if (!is_printable(mailbox.name)) {
         throw Error(Errc::invalid_argument, "mail name has a control character or is not UTF-8")
             .with_field(std::string(field));
     }

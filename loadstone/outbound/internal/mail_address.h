@@ -11,8 +11,6 @@ namespace loadstone::outbound::internal {
 inline constexpr std::size_t address_bytes_max = 254;  // RFC 5321 4.5.3.1.3, without the brackets
 
 bool is_ascii(std::string_view text) noexcept;
-// True if `text` has a byte below 0x20, or 0x7F.
-bool has_control(std::string_view text) noexcept;
 
 // A dot-atom or its UTF-8 form (RFC 6531), "@", a domain or an address in brackets. Quoted local
 // parts are not taken. Nothing, or why not.

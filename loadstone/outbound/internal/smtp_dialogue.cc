@@ -146,7 +146,7 @@ void SmtpDialogue::on_reply(const SmtpReply& reply) {
 
 void SmtpDialogue::refuse(const SmtpReply& reply) {
     refused_ = true;
-    std::string detail = fmt::format("at {}: {}", name_of(stage_), reply.text);
+    std::string detail = fmt::format("at {}: {} {}", name_of(stage_), reply.code, reply.text);
     const bool of_client =
         stage_ == Stage::reset || stage_ == Stage::mail || speaks_of_client(reply.code);
     if (reply.code >= 500 && of_client) {
@@ -157,8 +157,7 @@ void SmtpDialogue::refuse(const SmtpReply& reply) {
     }
     const MailOutcome outcome = reply.code >= 500 ? MailOutcome::rejected : MailOutcome::deferred;
     const bool of_mail = reply.code != 421 && !of_client;
-    const bool throttled =
-        is_throttling(reply.code) && !(of_mail && speaks_of_address(reply.text));
+    const bool throttled = is_throttling(reply.code) && !(of_mail && speaks_of_address(reply.text));
     finish(outcome, reply.code, std::move(detail),
            throttled ? ProviderHealth::throttling : ProviderHealth::answered);
     verdict_.result.throttled = throttled;

@@ -95,6 +95,7 @@ public:
         : provider_(server.name),
           sender_(std::move(sender)),
           transfer_timeout_(options.transfer_timeout),
+          resends_unknown_(options.resend_unknown),
           metrics_(registry),
           throttles_(throttle_options(options), registry),
           slots_(options.transfers_max, waiters_max),
@@ -103,6 +104,7 @@ public:
 
     Task<MailResult> send(Context& context, const MailMessage& message) override;
     const Mailbox& sender() const noexcept override { return sender_; }
+    bool resends_unknown() const noexcept override { return resends_unknown_; }
     void stop() override {
         stopping_.store(true, std::memory_order_relaxed);
         engine_.stop();
@@ -120,6 +122,7 @@ private:
     const std::string provider_;
     const Mailbox sender_;
     const milliseconds transfer_timeout_;
+    const bool resends_unknown_;
     MailMetrics metrics_;
     admission::ProviderThrottles throttles_;
     runtime::Semaphore slots_;
@@ -221,10 +224,17 @@ Task<MailResult> SmtpMailer::send(Context& context, const MailMessage& message) 
 void SmtpMailer::learn(const SmtpVerdict& verdict) {
     const auto now = Clock::now();
     switch (verdict.health) {
-        case ProviderHealth::answered: return throttles_.on_success(provider_, now);
+        case ProviderHealth::answered:
+            if (throttles_.on_success(provider_, now))
+                log::info("the mail server is reached again", {{"server", provider_}});
+            return;
         case ProviderHealth::throttling:
             return throttles_.on_throttled(provider_, now, std::nullopt);
-        case ProviderHealth::failing: return throttles_.on_failure(provider_, now);
+        case ProviderHealth::failing:
+            if (throttles_.on_failure(provider_, now))
+                log::warning("the mail server cannot be reached; mail waits",
+                             {{"server", provider_}, {"error", verdict.result.detail}});
+            return;
         case ProviderHealth::not_told: return;
     }
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <new>
 
+#include "loadstone/base/encoding.h"
 #include "loadstone/base/error.h"
 #include "loadstone/outbound/internal/mail_address.h"
 
@@ -70,7 +71,7 @@ SmtpServer parse_smtp_url(const std::string& url, bool starttls_required) {
     SmtpServer server;
     server.user = part(parsed.get(), CURLUPART_USER, CURLU_URLDECODE);
     server.password = part(parsed.get(), CURLUPART_PASSWORD, CURLU_URLDECODE);
-    if (has_control(server.user) || has_control(server.password)) {
+    if (!is_printable(server.user) || !is_printable(server.password)) {
         throw bad_url("user or password has a control character");
     }
     curl_url_set(parsed.get(), CURLUPART_USER, nullptr, 0);

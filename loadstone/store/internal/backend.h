@@ -19,6 +19,8 @@ std::unique_ptr<Database> open_sqlite(const DatabaseOptions& options,
 std::unique_ptr<Database> open_postgres(const DatabaseOptions& options,
                                         telemetry::Registry& registry);
 
+void check_postgres_url(const std::string& url);
+
 // A row of `loadstone_migrations`, but for applied_at.
 struct AppliedStep {
     std::string module;

@@ -239,9 +239,22 @@ void Writer::listen(std::function<void()> woken) {
     queue_.nudge();  // it waits longer while nobody listens
 }
 
+void Writer::require_no_failure() const {
+    if (!failing_) return;
+    throw Error(Errc::unavailable, fmt::format("{}: writes have failed within the last {} ms",
+                                               file_.path, quiet_after_failure.count()));
+}
+
+bool Writer::has_failed_of_late() const noexcept {
+    return std::chrono::steady_clock::now() - failed_at_.load() < quiet_after_failure;
+}
+
 Task<void> Writer::check(Context& context) {
+    // Not asked again meanwhile: each answer takes room in the log.
+    if (has_failed_of_late()) require_no_failure();
     TxBody body = [this](Tx&) { return probe(); };
     co_await transact(context, std::move(body));
+    require_no_failure();
 }
 
 // A number that nobody uses, in the file's header: whether the disk takes it shows at the commit.
@@ -488,6 +501,7 @@ void Writer::fail_group(int code, std::string_view step) {
 }
 
 void Writer::note_failure(int code, const Error& error) {
+    failed_at_ = std::chrono::steady_clock::now();
     if (!failing_.exchange(true)) {
         log::error("writes fail",
                    {{"file", file_.path}, {"error", error.message()}, {"code", code}});
@@ -497,7 +511,9 @@ void Writer::note_failure(int code, const Error& error) {
 }
 
 void Writer::note_success() {
-    if (failing_.exchange(false)) log::info("writes work again", {{"file", file_.path}});
+    if (!failing_ || has_failed_of_late()) return;
+    failing_ = false;
+    log::info("writes work again", {{"file", file_.path}});
 }
 
 void Writer::poll_strays() {

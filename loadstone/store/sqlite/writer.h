@@ -53,6 +53,8 @@ class Writer {
 public:
     // How often the lane looks for commits of other processes when somebody listens.
     static constexpr std::chrono::milliseconds poll_every{20};
+    // A full disk takes a small write now and then: writes work again when none has failed so long.
+    static constexpr std::chrono::milliseconds quiet_after_failure{3'000};
     static constexpr int log_frames_max = 2'000;
 
     // Opens the file, creates it if missing. Errors: unavailable, data_loss.
@@ -66,7 +68,8 @@ public:
     void stop();
 
     Task<void> transact(Context& context, TxBody body);
-    // Commits nothing new, but if writes fail just now it really writes.
+    // Commits nothing new, but if writes fail just now it really writes; unavailable until none has
+    // failed for `quiet_after_failure`.
     Task<void> check(Context& context);
     // Fails the queued ops whose deadline has passed. From any thread, every few milliseconds.
     void expire();
@@ -78,6 +81,8 @@ private:
     struct Metrics;
     enum class Ran { to_commit, stray, lost };
 
+    bool has_failed_of_late() const noexcept;
+    void require_no_failure() const;
     Task<void> probe();
     void serve();
     bool ensure_open();
@@ -116,6 +121,7 @@ private:
     int log_frames_ = 0;
     int checkpoint_at_ = log_frames_max;
     std::atomic<bool> failing_{false};
+    std::atomic<std::chrono::steady_clock::time_point> failed_at_{};  // the last time
 
     std::mutex listeners_mutex_;
     std::vector<std::function<void()>> listeners_;

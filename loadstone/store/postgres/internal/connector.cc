@@ -23,6 +23,7 @@ Connector::Connector(const Target& target, Use use, const DatabaseOptions& optio
       shown_(target.shown),
       use_(use),
       connect_timeout_(options.connect_timeout),
+      outage_patience_(options.outage_patience),
       random_(reinterpret_cast<std::uintptr_t>(this) ^
               static_cast<std::uint64_t>(Deadline::Clock::now().time_since_epoch().count())),
       connects_(registry.counter("loadstone_postgres_connects_total",
@@ -31,6 +32,10 @@ Connector::Connector(const Target& target, Use use, const DatabaseOptions& optio
       connect_failures_(registry.counter("loadstone_postgres_connect_failures_total",
                                          telemetry::metric_label("use", to_string(use)),
                                          "Tries to connect that failed")) {}
+
+bool Connector::is_away() const noexcept {
+    return failures_ > 0 && Deadline::Clock::now() - failing_since_ >= outage_patience_;
+}
 
 Error Connector::unreachable() const {
     return unavailable(last_failure_.empty()
@@ -113,6 +118,7 @@ void Connector::failed(const Error& why) {
     const auto jittered = std::chrono::duration_cast<Deadline::Clock::duration>(
         pause * (0.5 + random_.uniform() / 2));
     next_try_ = Deadline::Clock::now() + jittered;
+    if (failures_ == 0) failing_since_ = Deadline::Clock::now();
     if (failures_++ == 0 && !is_stopped_.load(std::memory_order_relaxed)) {
         log::warning("the database cannot be reached",
                      {{"database", shown_}, {"use", to_string(use_)}, {"error", why.message()}});

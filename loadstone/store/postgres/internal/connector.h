@@ -36,6 +36,9 @@ public:
 
     // Why the last try failed, "" if it did not.
     const std::string& last_failure() const noexcept { return last_failure_; }
+    // Has it failed for as long as requests wait for it (outage_patience)? Whoever uses the
+    // connector keeps one task trying.
+    bool is_away() const noexcept;
     // unavailable, with the last failure.
     Error unreachable() const;
     // A connection that was handed out turned out to be useless: the next try waits like after a
@@ -54,10 +57,12 @@ private:
     const std::string shown_;
     const Use use_;
     const std::chrono::milliseconds connect_timeout_;
+    const std::chrono::milliseconds outage_patience_;
     std::atomic<bool> is_stopped_{false};
     std::string last_failure_;
     std::string last_good_;  // "host port address" of the endpoint that worked
     int failures_ = 0;
+    Deadline::Clock::time_point failing_since_{};
     int tries_under_way_ = 0;  // several while none has failed
     Deadline::Clock::time_point next_try_{};
     Random random_;

@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <optional>
 
 namespace loadstone::store::postgres {
 
@@ -16,6 +17,7 @@ struct Transactions::Opening {
     std::shared_ptr<Pipeline> pipeline;
     bool is_wanted = true;
     bool is_done = false;
+    bool recovers = false;  // wanted by nobody but recover()
     void wake() {
         if (waiting != nullptr) std::exchange(waiting, nullptr)->wake();
     }
@@ -61,7 +63,7 @@ Task<void> Transactions::settle(std::shared_ptr<Lease> lease) {
 }
 
 Task<Transactions::Lease> Transactions::acquire(Context& context, std::size_t loop) {
-    telemetry::Wait wait(context.span(), telemetry::WaitKind::pool);
+    std::optional<telemetry::Wait> wait(std::in_place, context.span(), telemetry::WaitKind::pool);
     const Acquired acquired = co_await permits_.acquire(context.deadline());
     if (acquired == Acquired::queue_full) {
         throw unavailable(
@@ -82,6 +84,7 @@ Task<Transactions::Lease> Transactions::acquire(Context& context, std::size_t lo
     if (auto idle = take_idle(loop)) {
         lease.take(std::move(idle), true);
     } else {
+        wait.emplace(context.span(), telemetry::WaitKind::database);
         auto opened = co_await open(context, loop);
         lease.take(std::move(opened), false);
     }
@@ -129,6 +132,9 @@ void Transactions::give_back(std::shared_ptr<Pipeline> pipeline, std::size_t loo
 // The connection is opened by a task of its own: when this caller's deadline passes first, the
 // next one finds the connection idle.
 Task<std::shared_ptr<Pipeline>> Transactions::open(Context& context, std::size_t loop) {
+    const Connector& connector = *loops_[loop].connector;
+    if (!connector.last_failure().empty()) recover(loop);
+    if (connector.is_away()) throw connector.unreachable();
     Wakeup wakeup;
     const auto opening = std::make_shared<Opening>();
     struct Forget {
@@ -153,10 +159,21 @@ Task<std::shared_ptr<Pipeline>> Transactions::open(Context& context, std::size_t
         timer->cancel();
         if (opening->is_done) break;
         if (context.is_cancelled()) context.throw_if_done("a database connection");
-        if (context.deadline().passed()) throw loops_[loop].connector->unreachable();
+        if (!connector.last_failure().empty()) recover(loop);
+        if (context.deadline().passed() || connector.is_away()) throw connector.unreachable();
     }
-    if (opening->pipeline == nullptr) throw loops_[loop].connector->unreachable();
+    if (opening->pipeline == nullptr) throw connector.unreachable();
     co_return std::move(opening->pipeline);
+}
+
+void Transactions::recover(std::size_t loop) {
+    if (std::exchange(recovering_[loop], 1) != 0) return;
+    const auto opening = std::make_shared<Opening>();
+    opening->is_wanted = false;
+    opening->recovers = true;
+    const bool begun = tasks_.spawn(loops_[loop].executor,
+                                    open_in_background(opening, loop, Deadline::unbounded()));
+    if (!begun) recovering_[loop] = 0;
 }
 
 Task<void> Transactions::open_in_background(std::shared_ptr<Opening> opening, std::size_t loop,
@@ -177,6 +194,7 @@ Task<void> Transactions::open_in_background(std::shared_ptr<Opening> opening, st
                                               nullptr);
     }
     opening->is_done = true;
+    if (opening->recovers) recovering_[loop] = 0;
     if (opening->is_wanted) {
         opening->pipeline = std::move(pipeline);
         opening->wake();

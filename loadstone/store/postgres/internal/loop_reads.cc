@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "loadstone/base/log.h"
 #include "loadstone/store/internal/storable.h"
 
@@ -72,6 +74,9 @@ void LoopReads::admit(Operation& operation) {
             fmt::format("{}: {} reads are waiting on this loop, the most there may be",
                         operation.statement.name, waiting_count_));
     }
+    const bool is_connected =
+        std::ranges::any_of(slots_, [](const Slot& slot) { return slot.pipeline != nullptr; });
+    if (!is_connected && connector_->is_away()) throw connector_->unreachable();
     operation.place = Operation::Place::waiting;
     ++waiting_count_;
     waiting_.push_back(operation);

@@ -38,7 +38,10 @@ Account::~Account() {
     const std::uint64_t sent = operation_.sent_tsc == 0 ? now : operation_.sent_tsc;
     const std::uint64_t ns = telemetry::tsc_to_ns(now - sent);
     telemetry::Span& span = operation_.context.span();
-    span.waited(telemetry::WaitKind::pool, telemetry::tsc_to_ns(sent - operation_.queued_tsc));
+    // What was never sent waited for the server, not for its turn.
+    span.waited(
+        operation_.sent_tsc == 0 ? telemetry::WaitKind::database : telemetry::WaitKind::pool,
+        telemetry::tsc_to_ns(sent - operation_.queued_tsc));
     span.waited(telemetry::WaitKind::database, ns);
     const auto label = metrics_.label_of(operation_);
     span.used_query(label, ns, operation_.rows_given());

@@ -154,6 +154,12 @@ void PostgresDatabase::notify(std::string_view channel) { notifier_->notify(chan
 
 namespace internal {
 
+void check_postgres_url(const std::string& url) {
+    DatabaseOptions options;
+    options.url = url;
+    postgres::target_of(options);
+}
+
 std::unique_ptr<Database> open_postgres(const DatabaseOptions& options,
                                         telemetry::Registry& registry) {
     return std::make_unique<postgres::PostgresDatabase>(options, registry);

@@ -78,7 +78,8 @@ Transactions::Transactions(const DatabaseOptions& options, bool is_pooled, std::
       metrics_(metrics),
       tasks_(tasks),
       permits_(options.transactions_max, options.transaction_waiters_max),
-      gates_(options.transaction_waiters_max) {}
+      gates_(options.transaction_waiters_max),
+      recovering_(loops_.size(), 0) {}
 
 Transactions::~Transactions() = default;
 

@@ -56,6 +56,8 @@ private:
     Task<void> run_until_decided(Context& context, TxBody& body);
     Task<Lease> acquire(Context& context, std::size_t loop);
     Task<std::shared_ptr<Pipeline>> open(Context& context, std::size_t loop);
+    // Keeps trying, alone, until the server is reached: its end does not depend on who asks.
+    void recover(std::size_t loop);
     Task<void> open_in_background(std::shared_ptr<Opening> opening, std::size_t loop,
                                   Deadline deadline);
     std::shared_ptr<Pipeline> take_idle(std::size_t loop);
@@ -78,6 +80,7 @@ private:
     runtime::Semaphore permits_;
     ContentionGates gates_;
     const runtime::Services no_services_;
+    std::vector<char> recovering_;  // of each loop, there
 
     mutable std::mutex mutex_;
     std::vector<Idle> idle_;                         // under mutex_
