@@ -1,6 +1,9 @@
 """What is wrong in the configuration is an error that names the key and where it stands."""
 
-from harness.campus import run
+import os
+import subprocess
+
+from harness.campus import PROGRAM, environment, run
 from harness.case import ProcessTest, main
 
 
@@ -8,6 +11,7 @@ class ConfigurationTest(ProcessTest):
     def refused(self, *words, file=None, env=None, status=1, said=()):
         if file is not None:
             (self.folder / "campus.toml").write_text(file)
+        env = {"CAMPUS_LISTEN": "127.0.0.1:0", **(env or {})}
         done = run("serve", *words, cwd=self.folder, env=env, timeout_s=20)
         self.assertEqual(done.returncode, status, done.stderr)
         for text in said:
@@ -29,6 +33,11 @@ class ConfigurationTest(ProcessTest):
         self.refused(file='drain_ms = "long"\n', said=["campus.toml:1", "drain_ms", "long"])
         self.refused(file="drain_ms = 1.5\n", said=["campus.toml:1", "drain_ms"])
         self.refused(file="data = [1]\n", said=["campus.toml:1", "data"])
+
+        self.refused(file='smtp = "foo"\n', said=["campus.toml:1", "smtp", "mail URL"])
+        self.refused(file='\nmail_from = "nobody"\n', said=["campus.toml:2", "mail_from", "nobody"])
+        self.refused(file='database = "postgres://x:99999/y"\n', said=["campus.toml:1", "database"])
+        self.refused(file='listen = "foo:80"\n', said=["campus.toml:1", "listen", "foo:80"])
 
     def test_a_file_that_is_no_toml(self):
         self.refused(file="listen = \n", said=["campus.toml:1"])
@@ -69,7 +78,20 @@ class ConfigurationTest(ProcessTest):
 
     def test_a_port_in_use(self):
         campus = self.campus().start()
-        self.refused("--listen", f"127.0.0.1:{campus.port}", said=[str(campus.port), "in use"])
+        self.refused("--listen", f"127.0.0.1:{campus.port}", "--data", "other", said=[str(campus.port), "in use"])
+        self.assertFalse((self.folder / "other/campus.db").exists(), "the schema is not touched before")
+
+    def test_a_folder_that_may_not_be_read_is_not_called_empty(self):
+        self.campus().start()
+        is_root = os.geteuid() == 0
+        other = ["setpriv", "--reuid=65534", "--clear-groups"] if is_root else []
+        (self.folder / "data").chmod(0o700 if is_root else 0)
+        for words in (("jobs", "list"), ("why",), ("mail",), ("deliveries",)):
+            done = subprocess.run([*other, str(PROGRAM), *words, "--data", self.folder / "data"],
+                                  cwd=self.folder, capture_output=True, text=True, timeout=30, env=environment())
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("may not be read", done.stderr)
+        (self.folder / "data").chmod(0o700)
 
     def test_commands_do_not_make_a_database_that_is_not_there(self):
         for words in (("jobs", "list"), ("jobs", "show", "999"), ("jobs", "retry", "999"), ("deliveries",)):
