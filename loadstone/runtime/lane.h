@@ -24,7 +24,7 @@ struct LaneOptions {
     bool in_background = false;  // yields to the loops while they want the core: see cpu.h
     // In the background: after a piece has been held up for so long, one more thread, which does
     // not yield, takes what waits. So work goes on, slowly, beside loops that leave it no CPU.
-    std::chrono::milliseconds patience{500};
+    std::chrono::milliseconds patience{2'000};
 };
 
 class Lane {
