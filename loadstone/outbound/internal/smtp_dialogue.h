@@ -8,7 +8,8 @@
 //   - The dot counts as handed over when the transport took its last byte: from then on the server
 //     may have it. With TLS that is the whole record; a record cut short cannot be read.
 //   - So: lost before -> deferred, nothing was delivered; lost after, without a reply -> unknown.
-//   - A 4xx at RCPT, DATA or the dot speaks of the mail, which may be refused so for ever (a mailbox
+//   - A 4xx at RCPT, DATA or the dot speaks of the mail, which may be refused so for ever (a
+//   mailbox
 //     that is over its quota). 421, 450, 451 and 452 slow the server's mails down as well, unless
 //     they say 4.1.x or 4.2.x (RFC 3463): then they are of one address.
 //   - A 5xx at RCPT, DATA or the dot speaks of the mail: rejected. At MAIL it speaks of us (sender
