@@ -160,9 +160,9 @@ def needs(*programs):
         sys.exit(f"{APP} is missing: ./dev bench builds it")
 
 
-def app(folder, *arguments, name="loadstone", cores=SERVER_CORE, threads=1):
+def app(folder, *arguments, name="loadstone", cores=SERVER_CORE, threads=1, role="web"):
     port = free_port()
-    command = [APP, "serve", "--data", folder, "--listen", f"127.0.0.1:{port}", "--threads", str(threads), "--role", "web",
+    command = [APP, "serve", "--data", folder, "--listen", f"127.0.0.1:{port}", "--threads", str(threads), "--role", role,
                "--rate-limits", "on", "--log-level", "warning", *arguments]
     return Server(name, command, port, cores=cores)
 

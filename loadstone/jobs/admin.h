@@ -1,5 +1,5 @@
 #pragma once
-// What an operator asks of the queue: list, show, retry.
+// What an operator asks of the queue: list, show, retry, cancel, redrive, pause.
 
 #include <cstdint>
 #include <optional>
@@ -13,9 +13,10 @@ namespace loadstone::jobs {
 
 struct JobRow {
     std::int64_t id = 0;
+    std::string queue;
     std::string kind;
     std::string state;  // "waiting", "running", "dead"
-    int attempt = 0;
+    int attempt = 0;    // failed ones
     int crashes = 0;
     Timestamp enqueued_at;
     Timestamp run_at;  // dead: when it was buried
@@ -25,16 +26,54 @@ struct JobRow {
     std::string idempotency_key;
 };
 BOOST_DESCRIBE_STRUCT(JobRow, (),
-                      (id, kind, state, attempt, crashes, enqueued_at, run_at, last_error, cause,
-                       arguments, idempotency_key))
+                      (id, queue, kind, state, attempt, crashes, enqueued_at, run_at, last_error,
+                       cause, arguments, idempotency_key))
 
-// Newest first; `state` or `kind` empty: all. `before`: only smaller ids (keyset), 0: from the
-// newest.
-Task<std::vector<JobRow>> list_jobs(Reader reader, std::string state, std::string kind,
-                                    std::int64_t before, int limit);
+// Of a list; empty: all.
+struct JobFilter {
+    std::string state, kind, queue;
+    std::int64_t before = 0;  // only smaller ids (keyset), 0: from the newest
+    int limit = 50;
+};
+
+// Newest first.
+Task<std::vector<JobRow>> list_jobs(Reader reader, JobFilter filter);
 Task<std::optional<JobRow>> job_by_id(Reader reader, std::int64_t id);
 // A dead job is put back with its attempts at 0; a waiting one is made due now. False: no such
 // job, or it is running.
 Task<bool> retry_job(Tx& tx, std::int64_t id);
+// A job that waits is forgotten. False: none waits under this id; one that runs goes on.
+Task<bool> cancel_job(Tx& tx, std::int64_t id);
+
+// Which dead letters; empty: all.
+struct DeadFilter {
+    std::string kind, queue;
+    std::string error;  // a part of it
+};
+BOOST_DESCRIBE_STRUCT(DeadFilter, (), (kind, queue, error))
+
+// Up to `limit` dead letters with ids above `after` are put back, with attempts and crashes at 0.
+struct Redriven {
+    std::int64_t jobs = 0;
+    std::int64_t last = 0;  // for the next call's `after`
+};
+BOOST_DESCRIBE_STRUCT(Redriven, (), (jobs, last))
+Task<Redriven> redrive(Tx& tx, DeadFilter filter, std::int64_t after, std::int64_t limit);
+
+struct QueueStats {
+    std::string name;
+    std::int64_t ready = 0;
+    std::int64_t oldest_us = 0;  // how long the oldest ready job has been due
+    std::int64_t scheduled = 0, running = 0, dead = 0;
+    bool is_paused = false;
+};
+BOOST_DESCRIBE_STRUCT(QueueStats, (), (name, ready, oldest_us, scheduled, running, dead, is_paused))
+Task<std::vector<QueueStats>> queue_stats(Reader reader);
+
+// In a sentence, why this job is not running now, or that it is.
+Task<std::string> why(Reader reader, std::int64_t id);
+
+// Of a paused queue nothing is claimed, by any process, within about a second; what runs goes on.
+Task<void> pause_queue(Tx& tx, std::string queue, bool is_paused);
 
 }  // namespace loadstone::jobs

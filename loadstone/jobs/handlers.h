@@ -47,6 +47,7 @@ Task<void> run(Task<void> (*handler)(Context&, Job<T>), Context& context, const 
 struct Kind {
     std::string name;
     std::string module;
+    std::string queue;  // the module's
     Policy policy;
     std::function<Task<void>(Context&, const JobInfo&)> run;
     telemetry::LabelIndex label = 0;  // set by the queue
@@ -81,6 +82,7 @@ public:
         auto kind = std::make_unique<Kind>();
         kind->name = internal::kind<T>();
         kind->module = module_;
+        kind->queue = module_;
         kind->run = [handler](Context& context, const JobInfo& info) {
             return internal::run(handler, context, info);
         };

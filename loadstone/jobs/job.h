@@ -19,14 +19,14 @@
 
 namespace loadstone::jobs {
 
-// Who may finish a job: the process that claimed it, at the fence it was given. The database
-// compares both, so a process that lost its lease cannot finish, fail or extend.
+// Who may finish a job: the process that claimed it, in the batch with which it did. The database
+// knows which process holds the batch, so one that lost its lease cannot finish or fail.
 struct Lease {
     std::int64_t job = 0;
     std::int64_t process = 0;
-    std::int64_t fence = 0;
+    std::int64_t batch = 0;
 };
-BOOST_DESCRIBE_STRUCT(Lease, (), (job, process, fence))
+BOOST_DESCRIBE_STRUCT(Lease, (), (job, process, batch))
 
 // What a handler that has done something final outside the database needs to record it, though its
 // time is up or its process stops (Context::shield). A stopping runner waits that long for it.

@@ -42,7 +42,8 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
       leases_lost(metrics.counter("loadstone_jobs_leases_lost_total", "",
                                   "Runs whose outcome came too late")),
       handed_back(metrics.counter("loadstone_jobs_handed_back_total", "",
-                                  "Jobs of claims whose answers were lost or came too late")) {
+                                  "Jobs of claims whose answers were lost or came too late")),
+      lanes(jobs_queue.kinds()) {
     seats.resize(options.running_max);
     for (std::size_t i = 0; i < seats.size(); ++i) {
         seats[i] = std::make_shared<Seat>();
@@ -75,16 +76,18 @@ void Runner::Impl::cancel_running() {
     }
 }
 
-void Runner::Impl::start_job(internal::ClaimedRow row, std::int64_t owner) {
+void Runner::Impl::start_job(internal::StoredJob job, std::int64_t batch, std::int64_t owner) {
     JobInfo info;
-    info.lease = {row.id, owner, row.fence};
-    info.kind = std::move(row.kind);
-    info.idempotency_key = std::move(row.idempotency_key);
-    info.arguments = std::move(row.arguments);
-    info.cause = std::move(row.cause);
-    info.attempt = row.attempt;
-    info.crashes = row.crashes;
-    info.enqueued_at = row.enqueued_at;
+    info.lease = {job.id, owner, batch};
+    info.kind = job.kind;
+    info.idempotency_key = job.idempotency_key.empty()
+                               ? fmt::format("{}-{}", job.id, job.enqueued_at)
+                               : job.idempotency_key;
+    info.arguments = job.arguments;
+    info.cause = job.cause;
+    info.attempt = job.attempt + 1;
+    info.crashes = job.crashes;
+    info.enqueued_at = {job.enqueued_at};
     const Kind* kind = queue.find(info.kind);
     LOADSTONE_ASSERT(kind != nullptr, "claims are for known kinds");
     std::optional<admission::Permit> permit;
@@ -98,13 +101,13 @@ void Runner::Impl::start_job(internal::ClaimedRow row, std::int64_t owner) {
         LOADSTONE_ASSERT(!free_seats.empty(), "claims are for free seats");
         seat = free_seats.back();
         free_seats.pop_back();
-        held.emplace(owner, info.lease.job);
     }
     jobs.spawn(loops.span_executor(seat->loop, seat->slot),
-               run(seat, kind, std::move(info), std::move(permit)), seat->shared_from_this());
+               run(seat, kind, std::move(info), std::move(job), std::move(permit)),
+               seat->shared_from_this());
 }
 
-Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info,
+Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, internal::StoredJob job,
                              std::optional<admission::Permit> permit) {
     Context context(services, Deadline::in(kind->policy.timeout));
     context.set_module(kind->module);
@@ -147,19 +150,21 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info,
     }
     end(seat->slot, context, error.has_value());
     permit.reset();
-    finish(seat, kind, std::move(outcome));
+    outcome.job = std::move(job);
+    finish(seat, std::move(outcome));
 }
 
-void Runner::Impl::finish(Seat* seat, const Kind* kind, internal::Finished outcome) {
-    bool worth_a_claim = has_room(kind->module);
+void Runner::Impl::finish(Seat* seat, internal::Finished outcome) {
     {
         const std::lock_guard lock(mutex);
+        const auto batch = held.find({outcome.lease.process, outcome.lease.batch});
+        LOADSTONE_ASSERT(batch != held.end() && batch->second > 0, "a batch is held to its end");
+        outcome.ends_batch = --batch->second == 0;
         finished.push_back(std::move(outcome));
         free_seats.push_back(seat);
-        worth_a_claim = worth_a_claim && internal::enough(free_seats.size(), options.running_max);
     }
     finished_event.set();
-    if (worth_a_claim) wake.set();
+    if (has_backlog) wake.set();
 }
 
 Runner::Runner(const RunnerOptions& options, Queue& queue, JobBulkheads bulkheads,
@@ -172,8 +177,12 @@ Runner::~Runner() = default;
 
 void Runner::start() {
     Impl& impl = *impl_;
-    impl.queue.on_wake([&impl] { impl.wake.set(); });
-    impl.queue.database().listen(wake_channel, [&impl] { impl.wake.set(); });
+    const auto woken = [&impl] {
+        impl.new_jobs = true;
+        impl.wake.set();
+    };
+    impl.queue.on_wake(woken);
+    impl.queue.database().listen(wake_channel, woken);
     const auto spawn = [&impl](runtime::TaskScope& scope, Task<void> task,
                                const std::shared_ptr<runtime::SpanSlot>& slot) {
         scope.spawn(impl.loops.span_executor(0, *slot), std::move(task), slot);

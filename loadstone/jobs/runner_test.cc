@@ -214,7 +214,10 @@ struct Node {
     std::vector<JobRow> jobs(std::string state = "") { return wait_for(jobs_in(std::move(state))); }
     Task<std::vector<JobRow>> jobs_in(std::string state) {
         Context context(services, Deadline::in(milliseconds(10'000)));
-        co_return co_await list_jobs(context.reader(), state, "", 0, 1'000);
+        JobFilter filter;
+        filter.state = std::move(state);
+        filter.limit = 1'000;
+        co_return co_await list_jobs(context.reader(), std::move(filter));
     }
     bool retry(std::int64_t id) { return wait_for(retry_in(id)); }
     Task<bool> retry_in(std::int64_t id) {
@@ -256,18 +259,25 @@ Task<void> execute(Tx& tx) {
 constexpr store::Command refuse_claims{
     .name = "test.refuse_claims",
     .sqlite =
-        "create trigger refuse_claims before update on loadstone_jobs "
-        "when new.process is not null and new.fence <> 77 "
-        "begin select raise(abort, 'refused'); end",
+        "create trigger refuse_claims before insert on loadstone_batches "
+        "when new.claimed_at <> 77 begin select raise(abort, 'refused'); end",
     .postgres = ""};
 constexpr store::Command allow_claims{
     .name = "test.allow_claims", .sqlite = "drop trigger refuse_claims", .postgres = ""};
 // As a claim leaves it whose commit happened though its answer was lost.
-constexpr store::Command claim_unseen{.name = "test.claim_unseen",
-                                      .sqlite =
-                                          "update loadstone_jobs set fence = 77, attempt = 1, "
-                                          "process = (select id from loadstone_processes)",
-                                      .postgres = ""};
+constexpr store::Command claim_unseen{
+    .name = "test.claim_unseen",
+    .sqlite =
+        "insert into loadstone_batches (process, claimed_at, jobs) "
+        "select p.id, 77, json_array(json_object('id', r.seq, "
+        "'queue', queue, 'priority', 0, 'kind', kind, "
+        "'arguments', arguments, 'idempotency_key', '', "
+        "'cause', '', 'enqueued_at', 0, 'run_at', 0, "
+        "'attempt', 0, 'crashes', 0, 'last_error', '')) "
+        "from loadstone_ready r, loadstone_processes p",
+    .postgres = ""};
+constexpr store::Command forget_ready{
+    .name = "test.forget_ready", .sqlite = "delete from loadstone_ready", .postgres = ""};
 
 // An outage: neither heartbeats nor outcomes can be written.
 constexpr store::Command refuse_heartbeats{
@@ -281,7 +291,7 @@ constexpr store::Command allow_heartbeats{
 constexpr store::Command refuse_outcomes{
     .name = "test.refuse_outcomes",
     .sqlite =
-        "create trigger refuse_outcomes before update on loadstone_jobs "
+        "create trigger refuse_outcomes before insert on loadstone_scheduled "
         "begin select raise(abort, 'refused'); end",
     .postgres = ""};
 constexpr store::Command allow_outcomes{
@@ -472,6 +482,7 @@ TEST_F(RunnerTest, FindsAgainWhatALostClaimTook) {
                    "0\n") == std::string::npos;
     }));
     node.write(execute<claim_unseen>);
+    node.write(execute<forget_ready>);
     node.write(execute<allow_claims>);
     EXPECT_TRUE(wait_until([&] { return node.diary.count("stray") == 1; }));
     EXPECT_TRUE(wait_until([&] { return node.jobs().empty(); }));

@@ -38,16 +38,6 @@ constexpr seconds snapshot_every{10};
 constexpr std::size_t snapshots_kept = 7;
 constexpr seconds housekeeping_every{60};
 
-std::vector<std::unique_ptr<jobs::Kind>> kinds_of(const std::vector<Module>& modules) {
-    std::vector<std::unique_ptr<jobs::Kind>> kinds;
-    for (const Module& module : modules) {
-        if (module.jobs == nullptr) continue;
-        Handlers handlers(module.name, kinds);
-        module.jobs(handlers);
-    }
-    return kinds;
-}
-
 // A new one is of this user alone: it holds password hashes and everybody's mail.
 void make_data_folder(const std::string& path) {
     std::error_code failed;
@@ -97,6 +87,16 @@ const char* role_name(Role role) {
 }
 
 }  // namespace
+
+std::vector<std::unique_ptr<jobs::Kind>> kinds_of(const std::vector<Module>& modules) {
+    std::vector<std::unique_ptr<jobs::Kind>> kinds;
+    for (const Module& module : modules) {
+        if (module.jobs == nullptr) continue;
+        Handlers handlers(module.name, kinds);
+        module.jobs(handlers);
+    }
+    return kinds;
+}
 
 std::vector<store::ModuleMigrations> migrations_of(const std::vector<Module>& modules) {
     std::vector<store::ModuleMigrations> all;

@@ -4,172 +4,29 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <mutex>
 
-#include "loadstone/jobs/admin.h"
-#include "loadstone/jobs/enqueue.h"
-#include "loadstone/jobs/internal/records.h"
-#include "loadstone/jobs/runner.h"
-#include "loadstone/jobs/sql.h"
-#include "loadstone/store/sql.h"
-#include "tests/conformance/conformance.h"
-
-namespace conformance_jobs {
-
-struct Note {
-    std::string text;
-};
-BOOST_DESCRIBE_STRUCT(Note, (), (text))
-
-struct Urgent {
-    std::string text;
-};
-BOOST_DESCRIBE_STRUCT(Urgent, (), (text))
-
-// What ran, in order; a service of the test.
-struct Diary {
-    std::mutex mutex;
-    std::vector<std::string> runs;
-
-    void ran(const std::string& text) {
-        const std::lock_guard lock(mutex);
-        runs.push_back(text);
-    }
-    std::vector<std::string> all() {
-        const std::lock_guard lock(mutex);
-        return runs;
-    }
-};
-
-loadstone::Task<void> handle_note(loadstone::Context& context, loadstone::Job<Note> job) {
-    using namespace loadstone;
-    context.services().get<Diary>().ran(job->text);
-    if (job->text == "garbled")
-        throw std::runtime_error(std::string("bytes \xff\xfe and \0 zero", 17));
-    if (job->text == "long") {
-        std::string umlauts;
-        for (int i = 0; i < 3'000; ++i) umlauts += "\xc3\xa4";
-        throw std::runtime_error(umlauts);
-    }
-    if (job->text == "completed") {
-        co_await context.write(jobs::complete, job.lease());
-        throw Error(Errc::internal, "after all was done");
-    }
-}
-
-loadstone::Task<void> handle_urgent(loadstone::Context& context, loadstone::Job<Urgent> job) {
-    context.services().get<Diary>().ran(job->text);
-    co_return;
-}
-
-}  // namespace conformance_jobs
+#include "tests/conformance/jobs_node.h"
 
 namespace tests::conformance {
 namespace {
 
-namespace jobs = loadstone::jobs;
-namespace runtime = loadstone::runtime;
-using conformance_jobs::Diary;
-using conformance_jobs::Note;
-using conformance_jobs::Urgent;
-using std::chrono::milliseconds;
-
-template <class Job>
-Task<std::int64_t> enqueue_in(Tx& tx, Job job) {
-    co_return co_await tx.enqueue(job);
-}
-
-// One process with a database, a queue and, once run(), a runner.
-struct Node {
-    Node(const std::string& url, Diary& diary) : options(test_options(url)) {
-        const std::vector<loadstone::store::ModuleMigrations> modules{
-            loadstone::store::store_migrations(), {"loadstone_jobs", jobs::sql::migrations}};
-        loadstone::store::migrate(options, modules);
-        database = loadstone::store::open_database(options, registry);
-        std::vector<std::unique_ptr<jobs::Kind>> kinds;
-        loadstone::Handlers handlers("test", kinds);
-        handlers.handle(conformance_jobs::handle_note).attempts(1);
-        handlers.handle(conformance_jobs::handle_urgent).priority(5);
-        queue = std::make_unique<jobs::Queue>(std::move(kinds), *database, registry);
-        services.add<loadstone::store::Database>(*database);
-        services.add<jobs::Queue>(*queue);
-        services.add<Diary>(diary);
-        loops.start();
-        database->start(loops);
-        runner_options.heartbeat_every = milliseconds(100);
-        runner_options.dead_after = milliseconds(1'000);
-        runner_options.poll_every = milliseconds(200);
-    }
-    ~Node() {
-        if (runner) {
-            EXPECT_TRUE(runner->stop(Deadline::in(milliseconds(5'000))));
-        }
-        database->stop();
-        loops.stop();
-    }
-    void run() {
-        runner = std::make_unique<jobs::Runner>(runner_options, *queue, jobs::JobBulkheads{}, loops,
-                                                services, registry);
-        runner->start();
-    }
-    // Runs a command in a transaction of its own.
-    template <class Command, class... Arguments>
-    auto write(Command command, Arguments... arguments) {
-        using T = typename loadstone::store::internal::TaskValue<
-            std::invoke_result_t<Command&, Tx&, const Arguments&...>>::type;
-        std::optional<T> result;
-        std::exception_ptr error;
-        runtime::TaskScope scope("test");
-        scope.spawn(loops.executor(0), write_on_loop(command, &result, &error, arguments...));
-        EXPECT_TRUE(scope.join_blocking(Deadline::in(milliseconds(20'000))));
-        if (error) std::rethrow_exception(error);
-        return std::move(*result);
-    }
-    template <class T, class Command, class... Arguments>
-    Task<void> write_on_loop(Command command, std::optional<T>* result, std::exception_ptr* error,
-                             Arguments... arguments) {
-        Context context(services, Deadline::in(milliseconds(10'000)));
-        context.span().start(0, "test");
-        try {
-            result->emplace(co_await context.write(command, arguments...));
-        } catch (...) {
-            *error = std::current_exception();
-        }
-    }
-    std::int64_t enqueue(const std::string& text) { return write(enqueue_in<Note>, Note{text}); }
-    std::int64_t enqueue_urgent(const std::string& text) {
-        return write(enqueue_in<Urgent>, Urgent{text});
-    }
-    std::vector<jobs::JobRow> jobs_of(const std::string& state) {
-        std::vector<jobs::JobRow> rows;
-        runtime::TaskScope scope("test");
-        scope.spawn(loops.executor(0), list_on_loop(state, &rows));
-        EXPECT_TRUE(scope.join_blocking(Deadline::in(milliseconds(20'000))));
-        return rows;
-    }
-    Task<void> list_on_loop(std::string state, std::vector<jobs::JobRow>* rows) {
-        Context context(services, Deadline::in(milliseconds(10'000)));
-        *rows = co_await jobs::list_jobs(context.reader(), state, "", 0, 1'000);
-    }
-
-    loadstone::telemetry::Registry registry;
-    loadstone::store::DatabaseOptions options;
-    runtime::Loops loops{{.threads = 2, .blocked_after = milliseconds(1'000)}, registry};
-    runtime::Services services;
-    std::unique_ptr<loadstone::store::Database> database;
-    std::unique_ptr<jobs::Queue> queue;
-    jobs::RunnerOptions runner_options;
-    std::unique_ptr<jobs::Runner> runner;
-};
-
-class JobQueue : public testing::TestWithParam<Backend> {
-protected:
-    TestDatabase database_{GetParam()};
-    Diary diary_;
-};
-
 INSTANTIATE_TEST_SUITE_P(Databases, JobQueue, testing::Values(Backend::sqlite, Backend::postgres),
                          [](const auto& backend) { return to_string(backend.param); });
+
+// Of the one queue, both priorities, up to 10 jobs of `kinds`.
+std::vector<jobs::internal::StoredJob> claim(Node& node, std::int64_t process,
+                                             const std::string& kinds,
+                                             std::int64_t* batch = nullptr) {
+    std::vector<jobs::internal::LaneClaim> lanes{{"test", 5, 0, kinds, 10},
+                                                 {"test", 0, 0, kinds, 10}};
+    const auto claimed = node.write(jobs::internal::claim, process, lanes, std::int64_t{10});
+    std::vector<jobs::internal::StoredJob> all;
+    for (const auto& each : claimed.batches) {
+        all.insert(all.end(), each.jobs.begin(), each.jobs.end());
+        if (each.id != 0 && batch != nullptr) *batch = each.id;
+    }
+    return all;
+}
 
 const std::string known_kinds = R"(["conformance_jobs.Note","conformance_jobs.Urgent"])";
 
@@ -230,11 +87,11 @@ TEST_P(JobQueue, ADeadProcessLosesItsJobsAndItsSay) {
     Node node(database_.url(), diary_);
     const auto id = node.enqueue("orphan");
     const auto dead = node.write(jobs::internal::register_process, std::string("dead:1"));
-    const auto claimed = node.write(jobs::internal::claim, dead, known_kinds, std::int64_t{10});
-    ASSERT_EQ(claimed.rows.size(), 1U);
-    EXPECT_EQ(claimed.rows[0].id, id);
-    EXPECT_TRUE(
-        node.write(jobs::internal::claim, dead, known_kinds, std::int64_t{10}).rows.empty());
+    std::int64_t batch = 0;
+    const auto claimed = claim(node, dead, known_kinds, &batch);
+    ASSERT_EQ(claimed.size(), 1U);
+    EXPECT_EQ(claimed[0].id, id);
+    EXPECT_TRUE(claim(node, dead, known_kinds).empty());
 
     ASSERT_TRUE(wait_until(
         [&] { return node.write(jobs::internal::rescue, std::int64_t{1'000}, 3).rescued == 1; }));
@@ -244,10 +101,12 @@ TEST_P(JobQueue, ADeadProcessLosesItsJobsAndItsSay) {
     EXPECT_EQ(waiting[0].attempt, 0);
 
     EXPECT_FALSE(node.write(jobs::internal::renew_heartbeat, dead));
-    EXPECT_TRUE(node.write(jobs::internal::claim, dead, known_kinds, std::int64_t{10}).rows.empty())
+    EXPECT_TRUE(claim(node, dead, known_kinds).empty())
         << "a process that was declared dead claims nothing";
     std::vector<jobs::internal::Finished> late(1);
-    late[0].lease = {id, dead, claimed.rows[0].fence};
+    late[0].lease = {id, dead, batch};
+    late[0].job = claimed[0];
+    late[0].ends_batch = true;
     late[0].decision.verdict = jobs::Verdict::bury;
     const auto recorded = node.write(jobs::internal::record, dead, late);
     EXPECT_EQ(recorded.lost, 1U) << "a lost lease";
@@ -260,19 +119,20 @@ TEST_P(JobQueue, ADeadProcessLosesItsJobsAndItsSay) {
 
 TEST_P(JobQueue, WhatAProcessHoldsUnknowinglyIsHandedBack) {
     Node node(database_.url(), diary_);
-    const auto known = node.enqueue("known");
-    const auto stray = node.enqueue("stray");
+    node.enqueue("known");
     const auto process = node.write(jobs::internal::register_process, std::string("holder"));
-    ASSERT_EQ(node.write(jobs::internal::claim, process, known_kinds, std::int64_t{10}).rows.size(),
-              2U);
-    EXPECT_EQ(node.write(jobs::internal::hand_back_strays, process, fmt::format("[{}]", known)), 1);
+    std::int64_t known = 0;
+    ASSERT_EQ(claim(node, process, known_kinds, &known).size(), 1U);
+    const auto stray = node.enqueue("stray");
+    ASSERT_EQ(claim(node, process, known_kinds).size(), 1U);
+    EXPECT_EQ(node.write(jobs::internal::hand_back, process, fmt::format("[{}]", known)), 1);
     const auto waiting = node.jobs_of("waiting");
     ASSERT_EQ(waiting.size(), 1U);
     EXPECT_EQ(waiting[0].id, stray);
     EXPECT_EQ(waiting[0].attempt, 0);
     EXPECT_EQ(node.jobs_of("running").size(), 1U);
-    EXPECT_EQ(node.write(jobs::internal::hand_back_strays, process, std::string("[]")), 1);
-    EXPECT_EQ(node.write(jobs::internal::hand_back_strays, process, std::string("[]")), 0);
+    EXPECT_EQ(node.write(jobs::internal::hand_back, process, std::string("[]")), 1);
+    EXPECT_EQ(node.write(jobs::internal::hand_back, process, std::string("[]")), 0);
 }
 
 TEST_P(JobQueue, AJobThatKillsItsProcessesIsBuried) {
@@ -280,9 +140,7 @@ TEST_P(JobQueue, AJobThatKillsItsProcessesIsBuried) {
     node.enqueue("poison");
     for (int life = 1; life <= 3; ++life) {
         const auto process = node.write(jobs::internal::register_process, std::string("victim"));
-        ASSERT_EQ(
-            node.write(jobs::internal::claim, process, known_kinds, std::int64_t{10}).rows.size(),
-            1U);
+        ASSERT_EQ(claim(node, process, known_kinds).size(), 1U);
         ASSERT_TRUE(wait_until([&] {
             const auto taken = node.write(jobs::internal::rescue, std::int64_t{1'000}, 3);
             return (life < 3 ? taken.rescued : taken.buried) == 1;
@@ -301,14 +159,11 @@ TEST_P(JobQueue, KindsThatAreUnknownHereWaitForOneWhoKnowsThem) {
     node.enqueue("unknown to it");
     node.enqueue_urgent("unknown to it too");
     const auto process = node.write(jobs::internal::register_process, std::string("older program"));
-    EXPECT_TRUE(node.write(jobs::internal::claim, process, std::string(R"(["other.Kind"])"),
-                           std::int64_t{10})
-                    .rows.empty());
-    const auto some = node.write(jobs::internal::claim, process,
-                                 std::string(R"(["conformance_jobs.Note"])"), std::int64_t{10});
-    ASSERT_EQ(some.rows.size(), 1U)
+    EXPECT_TRUE(claim(node, process, R"(["other.Kind"])").empty());
+    const auto some = claim(node, process, R"(["conformance_jobs.Note"])");
+    ASSERT_EQ(some.size(), 1U)
         << "what it knows, though what it does not know is of a higher priority";
-    EXPECT_EQ(some.rows[0].kind, "conformance_jobs.Note");
+    EXPECT_EQ(some[0].kind, "conformance_jobs.Note");
 }
 
 }  // namespace

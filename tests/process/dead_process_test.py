@@ -26,10 +26,10 @@ class DeadProcessTest(ProcessTest):
         return web, first, second
 
     def held(self):
-        return self.tables.count("loadstone_jobs", "process is not null")
+        return self.tables.running()
 
     def held_by_first(self):
-        return self.tables.count("loadstone_jobs", f"process = {self.first_id}")
+        return self.tables.running(self.first_id)
 
     def test_the_jobs_of_a_dead_process_are_claimed_within_15_seconds(self):
         _, first, _ = self.two_workers("silent stage=rcpt", jobs_crashes_max=10)

@@ -103,6 +103,24 @@ Task<std::string> fill(Context& context, std::vector<std::string> arguments) {
     co_return fmt::format("{} rows\n", made);
 }
 
+Task<std::int64_t> enqueue_items(Tx& tx, std::int64_t first, std::int64_t count) {
+    std::vector<IndexItem> items;
+    for (std::int64_t i = 0; i < count; ++i) items.push_back({first + i});
+    co_await jobs::enqueue_all(tx, items);
+    co_return count;
+}
+
+Task<std::string> enqueue(Context& context, std::vector<std::string> arguments) {
+    constexpr std::int64_t batch = 1'000;
+    std::int64_t count = 0;
+    if (arguments.size() == 1)
+        std::from_chars(arguments[0].data(), arguments[0].data() + arguments[0].size(), count);
+    if (count < 1) throw Error(Errc::invalid_argument, "enqueue takes the number of jobs");
+    for (std::int64_t i = 0; i < count; i += batch)
+        co_await context.write(enqueue_items, i, std::min(batch, count - i));
+    co_return fmt::format("{} jobs\n", count);
+}
+
 void routes(Routes& routes) {
     // A limit that is checked and never hit.
     routes.get("/hello", hello)
@@ -123,6 +141,8 @@ int main(int argc, char** argv) {
                      .migrations = rows::sql::migrations,
                      .routes = rows::routes,
                      .jobs = rows::jobs,
-                     .commands = {{"fill", "Make N rows: fill N", rows::fill}}});
+                     .commands = {{"fill", "Make N rows: fill N", rows::fill},
+                                  {"enqueue", "Enqueue N jobs: enqueue N", rows::enqueue}},
+                     .budget = {.jobs_max = 1'024}});
     return application.run(argc, argv);
 }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "loadstone/base/log.h"
 #include "loadstone/jobs/internal/runner_impl.h"
@@ -12,82 +13,98 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds stray_watch{30'000};  // how long a lost claim may still be committed
-constexpr milliseconds refused_pause{20};    // after a claim got none of the jobs that are due
+constexpr std::int64_t due_batch_max = 500;
 
-std::size_t room_in(const admission::Bulkhead& bulkhead) {
-    return bulkhead.options().concurrency_max - bulkhead.in_use();
-}
+struct LaneName {
+    std::string queue;
+    int priority = 0;
+};
+BOOST_DESCRIBE_STRUCT(LaneName, (), (queue, priority))
 
 }  // namespace
 
-bool Runner::Impl::has_room(const std::string& module) const {
-    const auto found = bulkheads.find(module);
-    return found == bulkheads.end() ||
-           internal::enough(room_in(*found->second), found->second->options().concurrency_max);
-}
-
-// Kinds whose modules have room, and no more jobs than fit if all are of one of them.
-Claimable Runner::Impl::claimable() const {
-    Claimable wanted;
-    {
-        const std::lock_guard lock(mutex);
-        if (finished.size() >= options.running_max ||
-            !internal::enough(free_seats.size(), options.running_max))
-            return wanted;
-        wanted.count = std::min(free_seats.size(), options.claim_batch_max);
-    }
-    std::vector<std::string> names;
-    for (const auto& kind : queue.kinds()) {
-        if (!has_room(kind->module)) continue;
-        names.push_back(kind->name);
-        const auto bulkhead = bulkheads.find(kind->module);
-        if (bulkhead != bulkheads.end())
-            wanted.count = std::min(wanted.count, room_in(*bulkhead->second));
-    }
-    if (names.empty()) wanted.count = 0;
-    wanted.kinds_json = to_json(names);
-    return wanted;
-}
-
-// Claims as long as there are seats and due jobs; then sleeps until woken, until the next job is
+// Claims as long as there are seats and ready jobs; then sleeps until woken, until the next job is
 // due or until the fallback poll.
 Task<void> Runner::Impl::dispatch() {
     while (!stopping) {
         wake.reset();
-        milliseconds pause = options.poll_every;
+        poll_if_due();
+        if (new_jobs.exchange(false)) {
+            lanes.woken();
+            due_at = Deadline::in(milliseconds(0));
+        }
         const std::int64_t owner = process;
-        Claimable wanted;
-        if (owner != 0 && owner == strays_of && strays_next.passed())
-            co_await hand_back_strays(owner);
-        if (owner != 0) wanted = claimable();
-        if (wanted.count > 0) {
-            auto rows = co_await claim(owner, wanted);
-            if (stopping) break;  // what was claimed meanwhile is handed back when signing off
-            if (process != owner) {
-                watch_for_strays(owner);  // unless they are rescued with the rest of its jobs
-                continue;
-            }
-            const bool none = rows.empty();
-            const bool more = rows.size() == wanted.count;
-            for (auto& row : rows) start_job(std::move(row), owner);
-            if (more) continue;
-            pause = co_await pause_before_next_claim(wanted.kinds_json, none);
+        bool more = false;
+        if (owner != 0) {
+            if (owner == strays_of && strays_next.passed()) co_await hand_back_strays(owner);
+            if (look_at.passed()) co_await look_around();
+            if (due_at.passed()) co_await ready_due_jobs();
+            more = co_await claim_and_start(owner);
         }
         if (stopping) break;
-        const Deadline until = Deadline::in(pause);
+        if (more) continue;
+        const Deadline until = Deadline::in(pause_before_next_claim());
         co_await wake.wait(until);
     }
 }
 
-Task<std::vector<internal::ClaimedRow>> Runner::Impl::claim(std::int64_t owner,
-                                                            const Claimable& wanted) {
+std::size_t Runner::Impl::free_places() const {
+    const std::lock_guard lock(mutex);
+    if (finished.size() >= options.running_max) return 0;
+    return std::min(free_seats.size(), options.claim_batch_max);
+}
+
+std::vector<internal::LaneClaim> Runner::Impl::lanes_to_claim() {
+    const std::size_t free = free_places();
+    const bool small = small_claim_at.passed();
+    if (free == 0 || (!small && !internal::enough(free, options.running_max))) return {};
+    const auto room = [&](const std::string& name) {
+        const auto found = bulkheads.find(name);
+        if (found == bulkheads.end()) return free;
+        const std::size_t all = found->second->options().concurrency_max;
+        const std::size_t left = all - found->second->in_use();
+        return small || internal::enough(left, all) ? std::min(free, left) : 0;
+    };
+    return lanes.wanted(room, internal::Lanes::Clock::now());
+}
+
+Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
+    std::vector<internal::LaneClaim> wanted = lanes_to_claim();
+    bool more = false;
+    if (!wanted.empty()) {
+        small_claim_at = Deadline::in(internal::small_claim_every);
+        internal::Claimed claimed = co_await claim(owner, wanted, free_places());
+        // What was claimed meanwhile is handed back when signing off.
+        if (stopping) co_return false;
+        if (process != owner) {
+            watch_for_strays(owner);  // unless they are rescued with the rest of its jobs
+            co_return true;
+        }
+        lanes.claimed(wanted, claimed.batches);
+        for (internal::Batch& batch : claimed.batches) {
+            if (batch.id == 0) continue;
+            more = true;
+            {
+                const std::lock_guard lock(mutex);
+                held[{owner, batch.id}] = batch.jobs.size();
+            }
+            for (internal::StoredJob& job : batch.jobs) start_job(std::move(job), batch.id, owner);
+        }
+    }
+    has_backlog = lanes.has_backlog();
+    co_return more&& has_backlog;
+}
+
+Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner,
+                                            std::vector<internal::LaneClaim> wanted,
+                                            std::size_t total) {
     Context context(services, Deadline::in(internal::control_deadline));
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
-    internal::ClaimedRows claimed;
+    internal::Claimed claimed;
     try {
-        claimed = co_await context.write(internal::claim, owner, wanted.kinds_json,
-                                         static_cast<std::int64_t>(wanted.count));
+        claimed = co_await context.write(internal::claim, owner, wanted,
+                                         static_cast<std::int64_t>(total));
     } catch (const Error& error) {
         failed = true;
         watch_for_strays(owner);
@@ -98,14 +115,14 @@ Task<std::vector<internal::ClaimedRow>> Runner::Impl::claim(std::int64_t owner,
         const Deadline later = Deadline::in(internal::failure_pause);
         co_await runtime::sleep_until(later);
     }
-    co_return std::move(claimed.rows);
+    co_return claimed;
 }
 
-std::string Runner::Impl::known_jobs(std::int64_t owner) const {
+std::string Runner::Impl::known_batches(std::int64_t owner) const {
     std::vector<std::int64_t> known;
     const std::lock_guard lock(mutex);
-    for (const auto& [holder, job] : held) {
-        if (holder == owner) known.push_back(job);
+    for (const auto& [batch, jobs_left] : held) {
+        if (batch.first == owner) known.push_back(batch.second);
     }
     return to_json(known);
 }
@@ -118,17 +135,19 @@ void Runner::Impl::watch_for_strays(std::int64_t owner) {
 
 // A lost claim's commit may have happened, or still happen, and nobody else takes from who lives.
 Task<void> Runner::Impl::hand_back_strays(std::int64_t owner) {
-    const std::string known = known_jobs(owner);
+    const std::string known = known_batches(owner);
     const bool is_last = strays_until.passed();
     Context context(services, Deadline::in(internal::control_deadline));
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
     try {
-        const auto strays = co_await context.write(internal::hand_back_strays, owner, known);
+        const auto strays = co_await context.write(internal::hand_back, owner, known);
         handed_back.add(static_cast<std::uint64_t>(strays));
-        if (strays > 0)
+        if (strays > 0) {
             log::warning("jobs of a claim whose answer was lost are handed back",
                          {{"jobs", strays}});
+            lanes.woken();
+        }
         strays_next = Deadline::in(options.poll_every);
         if (is_last) strays_of = 0;
     } catch (const Error& error) {
@@ -138,34 +157,84 @@ Task<void> Runner::Impl::hand_back_strays(std::int64_t owner) {
     end(*claim_slot, context, failed);
 }
 
-// Of jobs that are due and yet cannot be claimed another process holds the rows, or this one has
-// been declared dead: neither ends sooner for being asked every millisecond.
-Task<milliseconds> Runner::Impl::pause_before_next_claim(const std::string& kinds_json,
-                                                         bool claimed_none) {
-    milliseconds pause = options.poll_every;
-    {
-        const std::lock_guard lock(mutex);
-        pause = milliseconds(static_cast<std::int64_t>(static_cast<double>(pause.count()) *
-                                                       (0.75 + 0.5 * random.uniform())));
+Task<void> Runner::Impl::ready_due_jobs() {
+    Context context(services, Deadline::in(internal::control_deadline));
+    begin(*claim_slot, context, claim_label, "loadstone.claim");
+    bool failed = false;
+    due_at = Deadline::in(options.poll_every);
+    try {
+        Reader reader = context.reader();
+        auto due_in = co_await reader.maybe<std::int64_t>(sql::next_due_in);
+        if (due_in && *due_in <= 0) {
+            const auto moved = co_await context.write(internal::ready_due_jobs, due_batch_max);
+            if (moved > 0) lanes.woken();
+            // Nothing: another process is moving them.
+            due_in = moved > 0 ? 0 : 20'000;
+        }
+        if (due_in) due_at = due_at.sooner(Deadline::in(milliseconds((*due_in + 999) / 1'000)));
+    } catch (const Error& error) {
+        failed = true;
+        log::warning("scheduled jobs could not be made ready", {{"error", error.message()}});
     }
+    end(*claim_slot, context, failed);
+}
+
+// Which queues are paused, which lanes there are, how far they have been emptied.
+Task<void> Runner::Impl::look_around() {
+    look_at = Deadline::in(std::min(options.poll_every, milliseconds(500)));
     Context context(services, Deadline::in(internal::control_deadline));
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
     try {
         Reader reader = context.reader();
-        const auto due_in = co_await reader.maybe<std::int64_t>(sql::next_due_in, kinds_json);
-        if (due_in) {
-            const milliseconds due((*due_in + 999) / 1'000);
-            pause = std::min(
-                pause,
-                std::max(due, due.count() <= 0 && claimed_none ? refused_pause : milliseconds(1)));
+        const auto paused = co_await reader.many<std::string>(sql::paused_queues);
+        lanes.set_paused(paused);
+        if (queue.database().dialect() == store::Dialect::postgres)
+            co_await advance_cursors(reader);
+        if (lanes_at.passed()) {
+            lanes_at = Deadline::in(internal::Lanes::sweep_every);
+            const auto all = co_await reader.many<LaneName>(sql::lanes);
+            for (const LaneName& lane : all) lanes.learn(lane.queue, lane.priority);
         }
     } catch (const Error& error) {
         failed = true;
-        log::warning("the next due job could not be read", {{"error", error.message()}});
+        log::debug("the queues could not be looked at", {{"error", error.message()}});
     }
     end(*claim_slot, context, failed);
-    co_return pause;
+}
+
+Task<void> Runner::Impl::advance_cursors(Reader reader) {
+    const auto moved = lanes.moved();
+    if (moved.empty()) co_return;
+    // In this order: a place that was given out before has its transaction before `next`.
+    const auto last = co_await reader.one<std::int64_t>(sql::last_ready);
+    const auto transactions = co_await reader.one<internal::Transactions>(sql::transactions_now);
+    const std::int64_t horizon = lanes.horizon(last, transactions);
+    for (const auto& place : moved) {
+        const auto first = co_await reader.maybe<std::int64_t>(sql::first_ready_behind, place.queue,
+                                                               place.priority, place.cursor);
+        lanes.advance(place, first, horizon);
+    }
+}
+
+// The fallback for a wake-up that was lost, and for jobs whose claim was rolled back.
+void Runner::Impl::poll_if_due() {
+    if (!poll_at.passed()) return;
+    new_jobs = true;
+    const std::lock_guard lock(mutex);
+    const double jittered =
+        static_cast<double>(options.poll_every.count()) * (0.75 + 0.5 * random.uniform());
+    poll_at = Deadline::in(milliseconds(static_cast<std::int64_t>(jittered)));
+}
+
+milliseconds Runner::Impl::pause_before_next_claim() {
+    const std::lock_guard lock(mutex);
+    Deadline next = poll_at.sooner(due_at).sooner(look_at);
+    // Where no place is free, the next one to become so wakes.
+    if (has_backlog && !free_seats.empty() && !small_claim_at.passed())
+        next = next.sooner(small_claim_at);
+    const auto left = std::chrono::ceil<milliseconds>(next.instant() - Deadline::Clock::now());
+    return std::max(left, milliseconds(1));
 }
 
 }  // namespace loadstone::jobs

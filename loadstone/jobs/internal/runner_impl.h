@@ -6,15 +6,16 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "loadstone/base/random.h"
+#include "loadstone/jobs/internal/lanes.h"
 #include "loadstone/jobs/internal/records.h"
 #include "loadstone/jobs/runner.h"
 #include "loadstone/runtime/event.h"
@@ -29,19 +30,14 @@ inline constexpr std::chrono::milliseconds control_deadline{
     10'000};                                                    // of one claim, record, heartbeat
 inline constexpr std::chrono::milliseconds failure_pause{500};  // after the database refused one
 
-// Of `all` places a quarter is worth a claim: one for each single place would be a transaction a
-// job.
+// Of `all` places a quarter is worth a claim at once: one for each single place would be a
+// transaction a job. Fewer are worth one each `small_claim_every`.
+inline constexpr std::chrono::milliseconds small_claim_every{20};
 inline bool enough(std::size_t free, std::size_t all) {
     return free >= std::max<std::size_t>(1, all / 4);
 }
 
 }  // namespace internal
-
-// What the next claim may take.
-struct Claimable {
-    std::string kinds_json;
-    std::size_t count = 0;  // 0: nothing has room
-};
 
 // A place in which one job runs at a time. It belongs to one loop, so that a chain of slices that
 // is ending and the next one that begins never touch the slot from two threads.
@@ -58,19 +54,28 @@ struct Runner::Impl {
     ~Impl() { registry.remove_gauges(this); }
 
     Task<void> dispatch();
-    Claimable claimable() const;
-    bool has_room(const std::string& module) const;
-    Task<std::vector<internal::ClaimedRow>> claim(std::int64_t owner, const Claimable& wanted);
+    std::size_t free_places() const;
+    std::vector<internal::LaneClaim> lanes_to_claim();
+    // True: there may be more.
+    Task<bool> claim_and_start(std::int64_t owner);
+    Task<internal::Claimed> claim(std::int64_t owner, std::vector<internal::LaneClaim> wanted,
+                                  std::size_t total);
     void watch_for_strays(std::int64_t owner);
     Task<void> hand_back_strays(std::int64_t owner);
-    std::string known_jobs(std::int64_t owner) const;
-    Task<std::chrono::milliseconds> pause_before_next_claim(const std::string& kinds_json,
-                                                            bool claimed_none);
-    void start_job(internal::ClaimedRow row, std::int64_t owner);
-    Task<void> run(Seat* seat, const Kind* kind, JobInfo info,
+    std::string known_batches(std::int64_t owner) const;
+    // What is due of the scheduled jobs becomes ready; sets when the next one will be.
+    Task<void> ready_due_jobs();
+    Task<void> look_around();
+    Task<void> advance_cursors(Reader reader);
+    std::chrono::milliseconds pause_before_next_claim();
+    void poll_if_due();
+    void start_job(internal::StoredJob job, std::int64_t batch, std::int64_t owner);
+    Task<void> run(Seat* seat, const Kind* kind, JobInfo info, internal::StoredJob job,
                    std::optional<admission::Permit> permit);
-    void finish(Seat* seat, const Kind* kind, internal::Finished outcome);
+    void finish(Seat* seat, internal::Finished outcome);
     Task<void> record_outcomes();
+    // Do some outcomes belong to batches of which jobs still run?
+    bool has_parted_batches() const;
     Task<void> keep_lease();
     Task<void> sign_off();
     void begin(runtime::SpanSlot& slot, Context& context, telemetry::LabelIndex label,
@@ -102,11 +107,23 @@ struct Runner::Impl {
     runtime::TaskScope claims{"job claims"}, jobs{"jobs"}, records{"job records"},
         lease{"job lease"};
 
+    // Of the claims' task.
+    internal::Lanes lanes;
+    Deadline due_at =
+        runtime::Deadline::in(std::chrono::milliseconds(0));  // the next scheduled job
+    Deadline lanes_at = runtime::Deadline::in(std::chrono::milliseconds(0));
+    Deadline look_at = runtime::Deadline::in(std::chrono::milliseconds(0));
+    Deadline poll_at = runtime::Deadline::in(std::chrono::milliseconds(0));
+    Deadline small_claim_at = runtime::Deadline::in(std::chrono::milliseconds(0));
+    std::atomic<bool> new_jobs{true};      // somebody has committed jobs
+    std::atomic<bool> has_backlog{false};  // a place that becomes free is worth a look
+
     std::int64_t strays_of = 0;  // whose lost claims are looked for; of the claims' task
     Deadline strays_until{Deadline::Clock::now()}, strays_next{Deadline::Clock::now()};
 
     mutable std::mutex mutex;
-    std::set<std::pair<std::int64_t, std::int64_t>> held;  // process and job: claimed, not recorded
+    // Process and batch, with how many of its jobs have not ended; until its end is recorded.
+    std::map<std::pair<std::int64_t, std::int64_t>, std::size_t> held;
     std::vector<std::shared_ptr<Seat>> seats;
     std::vector<Seat*> free_seats;
     std::deque<internal::Finished>

@@ -1,6 +1,7 @@
 """What a scenario asks of its database, on either kind: a URL for Campus and rows for the test."""
 
 import contextlib
+import json
 import pathlib
 import sqlite3
 
@@ -40,7 +41,19 @@ class Tables:
         return self.database.rows("select id, name, email from users order by id")
 
     def jobs(self):
-        return self.database.rows("select * from loadstone_jobs order by id")
+        """Those that wait or run, by id; `process` is None of those that wait."""
+        columns = "queue, kind, enqueued_at, attempt, crashes, last_error"
+        found = self.database.rows(f"select coalesce(job, seq) as id, null as process, {columns} from loadstone_ready "
+                                   f"union all select id, null, {columns} from loadstone_scheduled")
+        done = {(row["batch"], row["job"]) for row in self.database.rows("select batch, job from loadstone_done")}
+        for batch in self.database.rows("select id, process, jobs from loadstone_batches"):
+            found += [{**job, "process": batch["process"]} for job in json.loads(batch["jobs"])
+                      if (batch["id"], job["id"]) not in done]
+        return sorted(found, key=lambda job: job["id"])
+
+    def running(self, process=None):
+        """How many run, in any process or in one."""
+        return sum(job["process"] is not None and process in (None, job["process"]) for job in self.jobs())
 
     def dead_jobs(self):
         return self.database.rows("select * from loadstone_dead_jobs order by id")

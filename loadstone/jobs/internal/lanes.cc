@@ -1,0 +1,108 @@
+#include "loadstone/jobs/internal/lanes.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+namespace loadstone::jobs::internal {
+
+Lanes::Lanes(const std::vector<std::unique_ptr<Kind>>& kinds) {
+    std::map<std::string, std::vector<std::string>> by_queue;
+    for (const auto& kind : kinds) by_queue[kind->queue].push_back(kind->name);
+    for (const auto& [queue, names] : by_queue) queues_.emplace_back(queue, to_json(names));
+    for (const auto& kind : kinds) learn(kind->queue, kind->policy.priority);
+}
+
+Lanes::Lane* Lanes::find(const std::string& queue, int priority) noexcept {
+    const auto found = std::ranges::find_if(
+        lanes_, [&](const Lane& lane) { return lane.priority == priority && lane.queue == queue; });
+    return found == lanes_.end() ? nullptr : &*found;
+}
+
+void Lanes::learn(const std::string& queue, int priority) {
+    const bool is_ours =
+        std::ranges::any_of(queues_, [&](const auto& own) { return own.first == queue; });
+    if (!is_ours || find(queue, priority) != nullptr) return;
+    Lane lane;
+    lane.queue = queue;
+    lane.priority = priority;
+    const auto before = std::ranges::find_if(lanes_, [&](const Lane& other) {
+        return std::tuple(other.queue, -other.priority) > std::tuple(queue, -priority);
+    });
+    lanes_.insert(before, std::move(lane));
+}
+
+void Lanes::set_paused(const std::vector<std::string>& queues) {
+    paused_ = std::set<std::string>(queues.begin(), queues.end());
+}
+
+void Lanes::woken() noexcept {
+    for (Lane& lane : lanes_) lane.may_have = true;
+}
+
+std::vector<LaneClaim> Lanes::wanted(
+    const std::function<std::size_t(const std::string& queue)>& room, Clock::time_point now) {
+    std::vector<LaneClaim> claims;
+    for (std::size_t i = 0; i < queues_.size(); ++i) {
+        const auto& [queue, kinds] = queues_[(turn_ + i) % queues_.size()];
+        const std::size_t count = paused_.contains(queue) ? 0 : room(queue);
+        if (count == 0) continue;
+        for (Lane& lane : lanes_) {
+            if (!lane.may_have || lane.queue != queue) continue;
+            LaneClaim claim{queue, lane.priority, lane.cursor, kinds,
+                            static_cast<std::int64_t>(count)};
+            if (now >= lane.sweep_at) {
+                claim.cursor = 0;
+                lane.sweep_at = now + sweep_every;
+            }
+            claims.push_back(std::move(claim));
+        }
+    }
+    ++turn_;
+    return claims;
+}
+
+void Lanes::claimed(const std::vector<LaneClaim>& wanted, const std::vector<Batch>& batches) {
+    for (std::size_t i = 0; i < wanted.size() && i < batches.size(); ++i) {
+        Lane* const lane = find(wanted[i].queue, wanted[i].priority);
+        if (lane == nullptr) continue;
+        const auto got = static_cast<std::int64_t>(batches[i].jobs.size());
+        if (got > 0) lane->has_moved = true;
+        if (got < batches[i].asked) lane->may_have = false;
+    }
+}
+
+bool Lanes::has_backlog() const noexcept {
+    return std::ranges::any_of(lanes_, [this](const Lane& lane) {
+        return lane.may_have && !paused_.contains(lane.queue);
+    });
+}
+
+std::int64_t Lanes::horizon(std::int64_t last, const Transactions& transactions) noexcept {
+    if (pending_next_ != 0 && transactions.oldest < pending_next_) return horizon_;
+    if (pending_next_ != 0) horizon_ = pending_last_;
+    pending_last_ = last;
+    pending_next_ = transactions.next;
+    return horizon_;
+}
+
+std::vector<Lanes::Place> Lanes::moved() {
+    std::vector<Place> places;
+    for (Lane& lane : lanes_) {
+        if (!std::exchange(lane.has_moved, false)) continue;
+        places.push_back({lane.queue, lane.priority, lane.cursor});
+    }
+    return places;
+}
+
+void Lanes::advance(const Place& place, std::optional<std::int64_t> first, std::int64_t horizon) {
+    Lane* const lane = find(place.queue, place.priority);
+    if (lane == nullptr) return;
+    const std::int64_t empty_to = first ? std::min(*first - 1, horizon) : horizon;
+    lane->cursor = std::max(lane->cursor, empty_to);
+    // A horizon that lags behind is followed when it moves.
+    if (!first || *first - 1 > horizon) lane->has_moved = true;
+}
+
+}  // namespace loadstone::jobs::internal

@@ -1,0 +1,46 @@
+#pragma once
+// What the commands of the command line share: printing, and the database without a server.
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "loadstone/jobs/queue.h"
+#include "loadstone/module/module.h"
+#include "loadstone/runtime/context.h"
+#include "loadstone/runtime/loops.h"
+#include "loadstone/server/config.h"
+#include "loadstone/store/database.h"
+
+namespace loadstone::server::internal {
+
+// To stdout. What others wrote (names, addresses, a mail server's replies) does not act on the
+// terminal.
+void print(std::string_view text);
+
+// permission_denied if this user may not read the data folder: another user's looks empty.
+void require_access(const Config& config);
+
+// A database with one loop, as long as a command runs. It does not migrate: a command must not
+// change a schema behind a running server's back.
+class CommandSession {
+public:
+    // Errors: unavailable if the schema is not up to date; as require_access().
+    CommandSession(const Config& config, const std::vector<Module>& modules);
+    ~CommandSession();
+    CommandSession(const CommandSession&) = delete;
+    CommandSession& operator=(const CommandSession&) = delete;
+
+    Context& context() { return context_; }
+    runtime::Loops& loops() { return loops_; }
+
+private:
+    telemetry::Registry registry_;
+    runtime::Loops loops_;
+    std::unique_ptr<store::Database> database_;
+    jobs::Queue queue_;
+    runtime::Services services_;
+    Context context_;
+};
+
+}  // namespace loadstone::server::internal

@@ -1,0 +1,194 @@
+// What an operator does to the queue, and what a schema change does to what stands in it.
+
+#include <gtest/gtest.h>
+
+#include "tests/conformance/jobs_node.h"
+
+namespace tests::conformance {
+namespace {
+
+class JobAdmin : public JobQueue {};
+
+INSTANTIATE_TEST_SUITE_P(Databases, JobAdmin, testing::Values(Backend::sqlite, Backend::postgres),
+                         [](const auto& backend) { return to_string(backend.param); });
+
+Task<bool> pause_it(Tx& tx, bool is_paused) {
+    const std::string queue = "test";
+    co_await jobs::pause_queue(tx, queue, is_paused);
+    co_return true;
+}
+
+Task<std::int64_t> enqueue_later(Tx& tx, std::int64_t delay_ms) {
+    co_return co_await jobs::enqueue_json(tx, "conformance_jobs.Note", R"({"text":"later"})",
+                                          milliseconds(delay_ms));
+}
+
+jobs::QueueStats stats_of(Node& node) {
+    const auto all = node.read(jobs::queue_stats);
+    return all.empty() ? jobs::QueueStats{} : all.front();
+}
+
+TEST_P(JobAdmin, APausedQueueBeginsNothingUntilItGoesOn) {
+    Node node(database_.url(), diary_);
+    node.write(pause_it, true);
+    node.run();
+    const auto id = node.enqueue("held");
+    EXPECT_EQ(node.why(id), "its queue, test, is paused");
+    EXPECT_TRUE(stats_of(node).is_paused);
+    node.write(pause_it, false);
+    ASSERT_TRUE(wait_until([&] { return node.jobs_of("").empty(); }));
+    EXPECT_EQ(diary_.all(), (std::vector<std::string>{"held"}));
+
+    node.write(pause_it, true);
+    const auto after = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    ASSERT_TRUE(wait_until([&] { return std::chrono::steady_clock::now() > after; }));
+    node.enqueue("held again");
+    const auto still = std::chrono::steady_clock::now() + milliseconds(600);
+    ASSERT_TRUE(wait_until([&] { return std::chrono::steady_clock::now() > still; }));
+    EXPECT_EQ(diary_.all().size(), 1U) << "a second after it was paused, nothing is begun";
+}
+
+TEST_P(JobAdmin, ADelayedJobRunsWhenItIsDueAndNotBefore) {
+    Node node(database_.url(), diary_);
+    const auto id = node.write(enqueue_later, std::int64_t{3'600'000});
+    EXPECT_EQ(stats_of(node).scheduled, 1);
+    EXPECT_TRUE(node.why(id).starts_with("it is scheduled for 20")) << node.why(id);
+    node.run();
+    node.enqueue("now");
+    ASSERT_TRUE(wait_until([&] { return diary_.all().size() == 1; }));
+    EXPECT_TRUE(node.write(jobs::retry_job, id)) << "made due";
+    ASSERT_TRUE(wait_until([&] { return diary_.all().size() == 2; }));
+    node.write(enqueue_later, std::int64_t{50});
+    ASSERT_TRUE(wait_until([&] { return diary_.all().size() == 3; }));
+    EXPECT_EQ(diary_.all(), (std::vector<std::string>{"now", "later", "later"}));
+}
+
+TEST_P(JobAdmin, CancelsWhatWaitsAndNothingElse) {
+    Node node(database_.url(), diary_);
+    const auto ready = node.enqueue("ready");
+    const auto scheduled = node.write(enqueue_later, std::int64_t{3'600'000});
+    EXPECT_TRUE(node.write(jobs::cancel_job, ready));
+    EXPECT_TRUE(node.write(jobs::cancel_job, scheduled));
+    EXPECT_FALSE(node.write(jobs::cancel_job, ready));
+    EXPECT_TRUE(node.jobs_of("").empty());
+    EXPECT_EQ(node.why(ready), "there is no such job: it was never enqueued, or it is done");
+    node.run();
+    node.enqueue("another");
+    ASSERT_TRUE(wait_until([&] { return node.jobs_of("").empty(); }));
+    EXPECT_EQ(diary_.all(), (std::vector<std::string>{"another"}));
+}
+
+TEST_P(JobAdmin, SaysWhyAReadyJobDoesNotRun) {
+    Node node(database_.url(), diary_);
+    const auto first = node.enqueue("first");
+    EXPECT_EQ(node.why(first), "no process runs jobs now");
+    const auto process = node.write(jobs::internal::register_process, std::string("somebody"));
+    EXPECT_TRUE(node.why(first).starts_with("it is the next of queue test")) << node.why(first);
+    const auto second = node.enqueue("second");
+    const auto urgent = node.enqueue_urgent("urgent");
+    EXPECT_EQ(node.why(second), "2 ready jobs of queue test go first");
+    EXPECT_TRUE(node.why(urgent).starts_with("it is the next"));
+    const std::vector<jobs::internal::LaneClaim> lanes{
+        {"test", 5, 0, R"(["conformance_jobs.Urgent"])", 1}};
+    node.write(jobs::internal::claim, process, lanes, std::int64_t{1});
+    EXPECT_TRUE(node.why(urgent).starts_with("it runs, in process somebody")) << node.why(urgent);
+    const jobs::QueueStats stats = stats_of(node);
+    EXPECT_EQ(stats.name, "test");
+    EXPECT_EQ(stats.ready, 2);
+    EXPECT_EQ(stats.running, 1);
+}
+
+TEST_P(JobAdmin, DeadLettersArePutBackByFilterInBatches) {
+    Node node(database_.url(), diary_);
+    node.run();
+    for (int i = 0; i < 5; ++i) node.enqueue("garbled");
+    node.enqueue("long");
+    ASSERT_TRUE(wait_until([&] { return node.jobs_of("dead").size() == 6; }));
+    EXPECT_EQ(stats_of(node).dead, 6);
+    EXPECT_TRUE(node.why(node.jobs_of("dead").front().id)
+                    .starts_with("it is a dead letter after 1 attempts: internal: "));
+    node.runner->stop(Deadline::in(milliseconds(5'000)));
+    node.runner.reset();
+
+    const jobs::DeadFilter bytes{"conformance_jobs.Note", "test", "bytes"};
+    auto redriven = node.write(jobs::redrive, bytes, std::int64_t{0}, std::int64_t{3});
+    EXPECT_EQ(redriven.jobs, 3);
+    redriven = node.write(jobs::redrive, bytes, redriven.last, std::int64_t{3});
+    EXPECT_EQ(redriven.jobs, 2);
+    EXPECT_EQ(node.jobs_of("dead").size(), 1U);
+    const auto waiting = node.jobs_of("waiting");
+    ASSERT_EQ(waiting.size(), 5U);
+    EXPECT_EQ(waiting.front().attempt, 0);
+    const jobs::DeadFilter others{"other.Kind", "", ""};
+    EXPECT_EQ(node.write(jobs::redrive, others, std::int64_t{0}, std::int64_t{3}).jobs, 0);
+}
+
+// ---- from the schema before ----
+
+constexpr loadstone::store::Command old_waiting{
+    .name = "test.old_waiting",
+    .sqlite =
+        "insert into loadstone_jobs (kind, arguments, idempotency_key, cause, priority, "
+        "enqueued_at, run_at, attempt) values (?1, '{\"text\":\"old\"}', 'key', 'test', 5, 1, ?2, "
+        "2)",
+    .postgres =
+        "insert into loadstone_jobs (kind, arguments, idempotency_key, cause, priority, "
+        "enqueued_at, run_at, attempt) values ($1, '{\"text\":\"old\"}', 'key', 'test', 5, 1, $2, "
+        "2)",
+    .parameters = 2};
+constexpr loadstone::store::Command old_running{
+    .name = "test.old_running",
+    .sqlite = "update loadstone_jobs set process = 7, attempt = attempt + 1 where id = 1",
+    .postgres = "update loadstone_jobs set process = 7, attempt = attempt + 1 where id = 1"};
+
+Task<bool> fill_old(Tx& tx) {
+    const std::string kind = "test.Kind";
+    const std::int64_t past = 1;
+    const std::int64_t future = 4'000'000'000'000'000;
+    co_await tx.exec(old_waiting, kind, past);
+    co_await tx.exec(old_waiting, kind, past);
+    co_await tx.exec(old_waiting, kind, future);
+    co_await tx.exec(old_running);
+    co_return true;
+}
+
+Task<void> fill_on_loop(const runtime::Services& services, bool* done) {
+    Context context(services, Deadline::in(milliseconds(10'000)));
+    context.span().start(0, "test");
+    *done = co_await context.write(fill_old);
+}
+
+TEST_P(JobAdmin, JobsOfTheSchemaBeforeAreKept) {
+    const auto options = test_options(database_.url());
+    Node::migrate(options, std::span(jobs::sql::migrations).first(1));
+    {
+        loadstone::telemetry::Registry registry;
+        runtime::Loops loops{{.threads = 1, .blocked_after = milliseconds(1'000)}, registry};
+        runtime::Services services;
+        const auto database = loadstone::store::open_database(options, registry);
+        services.add<loadstone::store::Database>(*database);
+        loops.start();
+        database->start(loops);
+        bool done = false;
+        runtime::TaskScope scope("test");
+        scope.spawn(loops.executor(0), fill_on_loop(services, &done));
+        EXPECT_TRUE(scope.join_blocking(Deadline::in(milliseconds(20'000))));
+        ASSERT_TRUE(done);
+        database->stop();
+        loops.stop();
+    }
+    Node node(database_.url(), diary_);
+    const auto all = node.jobs_of("waiting");
+    ASSERT_EQ(all.size(), 3U);
+    for (const auto& job : all) {
+        EXPECT_EQ(job.queue, "test");
+        EXPECT_EQ(job.idempotency_key, "key");
+        EXPECT_EQ(job.attempt, 2) << "an attempt under way is taken back";
+    }
+    EXPECT_EQ(stats_of(node).ready, 2);
+    EXPECT_EQ(stats_of(node).scheduled, 1);
+    EXPECT_GT(node.enqueue("new"), 3) << "ids go on";
+}
+
+}  // namespace
+}  // namespace tests::conformance
