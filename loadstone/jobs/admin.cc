@@ -18,16 +18,21 @@ void wake_after(Tx& tx) {
         tx.after_commit([queue] { queue->wake(); });
 }
 
+// Locked first: another operator or a runner may be moving the same job.
 Task<bool> make_due(Tx& tx, const std::string& id_json) {
-    const auto moved = co_await tx.exec(sql::ready_scheduled, id_json);
-    if (moved > 0) co_await tx.exec(sql::remove_scheduled, id_json);
-    co_return moved > 0;
+    const auto locked = co_await tx.many<std::int64_t>(sql::lock_scheduled, id_json);
+    if (locked.empty()) co_return false;
+    co_await tx.exec(sql::ready_scheduled, id_json);
+    co_await tx.exec(sql::remove_scheduled, id_json);
+    co_return true;
 }
 
 Task<bool> revive(Tx& tx, const std::string& ids_json) {
-    const auto moved = co_await tx.exec(sql::dead_to_ready, ids_json);
-    if (moved > 0) co_await tx.exec(sql::remove_dead, ids_json);
-    co_return moved > 0;
+    const auto locked = co_await tx.many<std::int64_t>(sql::lock_dead, ids_json);
+    if (locked.empty()) co_return false;
+    co_await tx.exec(sql::dead_to_ready, ids_json);
+    co_await tx.exec(sql::remove_dead, ids_json);
+    co_return true;
 }
 
 struct QueueCounts {

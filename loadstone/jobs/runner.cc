@@ -149,6 +149,8 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, interna
                     {"next_in_ms", outcome.decision.delay.count()}});
     }
     end(seat->slot, context, error.has_value());
+    if (error && error->code() == Errc::unavailable && error->retry_after())
+        hold(*kind, *error->retry_after());
     permit.reset();
     outcome.job = std::move(job);
     finish(seat, std::move(outcome));

@@ -74,6 +74,9 @@ loadstone::Task<void> handle_note(loadstone::Context& context, loadstone::Job<No
             throw Error(Errc::unavailable, "not yet")
                 .with_retry_after(std::chrono::milliseconds(5));
     }
+    if (job->text == "away")
+        throw Error(Errc::unavailable, "the mail server is away")
+            .with_retry_after(std::chrono::seconds(60));
     if (job->text == "hopeless") throw Error(Errc::invalid_argument, "cannot be");
     if (job->text == "failing") throw std::runtime_error("a foreign exception");
     if (job->text == "self-completed") co_await context.write(jobs::complete, job.lease());
@@ -467,6 +470,21 @@ TEST_F(RunnerTest, AModuleThatIsBusyHoldsUpNoOther) {
     EXPECT_TRUE(wait_until([&] { return node.jobs().empty(); }));
     EXPECT_EQ(node.diary.count("slow"), 10)
         << "their timeout is 1 ms and they have one attempt: the wait is no part of it";
+}
+
+TEST_F(RunnerTest, OfAKindThatNeedsWhatIsAwayNoMoreIsClaimedForAWhile) {
+    Node node(url());
+    node.runner_options.running_max = 4;
+    node.runner_options.claim_batch_max = 4;
+    for (int i = 0; i < 100; ++i) node.enqueue("away");
+    node.run();
+    ASSERT_TRUE(wait_until([&] { return node.diary.count("away") >= 4; }));
+    node.enqueue<Slow>("of another kind");
+    ASSERT_TRUE(wait_until([&] { return node.diary.count("of another kind") == 1; }));
+    node.diary.open.set();
+    node.enqueue<Slow>("and another");
+    ASSERT_TRUE(wait_until([&] { return node.diary.count("and another") == 1; }));
+    EXPECT_LE(node.diary.count("away"), 12) << "what was claimed before it was known";
 }
 
 TEST_F(RunnerTest, FindsAgainWhatALostClaimTook) {

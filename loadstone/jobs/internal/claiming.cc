@@ -33,6 +33,7 @@ Task<void> Runner::Impl::dispatch() {
             lanes.woken();
             due_at = Deadline::in(milliseconds(0));
         }
+        apply_holds();
         const std::int64_t owner = process;
         bool more = false;
         if (owner != 0) {
@@ -227,9 +228,25 @@ void Runner::Impl::poll_if_due() {
     poll_at = Deadline::in(milliseconds(static_cast<std::int64_t>(jittered)));
 }
 
+void Runner::Impl::hold(const Kind& kind, milliseconds time) {
+    const std::lock_guard lock(mutex);
+    holds.insert_or_assign(kind.name, Deadline::in(std::min(time, internal::hold_max)));
+}
+
+void Runner::Impl::apply_holds() {
+    std::set<std::string> held_kinds;
+    {
+        const std::lock_guard lock(mutex);
+        std::erase_if(holds, [](const auto& hold) { return hold.second.passed(); });
+        for (const auto& [kind, until] : holds) held_kinds.insert(kind);
+    }
+    lanes.set_held(held_kinds);
+}
+
 milliseconds Runner::Impl::pause_before_next_claim() {
     const std::lock_guard lock(mutex);
     Deadline next = poll_at.sooner(due_at).sooner(look_at);
+    for (const auto& [kind, until] : holds) next = next.sooner(until);
     // Where no place is free, the next one to become so wakes.
     if (has_backlog && !free_seats.empty() && !small_claim_at.passed())
         next = next.sooner(small_claim_at);

@@ -10,7 +10,7 @@ namespace loadstone::jobs::internal {
 Lanes::Lanes(const std::vector<std::unique_ptr<Kind>>& kinds) {
     std::map<std::string, std::vector<std::string>> by_queue;
     for (const auto& kind : kinds) by_queue[kind->queue].push_back(kind->name);
-    for (const auto& [queue, names] : by_queue) queues_.emplace_back(queue, to_json(names));
+    for (auto& [queue, names] : by_queue) queues_.push_back({queue, names, to_json(names)});
     for (const auto& kind : kinds) learn(kind->queue, kind->policy.priority);
 }
 
@@ -22,7 +22,7 @@ Lanes::Lane* Lanes::find(const std::string& queue, int priority) noexcept {
 
 void Lanes::learn(const std::string& queue, int priority) {
     const bool is_ours =
-        std::ranges::any_of(queues_, [&](const auto& own) { return own.first == queue; });
+        std::ranges::any_of(queues_, [&](const auto& own) { return own.queue == queue; });
     if (!is_ours || find(queue, priority) != nullptr) return;
     Lane lane;
     lane.queue = queue;
@@ -37,6 +37,19 @@ void Lanes::set_paused(const std::vector<std::string>& queues) {
     paused_ = std::set<std::string>(queues.begin(), queues.end());
 }
 
+void Lanes::set_held(const std::set<std::string>& kinds) {
+    if (kinds == held_) return;
+    held_ = kinds;
+    for (KindsOfQueue& of : queues_) {
+        std::vector<std::string> claimable;
+        for (const std::string& name : of.kinds) {
+            if (!held_.contains(name)) claimable.push_back(name);
+        }
+        of.claimable_json = claimable.empty() ? "" : to_json(claimable);
+    }
+    woken();  // of what was held there may be some
+}
+
 void Lanes::woken() noexcept {
     for (Lane& lane : lanes_) lane.may_have = true;
 }
@@ -45,8 +58,8 @@ std::vector<LaneClaim> Lanes::wanted(
     const std::function<std::size_t(const std::string& queue)>& room, Clock::time_point now) {
     std::vector<LaneClaim> claims;
     for (std::size_t i = 0; i < queues_.size(); ++i) {
-        const auto& [queue, kinds] = queues_[(turn_ + i) % queues_.size()];
-        const std::size_t count = paused_.contains(queue) ? 0 : room(queue);
+        const auto& [queue, names, kinds] = queues_[(turn_ + i) % queues_.size()];
+        const std::size_t count = paused_.contains(queue) || kinds.empty() ? 0 : room(queue);
         if (count == 0) continue;
         for (Lane& lane : lanes_) {
             if (!lane.may_have || lane.queue != queue) continue;

@@ -42,6 +42,9 @@ public:
     // Jobs were committed somewhere: any lane may have some.
     void woken() noexcept;
 
+    // Kinds of which nothing is claimed for now: what they need is away (runner_impl.h).
+    void set_held(const std::set<std::string>& kinds);
+
     // What to claim, by queue in turn, by priority within: of lanes that may have jobs, in queues
     // that are not paused and for which `room` is above 0.
     std::vector<LaneClaim> wanted(const std::function<std::size_t(const std::string& queue)>& room,
@@ -75,7 +78,13 @@ private:
     Lane* find(const std::string& queue, int priority) noexcept;
 
     std::vector<Lane> lanes_;  // by queue, then the higher priority first
-    std::vector<std::pair<std::string, std::string>> queues_;  // with the kinds of each, JSON
+    struct KindsOfQueue {
+        std::string queue;
+        std::vector<std::string> kinds;
+        std::string claimable_json;  // those that are not held; empty: all are
+    };
+    std::vector<KindsOfQueue> queues_;
+    std::set<std::string> held_;
     std::set<std::string> paused_;
     std::size_t turn_ = 0;
     std::int64_t horizon_ = 0;

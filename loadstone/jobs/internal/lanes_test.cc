@@ -76,6 +76,21 @@ TEST_F(LanesTest, AsksNoMoreWhereLessWasGivenThanAskedUntilWoken) {
     EXPECT_EQ(wanted().size(), 3U);
 }
 
+TEST_F(LanesTest, AsksForNoKindThatIsHeld) {
+    lanes.claimed(wanted(), {batch(8, 0), batch(8, 0), batch(4, 0)});
+    EXPECT_TRUE(wanted().empty());
+    lanes.set_held({"mail.Send"});
+    auto claims = wanted();
+    ASSERT_EQ(claims.size(), 3U) << "what is held or not has changed";
+    for (const LaneClaim& claim : claims) {
+        if (claim.queue == "mail") EXPECT_EQ(claim.kinds_json, R"(["mail.Urgent"])");
+    }
+    lanes.set_held({"mail.Send", "mail.Urgent"});
+    EXPECT_EQ(names(), (std::vector<std::string>{"reports0"}));
+    lanes.set_held({});
+    EXPECT_EQ(wanted().size(), 3U);
+}
+
 TEST_F(LanesTest, APausedBacklogIsNone) {
     lanes.claimed(wanted(), {batch(8, 0), batch(8, 0), batch(4, 4)});
     EXPECT_TRUE(lanes.has_backlog());

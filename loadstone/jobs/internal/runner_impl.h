@@ -27,7 +27,8 @@ namespace loadstone::jobs {
 namespace internal {
 
 inline constexpr std::chrono::milliseconds control_deadline{
-    10'000};                                                    // of one claim, record, heartbeat
+    10'000};  // of one claim, record, heartbeat
+inline constexpr std::chrono::milliseconds hold_max{5'000};
 inline constexpr std::chrono::milliseconds failure_pause{500};  // after the database refused one
 
 // Of `all` places a quarter is worth a claim at once: one for each single place would be a
@@ -69,6 +70,10 @@ struct Runner::Impl {
     Task<void> advance_cursors(Reader reader);
     std::chrono::milliseconds pause_before_next_claim();
     void poll_if_due();
+    // Of a kind whose job was put off because what it needs is away, nothing is claimed until that
+    // said to ask again, or hold_max: each of thousands that wait would only learn the same.
+    void hold(const Kind& kind, std::chrono::milliseconds time);
+    void apply_holds();
     void start_job(internal::StoredJob job, std::int64_t batch, std::int64_t owner);
     Task<void> run(Seat* seat, const Kind* kind, JobInfo info, internal::StoredJob job,
                    std::optional<admission::Permit> permit);
@@ -122,6 +127,7 @@ struct Runner::Impl {
     Deadline strays_until{Deadline::Clock::now()}, strays_next{Deadline::Clock::now()};
 
     mutable std::mutex mutex;
+    std::map<std::string, Deadline> holds;  // by kind
     // Process and batch, with how many of its jobs have not ended; until its end is recorded.
     std::map<std::pair<std::int64_t, std::int64_t>, std::size_t> held;
     std::vector<std::shared_ptr<Seat>> seats;

@@ -113,6 +113,13 @@ select id from loadstone_scheduled where run_at <= cast((julianday('now') - 2440
 -- dialect: postgres
 select id from loadstone_scheduled where run_at <= (extract(epoch from statement_timestamp()) * 1000000)::bigint order by run_at limit $1 for update skip locked
 
+-- name: lock_scheduled
+-- Those of $1, a JSON array of ids, that are there: what another process has just made ready is not.
+-- dialect: sqlite
+select id from loadstone_scheduled where id in (select value from json_each($1))
+-- dialect: postgres
+select id from loadstone_scheduled where id = any (array(select json_array_elements_text($1::json)::bigint)) for update
+
 -- name: ready_scheduled
 -- Scheduled jobs ($1, a JSON array of ids) are ready now.
 -- dialect: sqlite
@@ -461,6 +468,13 @@ from (select id, queue, kind, state, attempt, crashes, enqueued_at, run_at, last
       select id, queue, kind, 'dead', attempt, crashes, enqueued_at, buried_at, last_error, cause, arguments, idempotency_key
       from loadstone_dead_jobs) as every_job
 where id = $1
+
+-- name: lock_dead
+-- Those of $1, a JSON array of ids, that are there.
+-- dialect: sqlite
+select id from loadstone_dead_jobs where id in (select value from json_each($1))
+-- dialect: postgres
+select id from loadstone_dead_jobs where id = any (array(select json_array_elements_text($1::json)::bigint)) for update
 
 -- name: dead_to_ready
 -- Of the dead ($1, a JSON array of ids), with their attempts and crashes at 0.
