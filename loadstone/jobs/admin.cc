@@ -138,6 +138,8 @@ Task<std::string> why(Reader reader, std::int64_t id) {
         co_return fmt::format("it is a dead letter after {} attempts{}", job->attempt,
                               failure_of(*job));
     const auto runs = co_await reader.maybe<RunsIn>(sql::runs_in, id);
+    if (runs && runs->name.empty())
+        co_return std::string("its process has died, and it is about to be rescued");
     if (runs)
         co_return fmt::format("it runs, in process {}, which claimed it at {}", runs->name,
                               to_rfc3339(runs->claimed_at));

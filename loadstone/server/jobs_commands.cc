@@ -61,7 +61,7 @@ Task<std::int64_t> redrive_in(Context& context, RedriveQuery query) {
         const jobs::Redriven redriven = co_await context.write(jobs::redrive, filter, last, limit);
         total += redriven.jobs;
         last = redriven.last;
-        if (redriven.jobs < limit) co_return total;
+        if (redriven.jobs == 0) co_return total;
         print(fmt::format("{} dead jobs put back so far\n", total));
         if (query.rate > 0) {
             const Deadline next(began + std::chrono::seconds(total / query.rate));

@@ -260,10 +260,14 @@ Task<void> Server::Impl::housekeeping() {
         Context context(services, Deadline::in(seconds(10)));
         context.span().start(label, "loadstone.housekeeping");
         housekeeping_slot.enter(&context.span());
+        const auto began = std::chrono::steady_clock::now();
+        auto pause = std::chrono::nanoseconds(seconds(2));
         try {
             Reader reader = context.reader();
             const auto age = co_await reader.maybe<std::int64_t>(jobs::sql::oldest_due_age);
             oldest_due_us = age.value_or(0);
+            // Behind an old snapshot it takes long: then it is asked less often.
+            pause = std::max(pause, 20 * (std::chrono::steady_clock::now() - began));
             if (std::chrono::steady_clock::now() >= prune_at) {
                 const Timestamp older_than = Timestamp::now() - store::idempotency_kept;
                 const auto pruned = co_await context.write(store::prune_idempotency, older_than);
@@ -277,7 +281,7 @@ Task<void> Server::Impl::housekeeping() {
         runtime::settle_slice();
         registry.shard().record(context.span(), runtime::Loops::cpu_share());
         housekeeping_slot.enter(nullptr);
-        const Deadline next = Deadline::in(seconds(2));
+        const Deadline next = Deadline::in(std::chrono::ceil<milliseconds>(pause));
         co_await stop_event.wait(next);
     }
 }

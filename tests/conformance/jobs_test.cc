@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <map>
+#include <thread>
 
 #include "tests/conformance/jobs_node.h"
 
@@ -29,6 +31,80 @@ std::vector<jobs::internal::StoredJob> claim(Node& node, std::int64_t process,
 }
 
 const std::string known_kinds = R"(["conformance_jobs.Note","conformance_jobs.Urgent"])";
+
+// Completes a job in its own transaction, which does not end before it is let go.
+struct SlowCompletion {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool is_made = false;
+    bool may_commit = false;
+
+    void set(bool SlowCompletion::* what) {
+        const std::lock_guard lock(mutex);
+        this->*what = true;
+        changed.notify_all();
+    }
+    void wait(bool SlowCompletion::* what) {
+        std::unique_lock lock(mutex);
+        changed.wait(lock, [&] { return this->*what; });
+    }
+};
+
+Task<bool> complete_slowly(Tx& tx, jobs::Lease lease, SlowCompletion* slow) {
+    co_await jobs::complete(tx, lease);
+    slow->set(&SlowCompletion::is_made);
+    slow->wait(&SlowCompletion::may_commit);
+    co_return true;
+}
+
+// Runs `other` beside a completion that is under way, which commits when `other` has had the time
+// to get in its way.
+template <class Other>
+void beside_a_completion(Node& node, const jobs::Lease& lease, Other other) {
+    SlowCompletion slow;
+    std::thread handler([&] { node.write(complete_slowly, lease, &slow); });
+    slow.wait(&SlowCompletion::is_made);
+    std::thread beside(other);
+    const auto end = std::chrono::steady_clock::now() + milliseconds(300);
+    EXPECT_TRUE(wait_until([&] { return std::chrono::steady_clock::now() > end; }));
+    slow.set(&SlowCompletion::may_commit);
+    handler.join();
+    beside.join();
+}
+
+TEST_P(JobQueue, AJobThatCompletesItselfWhileItsBatchIsHandedBackIsDone) {
+    Node node(database_.url(), diary_);
+    Node other(database_.url(), diary_);
+    node.enqueue("effect");
+    const auto process = node.write(jobs::internal::register_process, std::string("stopping"));
+    std::int64_t batch = 0;
+    const auto claimed = claim(node, process, known_kinds, &batch);
+    ASSERT_EQ(claimed.size(), 1U);
+    beside_a_completion(node, {claimed[0].id, process, batch}, [&] {
+        EXPECT_EQ(other.write(jobs::internal::hand_back, process, std::string("[]")), 0);
+    });
+    EXPECT_TRUE(node.jobs_of("").empty());
+}
+
+TEST_P(JobQueue, AFailureThatIsRecordedWhileTheJobCompletesItselfIsNoRetry) {
+    Node node(database_.url(), diary_);
+    Node other(database_.url(), diary_);
+    node.enqueue("effect");
+    const auto process = node.write(jobs::internal::register_process, std::string("unsure"));
+    std::int64_t batch = 0;
+    const auto claimed = claim(node, process, known_kinds, &batch);
+    ASSERT_EQ(claimed.size(), 1U);
+    const jobs::Lease lease{claimed[0].id, process, batch};
+    beside_a_completion(node, lease, [&] {
+        std::vector<jobs::internal::Finished> failed(1);
+        failed[0].lease = lease;
+        failed[0].job = claimed[0];
+        failed[0].ends_batch = true;
+        failed[0].decision.verdict = jobs::Verdict::snooze;
+        EXPECT_EQ(other.write(jobs::internal::record, process, failed).snoozed, 0U);
+    });
+    EXPECT_TRUE(node.jobs_of("").empty());
+}
 
 TEST_P(JobQueue, TwoProcessesRunEachJobOnce) {
     Node one(database_.url(), diary_);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
 #include "loadstone/jobs/internal/runner_impl.h"
 #include "loadstone/jobs/sql.h"
@@ -14,6 +15,8 @@ namespace {
 
 constexpr milliseconds stray_watch{30'000};  // how long a lost claim may still be committed
 constexpr std::int64_t due_batch_max = 500;
+constexpr milliseconds cursors_every{50};
+constexpr milliseconds due_read_every{10};  // on account of wake-ups
 
 struct LaneName {
     std::string queue;
@@ -31,14 +34,17 @@ Task<void> Runner::Impl::dispatch() {
         poll_if_due();
         if (new_jobs.exchange(false)) {
             lanes.woken();
-            due_at = Deadline::in(milliseconds(0));
+            // Perhaps of later. Read not for each of many wake-ups.
+            due_at = due_at.sooner(Deadline(due_read + due_read_every));
         }
         apply_holds();
         const std::int64_t owner = process;
         bool more = false;
         if (owner != 0) {
+            if (lease_is_back.exchange(false)) watch_for_strays(owner);
             if (owner == strays_of && strays_next.passed()) co_await hand_back_strays(owner);
             if (look_at.passed()) co_await look_around();
+            if (cursors_at.passed()) co_await advance_cursors();
             if (due_at.passed()) co_await ready_due_jobs();
             more = co_await claim_and_start(owner);
         }
@@ -58,22 +64,26 @@ std::size_t Runner::Impl::free_places() const {
 std::vector<internal::LaneClaim> Runner::Impl::lanes_to_claim() {
     const std::size_t free = free_places();
     const bool small = small_claim_at.passed();
-    if (free == 0 || (!small && !internal::enough(free, options.running_max))) return {};
+    held_off = free > 0 && !small && !internal::enough(free, options.running_max);
+    if (free == 0 || held_off) return {};
     const auto room = [&](const std::string& name) {
         const auto found = bulkheads.find(name);
         if (found == bulkheads.end()) return free;
         const std::size_t all = found->second->options().concurrency_max;
         const std::size_t left = all - found->second->in_use();
-        return small || internal::enough(left, all) ? std::min(free, left) : 0;
+        if (small || internal::enough(left, all)) return std::min(free, left);
+        held_off = held_off || left > 0;
+        return std::size_t{0};
     };
-    return lanes.wanted(room, internal::Lanes::Clock::now());
+    auto wanted = lanes.wanted(room, internal::Lanes::Clock::now());
+    if (small && !wanted.empty()) small_claim_at = Deadline::in(internal::small_claim_every);
+    return wanted;
 }
 
 Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
     std::vector<internal::LaneClaim> wanted = lanes_to_claim();
     bool more = false;
     if (!wanted.empty()) {
-        small_claim_at = Deadline::in(internal::small_claim_every);
         internal::Claimed claimed = co_await claim(owner, wanted, free_places());
         // What was claimed meanwhile is handed back when signing off.
         if (stopping) co_return false;
@@ -81,7 +91,7 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
             watch_for_strays(owner);  // unless they are rescued with the rest of its jobs
             co_return true;
         }
-        lanes.claimed(wanted, claimed.batches);
+        lanes.claimed(wanted, claimed.batches, internal::Lanes::Clock::now());
         for (internal::Batch& batch : claimed.batches) {
             if (batch.id == 0) continue;
             more = true;
@@ -106,7 +116,8 @@ Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner,
     try {
         claimed = co_await context.write(internal::claim, owner, wanted,
                                          static_cast<std::int64_t>(total));
-    } catch (const Error& error) {
+    } catch (...) {
+        const Error error = error_from_exception(std::current_exception());
         failed = true;
         watch_for_strays(owner);
         log::warning("jobs could not be claimed", {{"error", error.message()}});
@@ -151,7 +162,8 @@ Task<void> Runner::Impl::hand_back_strays(std::int64_t owner) {
         }
         strays_next = Deadline::in(options.poll_every);
         if (is_last) strays_of = 0;
-    } catch (const Error& error) {
+    } catch (...) {
+        const Error error = error_from_exception(std::current_exception());
         failed = true;
         log::debug("strays could not be handed back", {{"error", error.message()}});
     }
@@ -162,6 +174,7 @@ Task<void> Runner::Impl::ready_due_jobs() {
     Context context(services, Deadline::in(internal::control_deadline));
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
+    due_read = Deadline::Clock::now();
     due_at = Deadline::in(options.poll_every);
     try {
         Reader reader = context.reader();
@@ -173,14 +186,15 @@ Task<void> Runner::Impl::ready_due_jobs() {
             due_in = moved > 0 ? 0 : 20'000;
         }
         if (due_in) due_at = due_at.sooner(Deadline::in(milliseconds((*due_in + 999) / 1'000)));
-    } catch (const Error& error) {
+    } catch (...) {
+        const Error error = error_from_exception(std::current_exception());
         failed = true;
         log::warning("scheduled jobs could not be made ready", {{"error", error.message()}});
     }
     end(*claim_slot, context, failed);
 }
 
-// Which queues are paused, which lanes there are, how far they have been emptied.
+// Which queues are paused, and which lanes there are.
 Task<void> Runner::Impl::look_around() {
     look_at = Deadline::in(std::min(options.poll_every, milliseconds(500)));
     Context context(services, Deadline::in(internal::control_deadline));
@@ -190,32 +204,48 @@ Task<void> Runner::Impl::look_around() {
         Reader reader = context.reader();
         const auto paused = co_await reader.many<std::string>(sql::paused_queues);
         lanes.set_paused(paused);
-        if (queue.database().dialect() == store::Dialect::postgres)
-            co_await advance_cursors(reader);
         if (lanes_at.passed()) {
             lanes_at = Deadline::in(internal::Lanes::sweep_every);
             const auto all = co_await reader.many<LaneName>(sql::lanes);
             for (const LaneName& lane : all) lanes.learn(lane.queue, lane.priority);
         }
-    } catch (const Error& error) {
+    } catch (...) {
+        const Error error = error_from_exception(std::current_exception());
         failed = true;
         log::debug("the queues could not be looked at", {{"error", error.message()}});
     }
     end(*claim_slot, context, failed);
 }
 
-Task<void> Runner::Impl::advance_cursors(Reader reader) {
+// How far the lanes have been emptied. At full speed thousands of dead entries a second gather
+// behind an old snapshot, so it is asked often, and only of lanes of which something was taken.
+Task<void> Runner::Impl::advance_cursors() {
+    cursors_at = Deadline::in(cursors_every);
+    if (queue.database().dialect() != store::Dialect::postgres) co_return;
     const auto moved = lanes.moved();
     if (moved.empty()) co_return;
-    // In this order: a place that was given out before has its transaction before `next`.
-    const auto last = co_await reader.one<std::int64_t>(sql::last_ready);
-    const auto transactions = co_await reader.one<internal::Transactions>(sql::transactions_now);
-    const std::int64_t horizon = lanes.horizon(last, transactions);
-    for (const auto& place : moved) {
-        const auto first = co_await reader.maybe<std::int64_t>(sql::first_ready_behind, place.queue,
-                                                               place.priority, place.cursor);
-        lanes.advance(place, first, horizon);
+    Context context(services, Deadline::in(internal::control_deadline));
+    begin(*claim_slot, context, claim_label, "loadstone.claim");
+    bool failed = false;
+    try {
+        Reader reader = context.reader();
+        // In this order: a place that was given out before has its transaction before `next`.
+        const auto last = co_await reader.one<std::int64_t>(sql::last_ready);
+        const auto transactions =
+            co_await reader.one<internal::Transactions>(sql::transactions_now);
+        const std::int64_t horizon = lanes.horizon(last, transactions);
+        for (const auto& place : moved) {
+            const auto first =
+                co_await reader.maybe<std::int64_t>(sql::first_ready_behind, place.queue,
+                                                    place.priority, place.cursor, place.kinds_json);
+            lanes.advance(place, first, horizon);
+        }
+    } catch (...) {
+        failed = true;
+        log::debug("the lanes could not be looked at",
+                   {{"error", error_from_exception(std::current_exception()).message()}});
     }
+    end(*claim_slot, context, failed);
 }
 
 // The fallback for a wake-up that was lost, and for jobs whose claim was rolled back.
@@ -245,11 +275,11 @@ void Runner::Impl::apply_holds() {
 
 milliseconds Runner::Impl::pause_before_next_claim() {
     const std::lock_guard lock(mutex);
-    Deadline next = poll_at.sooner(due_at).sooner(look_at);
+    Deadline next = poll_at;
+    if (process != 0) next = next.sooner(due_at).sooner(look_at);
     for (const auto& [kind, until] : holds) next = next.sooner(until);
-    // Where no place is free, the next one to become so wakes.
-    if (has_backlog && !free_seats.empty() && !small_claim_at.passed())
-        next = next.sooner(small_claim_at);
+    // Otherwise the next place to become free wakes.
+    if (held_off) next = next.sooner(small_claim_at);
     const auto left = std::chrono::ceil<milliseconds>(next.instant() - Deadline::Clock::now());
     return std::max(left, milliseconds(1));
 }

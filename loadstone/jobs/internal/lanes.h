@@ -6,8 +6,8 @@
 // taken, and a claim that began at the front would read them all. So a lane has a cursor: no ready
 // job stands at or before it, nor will one that is committed later, since all transactions that
 // were given a place up to it have ended (the horizon). A place is given out a moment before its
-// transaction shows as begun: what slips through that gap is found by a claim from the very front,
-// each `sweep_every`.
+// transaction shows as begun: what slips through that gap is found by a sweep each `sweep_every`, a
+// claim from where the cursor stood at the sweep before.
 
 #include <chrono>
 #include <cstdint>
@@ -50,9 +50,11 @@ public:
     std::vector<LaneClaim> wanted(const std::function<std::size_t(const std::string& queue)>& room,
                                   Clock::time_point now);
     // What came of it. A lane that gave less than it was asked for has no more.
-    void claimed(const std::vector<LaneClaim>& wanted, const std::vector<Batch>& batches);
+    void claimed(const std::vector<LaneClaim>& wanted, const std::vector<Batch>& batches,
+                 Clock::time_point now);
     bool has_backlog() const noexcept;
 
+    // A sequence that has gone back (a standby that was behind has been promoted) begins anew.
     // Places up to `last` had been given out before `transactions` was read. Gives how far all
     // places are decided.
     std::int64_t horizon(std::int64_t last, const Transactions& transactions) noexcept;
@@ -61,6 +63,7 @@ public:
         std::string queue;
         int priority = 0;
         std::int64_t cursor = 0;
+        std::string kinds_json;
     };
     std::vector<Place> moved();
     // The first ready job behind its cursor is at `first`, or there is none.
@@ -71,6 +74,7 @@ private:
         std::string queue;
         int priority = 0;
         std::int64_t cursor = 0;
+        std::int64_t sweep_from = 0;  // the cursor at the sweep before
         bool may_have = true;
         bool has_moved = false;
         Clock::time_point sweep_at{};
@@ -81,6 +85,7 @@ private:
     struct KindsOfQueue {
         std::string queue;
         std::vector<std::string> kinds;
+        std::string json;
         std::string claimable_json;  // those that are not held; empty: all are
     };
     std::vector<KindsOfQueue> queues_;

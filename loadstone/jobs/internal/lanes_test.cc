@@ -30,6 +30,9 @@ struct LanesTest : testing::Test {
     std::vector<LaneClaim> wanted() {
         return lanes.wanted([this](const std::string& queue) { return rooms.at(queue); }, now);
     }
+    void claimed(const std::vector<LaneClaim>& asked, const std::vector<Batch>& got) {
+        lanes.claimed(asked, got, now);
+    }
     static Batch batch(std::int64_t asked, std::size_t got) {
         Batch made;
         made.id = got > 0 ? 1 : 0;
@@ -65,11 +68,11 @@ TEST_F(LanesTest, LeavesOutWhatHasNoRoomOrIsPaused) {
 }
 
 TEST_F(LanesTest, AsksNoMoreWhereLessWasGivenThanAskedUntilWoken) {
-    lanes.claimed(wanted(), {batch(8, 8), batch(0, 0), batch(4, 3)});
+    claimed(wanted(), {batch(8, 8), batch(0, 0), batch(4, 3)});
     EXPECT_TRUE(lanes.has_backlog());
     EXPECT_EQ(names(), (std::vector<std::string>{"mail5", "mail0"}))
         << "of mail0 nothing was asked: mail5 took all the room";
-    lanes.claimed(wanted(), {batch(8, 2), batch(6, 0)});
+    claimed(wanted(), {batch(8, 2), batch(6, 0)});
     EXPECT_FALSE(lanes.has_backlog());
     EXPECT_TRUE(wanted().empty());
     lanes.woken();
@@ -77,7 +80,7 @@ TEST_F(LanesTest, AsksNoMoreWhereLessWasGivenThanAskedUntilWoken) {
 }
 
 TEST_F(LanesTest, AsksForNoKindThatIsHeld) {
-    lanes.claimed(wanted(), {batch(8, 0), batch(8, 0), batch(4, 0)});
+    claimed(wanted(), {batch(8, 0), batch(8, 0), batch(4, 0)});
     EXPECT_TRUE(wanted().empty());
     lanes.set_held({"mail.Send"});
     auto claims = wanted();
@@ -92,7 +95,7 @@ TEST_F(LanesTest, AsksForNoKindThatIsHeld) {
 }
 
 TEST_F(LanesTest, APausedBacklogIsNone) {
-    lanes.claimed(wanted(), {batch(8, 0), batch(8, 0), batch(4, 4)});
+    claimed(wanted(), {batch(8, 0), batch(8, 0), batch(4, 4)});
     EXPECT_TRUE(lanes.has_backlog());
     lanes.set_paused({"reports"});
     EXPECT_FALSE(lanes.has_backlog());
@@ -114,13 +117,13 @@ TEST_F(LanesTest, ThePlacesAreDecidedWhenAllThatHadBegunHasEnded) {
 }
 
 TEST_F(LanesTest, ACursorStopsBeforeTheFirstReadyJobAndAtTheHorizon) {
-    wanted();  // the first look of each lane is from the front
+    lanes.horizon(1'000, {50, 60});
     const auto cursor = [this] {
         lanes.woken();
         return wanted().front().cursor;
     };
     rooms["reports"] = 0;
-    lanes.claimed(wanted(), {batch(8, 8)});
+    claimed(wanted(), {batch(8, 8)});
     auto moved = lanes.moved();
     ASSERT_EQ(moved.size(), 1U);
     EXPECT_EQ(moved[0].queue, "mail");
@@ -129,7 +132,7 @@ TEST_F(LanesTest, ACursorStopsBeforeTheFirstReadyJobAndAtTheHorizon) {
     EXPECT_EQ(cursor(), 41);
     EXPECT_TRUE(lanes.moved().empty());
 
-    lanes.claimed(wanted(), {batch(8, 8)});
+    claimed(wanted(), {batch(8, 8)});
     moved = lanes.moved();
     lanes.advance(moved.at(0), std::nullopt, 60);
     EXPECT_EQ(cursor(), 60) << "behind it somebody may still commit";
@@ -139,14 +142,43 @@ TEST_F(LanesTest, ACursorStopsBeforeTheFirstReadyJobAndAtTheHorizon) {
     EXPECT_EQ(cursor(), 60) << "it never goes back";
 }
 
-TEST_F(LanesTest, LooksFromTheFrontNowAndThen) {
+TEST_F(LanesTest, SweepsFromWhereTheCursorStoodAtTheSweepBefore) {
     rooms["reports"] = 0;
-    lanes.claimed(wanted(), {batch(8, 8)});
-    lanes.advance(lanes.moved().at(0), 42, 1'000);
-    EXPECT_EQ(wanted().front().cursor, 41);
+    const auto look = [this] {
+        auto asked = wanted();
+        claimed(asked, {batch(8, 8), batch(0, 0)});
+        return asked.front();
+    };
+    const auto advance = [this](std::int64_t first) {
+        lanes.advance(lanes.moved().at(0), first, 1'000'000);
+    };
+    EXPECT_TRUE(look().is_sweep);
+    advance(43);
+    EXPECT_EQ(look().cursor, 42);
     now += Lanes::sweep_every;
+    advance(100);
+    EXPECT_EQ(look().cursor, 0) << "it stood at the front";
+    advance(200);
+    now += Lanes::sweep_every;
+    EXPECT_EQ(look().cursor, 99);
+    EXPECT_EQ(look().cursor, 199);
+}
+
+TEST_F(LanesTest, ASweepThatCouldNotBeMadeIsMadeLater) {
+    rooms["reports"] = 0;
+    EXPECT_TRUE(wanted().front().is_sweep);
+    claimed(wanted(), {batch(0, 0), batch(0, 0)});
+    EXPECT_TRUE(wanted().front().is_sweep);
+}
+
+TEST_F(LanesTest, BeginsAnewWhenTheSequenceHasGoneBack) {
+    rooms["reports"] = 0;
+    claimed(wanted(), {batch(8, 8)});
+    lanes.horizon(900, {50, 60});
+    lanes.advance(lanes.moved().at(0), 500, lanes.horizon(950, {60, 70}));
+    EXPECT_EQ(wanted().front().cursor, 499);
+    EXPECT_EQ(lanes.horizon(400, {10, 20}), 0);
     EXPECT_EQ(wanted().front().cursor, 0);
-    EXPECT_EQ(wanted().front().cursor, 41);
 }
 
 }  // namespace

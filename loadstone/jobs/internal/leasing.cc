@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
 #include "loadstone/jobs/internal/runner_impl.h"
 #include "loadstone/store/context_store.h"
@@ -38,7 +39,10 @@ Task<void> Runner::Impl::keep_lease() {
             if (previous != 0) {
                 // If nobody has declared it dead, its jobs are still this process's to record.
                 const bool is_ours = co_await context.write(internal::renew_heartbeat, previous);
-                if (is_ours) process = previous;
+                if (is_ours) {
+                    lease_is_back = true;  // and claims whose answers were lost may still commit
+                    process = previous;
+                }
                 previous = 0;
                 wake.set();
             }
@@ -64,13 +68,14 @@ Task<void> Runner::Impl::keep_lease() {
             rescued.add(taken.rescued);
             if (taken.rescued > 0) {
                 log::warning("jobs taken from processes that died", {{"jobs", taken.rescued}});
-                wake.set();
+                queue.wake();
             }
             if (taken.buried > 0) {
                 log::error("jobs buried: their processes died each time they ran",
                            {{"jobs", taken.buried}});
             }
-        } catch (const Error& error) {
+        } catch (...) {
+            const Error error = error_from_exception(std::current_exception());
             failed = true;
             if (complains.passed()) {
                 complains = Deadline::in(complaint_interval);
@@ -101,7 +106,8 @@ Task<void> Runner::Impl::sign_off() {
     try {
         co_await context.write(internal::sign_off, process.load());
         queue.wake();
-    } catch (const Error& error) {
+    } catch (...) {
+        const Error error = error_from_exception(std::current_exception());
         failed = true;
         log::warning("signing off failed; unfinished jobs are rescued by other processes",
                      {{"error", error.message()}});

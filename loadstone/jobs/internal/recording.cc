@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
 #include "loadstone/jobs/internal/runner_impl.h"
 #include "loadstone/store/context_store.h"
@@ -60,7 +61,8 @@ Task<void> Runner::Impl::record_outcomes() {
             buried.add(recorded.buried);
             leases_lost.add(recorded.lost);
             if (recorded.retried + recorded.snoozed > 0) new_jobs = true;  // of later
-        } catch (const Error& error) {
+        } catch (...) {
+            const Error error = error_from_exception(std::current_exception());
             failed = true;
             log::warning("finished jobs could not be recorded",
                          {{"jobs", batch.size()}, {"error", error.message()}});

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "loadstone/base/assert.h"
 #include "loadstone/base/encoding.h"
 #include "loadstone/jobs/sql.h"
 
@@ -80,7 +81,8 @@ Task<Batch> claim_lane(Tx& tx, std::int64_t process, const LaneClaim& lane, std:
         batch.jobs.push_back(stored(std::move(row)));
     }
     const std::string places_json = to_json(places);
-    co_await tx.exec(sql::remove_ready, places_json);
+    const auto removed = co_await tx.exec(sql::remove_ready, places_json);
+    LOADSTONE_ASSERT(removed == rows.size(), "rows that are locked stay where they are");
     const std::string jobs_json = to_json(batch.jobs);
     batch.id = co_await tx.one<std::int64_t>(sql::insert_batch, process, jobs_json);
     co_return batch;
@@ -89,8 +91,8 @@ Task<Batch> claim_lane(Tx& tx, std::int64_t process, const LaneClaim& lane, std:
 // Their jobs have been put elsewhere, or are done.
 Task<void> remove_batches(Tx& tx, const std::vector<std::int64_t>& batches) {
     const std::string json = to_json(batches);
+    co_await tx.exec(sql::remove_batches, json);  // waits for who is completing a job of them
     co_await tx.exec(sql::remove_done, json);
-    co_await tx.exec(sql::remove_batches, json);
 }
 
 // What of the outcomes goes where.
@@ -119,23 +121,42 @@ void sort(const Finished& run, Recorded& recorded, Sorted& sorted) {
     sorted.scheduled.push_back(std::move(job));
 }
 
-// Jobs that completed themselves in a transaction of their own, and then failed, are done.
-Task<std::set<DoneJob>> completed_of(Tx& tx, const std::vector<Finished>& finished,
-                                     const std::string& batches_json) {
-    std::set<DoneJob> completed;
-    const bool has_failures =
-        std::ranges::any_of(finished, [](const Finished& run) { return !run.done; });
-    if (has_failures) {
-        const auto jobs = co_await tx.many<DoneJob>(sql::completed_jobs, batches_json);
-        completed.insert(jobs.begin(), jobs.end());
+std::vector<DoneJob> failures_in(const std::vector<Finished>& finished,
+                                 const std::set<std::int64_t>& held) {
+    std::vector<DoneJob> failed;
+    for (const Finished& run : finished) {
+        if (!run.done && held.contains(run.lease.batch))
+            failed.push_back({run.lease.batch, run.lease.job});
     }
-    co_return completed;
+    return failed;
+}
+
+// Those of the failed that have not completed themselves in a transaction of their own.
+Task<std::set<DoneJob>> mark_failed(Tx& tx, const std::vector<DoneJob>& failed) {
+    std::set<DoneJob> marked;
+    if (failed.empty()) co_return marked;
+    const std::string json = to_json(failed);
+    const auto rows = co_await tx.many<DoneJob>(sql::mark_failed, json);
+    marked.insert(rows.begin(), rows.end());
+    co_return marked;
+}
+
+Task<void> see_commits(Tx& tx) { co_await tx.maybe<std::int64_t>(sql::see_commits); }
+
+Task<std::int64_t> release(Tx& tx, std::int64_t process, const std::string& known_json) {
+    const auto batches = co_await tx.many<std::int64_t>(sql::batches_of, process, known_json);
+    if (batches.empty()) co_return 0;
+    const std::string json = to_json(batches);
+    const auto jobs = co_await tx.exec(sql::hand_back_jobs, json);
+    co_await remove_batches(tx, batches);
+    co_return static_cast<std::int64_t>(jobs);
 }
 
 }  // namespace
 
 Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes,
                     std::int64_t total) {
+    co_await see_commits(tx);
     Claimed claimed;
     std::map<std::string, std::int64_t> taken;  // of each queue
     for (const LaneClaim& lane : lanes) {
@@ -152,6 +173,7 @@ Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes,
 }
 
 Task<std::int64_t> ready_due_jobs(Tx& tx, std::int64_t count) {
+    co_await see_commits(tx);
     const auto due = co_await tx.many<std::int64_t>(sql::due_jobs, count);
     if (due.empty()) co_return 0;
     const std::string json = to_json(due);
@@ -161,13 +183,15 @@ Task<std::int64_t> ready_due_jobs(Tx& tx, std::int64_t count) {
 }
 
 Task<Recorded> record(Tx& tx, std::int64_t process, std::vector<Finished> finished) {
+    co_await see_commits(tx);
     std::set<std::int64_t> batches;
     for (const Finished& run : finished) batches.insert(run.lease.batch);
     const std::vector<std::int64_t> asked(batches.begin(), batches.end());
     const std::string asked_json = to_json(asked);
     const auto holds = co_await tx.many<std::int64_t>(sql::hold_batches, process, asked_json);
     const std::set<std::int64_t> held(holds.begin(), holds.end());
-    const std::set<DoneJob> completed = co_await completed_of(tx, finished, asked_json);
+    const std::vector<DoneJob> failed = failures_in(finished, held);
+    const std::set<DoneJob> unfinished = co_await mark_failed(tx, failed);
 
     Recorded recorded;
     Sorted sorted;
@@ -177,8 +201,8 @@ Task<Recorded> record(Tx& tx, std::int64_t process, std::vector<Finished> finish
             continue;
         }
         const DoneJob job{run.lease.batch, run.lease.job};
-        if (!run.done && !completed.contains(job)) sort(run, recorded, sorted);
-        sorted.done.push_back(job);
+        if (unfinished.contains(job)) sort(run, recorded, sorted);
+        if (run.done) sorted.done.push_back(job);
         if (run.ends_batch) sorted.completed.push_back(run.lease.batch);
     }
     std::erase_if(sorted.done, [&](const DoneJob& job) {
@@ -212,6 +236,7 @@ Task<bool> renew_heartbeat(Tx& tx, std::int64_t process) {
 // The batches are locked first: what their handlers have completed meanwhile shows to the
 // statements that follow.
 Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max) {
+    co_await see_commits(tx);
     co_await tx.exec(sql::remove_dead_processes, dead_after_us);
     const auto orphans = co_await tx.many<std::int64_t>(sql::orphaned_batches);
     Rescued taken;
@@ -224,17 +249,14 @@ Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max) {
 }
 
 Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_json) {
-    const auto batches = co_await tx.many<std::int64_t>(sql::batches_of, process, known_json);
-    if (batches.empty()) co_return 0;
-    const std::string json = to_json(batches);
-    const auto jobs = co_await tx.exec(sql::hand_back_jobs, json);
-    co_await remove_batches(tx, batches);
-    co_return static_cast<std::int64_t>(jobs);
+    co_await see_commits(tx);
+    co_return co_await release(tx, process, known_json);
 }
 
 Task<void> sign_off(Tx& tx, std::int64_t process) {
-    std::string none = "[]";
-    co_await hand_back(tx, process, std::move(none));
+    co_await see_commits(tx);
+    const std::string none = "[]";
+    co_await release(tx, process, none);
     co_await tx.exec(sql::remove_process, process);
 }
 

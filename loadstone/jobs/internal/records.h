@@ -38,8 +38,9 @@ struct LaneClaim {
     std::int64_t cursor = 0;
     std::string kinds_json;
     std::int64_t count = 0;
+    bool is_sweep = false;  // from further to the front than usual
 };
-BOOST_DESCRIBE_STRUCT(LaneClaim, (), (queue, priority, cursor, kinds_json, count))
+BOOST_DESCRIBE_STRUCT(LaneClaim, (), (queue, priority, cursor, kinds_json, count, is_sweep))
 
 // Jobs that a process has taken together, and holds until all have ended.
 struct Batch {

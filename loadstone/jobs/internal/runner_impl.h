@@ -67,7 +67,7 @@ struct Runner::Impl {
     // What is due of the scheduled jobs becomes ready; sets when the next one will be.
     Task<void> ready_due_jobs();
     Task<void> look_around();
-    Task<void> advance_cursors(Reader reader);
+    Task<void> advance_cursors();
     std::chrono::milliseconds pause_before_next_claim();
     void poll_if_due();
     // Of a kind whose job was put off because what it needs is away, nothing is claimed until that
@@ -117,7 +117,11 @@ struct Runner::Impl {
     Deadline due_at =
         runtime::Deadline::in(std::chrono::milliseconds(0));  // the next scheduled job
     Deadline lanes_at = runtime::Deadline::in(std::chrono::milliseconds(0));
+    Deadline cursors_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     Deadline look_at = runtime::Deadline::in(std::chrono::milliseconds(0));
+    Deadline::Clock::time_point due_read{};
+    bool held_off = false;  // places are free, and too few for a claim before small_claim_at
+    std::atomic<bool> lease_is_back{false};
     Deadline poll_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     Deadline small_claim_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     std::atomic<bool> new_jobs{true};      // somebody has committed jobs

@@ -1,6 +1,14 @@
 -- How a job lives: docs/internals/jobs.md. The clock in these statements is the database's (SQLite: this
 -- machine's, to about 40 us): leases rest on it. Times are microseconds since 1970.
 
+-- name: see_commits
+-- The first statement of a transaction: each further one sees what was committed before it, and waits for locks instead of
+-- failing. What moves jobs between tables rests on it. SQLite's writer sees nothing else.
+-- dialect: sqlite
+select 0 as unused where 0 = 1
+-- dialect: postgres
+set transaction isolation level read committed
+
 -- name: insert_ready
 -- $1 queue, $2 priority, $3 kind, $4 arguments, $5 cause. A job's id is where it first stands.
 -- dialect: sqlite
@@ -52,12 +60,14 @@ select coalesce(job, seq) as id, cast(seq as text) as place, queue, priority, ki
 from loadstone_ready
 where queue = $1 and priority = $2 and seq > $3 and kind in (select value from json_each($4))
   and exists (select 1 from loadstone_processes where id = $6)
+  and not exists (select 1 from loadstone_queues where name = $1 and is_paused = 1)
 order by seq limit $5
 -- dialect: postgres
 select coalesce(job, seq) as id, ctid::text as place, queue, priority, kind, arguments, idempotency_key, cause, enqueued_at, run_at, attempt, crashes, last_error
 from loadstone_ready
 where queue = $1 and priority = $2 and seq > $3 and kind = any (array(select json_array_elements_text($4::json)))
   and exists (select 1 from loadstone_processes where id = $6)
+  and not exists (select 1 from loadstone_queues where name = $1 and is_paused)
 order by seq limit $5 for update skip locked
 
 -- name: insert_batch
@@ -89,8 +99,11 @@ with recursive lane as (
 select queue, priority from lane
 
 -- name: first_ready_behind
--- Of one queue ($1) and priority ($2), behind $3.
-select seq from loadstone_ready where queue = $1 and priority = $2 and seq > $3 order by seq limit 1
+-- Of one queue ($1) and priority ($2), behind $3, of the kinds in $4.
+-- dialect: sqlite
+select seq from loadstone_ready where queue = $1 and priority = $2 and seq > $3 and kind in (select value from json_each($4)) order by seq limit 1
+-- dialect: postgres
+select seq from loadstone_ready where queue = $1 and priority = $2 and seq > $3 and kind = any (array(select json_array_elements_text($4::json))) order by seq limit 1
 
 -- name: last_ready
 -- Every seq up to it has been given out. SQLite has one writer, so that it needs no such thing.
@@ -100,11 +113,13 @@ select 0 as last
 select coalesce(pg_sequence_last_value(pg_get_serial_sequence('loadstone_ready', 'seq')::regclass), 0) as last
 
 -- name: transactions_now
--- All transactions before `oldest` have ended; none has begun at `next` or behind it.
+-- All transactions before `oldest` have ended; none has begun at `next` or behind it. (A snapshot's xmax is only the first
+-- behind the last that has ended; age() counts from what is given out next.)
 -- dialect: sqlite
 select 0 as oldest, 0 as next
 -- dialect: postgres
-select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest, pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next
+select pg_snapshot_xmin(now)::text::bigint as oldest, pg_snapshot_xmax(now)::text::bigint + age(pg_snapshot_xmax(now)::xid) as next
+from pg_current_snapshot() as now
 
 -- name: due_jobs
 -- Index: loadstone_scheduled_by_time.
@@ -162,12 +177,16 @@ with held as (select id from loadstone_batches where id = $1 and process = $3 fo
 insert into loadstone_done (batch, job) select id, $2 from held
 on conflict do nothing
 
--- name: completed_jobs
--- Of the batches in $1.
+-- name: mark_failed
+-- As mark_done, giving those that had not completed themselves. It waits for one that is just doing so.
 -- dialect: sqlite
-select batch, job from loadstone_done where batch in (select value from json_each($1))
+insert into loadstone_done (batch, job)
+select json_extract(value, '$.batch'), json_extract(value, '$.job') from json_each($1) where true
+on conflict do nothing returning batch, job
 -- dialect: postgres
-select batch, job from loadstone_done where batch = any (array(select json_array_elements_text($1::json)::bigint))
+insert into loadstone_done (batch, job)
+select batch, job from json_to_recordset($1::json) as done (batch bigint, job bigint)
+on conflict do nothing returning batch, job
 
 -- name: mark_done
 -- $1: a JSON array of {"batch":..,"job":..}.
@@ -497,11 +516,11 @@ delete from loadstone_dead_jobs where id = any (array(select json_array_elements
 -- $1 kind or '', $2 queue or '', $3 text in their error or '', $4 only larger ids, $5 limit.
 -- dialect: sqlite
 select id from loadstone_dead_jobs
-where ($1 = '' or kind = $1) and ($2 = '' or queue = $2) and ($3 = '' or last_error like '%' || $3 || '%') and id > $4
+where ($1 = '' or kind = $1) and ($2 = '' or queue = $2) and ($3 = '' or instr(last_error, $3) > 0) and id > $4
 order by id limit $5
 -- dialect: postgres
 select id from loadstone_dead_jobs
-where ($1 = '' or kind = $1) and ($2 = '' or queue = $2) and ($3 = '' or last_error like '%' || $3 || '%') and id > $4
+where ($1 = '' or kind = $1) and ($2 = '' or queue = $2) and ($3 = '' or position($3 in last_error) > 0) and id > $4
 order by id limit $5 for update skip locked
 
 -- name: cancel_ready
@@ -551,7 +570,7 @@ select count(*) from loadstone_ready where queue = $1 and (priority > $2 or (pri
 -- name: runs_in
 -- The process in which a job ($1) runs, and since when.
 -- dialect: sqlite
-select p.name, running.claimed_at
+select coalesce(p.name, '') as name, running.claimed_at
 from (select b.id as batch, b.process, b.claimed_at, json_extract(j.value, '$.id') as id, json_extract(j.value, '$.queue') as queue,
              json_extract(j.value, '$.priority') as priority, json_extract(j.value, '$.kind') as kind,
              json_extract(j.value, '$.arguments') as arguments, json_extract(j.value, '$.idempotency_key') as idempotency_key,
@@ -560,17 +579,17 @@ from (select b.id as batch, b.process, b.claimed_at, json_extract(j.value, '$.id
              json_extract(j.value, '$.crashes') as crashes, json_extract(j.value, '$.last_error') as last_error
       from loadstone_batches b, json_each(b.jobs) j
       where not exists (select 1 from loadstone_done d where d.batch = b.id and d.job = json_extract(j.value, '$.id'))) as running
-join loadstone_processes p on p.id = running.process
+left join loadstone_processes p on p.id = running.process
 where running.id = $1
 -- dialect: postgres
-select p.name, running.claimed_at
+select coalesce(p.name, '') as name, running.claimed_at
 from (select b.id as batch, b.process, b.claimed_at, j.id, j.queue, j.priority, j.kind, j.arguments, j.idempotency_key, j.cause, j.enqueued_at,
              j.run_at, j.attempt, j.crashes, j.last_error
       from loadstone_batches b
       cross join lateral json_to_recordset(b.jobs::json) as j (id bigint, queue text, priority integer, kind text, arguments text,
           idempotency_key text, cause text, enqueued_at bigint, run_at bigint, attempt integer, crashes integer, last_error text)
       where not exists (select 1 from loadstone_done d where d.batch = b.id and d.job = j.id)) as running
-join loadstone_processes p on p.id = running.process
+left join loadstone_processes p on p.id = running.process
 where running.id = $1
 
 -- name: live_processes
