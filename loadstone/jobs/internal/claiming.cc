@@ -38,6 +38,7 @@ Task<void> Runner::Impl::dispatch() {
             due_at = due_at.sooner(Deadline(due_read + due_read_every));
         }
         apply_holds();
+        held_off = false;
         const std::int64_t owner = process;
         bool more = false;
         if (owner != 0) {
