@@ -86,7 +86,9 @@ TEST_F(LanesTest, AsksForNoKindThatIsHeld) {
     auto claims = wanted();
     ASSERT_EQ(claims.size(), 3U) << "what is held or not has changed";
     for (const LaneClaim& claim : claims) {
-        if (claim.queue == "mail") EXPECT_EQ(claim.kinds_json, R"(["mail.Urgent"])");
+        if (claim.queue == "mail") {
+            EXPECT_EQ(claim.kinds_json, R"(["mail.Urgent"])");
+        }
     }
     lanes.set_held({"mail.Send", "mail.Urgent"});
     EXPECT_EQ(names(), (std::vector<std::string>{"reports0"}));
