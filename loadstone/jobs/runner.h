@@ -2,13 +2,12 @@
 // Runner: claims jobs in batches, runs them on the loops, records what became of them.
 //
 // Leases. A runner is a row in loadstone_processes whose heartbeat_at it renews every
-// `heartbeat_every`. A claimed job carries the runner's process id and a fence that each claim
-// raises; whatever finishes, fails or hands back a job names both, and the database compares them.
-// When a heartbeat is older than `dead_after` by the database's clock, any other runner deletes
-// the process row and makes its jobs claimable again. A runner that could not renew for
-// `dead_after` minus two heartbeats by its own steady clock cancels what it runs; later it renews
-// its old row if that is still there, and else registers anew: local time only bounds, the
-// database's time decides.
+// `heartbeat_every`. What it claims at once is a batch, a row that names the process; whatever
+// finishes, fails or hands back a job names batch and process, and the database compares them. When
+// a heartbeat is older than `dead_after` by the database's clock, any other runner deletes the
+// process row and makes its jobs ready again. A runner that could not renew for `dead_after` minus
+// two heartbeats by its own steady clock cancels what it runs; later it renews its old row if that
+// is still there, and else registers anew: local time only bounds, the database's time decides.
 
 #include <atomic>
 #include <chrono>

@@ -174,6 +174,9 @@ struct Server::Impl {
                                                     services, registry);
         }
         watch_queue_age();
+        registry.gauge(this, "loadstone_log_dropped_lines", "",
+                       "Lines that the reader of the log was too late for",
+                       [] { return static_cast<double>(log::dropped_lines()); });
     }
     ~Impl() { registry.remove_gauges(this); }
 

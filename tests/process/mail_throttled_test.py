@@ -43,7 +43,8 @@ class MailThrottledTest(ProcessTest):
         wait_until(lambda: attempts() and attempts()[0] >= 2, 30, "the mail to be tried again")
         refusals = self.mail.stats()["replies"]["452"]
         self.assertLessEqual(refusals, attempts()[0], "each refusal counts")
-        self.assertRegex(campus.client().get("/metrics").body.decode(), r"loadstone_provider_throttled_total\S* 0\n")
+        with campus.client() as client:
+            self.assertRegex(client.get("/metrics").body.decode(), r"loadstone_provider_throttled_total\S* 0\n")
         self.mail.mode("ok")
         self.mail.wait_for(61, 30)
         self.wait_for_jobs(30)

@@ -104,7 +104,8 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
         }
     }
     has_backlog = lanes.has_backlog();
-    co_return more&& has_backlog;
+    if (!has_backlog) more = false;
+    co_return more;
 }
 
 Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner,

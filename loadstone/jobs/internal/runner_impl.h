@@ -104,7 +104,7 @@ struct Runner::Impl {
     std::atomic<bool> recording_ends{false};  // all jobs have ended
     std::atomic<bool> closing{false};         // all outcomes are recorded: sign off
     std::atomic<std::int64_t> process{0};     // 0: no lease
-    runtime::Event wake, finished_event, closing_event, registered;
+    runtime::Event wake, finished_event, closing_event;
     // Of the tasks of loop 0, which may outlast this by the end of a slice.
     const std::shared_ptr<runtime::SpanSlot> claim_slot = std::make_shared<runtime::SpanSlot>(),
                                              record_slot = std::make_shared<runtime::SpanSlot>(),
