@@ -8,7 +8,7 @@
 
 loadstone_layer(base 0
     EXTERNAL fmt::fmt tl::expected Boost::headers
-    PRIVATE spdlog::spdlog Boost::json)
+    PRIVATE spdlog::spdlog Boost::json PkgConfig::libsodium)
 
 loadstone_layer(telemetry 1 USES base)
 
@@ -22,7 +22,7 @@ loadstone_layer(net 4 USES admission PRIVATE OpenSSL::SSL OpenSSL::Crypto ZLIB::
 loadstone_layer(outbound 4 USES admission PRIVATE CURL::libcurl)
 loadstone_layer(worker 4 USES admission)
 
-loadstone_layer(jobs 5 USES store)
+loadstone_layer(jobs 5 USES store PRIVATE date::date-tz)
 loadstone_layer(cache 5 USES store)
 loadstone_layer(analytics 5 USES store)
 loadstone_layer(realtime 5 USES store net)

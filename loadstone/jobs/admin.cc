@@ -6,12 +6,18 @@
 #include <limits>
 
 #include "loadstone/base/json.h"
+#include "loadstone/jobs/internal/extra.h"
+#include "loadstone/jobs/internal/records.h"
+#include "loadstone/jobs/keys.h"
 #include "loadstone/jobs/queue.h"
 #include "loadstone/jobs/sql.h"
 
 namespace loadstone::jobs {
 
 namespace {
+
+constexpr std::int64_t prune_max = 1'000;
+constexpr std::chrono::hours limits_kept{1};
 
 void wake_after(Tx& tx) {
     if (Queue* queue = tx.context().services().find<Queue>(); queue != nullptr)
@@ -27,26 +33,52 @@ Task<bool> make_due(Tx& tx, const std::string& id_json) {
     co_return true;
 }
 
-Task<bool> revive(Tx& tx, const std::string& ids_json) {
-    const auto locked = co_await tx.many<std::int64_t>(sql::lock_dead, ids_json);
-    if (locked.empty()) co_return false;
-    co_await tx.exec(sql::dead_to_ready, ids_json);
-    co_await tx.exec(sql::remove_dead, ids_json);
+struct DeadRow {
+    std::int64_t id = 0;
+    std::string extra;
+};
+BOOST_DESCRIBE_STRUCT(DeadRow, (), (id, extra))
+
+// A dead letter gave its unique key back: it must be free to be taken again.
+Task<bool> retakes_unique(Tx& tx, const DeadRow& dead) {
+    if (dead.extra.empty()) co_return true;
+    const internal::Extra extra = internal::extra_of(dead.extra);
+    if (!extra.gives_unique_back) co_return true;
+    const std::int64_t until_end = 0;
+    const auto taken = co_await tx.maybe<std::int64_t>(sql::take_unique, extra.unique, until_end);
+    if (!taken) co_return false;
+    co_await tx.exec(sql::unique_is_of, extra.unique, dead.id);
     co_return true;
+}
+
+// How many of them are ready now.
+Task<std::int64_t> revive(Tx& tx, const std::string& ids_json) {
+    const auto locked = co_await tx.many<DeadRow>(sql::lock_dead, ids_json);
+    std::vector<std::int64_t> ids;
+    for (const DeadRow& dead : locked) {
+        if (co_await retakes_unique(tx, dead)) ids.push_back(dead.id);
+    }
+    if (ids.empty()) co_return 0;
+    const std::string json = to_json(ids);
+    co_await tx.exec(sql::dead_to_ready, json);
+    co_await tx.exec(sql::remove_dead, json);
+    co_return static_cast<std::int64_t>(ids.size());
 }
 
 struct QueueCounts {
     std::string name;
-    std::int64_t ready = 0, oldest_us = 0, scheduled = 0, running = 0, dead = 0;
+    std::int64_t ready = 0, oldest_us = 0, scheduled = 0, blocked = 0, running = 0, dead = 0;
 };
-BOOST_DESCRIBE_STRUCT(QueueCounts, (), (name, ready, oldest_us, scheduled, running, dead))
+BOOST_DESCRIBE_STRUCT(QueueCounts, (),
+                      (name, ready, oldest_us, scheduled, blocked, running, dead))
 
 struct Place {
-    std::string queue;
+    std::string queue, partition_key;
     int priority = 0;
     std::int64_t seq = 0;
+    std::string extra;
 };
-BOOST_DESCRIBE_STRUCT(Place, (), (queue, priority, seq))
+BOOST_DESCRIBE_STRUCT(Place, (), (queue, partition_key, priority, seq, extra))
 
 struct RunsIn {
     std::string name;
@@ -54,16 +86,38 @@ struct RunsIn {
 };
 BOOST_DESCRIBE_STRUCT(RunsIn, (), (name, claimed_at))
 
+// What a limit of its partition does not allow now; empty if all do.
+Task<std::string> why_limited(Reader reader, const Place& place) {
+    const Queue* queue = reader.context().services().find<Queue>();
+    if (queue == nullptr) co_return std::string();
+    for (const std::string& name : parse_partition(place.partition_key).limits) {
+        const auto limit = queue->limits().find(limit_name(name));
+        const auto row = co_await reader.maybe<internal::LimitRow>(sql::limit_state, name);
+        if (limit == queue->limits().end() || !row) continue;
+        const LimitState state{row->arrival_at, row->running};
+        const Allowance allowed = allowance(limit->second, state, row->now, 1);
+        if (allowed.count > 0) continue;
+        if (allowed.retry_in_us > 0)
+            co_return fmt::format("limit {} allows the next in {} ms", name,
+                                  (allowed.retry_in_us + 999) / 1'000);
+        co_return fmt::format("limit {} has all of its {} places taken", name, row->running);
+    }
+    co_return std::string();
+}
+
 Task<std::string> why_ready(Reader reader, const Place place) {
     const auto paused = co_await reader.many<std::string>(sql::paused_queues);
     if (std::ranges::find(paused, place.queue) != paused.end())
         co_return fmt::format("its queue, {}, is paused", place.queue);
     const auto processes = co_await reader.one<std::int64_t>(sql::live_processes);
     if (processes == 0) co_return std::string("no process runs jobs now");
-    const auto before = co_await reader.one<std::int64_t>(sql::ready_before, place.queue,
-                                                          place.priority, place.seq);
+    const std::string limit = co_await why_limited(reader, place);
+    if (!limit.empty()) co_return limit;
+    const auto before = co_await reader.one<std::int64_t>(
+        sql::ready_before, place.queue, place.priority, place.seq, place.partition_key);
     if (before > 0)
-        co_return fmt::format("{} ready jobs of queue {} go first", before, place.queue);
+        co_return fmt::format("{} ready jobs of queue {}{} go first", before, place.queue,
+                              place.partition_key.empty() ? "" : ", " + place.partition_key + ",");
     co_return fmt::format(
         "it is the next of queue {}: all places of the queue are taken, or none of the {} "
         "processes that run jobs knows its kind",
@@ -90,7 +144,7 @@ Task<std::optional<JobRow>> job_by_id(Reader reader, std::int64_t id) {
 Task<bool> retry_job(Tx& tx, std::int64_t id) {
     const std::string ids = fmt::format("[{}]", id);
     bool is_due = co_await make_due(tx, ids);
-    if (!is_due) is_due = co_await revive(tx, ids);
+    if (!is_due) is_due = co_await revive(tx, ids) > 0;
     if (is_due) {
         wake_after(tx);
         co_return true;
@@ -99,11 +153,23 @@ Task<bool> retry_job(Tx& tx, std::int64_t id) {
     co_return job && job->state == "waiting";  // and due already
 }
 
-Task<bool> cancel_job(Tx& tx, std::int64_t id) {
-    const std::string ids = fmt::format("[{}]", id);
-    auto removed = co_await tx.exec(sql::remove_scheduled, ids);
-    if (removed == 0) removed = co_await tx.exec(sql::cancel_ready, id);
-    co_return removed > 0;
+Task<Cancelled> cancel_job(Tx& tx, std::int64_t id) {
+    Cancelled cancelled;
+    const Queue& queue = tx.context().services().get<Queue>();
+    const auto limits = std::make_shared<const internal::LimitBook>(queue.limits());
+    auto waiting = co_await tx.maybe<internal::StoredJob>(sql::cancel_scheduled, id);
+    if (!waiting) waiting = co_await tx.maybe<internal::StoredJob>(sql::cancel_ready, id);
+    if (!waiting) waiting = co_await tx.maybe<internal::StoredJob>(sql::cancel_blocked, id);
+    if (waiting) {
+        co_await internal::drop(tx, std::move(*waiting), limits);
+        wake_after(tx);
+        cancelled.was_dropped = true;
+        co_return cancelled;
+    }
+    const auto runs = co_await tx.maybe<RunsIn>(sql::runs_in, id);
+    if (runs) co_await tx.exec(sql::ask_cancel, id);
+    cancelled.was_asked = runs.has_value();
+    co_return cancelled;
 }
 
 Task<Redriven> redrive(Tx& tx, DeadFilter filter, std::int64_t after, std::int64_t limit) {
@@ -111,10 +177,9 @@ Task<Redriven> redrive(Tx& tx, DeadFilter filter, std::int64_t after, std::int64
     const auto ids = co_await tx.many<std::int64_t>(sql::dead_jobs_of, filter.kind, filter.queue,
                                                     filter.error, after, limit);
     if (ids.empty()) co_return redriven;
-    redriven.jobs = static_cast<std::int64_t>(ids.size());
     redriven.last = ids.back();
     const std::string ids_json = to_json(ids);
-    co_await revive(tx, ids_json);
+    redriven.jobs = co_await revive(tx, ids_json);
     wake_after(tx);
     co_return redriven;
 }
@@ -125,8 +190,8 @@ Task<std::vector<QueueStats>> queue_stats(Reader reader) {
     std::vector<QueueStats> all;
     for (const QueueCounts& each : counts) {
         const bool is_paused = std::ranges::find(paused, each.name) != paused.end();
-        all.push_back({each.name, each.ready, each.oldest_us, each.scheduled, each.running,
-                       each.dead, is_paused});
+        all.push_back({each.name, each.ready, each.oldest_us, each.scheduled, each.blocked,
+                       each.running, each.dead, is_paused});
     }
     co_return all;
 }
@@ -143,6 +208,8 @@ Task<std::string> why(Reader reader, std::int64_t id) {
     if (runs)
         co_return fmt::format("it runs, in process {}, which claimed it at {}", runs->name,
                               to_rfc3339(runs->claimed_at));
+    const auto waits_for = co_await reader.maybe<std::int64_t>(sql::blocked_by, id);
+    if (waits_for) co_return fmt::format("it waits for {} other jobs to end", *waits_for);
     const auto place = co_await reader.maybe<Place>(sql::ready_place, id);
     if (!place)
         co_return fmt::format("it is scheduled for {}{}", to_rfc3339(job->run_at),
@@ -154,6 +221,38 @@ Task<void> pause_queue(Tx& tx, std::string queue, bool is_paused) {
     const int paused = is_paused ? 1 : 0;
     co_await tx.exec(sql::set_paused, queue, paused);
     wake_after(tx);
+}
+
+Task<std::vector<QueueAge>> oldest_due_ages(Reader reader) {
+    co_return co_await reader.many<QueueAge>(sql::oldest_due_ages);
+}
+
+Task<bool> prune(Tx& tx, Retention retention) {
+    const std::int64_t idle = std::chrono::microseconds(limits_kept).count();
+    co_await tx.exec(sql::prune_limits, idle);
+    co_await tx.exec(sql::prune_unique);
+    co_await tx.exec(sql::prune_cancels);
+    if (retention.dead_letters_days == 0) co_return true;
+    const std::int64_t kept =
+        std::chrono::microseconds(std::chrono::hours(24) * retention.dead_letters_days).count();
+    const auto pruned = co_await tx.exec(sql::prune_dead, kept, prune_max);
+    co_return pruned < static_cast<std::uint64_t>(prune_max);
+}
+
+Task<std::optional<Progress>> progress_of(Reader reader, std::int64_t id) {
+    co_return co_await reader.maybe<Progress>(sql::progress, id);
+}
+
+Task<void> set_limit(Tx& tx, LimitChange change) {
+    co_await tx.exec(sql::set_limit, change.name, change.running_max, change.per_second,
+                     change.burst, change.weight);
+    wake_after(tx);
+}
+
+Task<bool> unset_limit(Tx& tx, std::string name) {
+    const auto removed = co_await tx.exec(sql::unset_limit, name);
+    wake_after(tx);
+    co_return removed > 0;
 }
 
 }  // namespace loadstone::jobs

@@ -1,6 +1,7 @@
 #pragma once
 // What an operator asks of the queue: list, show, retry, cancel, redrive, pause.
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,7 +16,7 @@ struct JobRow {
     std::int64_t id = 0;
     std::string queue;
     std::string kind;
-    std::string state;  // "waiting", "running", "dead"
+    std::string state;  // "waiting", "blocked", "running", "dead"
     int attempt = 0;    // failed ones
     int crashes = 0;
     Timestamp enqueued_at;
@@ -42,8 +43,35 @@ Task<std::optional<JobRow>> job_by_id(Reader reader, std::int64_t id);
 // A dead job is put back with its attempts at 0; a waiting one is made due now. False: no such
 // job, or it is running.
 Task<bool> retry_job(Tx& tx, std::int64_t id);
-// A job that waits is forgotten. False: none waits under this id; one that runs goes on.
-Task<bool> cancel_job(Tx& tx, std::int64_t id);
+struct Cancelled {
+    bool was_dropped = false;  // it waited, and is gone
+    bool was_asked = false;  // it runs: its context is cancelled within a second, and soon it ends
+};
+BOOST_DESCRIBE_STRUCT(Cancelled, (), (was_dropped, was_asked))
+// Neither: there is no such job, or it is a dead letter.
+Task<Cancelled> cancel_job(Tx& tx, std::int64_t id);
+
+// What a running job has last told.
+struct Progress {
+    double fraction = 0;
+    std::string note;
+    Timestamp reported_at;
+};
+BOOST_DESCRIBE_STRUCT(Progress, (), (fraction, note, reported_at))
+Task<std::optional<Progress>> progress_of(Reader reader, std::int64_t id);
+
+// What operators set instead of what the code declares, on all nodes within a second. Below 0: as
+// in the code.
+struct LimitChange {
+    std::string name;  // of a limit, or "tenant:" and a tenant, whose weight it is
+    int running_max = -1;
+    double per_second = -1;
+    int burst = -1;
+    double weight = -1;
+};
+Task<void> set_limit(Tx& tx, LimitChange change);
+// False: nothing was set.
+Task<bool> unset_limit(Tx& tx, std::string name);
 
 // Which dead letters; empty: all.
 struct DeadFilter {
@@ -64,11 +92,27 @@ struct QueueStats {
     std::string name;
     std::int64_t ready = 0;
     std::int64_t oldest_us = 0;  // how long the oldest ready job has been due
-    std::int64_t scheduled = 0, running = 0, dead = 0;
+    std::int64_t scheduled = 0, blocked = 0, running = 0, dead = 0;
     bool is_paused = false;
 };
-BOOST_DESCRIBE_STRUCT(QueueStats, (), (name, ready, oldest_us, scheduled, running, dead, is_paused))
+BOOST_DESCRIBE_STRUCT(QueueStats, (),
+                      (name, ready, oldest_us, scheduled, blocked, running, dead, is_paused))
 Task<std::vector<QueueStats>> queue_stats(Reader reader);
+
+// How long the oldest runnable job of each queue has been due.
+struct QueueAge {
+    std::string queue;
+    std::int64_t age = 0;  // microseconds
+};
+BOOST_DESCRIBE_STRUCT(QueueAge, (), (queue, age))
+Task<std::vector<QueueAge>> oldest_due_ages(Reader reader);
+
+// How long what has ended is kept.
+struct Retention {
+    int dead_letters_days = 30;  // 0: for ever
+};
+// Forgets what is older, some at a time, and what says nothing any more. False: there is more.
+Task<bool> prune(Tx& tx, Retention retention);
 
 // In a sentence, why this job is not running now, or that it is.
 Task<std::string> why(Reader reader, std::int64_t id);

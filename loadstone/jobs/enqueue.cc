@@ -1,52 +1,157 @@
 #include "loadstone/jobs/enqueue.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "loadstone/base/assert.h"
+#include "loadstone/jobs/internal/new_job.h"
+#include "loadstone/jobs/keys.h"
 #include "loadstone/jobs/queue.h"
 #include "loadstone/jobs/sql.h"
 
 namespace loadstone::jobs {
 
+namespace internal {
+
+NewJob new_job(const Kind& kind, std::string arguments, std::int64_t delay_us) {
+    NewJob job;
+    job.kind = &kind;
+    if (kind.is_keyed() || kind.is_unique) {
+        const std::shared_ptr<const void> parsed = kind.parse(arguments);
+        job.partition = partition_of(kind, parsed.get());
+        job.extra.unique = unique_key_of(kind, parsed.get(), arguments);
+    }
+    job.extra.gives_unique_back = kind.is_unique && kind.unique_for.count() == 0;
+    if (kind.policy.expires_after.count() > 0) {
+        const std::chrono::microseconds age = kind.policy.expires_after;
+        job.extra.expires_after = delay_us + age.count();
+    }
+    job.extra.version = kind.version;
+    job.arguments = std::move(arguments);
+    return job;
+}
+
+Task<std::int64_t> insert(Tx& tx, const NewJob& job) {
+    const std::string_view cause = tx.context().span().name;
+    const std::string extra = to_text(job.extra);
+    co_return co_await tx.one<std::int64_t>(sql::insert_ready, job.kind->queue, job.partition,
+                                            job.kind->policy.priority, job.kind->name,
+                                            job.arguments, cause, extra);
+}
+
+Task<void> schedule(Tx& tx, const NewJob& job, std::int64_t id, std::int64_t delay_us) {
+    const int priority = job.kind->policy.priority;
+    co_await tx.exec(sql::schedule_ready, id, delay_us, job.kind->queue, job.partition, priority);
+    co_await tx.exec(sql::remove_new_ready, job.kind->queue, job.partition, priority, id);
+}
+
+Task<void> block(Tx& tx, const NewJob& job, std::int64_t id, std::int64_t waits_for,
+                 bool runs_if_failed) {
+    const int priority = job.kind->policy.priority;
+    const int runs = runs_if_failed ? 1 : 0;
+    co_await tx.exec(sql::block_ready, id, waits_for, runs, job.kind->queue, job.partition,
+                     priority);
+    co_await tx.exec(sql::remove_new_ready, job.kind->queue, job.partition, priority, id);
+}
+
+Task<void> insert_all(Tx& tx, const Kind& kind, std::vector<std::string> arguments,
+                      std::int64_t next) {
+    LOADSTONE_ASSERT(!kind.is_unique, "many at once are of no unique kind");
+    if (arguments.empty()) co_return;
+    std::vector<std::string> partitions;
+    for (const std::string& each : arguments) {
+        if (kind.is_keyed()) partitions.push_back(new_job(kind, each, 0).partition);
+    }
+    Extra all = new_job(kind, arguments.front(), 0).extra;
+    if (next != 0) all.next.push_back(next);
+    const std::string extra = to_text(all);
+    const std::string_view cause = tx.context().span().name;
+    const int priority = kind.policy.priority;
+    const std::string arguments_json = to_json(arguments);
+    if (kind.is_keyed()) {
+        const std::string partitions_json = to_json(partitions);
+        co_await tx.exec(sql::insert_all_keyed, kind.queue, priority, kind.name, arguments_json, cause,
+                         extra, partitions_json);
+    } else {
+        co_await tx.exec(sql::insert_all_ready, kind.queue, priority, kind.name, arguments_json, cause,
+                         extra);
+    }
+}
+
+}  // namespace internal
+
 namespace {
 
-const Kind& known(Queue& queue, const std::string& kind) {
-    const Kind* found = queue.find(kind);
-    LOADSTONE_ASSERT(found != nullptr,
-                     "a job kind needs a handler in some module before it can be enqueued");
-    return *found;
+using internal::NewJob;
+
+// The id of the job that has the key already, or none: then it is taken.
+Task<std::optional<std::int64_t>> holder_of(Tx& tx, const NewJob& job) {
+    const std::int64_t period = std::chrono::microseconds(job.kind->unique_for).count();
+    const auto taken = co_await tx.maybe<std::int64_t>(sql::take_unique, job.extra.unique, period);
+    std::optional<std::int64_t> holder;
+    if (!taken) holder = co_await tx.one<std::int64_t>(sql::unique_job, job.extra.unique);
+    co_return holder;
+}
+
+// Counted once a second, by whoever enqueues then.
+Task<bool> is_over_bound(Tx& tx, Queue& queue, const Kind& kind) {
+    if (kind.bound == 0) co_return false;
+    if (queue.wants_depth(kind)) {
+        const std::int64_t limit = kind.bound + 1;
+        const auto depth = co_await tx.one<std::int64_t>(sql::queue_depth, kind.queue, limit);
+        queue.set_over_bound(kind, depth > kind.bound);
+    }
+    co_return queue.is_over_bound(kind);
+}
+
+[[noreturn]] void reject(Queue& queue, const Kind& kind) {
+    queue.rejected();
+    throw Error(Errc::resource_exhausted, "queue " + kind.queue + " holds more than " +
+                                              std::to_string(kind.bound) + " ready jobs")
+        .with_retry_after(std::chrono::milliseconds(1'000));
+}
+
+void wake_after(Tx& tx, Queue& queue) {
+    tx.after_commit([&queue] { queue.wake(); });
 }
 
 }  // namespace
 
 Task<std::int64_t> enqueue_json(Tx& tx, const std::string& kind, std::string arguments,
-                                std::chrono::milliseconds delay) {
+                                EnqueueOptions options) {
     Queue& queue = tx.context().services().get<Queue>();
-    const Kind& of = known(queue, kind);
-    const std::string_view cause = tx.context().span().name;
-    const int priority = of.policy.priority;
-    const auto id = co_await tx.one<std::int64_t>(sql::insert_ready, of.queue, priority, kind,
-                                                  arguments, cause);
-    if (delay.count() > 0) {
-        const std::int64_t delay_us = std::chrono::microseconds(delay).count();
-        co_await tx.exec(sql::schedule_ready, id, delay_us, of.queue, priority);
-        co_await tx.exec(sql::remove_new_ready, of.queue, priority, id);
+    const Kind& of = queue.known(kind);
+    std::chrono::milliseconds delay = options.delay;
+    if (co_await is_over_bound(tx, queue, of)) {
+        if (of.over_bound == OverBound::reject) reject(queue, of);
+        delay = std::max(delay, of.over_bound_delay);
+        queue.delayed();
     }
-    tx.after_commit([&queue] { queue.wake(); });
+    const std::int64_t delay_us = std::chrono::microseconds(delay).count();
+    const NewJob job = internal::new_job(of, std::move(arguments), delay_us);
+    if (of.is_unique) {
+        const auto holder = co_await holder_of(tx, job);
+        if (holder) {
+            queue.merged();
+            co_return *holder;
+        }
+    }
+    const std::int64_t id = co_await internal::insert(tx, job);
+    if (of.is_unique) co_await tx.exec(sql::unique_is_of, job.extra.unique, id);
+    if (delay_us > 0) co_await internal::schedule(tx, job, id, delay_us);
+    wake_after(tx, queue);
     co_return id;
 }
 
-Task<void> enqueue_all_json(Tx& tx, const std::string& kind, const std::string& arguments) {
+Task<void> enqueue_all_json(Tx& tx, const std::string& kind, std::vector<std::string> arguments) {
     Queue& queue = tx.context().services().get<Queue>();
-    const Kind& of = known(queue, kind);
-    const std::string_view cause = tx.context().span().name;
-    const int priority = of.policy.priority;
-    co_await tx.exec(sql::insert_all_ready, of.queue, priority, kind, arguments, cause);
-    tx.after_commit([&queue] { queue.wake(); });
-}
-
-Task<void> complete(Tx& tx, const Lease& lease) {
-    const auto done = co_await tx.exec(sql::complete_job, lease.batch, lease.job, lease.process);
-    if (done == 0)
-        throw Error(Errc::cancelled, "the lease of this job was lost: another process has it");
+    const Kind& of = queue.known(kind);
+    if (of.is_unique || of.bound > 0) {
+        for (std::string& each : arguments) co_await enqueue_json(tx, kind, std::move(each));
+        co_return;
+    }
+    co_await internal::insert_all(tx, of, std::move(arguments), 0);
+    wake_after(tx, queue);
 }
 
 }  // namespace loadstone::jobs

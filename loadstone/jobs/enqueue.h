@@ -12,21 +12,32 @@
 
 namespace loadstone::jobs {
 
-// Gives the job's id. The kind must be known to this program (a bug otherwise).
+struct EnqueueOptions {
+    std::chrono::milliseconds delay{0};
+};
+
+// Gives the job's id; of a unique kind, the one that has its key already. The kind must be known to
+// this program (a bug otherwise). Errc::resource_exhausted: its queue is over the kind's bound.
 Task<std::int64_t> enqueue_json(Tx& tx, const std::string& kind, std::string arguments,
-                                std::chrono::milliseconds delay = std::chrono::milliseconds(0));
+                                EnqueueOptions options = {});
 
-// Many of one kind in one statement, in their order; `arguments` is a JSON array of texts.
-Task<void> enqueue_all_json(Tx& tx, const std::string& kind, const std::string& arguments);
+// Many of one kind in one statement, in their order.
+Task<void> enqueue_all_json(Tx& tx, const std::string& kind, std::vector<std::string> arguments);
 
-// co_await jobs::enqueue_all(tx, reminders); one statement for a thousand as for one.
+template <class Arguments>
+Task<std::int64_t> enqueue(Tx& tx, const Arguments& arguments, EnqueueOptions options) {
+    std::string json = to_json(arguments);
+    co_return co_await enqueue_json(tx, internal::kind<Arguments>(), std::move(json), options);
+}
+
+// co_await jobs::enqueue_all(tx, reminders); one statement for a thousand as for one (of a unique
+// kind: some for each).
 template <class Arguments>
 Task<void> enqueue_all(Tx& tx, const std::vector<Arguments>& all) {
     std::vector<std::string> texts;
     texts.reserve(all.size());
     for (const Arguments& each : all) texts.push_back(to_json(each));
-    const std::string json = to_json(texts);
-    co_await enqueue_all_json(tx, internal::kind<Arguments>(), json);
+    co_await enqueue_all_json(tx, internal::kind<Arguments>(), std::move(texts));
 }
 
 }  // namespace loadstone::jobs

@@ -22,19 +22,78 @@ std::string kind_of(std::string_view qualified_type_name) {
 
 }  // namespace internal
 
-Queue::Queue(std::vector<std::unique_ptr<Kind>> kinds, store::Database& database,
-             telemetry::Registry& registry)
-    : kinds_(std::move(kinds)), database_(&database) {
+namespace {
+
+bool is_same(const Limit& a, const Limit& b) {
+    return a.running_max == b.running_max && a.per_second == b.per_second && a.burst == b.burst &&
+           a.is_in_order == b.is_in_order;
+}
+
+std::int64_t steady_ms() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+constexpr std::int64_t depth_every_ms = 1'000;
+
+}  // namespace
+
+Queue::Queue(Declarations declared, store::Database& database, telemetry::Registry& registry)
+    : kinds_(std::move(declared.kinds)),
+      recurring_(std::move(declared.recurring)),
+      database_(&database),
+      rejected_(&registry.counter("loadstone_jobs_rejected_total", "",
+                                  "Enqueues refused because their queue was over its bound")),
+      delayed_(&registry.counter("loadstone_jobs_delayed_total", "",
+                                 "Jobs put off because their queue was over its bound")),
+      merged_(&registry.counter("loadstone_jobs_merged_total", "",
+                                "Enqueues of a unique kind whose key was taken")) {
     std::sort(kinds_.begin(), kinds_.end(),
               [](const auto& a, const auto& b) { return a->name < b->name; });
+    std::map<std::string, std::string> module_of;
     for (std::size_t i = 0; i < kinds_.size(); ++i) {
         LOADSTONE_ASSERT(i == 0 || kinds_[i - 1]->name != kinds_[i]->name,
                          "one handler for a job kind");
         Kind& kind = *kinds_[i];
         kind.label = registry.add_label(telemetry::LabelKind::job, kind.name, kind.module);
         kind.label_name = kind.name;
+        const auto of = module_of.emplace(kind.queue, kind.module).first;
+        LOADSTONE_ASSERT(of->second == kind.module, "a queue is of one module");
+        for (const KindLimit& each : kind.limits) {
+            const auto known = limits_.emplace(each.limit.name, each.limit).first;
+            LOADSTONE_ASSERT(is_same(known->second, each.limit), "a limit is declared in one way");
+        }
+        if (kind.bound > 0) depths_[&kind];
     }
+    for (const auto& [event, kind] : declared.subscriptions) subscribers_[event].push_back(kind);
+    for (const Recurring& each : recurring_) known(each.kind);
 }
+
+const Kind& Queue::known(std::string_view name) const {
+    const Kind* found = find(name);
+    LOADSTONE_ASSERT(found != nullptr,
+                     "a job kind needs a handler in some module before it can be enqueued");
+    return *found;
+}
+
+const std::vector<std::string>& Queue::subscribers(const std::string& event) const {
+    static const std::vector<std::string> none;
+    const auto found = subscribers_.find(event);
+    return found == subscribers_.end() ? none : found->second;
+}
+
+bool Queue::wants_depth(const Kind& kind) {
+    auto& next = depths_.at(&kind).next_look_ms;
+    const std::int64_t now = steady_ms();
+    std::int64_t at = next.load();
+    return at <= now && next.compare_exchange_strong(at, now + depth_every_ms);
+}
+
+void Queue::set_over_bound(const Kind& kind, bool is_over) {
+    depths_.at(&kind).is_over = is_over;
+}
+
+bool Queue::is_over_bound(const Kind& kind) const { return depths_.at(&kind).is_over; }
 
 const Kind* Queue::find(std::string_view name) const noexcept {
     const auto found =

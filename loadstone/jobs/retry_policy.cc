@@ -28,6 +28,8 @@ Decision decide(const Policy& policy, const Error& error, int attempt, Random& r
         case Errc::data_loss: return {Verdict::bury, milliseconds(0)};
         case Errc::unavailable:
         case Errc::cancelled: {
+            if (error.code() == Errc::cancelled && asked.count() > 0)
+                return {Verdict::snooze, asked};
             const milliseconds wait = asked.count() > 0 ? asked : policy.backoff_min;
             return {Verdict::snooze, scaled(wait, 1.0 + 0.5 * random.uniform())};
         }

@@ -16,7 +16,8 @@ struct Policy {
     std::chrono::milliseconds timeout{60'000};  // the context's deadline of one attempt
     std::chrono::milliseconds backoff_min{1'000};
     std::chrono::milliseconds backoff_max{3'600'000};
-    int priority = 0;  // higher first
+    int priority = 0;                            // higher first
+    std::chrono::milliseconds expires_after{0};  // 0: never
 };
 
 enum class Verdict {
@@ -32,7 +33,8 @@ struct Decision {
 
 // `attempt` is 1 for the first. Retries wait backoff_min * 2^(attempt-1), at most backoff_max,
 // with +-25 % jitter, and never less than the error's retry_after. unavailable and cancelled
-// snooze: retry_after, else backoff_min, with 0..50 % added jitter. invalid_argument,
+// snooze: retry_after, else backoff_min, with 0..50 % added jitter (a handler's own snooze() has
+// none). invalid_argument,
 // permission_denied and data_loss cannot get better: they bury at once.
 Decision decide(const Policy& policy, const Error& error, int attempt, Random& random);
 

@@ -1,10 +1,12 @@
 #include "loadstone/jobs/runner.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "loadstone/base/assert.h"
 #include "loadstone/base/log.h"
+#include "loadstone/jobs/internal/extra.h"
 #include "loadstone/jobs/internal/runner_impl.h"
 
 namespace loadstone::jobs {
@@ -43,7 +45,17 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
                                   "Runs whose outcome came too late")),
       handed_back(metrics.counter("loadstone_jobs_handed_back_total", "",
                                   "Jobs of claims whose answers were lost or came too late")),
-      lanes(jobs_queue.kinds()) {
+      expired_total(metrics.counter("loadstone_jobs_expired_total", "",
+                              "Jobs dropped because they had waited too long")),
+      cancelled_total(metrics.counter("loadstone_jobs_cancelled_total", "",
+                                "Jobs dropped while they ran, as asked for")),
+      limited_total(metrics.counter("loadstone_jobs_limited_total", "",
+                              "Times that a limit held up jobs that were ready")),
+      fired_total(metrics.counter("loadstone_jobs_fired_total", "", "Jobs enqueued by a schedule")),
+      lanes(jobs_queue.kinds()),
+      has_keyed(std::ranges::any_of(jobs_queue.kinds(),
+                                    [](const auto& kind) { return kind->is_keyed(); })),
+      limits(std::make_shared<const internal::LimitBook>(jobs_queue.limits())) {
     seats.resize(options.running_max);
     for (std::size_t i = 0; i < seats.size(); ++i) {
         seats[i] = std::make_shared<Seat>();
@@ -76,20 +88,30 @@ void Runner::Impl::cancel_running() {
     }
 }
 
-void Runner::Impl::start_job(internal::StoredJob job, std::int64_t batch, std::int64_t owner) {
+void Runner::Impl::start_job(internal::StoredJob job, const internal::Batch& batch,
+                             std::int64_t owner) {
+    const Lease claimed{job.id, owner, batch.id};
+    const Kind* kind = queue.find(job.kind);
+    LOADSTONE_ASSERT(kind != nullptr, "claims are for known kinds");
+    internal::Extra extra;
+    if (!job.extra.empty()) extra = internal::extra_of(job.extra);
+    if (extra.expires_after > 0 && batch.claimed_at > job.enqueued_at + extra.expires_after) {
+        expired_total.add(1);
+        drop(std::move(job), claimed);
+        return;
+    }
     JobInfo info;
-    info.lease = {job.id, owner, batch};
+    info.lease = claimed;
     info.kind = job.kind;
     info.idempotency_key = job.idempotency_key.empty()
                                ? fmt::format("{}-{}", job.id, job.enqueued_at)
                                : job.idempotency_key;
     info.arguments = job.arguments;
+    info.version = extra.version;
     info.cause = job.cause;
     info.attempt = job.attempt + 1;
     info.crashes = job.crashes;
     info.enqueued_at = {job.enqueued_at};
-    const Kind* kind = queue.find(info.kind);
-    LOADSTONE_ASSERT(kind != nullptr, "claims are for known kinds");
     std::optional<admission::Permit> permit;
     if (const auto bulkhead = bulkheads.find(kind->module); bulkhead != bulkheads.end()) {
         permit = bulkhead->second->try_enter();
@@ -112,17 +134,26 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, interna
     Context context(services, Deadline::in(kind->policy.timeout));
     context.set_module(kind->module);
     begin(seat->slot, context, kind->label, kind->label_name.c_str());
+    seat->notes.begin();
+    info.lease.notes = &seat->notes;
     {
         const std::lock_guard lock(mutex);
         seat->context = &context;
+        seat->job = &job;
+        seat->lease = info.lease;
+        seat->cancel_asked = cancel_wanted.contains(info.lease.job);
+        seat->abandon_at = Deadline::unbounded();
+        seat->is_abandoned = false;
         // Whoever cancelled all did not see this one.
-        if (giving_up || process != info.lease.process) context.cancel();
+        if (giving_up || process != info.lease.process || seat->cancel_asked) context.cancel();
     }
     internal::Finished outcome;
     outcome.lease = info.lease;
     std::optional<Error> error;
     try {
         if (context.is_cancelled()) context.throw_if_done("a job that has not begun");
+        if (info.version < kind->version && kind->upcast)
+            info.arguments = kind->upcast(info.version, std::move(info.arguments));
         co_await kind->run(context, info);
         outcome.done = true;
     } catch (...) {
@@ -131,9 +162,16 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, interna
     {
         const std::lock_guard lock(mutex);
         seat->context = nullptr;
+        seat->job = nullptr;
         if (error) outcome.decision = decide(kind->policy, *error, info.attempt, random);
+        outcome.is_dropped = error && seat->cancel_asked;
+        outcome.was_noted = seat->notes.is_stored() || seat->cancel_asked;
     }
-    if (error) {
+    if (!error) outcome.result = seat->notes.result();
+    if (outcome.is_dropped) {
+        cancelled_total.add(1);
+        log::info("job cancelled", {{"kind", kind->name}, {"job", info.lease.job}});
+    } else if (error) {
         outcome.error = fmt::format("{}: {}", to_string(error->code()), error->message());
         const auto verdict = outcome.decision.verdict;
         // What is put off for a part of the world that is away is said by who finds it away: a
@@ -156,13 +194,32 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, interna
     finish(seat, std::move(outcome));
 }
 
+void Runner::Impl::release_batch(internal::Finished& outcome) {
+    const auto batch = held.find({outcome.lease.process, outcome.lease.batch});
+    LOADSTONE_ASSERT(batch != held.end() && batch->second > 0, "a batch is held to its end");
+    outcome.ends_batch = --batch->second == 0;
+}
+
+void Runner::Impl::drop(internal::StoredJob job, const Lease& claimed) {
+    internal::Finished outcome;
+    outcome.lease = claimed;
+    outcome.job = std::move(job);
+    outcome.is_dropped = true;
+    {
+        const std::lock_guard lock(mutex);
+        release_batch(outcome);
+        finished.push_back(std::move(outcome));
+    }
+    finished_event.set();
+}
+
 void Runner::Impl::finish(Seat* seat, internal::Finished outcome) {
     {
         const std::lock_guard lock(mutex);
-        const auto batch = held.find({outcome.lease.process, outcome.lease.batch});
-        LOADSTONE_ASSERT(batch != held.end() && batch->second > 0, "a batch is held to its end");
-        outcome.ends_batch = --batch->second == 0;
-        finished.push_back(std::move(outcome));
+        if (!seat->is_abandoned) {
+            release_batch(outcome);
+            finished.push_back(std::move(outcome));
+        }
         free_seats.push_back(seat);
     }
     finished_event.set();
@@ -192,6 +249,11 @@ void Runner::start() {
     spawn(impl.lease, impl.keep_lease(), impl.lease_slot);
     spawn(impl.records, impl.record_outcomes(), impl.record_slot);
     spawn(impl.claims, impl.dispatch(), impl.claim_slot);
+}
+
+std::chrono::milliseconds Runner::since_pulling() const {
+    const auto since = Deadline::Clock::now() - impl_->pulled_at.load();
+    return std::chrono::duration_cast<milliseconds>(since);
 }
 
 void Runner::stop_claiming() {

@@ -44,6 +44,8 @@ public:
     ~Runner();
 
     void start();
+    // How long ago it last had claimed, or had found every place taken.
+    std::chrono::milliseconds since_pulling() const;
     // Claims no more; what runs goes on.
     void stop_claiming();
     // Claims no more, lets running jobs end until the deadline, cancels the rest, hands back what

@@ -129,15 +129,15 @@ struct Node {
                                                            {"loadstone_jobs", sql::migrations}};
         store::migrate(options, modules);
         database = store::open_database(options, registry);
-        std::vector<std::unique_ptr<Kind>> kinds;
-        Handlers handlers("test", kinds);
+        Declarations declared;
+        Handlers handlers("test", declared);
         handlers.handle(jobs_test::handle_note)
             .attempts(2)
             .backoff(milliseconds(1), milliseconds(2));
-        Handlers slow("slow", kinds);
+        Handlers slow("slow", declared);
         slow.handle(jobs_test::handle_slow).attempts(1).timeout(milliseconds(1));
         slow.handle(jobs_test::handle_final);
-        queue = std::make_unique<Queue>(std::move(kinds), *database, registry);
+        queue = std::make_unique<Queue>(std::move(declared), *database, registry);
         services.add<store::Database>(*database);
         services.add<Queue>(*queue);
         services.add<Diary>(diary);

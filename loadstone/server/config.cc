@@ -295,6 +295,8 @@ void mail_and_job_settings(Settings& s, Config& c) {
     s.millis("jobs.dead_after_ms", "without a heartbeat, a process's jobs are taken over",
              c.jobs.dead_after);
     s.millis("jobs.poll_every_ms", "fallback when a wake-up was lost", c.jobs.poll_every);
+    s.count("jobs.dead_letters_days", "how long dead letters are kept; 0: for ever",
+            c.jobs_kept.dead_letters_days, 0, 36'500);
     s.count("jobs.crashes_max", "processes a job may take down before it is a dead letter",
             c.jobs.crashes_max, 1, 100);
     s.count("cpu.threads", "of the lane for hashing and other CPU work; 0: one per core",

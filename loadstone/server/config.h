@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "loadstone/base/log.h"
+#include "loadstone/jobs/admin.h"
 #include "loadstone/jobs/runner.h"
 #include "loadstone/net/http_server.h"
 #include "loadstone/outbound/mail.h"
@@ -42,6 +43,7 @@ struct Config {
     store::DatabaseOptions database;
     outbound::MailOptions mail;
     jobs::RunnerOptions jobs;
+    jobs::Retention jobs_kept;
 };
 
 struct Setting {

@@ -45,7 +45,7 @@ Task<bool> retry_in(Context& context, std::int64_t id) {
     co_return co_await context.write(jobs::retry_job, id);
 }
 
-Task<bool> cancel_in(Context& context, std::int64_t id) {
+Task<jobs::Cancelled> cancel_in(Context& context, std::int64_t id) {
     co_return co_await context.write(jobs::cancel_job, id);
 }
 
@@ -61,7 +61,7 @@ Task<std::int64_t> redrive_in(Context& context, RedriveQuery query) {
         const jobs::Redriven redriven = co_await context.write(jobs::redrive, filter, last, limit);
         total += redriven.jobs;
         last = redriven.last;
-        if (redriven.jobs == 0) co_return total;
+        if (redriven.last == 0) co_return total;
         print(fmt::format("{} dead jobs put back so far\n", total));
         if (query.rate > 0) {
             const Deadline next(began + std::chrono::seconds(total / query.rate));
@@ -146,11 +146,15 @@ void retry_job_command(const Config& config, const std::vector<Module>& modules,
 
 void cancel_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id) {
     CommandSession session(config, modules);
-    if (!run_blocking(session.loops(), cancel_in(session.context(), id))) {
+    const auto cancelled = run_blocking(session.loops(), cancel_in(session.context(), id));
+    if (cancelled.was_dropped) {
+        print(fmt::format("job {} is cancelled\n", id));
+    } else if (cancelled.was_asked) {
+        print(fmt::format("job {} runs: it is told to stop, and ends within seconds\n", id));
+    } else {
         const std::string why = run_blocking(session.loops(), why_in(session.context(), id));
         throw Error(Errc::conflict, fmt::format("job {} is not cancelled: {}", id, why));
     }
-    print(fmt::format("job {} is cancelled\n", id));
 }
 
 void redrive_command(const Config& config, const std::vector<Module>& modules,
@@ -176,12 +180,12 @@ void jobs_stats_command(const Config& config, const std::vector<Module>& modules
         print(to_json(queues) + "\n");
         return;
     }
-    print(fmt::format("{:<24} {:>10} {:>10} {:>10} {:>8} {:>8}\n", "QUEUE", "READY", "OLDEST",
-                      "SCHEDULED", "RUNNING", "DEAD"));
+    print(fmt::format("{:<24} {:>10} {:>10} {:>10} {:>8} {:>8} {:>8}\n", "QUEUE", "READY", "OLDEST",
+                      "SCHEDULED", "BLOCKED", "RUNNING", "DEAD"));
     for (const auto& queue : queues) {
-        print(fmt::format("{:<24} {:>10} {:>10} {:>10} {:>8} {:>8}{}\n", queue.name, queue.ready,
+        print(fmt::format("{:<24} {:>10} {:>10} {:>10} {:>8} {:>8} {:>8}{}\n", queue.name, queue.ready,
                           queue.ready > 0 ? seconds_text(queue.oldest_us) : "-", queue.scheduled,
-                          queue.running, queue.dead, queue.is_paused ? "  paused" : ""));
+                          queue.blocked, queue.running, queue.dead, queue.is_paused ? "  paused" : ""));
     }
 }
 

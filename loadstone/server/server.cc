@@ -37,6 +37,7 @@ constexpr seconds snapshot_every{10};
 // `why` looks back a minute, and at the start to the start.
 constexpr std::size_t snapshots_kept = 7;
 constexpr seconds housekeeping_every{60};
+constexpr seconds not_pulling_after{30};
 
 // A new one is of this user alone: it holds password hashes and everybody's mail.
 void make_data_folder(const std::string& path) {
@@ -88,14 +89,14 @@ const char* role_name(Role role) {
 
 }  // namespace
 
-std::vector<std::unique_ptr<jobs::Kind>> kinds_of(const std::vector<Module>& modules) {
-    std::vector<std::unique_ptr<jobs::Kind>> kinds;
+jobs::Declarations jobs_of(const std::vector<Module>& modules) {
+    jobs::Declarations declared;
     for (const Module& module : modules) {
         if (module.jobs == nullptr) continue;
-        Handlers handlers(module.name, kinds);
+        Handlers handlers(module.name, declared);
         module.jobs(handlers);
     }
-    return kinds;
+    return declared;
 }
 
 std::vector<store::ModuleMigrations> migrations_of(const std::vector<Module>& modules) {
@@ -159,7 +160,7 @@ struct Server::Impl {
                       {{"module", step.module}, {"step", step.number}, {"title", step.title}});
         }
         database = store::open_database(config.database, registry);
-        queue = std::make_unique<jobs::Queue>(kinds_of(modules), *database, registry);
+        queue = std::make_unique<jobs::Queue>(jobs_of(modules), *database, registry);
         system =
             std::make_unique<internal::SystemState>(registry, *database, config.metrics, openapi);
         services.add<telemetry::Registry>(registry);
@@ -217,6 +218,41 @@ struct Server::Impl {
         registry.gauge(this, "loadstone_jobs_oldest_due_seconds", "",
                        "How long the oldest runnable job has been due",
                        [this] { return static_cast<double>(oldest_due_us.load()) / 1e6; });
+        for (const auto& kind : queue->kinds()) {
+            const auto [at, is_new] = queue_ages_us.try_emplace(kind->queue);
+            if (!is_new) continue;
+            const std::atomic<std::int64_t>& age = at->second;
+            registry.gauge(this, "loadstone_jobs_queue_oldest_due_seconds",
+                           fmt::format("queue=\"{}\"", kind->queue),
+                           "How long the oldest runnable job of a queue has been due",
+                           [&age] { return static_cast<double>(age.load()) / 1e6; });
+        }
+        registry.gauge(this, "loadstone_jobs_not_pulling", "",
+                       "1 while runnable jobs wait and this process could claim none for long",
+                       [this] { return is_not_pulling ? 1.0 : 0.0; });
+    }
+
+    void note_queue_ages(const std::vector<jobs::QueueAge>& ages) {
+        std::int64_t oldest = 0;
+        for (auto& [name, age] : queue_ages_us) age = 0;
+        for (const jobs::QueueAge& each : ages) {
+            oldest = std::max(oldest, each.age);
+            const auto of = queue_ages_us.find(each.queue);
+            if (of != queue_ages_us.end()) of->second = each.age;
+        }
+        oldest_due_us = oldest;
+    }
+
+    // Runnable jobs wait, and the task that should claim them has not managed to for long.
+    void watch_pulling() {
+        const bool waits = oldest_due_us.load() > std::chrono::microseconds(not_pulling_after).count();
+        const bool is_stuck = runner && waits && runner->since_pulling() > not_pulling_after;
+        if (is_stuck && !is_not_pulling)
+            log::error("this process runs jobs and has not been able to claim any",
+                       {{"for_s", std::chrono::duration_cast<seconds>(runner->since_pulling()).count()},
+                        {"oldest_due_s", oldest_due_us.load() / 1'000'000}});
+        if (!is_stuck && is_not_pulling) log::info("jobs are claimed again");
+        is_not_pulling = is_stuck;
     }
 
     Task<void> housekeeping();
@@ -243,6 +279,8 @@ struct Server::Impl {
     std::unique_ptr<jobs::Runner> runner;
 
     std::atomic<std::int64_t> oldest_due_us{0};
+    std::map<std::string, std::atomic<std::int64_t>> queue_ages_us;
+    std::atomic<bool> is_not_pulling{false};
     std::atomic<bool> stopping{false};
     runtime::Event stop_event;
     runtime::SpanSlot housekeeping_slot;
@@ -267,20 +305,22 @@ Task<void> Server::Impl::housekeeping() {
         auto pause = std::chrono::nanoseconds(seconds(2));
         try {
             Reader reader = context.reader();
-            const auto age = co_await reader.maybe<std::int64_t>(jobs::sql::oldest_due_age);
-            oldest_due_us = age.value_or(0);
+            const auto ages = co_await jobs::oldest_due_ages(reader);
+            note_queue_ages(ages);
             // Behind an old snapshot it takes long: then it is asked less often.
             pause = std::max(pause, 20 * (std::chrono::steady_clock::now() - began));
             if (std::chrono::steady_clock::now() >= prune_at) {
                 const Timestamp older_than = Timestamp::now() - store::idempotency_kept;
                 const auto pruned = co_await context.write(store::prune_idempotency, older_than);
-                if (pruned < static_cast<std::uint64_t>(store::prune_max))
+                const bool all_jobs = co_await context.write(jobs::prune, config.jobs_kept);
+                if (pruned < static_cast<std::uint64_t>(store::prune_max) && all_jobs)
                     prune_at += housekeeping_every;
             }
         } catch (const Error& error) {
             context.span().failed = true;
             log::warning("housekeeping failed", {{"error", error.message()}});
         }
+        watch_pulling();
         runtime::settle_slice();
         registry.shard().record(context.span(), runtime::Loops::cpu_share());
         housekeeping_slot.enter(nullptr);

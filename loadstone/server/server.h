@@ -33,7 +33,7 @@ private:
 };
 
 // The modules' migrations, the framework's own first.
-std::vector<std::unique_ptr<jobs::Kind>> kinds_of(const std::vector<Module>& modules);
+jobs::Declarations jobs_of(const std::vector<Module>& modules);
 std::vector<store::ModuleMigrations> migrations_of(const std::vector<Module>& modules);
 
 // The routes of the modules and of the server itself (/healthz, /readyz, /metrics, /openapi.json).

@@ -19,8 +19,8 @@ Task<bool> pause_it(Tx& tx, bool is_paused) {
 }
 
 Task<std::int64_t> enqueue_later(Tx& tx, std::int64_t delay_ms) {
-    co_return co_await jobs::enqueue_json(tx, "conformance_jobs.Note", R"({"text":"later"})",
-                                          milliseconds(delay_ms));
+    const jobs::EnqueueOptions options{.delay = milliseconds(delay_ms)};
+    co_return co_await jobs::enqueue(tx, Note{"later"}, options);
 }
 
 jobs::QueueStats stats_of(Node& node) {
@@ -67,9 +67,9 @@ TEST_P(JobAdmin, CancelsWhatWaitsAndNothingElse) {
     Node node(database_.url(), diary_);
     const auto ready = node.enqueue("ready");
     const auto scheduled = node.write(enqueue_later, std::int64_t{3'600'000});
-    EXPECT_TRUE(node.write(jobs::cancel_job, ready));
-    EXPECT_TRUE(node.write(jobs::cancel_job, scheduled));
-    EXPECT_FALSE(node.write(jobs::cancel_job, ready));
+    EXPECT_TRUE(node.write(jobs::cancel_job, ready).was_dropped);
+    EXPECT_TRUE(node.write(jobs::cancel_job, scheduled).was_dropped);
+    EXPECT_FALSE(node.write(jobs::cancel_job, ready).was_dropped);
     EXPECT_TRUE(node.jobs_of("").empty());
     EXPECT_EQ(node.why(ready), "there is no such job: it was never enqueued, or it is done");
     node.run();
@@ -89,8 +89,8 @@ TEST_P(JobAdmin, SaysWhyAReadyJobDoesNotRun) {
     EXPECT_EQ(node.why(second), "2 ready jobs of queue test go first");
     EXPECT_TRUE(node.why(urgent).starts_with("it is the next"));
     const std::vector<jobs::internal::LaneClaim> lanes{
-        {"test", 5, 0, R"(["conformance_jobs.Urgent"])", 1}};
-    node.write(jobs::internal::claim, process, lanes, std::int64_t{1});
+        {"test", "", 5, 0, R"(["conformance_jobs.Urgent"])", 1, 1}};
+    node.write(jobs::internal::claim, process, lanes, std::int64_t{1}, no_limits);
     EXPECT_TRUE(node.why(urgent).starts_with("it runs, in process somebody")) << node.why(urgent);
     const jobs::QueueStats stats = stats_of(node);
     EXPECT_EQ(stats.name, "test");

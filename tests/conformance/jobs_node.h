@@ -78,16 +78,20 @@ Task<std::int64_t> enqueue_in(Tx& tx, Job job) {
     co_return co_await tx.enqueue(job);
 }
 
+inline const auto no_limits = std::make_shared<const jobs::internal::LimitBook>();
+
 // One process with a database, a queue and, once run(), a runner.
 struct Node {
-    Node(const std::string& url, Diary& diary) : options(test_options(url)) {
+    using Declare = void (*)(loadstone::Handlers&);
+    Node(const std::string& url, Diary& diary, Declare declare = nullptr) : options(test_options(url)) {
         migrate(options, jobs::sql::migrations);
         database = loadstone::store::open_database(options, registry);
-        std::vector<std::unique_ptr<jobs::Kind>> kinds;
-        loadstone::Handlers handlers("test", kinds);
+        jobs::Declarations declared;
+        loadstone::Handlers handlers("test", declared);
         handlers.handle(conformance_jobs::handle_note).attempts(1);
         handlers.handle(conformance_jobs::handle_urgent).priority(5);
-        queue = std::make_unique<jobs::Queue>(std::move(kinds), *database, registry);
+        if (declare != nullptr) declare(handlers);
+        queue = std::make_unique<jobs::Queue>(std::move(declared), *database, registry);
         services.add<loadstone::store::Database>(*database);
         services.add<jobs::Queue>(*queue);
         services.add<Diary>(diary);
@@ -166,6 +170,17 @@ struct Node {
     Task<void> why_on_loop(std::int64_t id, std::string* sentence) {
         Context context(services, Deadline::in(milliseconds(10'000)));
         *sentence = co_await jobs::why(context.reader(), id);
+    }
+    std::optional<jobs::Progress> progress(std::int64_t id) {
+        std::optional<jobs::Progress> found;
+        runtime::TaskScope scope("test");
+        scope.spawn(loops.executor(0), progress_on_loop(id, &found));
+        EXPECT_TRUE(scope.join_blocking(Deadline::in(milliseconds(20'000))));
+        return found;
+    }
+    Task<void> progress_on_loop(std::int64_t id, std::optional<jobs::Progress>* found) {
+        Context context(services, Deadline::in(milliseconds(10'000)));
+        *found = co_await jobs::progress_of(context.reader(), id);
     }
     std::vector<jobs::JobRow> jobs_of(const std::string& state) {
         std::vector<jobs::JobRow> rows;

@@ -19,9 +19,10 @@ INSTANTIATE_TEST_SUITE_P(Databases, JobQueue, testing::Values(Backend::sqlite, B
 std::vector<jobs::internal::StoredJob> claim(Node& node, std::int64_t process,
                                              const std::string& kinds,
                                              std::int64_t* batch = nullptr) {
-    std::vector<jobs::internal::LaneClaim> lanes{{"test", 5, 0, kinds, 10},
-                                                 {"test", 0, 0, kinds, 10}};
-    const auto claimed = node.write(jobs::internal::claim, process, lanes, std::int64_t{10});
+    std::vector<jobs::internal::LaneClaim> lanes{{"test", "", 5, 0, kinds, 10, 10},
+                                                 {"test", "", 0, 0, kinds, 10, 10}};
+    const auto claimed =
+        node.write(jobs::internal::claim, process, lanes, std::int64_t{10}, no_limits);
     std::vector<jobs::internal::StoredJob> all;
     for (const auto& each : claimed.batches) {
         all.insert(all.end(), each.jobs.begin(), each.jobs.end());
@@ -81,7 +82,7 @@ TEST_P(JobQueue, AJobThatCompletesItselfWhileItsBatchIsHandedBackIsDone) {
     const auto claimed = claim(node, process, known_kinds, &batch);
     ASSERT_EQ(claimed.size(), 1U);
     beside_a_completion(node, {claimed[0].id, process, batch}, [&] {
-        EXPECT_EQ(other.write(jobs::internal::hand_back, process, std::string("[]")), 0);
+        EXPECT_EQ(other.write(jobs::internal::hand_back, process, std::string("[]"), no_limits), 0);
     });
     EXPECT_TRUE(node.jobs_of("").empty());
 }
@@ -101,7 +102,7 @@ TEST_P(JobQueue, AFailureThatIsRecordedWhileTheJobCompletesItselfIsNoRetry) {
         failed[0].job = claimed[0];
         failed[0].ends_batch = true;
         failed[0].decision.verdict = jobs::Verdict::snooze;
-        EXPECT_EQ(other.write(jobs::internal::record, process, failed).snoozed, 0U);
+        EXPECT_EQ(other.write(jobs::internal::record, process, failed, no_limits).snoozed, 0U);
     });
     EXPECT_TRUE(node.jobs_of("").empty());
 }
@@ -170,7 +171,7 @@ TEST_P(JobQueue, ADeadProcessLosesItsJobsAndItsSay) {
     EXPECT_TRUE(claim(node, dead, known_kinds).empty());
 
     ASSERT_TRUE(wait_until(
-        [&] { return node.write(jobs::internal::rescue, std::int64_t{1'000}, 3).rescued == 1; }));
+        [&] { return node.write(jobs::internal::rescue, std::int64_t{1'000}, 3, no_limits).rescued == 1; }));
     const auto waiting = node.jobs_of("waiting");
     ASSERT_EQ(waiting.size(), 1U);
     EXPECT_EQ(waiting[0].crashes, 1);
@@ -184,7 +185,7 @@ TEST_P(JobQueue, ADeadProcessLosesItsJobsAndItsSay) {
     late[0].job = claimed[0];
     late[0].ends_batch = true;
     late[0].decision.verdict = jobs::Verdict::bury;
-    const auto recorded = node.write(jobs::internal::record, dead, late);
+    const auto recorded = node.write(jobs::internal::record, dead, late, no_limits);
     EXPECT_EQ(recorded.lost, 1U) << "a lost lease";
     EXPECT_EQ(recorded.buried, 0U);
     EXPECT_EQ(node.jobs_of("waiting").size(), 1U);
@@ -201,14 +202,14 @@ TEST_P(JobQueue, WhatAProcessHoldsUnknowinglyIsHandedBack) {
     ASSERT_EQ(claim(node, process, known_kinds, &known).size(), 1U);
     const auto stray = node.enqueue("stray");
     ASSERT_EQ(claim(node, process, known_kinds).size(), 1U);
-    EXPECT_EQ(node.write(jobs::internal::hand_back, process, fmt::format("[{}]", known)), 1);
+    EXPECT_EQ(node.write(jobs::internal::hand_back, process, fmt::format("[{}]", known), no_limits), 1);
     const auto waiting = node.jobs_of("waiting");
     ASSERT_EQ(waiting.size(), 1U);
     EXPECT_EQ(waiting[0].id, stray);
     EXPECT_EQ(waiting[0].attempt, 0);
     EXPECT_EQ(node.jobs_of("running").size(), 1U);
-    EXPECT_EQ(node.write(jobs::internal::hand_back, process, std::string("[]")), 1);
-    EXPECT_EQ(node.write(jobs::internal::hand_back, process, std::string("[]")), 0);
+    EXPECT_EQ(node.write(jobs::internal::hand_back, process, std::string("[]"), no_limits), 1);
+    EXPECT_EQ(node.write(jobs::internal::hand_back, process, std::string("[]"), no_limits), 0);
 }
 
 TEST_P(JobQueue, AJobThatKillsItsProcessesIsBuried) {
@@ -218,7 +219,7 @@ TEST_P(JobQueue, AJobThatKillsItsProcessesIsBuried) {
         const auto process = node.write(jobs::internal::register_process, std::string("victim"));
         ASSERT_EQ(claim(node, process, known_kinds).size(), 1U);
         ASSERT_TRUE(wait_until([&] {
-            const auto taken = node.write(jobs::internal::rescue, std::int64_t{1'000}, 3);
+            const auto taken = node.write(jobs::internal::rescue, std::int64_t{1'000}, 3, no_limits);
             return (life < 3 ? taken.rescued : taken.buried) == 1;
         }));
     }

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 DIALECTS = ("sqlite", "postgres")
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql\Z")
-DIRECTIVE = re.compile(r"\s*--\s*(name|dialect)\s*:\s*(.*?)\s*\Z")
+DIRECTIVE = re.compile(r"\s*--\s*(name|fragment|dialect)\s*:\s*(.*?)\s*\Z")
 PARAMETERS_MAX = 999  # of one statement: SQLite's lowest default limit
+FRAGMENT_DEPTH_MAX = 8  # of fragments within fragments
 
 # What a C++ declaration cannot be called.
 KEYWORDS = frozenset("""
@@ -136,15 +137,49 @@ def is_write(tokens):
 
 @dataclass
 class Statement:
-    """One `-- name:` with its text per dialect."""
+    """One `-- name:` or `-- fragment:` with its text per dialect."""
 
     name: str
     path: str
     line: int
+    is_fragment: bool = False
     sections: dict = field(default_factory=dict)  # dialect, or "both", to [tokens]
 
     def tokens(self, dialect):
         return self.sections.get("both") or self.sections[dialect]
+
+
+def expanded(tokens, dialect, fragments, path, used, depth=0):
+    """The tokens with each {name} replaced by the fragment of that name; names go into `used`."""
+    if depth > FRAGMENT_DEPTH_MAX:
+        raise SqlError(path, tokens[0].line, f"fragments stand in each other more than {FRAGMENT_DEPTH_MAX} deep")
+    out, at = [], 0
+    while at < len(tokens):
+        token = tokens[at]
+        if token.kind != "other" or token.text != "{":
+            out.append(token)
+            at += 1
+            continue
+        piece = tokens[at:at + 3]
+        if len(piece) < 3 or piece[1].kind != "word" or piece[2].text != "}":
+            raise SqlError(path, token.line, "a { that is not the {name} of a fragment")
+        name = piece[1].text
+        if name not in fragments:
+            raise SqlError(path, token.line, f"there is no fragment '{name}'")
+        used.add(name)
+        out += expanded(fragments[name].tokens(dialect), dialect, fragments, path, used, depth + 1)
+        at += 3
+    return out
+
+
+def with_fragments(statement, fragments, used):
+    """The statement with its fragments in place: a text for each dialect where they are not one."""
+    sections = {dialect: expanded(statement.tokens(dialect), dialect, fragments, statement.path, used)
+                for dialect in DIALECTS}
+    texts = {collapse(tokens) for tokens in sections.values()}
+    if len(texts) == 1:
+        sections = {"both": sections[DIALECTS[0]]}
+    return Statement(statement.name, statement.path, statement.line, sections=sections)
 
 
 def directive_lines(text, path):
@@ -198,11 +233,11 @@ def sections_of(lines, first_line, directives, path):
 
 
 def statements_of(path, shown):
-    """The statements of one file."""
+    """The statements and fragments of one file."""
     text = path.read_text(encoding="utf-8")
     lines = text.split("\n")
     directives = directive_lines(text, shown)
-    starts = [number for number, directive in directives.items() if directive.group(1) == "name"]
+    starts = [number for number, directive in directives.items() if directive.group(1) != "dialect"]
     head = "\n".join(lines[:starts[0] - 1] if starts else lines)
     for token in tokens_of(head, shown, 1):
         if token.kind != "space":
@@ -217,7 +252,7 @@ def statements_of(path, shown):
             raise SqlError(shown, start, f"'{name}' is not a snake_case name")
         if name in KEYWORDS:
             raise SqlError(shown, start, f"'{name}' cannot be the name of a C++ constant")
-        statement = Statement(name, shown, start)
+        statement = Statement(name, shown, start, directives[start].group(1) == "fragment")
         for dialect, tokens in sections_of(lines[start:end - 1], start + 1, directives, shown).items():
             statement.sections[dialect] = one_statement(tokens, shown)
         if not statement.sections:
@@ -304,8 +339,8 @@ def migrations_of(folder, root):
         text = path.read_text(encoding="utf-8")
         directives = directive_lines(text, shown)
         for line, directive in directives.items():
-            if directive.group(1) == "name":
-                raise SqlError(shown, line, "'-- name:' in a migration: its file name is its name")
+            if directive.group(1) != "dialect":
+                raise SqlError(shown, line, f"'-- {directive.group(1)}:' in a migration: its file name is its name")
         sections = sections_of(text.split("\n"), 1, directives, shown)
         if not sections:
             raise SqlError(shown, 1, "the migration is empty")
@@ -320,6 +355,18 @@ def migrations_of(folder, root):
     return migrations
 
 
+def constant(module, statement):
+    """The lines of a statement's C++ constant."""
+    # A write in one dialect is a write in both: SQLite has no `for update`.
+    writes = any(is_write(tokens) for tokens in statement.sections.values())
+    kind = "Command" if writes else "Query"
+    lines = ["", f"inline constexpr loadstone::store::{kind} {statement.name}{{",
+             f'    .name = "{module}.{statement.name}",']
+    for dialect in DIALECTS:
+        lines.append(f"    .{dialect} = {literal(rendered(statement.tokens(dialect), dialect))},")
+    return lines + [f"    .parameters = {parameters_of(statement)}}};"]
+
+
 def header(root, folder):
     """The text of sql.h for root/folder."""
     module = pathlib.PurePosixPath(folder).name
@@ -327,24 +374,27 @@ def header(root, folder):
     seen = {}
     out = [f"// Generated from {folder}/sql by tools/sqlgen.", "#pragma once", "",
            '#include "loadstone/store/statement.h"', "", f"namespace {namespace} {{"]
+    everything = []
     for path in sorted((root / folder / "sql").glob("*.sql")):
         shown = str(path.relative_to(root))
         statements = statements_of(path, shown)
         if not statements:
             raise SqlError(shown, 1, "no '-- name:' in this file")
-        for statement in statements:
-            if statement.name in seen:
-                raise SqlError(shown, statement.line,
-                               f"'{statement.name}' is already defined at {seen[statement.name]}")
-            seen[statement.name] = f"{shown}:{statement.line}"
-            # A write in one dialect is a write in both: SQLite has no `for update`.
-            writes = any(is_write(tokens) for tokens in statement.sections.values())
-            kind = "Command" if writes else "Query"
-            out += ["", f"inline constexpr loadstone::store::{kind} {statement.name}{{",
-                    f'    .name = "{module}.{statement.name}",']
-            for dialect in DIALECTS:
-                out.append(f"    .{dialect} = {literal(rendered(statement.tokens(dialect), dialect))},")
-            out += [f"    .parameters = {parameters_of(statement)}}};"]
+        everything += statements
+    for statement in everything:
+        if statement.name in seen:
+            raise SqlError(statement.path, statement.line,
+                           f"'{statement.name}' is already defined at {seen[statement.name]}")
+        seen[statement.name] = f"{statement.path}:{statement.line}"
+    fragments = {each.name: each for each in everything if each.is_fragment}
+    used = set()
+    for statement in everything:
+        whole = with_fragments(statement, fragments, used)
+        if not statement.is_fragment:
+            out += constant(module, whole)
+    for fragment in fragments.values():
+        if fragment.name not in used:
+            raise SqlError(fragment.path, fragment.line, f"no statement uses the fragment '{fragment.name}'")
     migrations = migrations_of(root / folder / "sql" / "migrations", root)
     if migrations:
         out += ["", "inline constexpr loadstone::store::Migration migrations[] = {"]

@@ -13,6 +13,7 @@ HOMES = (
     ("boost/beast", ("loadstone/net/",), "loadstone/net"),
     ("boost/asio/ssl", ("loadstone/net/",), "loadstone/net"),
     ("curl/", ("loadstone/outbound/",), "loadstone/outbound"),
+    ("date/", ("loadstone/jobs/",), "loadstone/jobs/cron.h"),
     ("toml++/", ("loadstone/server/",), "the configuration that loadstone/server reads"),
     ("CLI/", ("loadstone/server/",), "the command line that loadstone/server reads"),
     ("argon2", ("campus/accounts/",), "campus/accounts/password.h"),

@@ -17,12 +17,7 @@ constexpr milliseconds stray_watch{30'000};  // how long a lost claim may still 
 constexpr std::int64_t due_batch_max = 500;
 constexpr milliseconds cursors_every{50};
 constexpr milliseconds due_read_every{10};  // on account of wake-ups
-
-struct LaneName {
-    std::string queue;
-    int priority = 0;
-};
-BOOST_DESCRIBE_STRUCT(LaneName, (), (queue, priority))
+constexpr milliseconds discover_every{5};   // likewise
 
 }  // namespace
 
@@ -33,11 +28,13 @@ Task<void> Runner::Impl::dispatch() {
         wake.reset();
         poll_if_due();
         if (new_jobs.exchange(false)) {
-            lanes.woken();
+            lanes.woken(Deadline::Clock::now());
+            discover_at = discover_at.sooner(Deadline(discovered + discover_every));
             // Perhaps of later. Read not for each of many wake-ups.
             due_at = due_at.sooner(Deadline(due_read + due_read_every));
         }
         apply_holds();
+        apply_freed();
         held_off = false;
         const std::int64_t owner = process;
         bool more = false;
@@ -47,6 +44,7 @@ Task<void> Runner::Impl::dispatch() {
             if (look_at.passed()) co_await look_around();
             if (cursors_at.passed()) co_await advance_cursors();
             if (due_at.passed()) co_await ready_due_jobs();
+            if (has_keyed && discover_at.passed()) co_await discover();
             more = co_await claim_and_start(owner);
         }
         if (stopping) break;
@@ -84,6 +82,7 @@ std::vector<internal::LaneClaim> Runner::Impl::lanes_to_claim() {
 Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
     std::vector<internal::LaneClaim> wanted = lanes_to_claim();
     bool more = false;
+    if (free_places() == 0) pulled_at = Deadline::Clock::now();
     if (!wanted.empty()) {
         internal::Claimed claimed = co_await claim(owner, wanted, free_places());
         // What was claimed meanwhile is handed back when signing off.
@@ -92,20 +91,21 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
             watch_for_strays(owner);  // unless they are rescued with the rest of its jobs
             co_return true;
         }
-        lanes.claimed(wanted, claimed.batches, internal::Lanes::Clock::now());
+        more = !claimed.lanes.empty();
+        lanes.claimed(wanted, claimed.lanes, internal::Lanes::Clock::now());
+        for (const internal::LaneResult& lane : claimed.lanes) {
+            if (lane.is_full || lane.retry_in_us > 0) limited_total.add(1);
+        }
         for (internal::Batch& batch : claimed.batches) {
-            if (batch.id == 0) continue;
-            more = true;
             {
                 const std::lock_guard lock(mutex);
                 held[{owner, batch.id}] = batch.jobs.size();
             }
-            for (internal::StoredJob& job : batch.jobs) start_job(std::move(job), batch.id, owner);
+            for (internal::StoredJob& job : batch.jobs) start_job(std::move(job), batch, owner);
         }
     }
-    has_backlog = lanes.has_backlog();
-    if (!has_backlog) more = false;
-    co_return more;
+    has_backlog = lanes.has_backlog(internal::Lanes::Clock::now());
+    co_return more && has_backlog;
 }
 
 Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner,
@@ -117,7 +117,8 @@ Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner,
     internal::Claimed claimed;
     try {
         claimed = co_await context.write(internal::claim, owner, wanted,
-                                         static_cast<std::int64_t>(total));
+                                         static_cast<std::int64_t>(total), limits_now());
+        pulled_at = Deadline::Clock::now();
     } catch (...) {
         const Error error = error_from_exception(std::current_exception());
         failed = true;
@@ -155,12 +156,12 @@ Task<void> Runner::Impl::hand_back_strays(std::int64_t owner) {
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
     try {
-        const auto strays = co_await context.write(internal::hand_back, owner, known);
+        const auto strays = co_await context.write(internal::hand_back, owner, known, limits_now());
         handed_back.add(static_cast<std::uint64_t>(strays));
         if (strays > 0) {
             log::warning("jobs of a claim whose answer was lost are handed back",
                          {{"jobs", strays}});
-            lanes.woken();
+            lanes.woken(Deadline::Clock::now());
         }
         strays_next = Deadline::in(options.poll_every);
         if (is_last) strays_of = 0;
@@ -183,7 +184,7 @@ Task<void> Runner::Impl::ready_due_jobs() {
         auto due_in = co_await reader.maybe<std::int64_t>(sql::next_due_in);
         if (due_in && *due_in <= 0) {
             const auto moved = co_await context.write(internal::ready_due_jobs, due_batch_max);
-            if (moved > 0) lanes.woken();
+            if (moved > 0) lanes.woken(Deadline::Clock::now());
             // Nothing: another process is moving them.
             due_in = moved > 0 ? 0 : 20'000;
         }
@@ -196,25 +197,26 @@ Task<void> Runner::Impl::ready_due_jobs() {
     end(*claim_slot, context, failed);
 }
 
-// Which queues are paused, and which lanes there are.
-Task<void> Runner::Impl::look_around() {
-    look_at = Deadline::in(std::min(options.poll_every, milliseconds(500)));
+// What has come to stand in partitions since it was last looked. Places behind the horizon are
+// looked at again: their transactions may not have ended.
+Task<void> Runner::Impl::discover() {
+    discover_at = Deadline::in(options.poll_every);
+    discovered = Deadline::Clock::now();
     Context context(services, Deadline::in(internal::control_deadline));
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
     try {
         Reader reader = context.reader();
-        const auto paused = co_await reader.many<std::string>(sql::paused_queues);
-        lanes.set_paused(paused);
-        if (lanes_at.passed()) {
-            lanes_at = Deadline::in(internal::Lanes::sweep_every);
-            const auto all = co_await reader.many<LaneName>(sql::lanes);
-            for (const LaneName& lane : all) lanes.learn(lane.queue, lane.priority);
-        }
+        std::int64_t horizon = lanes.horizon();
+        if (queue.database().dialect() == store::Dialect::sqlite)
+            horizon = co_await reader.one<std::int64_t>(sql::last_ready);
+        const auto found = co_await reader.many<internal::LaneFound>(sql::new_lanes, seen);
+        for (const internal::LaneFound& lane : found) lanes.learn(lane);
+        seen = std::max(seen, horizon);
     } catch (...) {
         const Error error = error_from_exception(std::current_exception());
         failed = true;
-        log::debug("the queues could not be looked at", {{"error", error.message()}});
+        log::debug("the partitions could not be looked at", {{"error", error.message()}});
     }
     end(*claim_slot, context, failed);
 }
@@ -225,7 +227,7 @@ Task<void> Runner::Impl::advance_cursors() {
     cursors_at = Deadline::in(cursors_every);
     if (queue.database().dialect() != store::Dialect::postgres) co_return;
     const auto moved = lanes.moved();
-    if (moved.empty()) co_return;
+    if (moved.empty() && !has_keyed) co_return;
     Context context(services, Deadline::in(internal::control_deadline));
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
@@ -272,13 +274,29 @@ void Runner::Impl::apply_holds() {
         std::erase_if(holds, [](const auto& hold) { return hold.second.passed(); });
         for (const auto& [kind, until] : holds) held_kinds.insert(kind);
     }
-    lanes.set_held(held_kinds);
+    lanes.set_held(held_kinds, Deadline::Clock::now());
+}
+
+void Runner::Impl::apply_freed() {
+    std::set<std::string> names;
+    {
+        const std::lock_guard lock(mutex);
+        names.swap(freed);
+    }
+    if (!names.empty()) lanes.released(names);
+}
+
+internal::SharedLimits Runner::Impl::limits_now() const {
+    const std::lock_guard lock(mutex);
+    return limits;
 }
 
 milliseconds Runner::Impl::pause_before_next_claim() {
     const std::lock_guard lock(mutex);
     Deadline next = poll_at;
     if (process != 0) next = next.sooner(due_at).sooner(look_at);
+    if (process != 0 && has_keyed) next = next.sooner(discover_at);
+    if (const auto change = lanes.next_change()) next = next.sooner(Deadline(*change));
     for (const auto& [kind, until] : holds) next = next.sooner(until);
     // Otherwise the next place to become free wakes.
     if (held_off) next = next.sooner(small_claim_at);

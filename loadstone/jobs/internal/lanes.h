@@ -1,17 +1,26 @@
 #pragma once
 // Lanes: what a runner knows of the queues between two claims. Pure; of one task.
 //
-// A lane is a queue and a priority: its ready jobs stand in one order, and a claim takes from the
-// front. Behind an old snapshot that some session holds, PostgreSQL cannot forget entries that were
-// taken, and a claim that began at the front would read them all. So a lane has a cursor: no ready
-// job stands at or before it, nor will one that is committed later, since all transactions that
-// were given a place up to it have ended (the horizon). A place is given out a moment before its
-// transaction shows as begun: what slips through that gap is found by a sweep each `sweep_every`, a
-// claim from where the cursor stood at the sweep before.
+// A lane is a queue, a partition (keys.h) and a priority: its ready jobs stand in one order, and a
+// claim takes from the front. The lanes without a partition are always known; those with one are
+// learnt when a job stands in them, and forgotten when a claim has found them empty.
+//
+// Shares. Of one priority, each tenant that has jobs gets its share of what is claimed: the next
+// place goes to the tenant that has had least for its weight (start-time fair queueing). A tenant
+// that had nothing waiting saves nothing up.
+//
+// Cursors. Behind an old snapshot that some session holds, PostgreSQL cannot forget entries that
+// were taken, and a claim that began at the front would read them all. So a lane has a cursor: no
+// ready job stands at or before it, nor will one that is committed later, since all transactions
+// that were given a place up to it have ended (the horizon). A place is given out a moment before
+// its transaction shows as begun: what slips through that gap is found by a sweep each
+// `sweep_every`, a claim from where the cursor stood at the sweep before, and a look at which lanes
+// there are.
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -29,36 +38,57 @@ struct Transactions {
 };
 BOOST_DESCRIBE_STRUCT(Transactions, (), (oldest, next))
 
+// A lane in which a job stands, the first at `seq`.
+struct LaneFound {
+    std::string queue, partition_key;
+    int priority = 0;
+    std::int64_t seq = 0;
+};
+BOOST_DESCRIBE_STRUCT(LaneFound, (), (queue, partition_key, priority, seq))
+
 class Lanes {
 public:
     using Clock = std::chrono::steady_clock;
     static constexpr std::chrono::seconds sweep_every{30};
+    // A lane that waits for others to end is asked for again after that long, or, when somebody
+    // has told of a change, after the shorter time.
+    static constexpr std::chrono::milliseconds full_for{1'000}, full_for_min{100};
+    static constexpr std::size_t keyed_lanes_max = 32;  // of a queue in one claim
 
     // Those of the kinds; others are learnt.
     explicit Lanes(const std::vector<std::unique_ptr<Kind>>& kinds);
 
-    void learn(const std::string& queue, int priority);
+    // Not of queues that this program does not know.
+    void learn(const LaneFound& lane);
     void set_paused(const std::vector<std::string>& queues);
     // Jobs were committed somewhere: any lane may have some.
-    void woken() noexcept;
+    void woken(Clock::time_point now) noexcept;
+    // Places of these limits are free again.
+    void released(const std::set<std::string>& limits) noexcept;
+    // Of a tenant that is not named: 1.
+    void set_weights(std::map<std::string, double> weights) { weights_ = std::move(weights); }
 
     // Kinds of which nothing is claimed for now: what they need is away (runner_impl.h).
-    void set_held(const std::set<std::string>& kinds);
+    void set_held(const std::set<std::string>& kinds, Clock::time_point now);
 
     // What to claim, by queue in turn, by priority within: of lanes that may have jobs, in queues
     // that are not paused and for which `room` is above 0.
     std::vector<LaneClaim> wanted(const std::function<std::size_t(const std::string& queue)>& room,
                                   Clock::time_point now);
     // What came of it. A lane that gave less than it was asked for has no more.
-    void claimed(const std::vector<LaneClaim>& wanted, const std::vector<Batch>& batches,
+    void claimed(const std::vector<LaneClaim>& wanted, const std::vector<LaneResult>& results,
                  Clock::time_point now);
-    bool has_backlog() const noexcept;
+    // Is there a lane that may have jobs and that limits do not hold up?
+    bool has_backlog(Clock::time_point now) const noexcept;
+    // When the first lane that limits hold up is worth asking for again.
+    std::optional<Clock::time_point> next_change() const noexcept;
 
     // A sequence that has gone back (a standby that was behind has been promoted) begins anew.
     // Places up to `last` had been given out before `transactions` was read. Gives how far all
     // places are decided.
     std::int64_t horizon(std::int64_t last, const Transactions& transactions) noexcept;
-    // Lanes of which something was taken since it was last asked.
+    std::int64_t horizon() const noexcept { return horizon_; }
+    // Lanes without a partition of which something was taken since it was last asked.
     struct Place {
         std::string queue;
         int priority = 0;
@@ -68,29 +98,46 @@ public:
     std::vector<Place> moved();
     // The first ready job behind its cursor is at `first`, or there is none.
     void advance(const Place& place, std::optional<std::int64_t> first, std::int64_t horizon);
+    std::size_t keyed_lanes() const noexcept;
 
 private:
     struct Lane {
-        std::string queue;
+        std::string partition_key, tenant;
+        std::vector<std::string> limits;
         int priority = 0;
         std::int64_t cursor = 0;
         std::int64_t sweep_from = 0;  // the cursor at the sweep before
         bool may_have = true;
         bool has_moved = false;
         Clock::time_point sweep_at{};
+        std::optional<Clock::time_point> limited_until;
+        bool is_full = false;  // others must end first
+        Clock::time_point limited_at{};
     };
-    Lane* find(const std::string& queue, int priority) noexcept;
-
-    std::vector<Lane> lanes_;  // by queue, then the higher priority first
-    struct KindsOfQueue {
-        std::string queue;
+    using LaneKey = std::pair<int, std::string>;  // the higher priority first
+    struct QueueLanes {
+        std::string name;
         std::vector<std::string> kinds;
         std::string json;
         std::string claimable_json;  // those that are not held; empty: all are
+        std::map<LaneKey, Lane> lanes;
+        std::map<std::string, double> served;  // of each tenant with lanes, for its weight
+        double virtual_time = 0;
+        std::string last_served_lane;
     };
-    std::vector<KindsOfQueue> queues_;
+    QueueLanes* queue(const std::string& name) noexcept;
+    double weight(const std::string& tenant) const;
+    void add_claims(QueueLanes& of, std::size_t count, Clock::time_point now,
+                    std::vector<LaneClaim>& out);
+    void share(QueueLanes& of, const std::vector<Lane*>& lanes, std::size_t count,
+               std::vector<LaneClaim>& out);
+    void forget_lane(QueueLanes& of, const LaneKey& key);
+    static bool is_runnable(const Lane& lane, Clock::time_point now) noexcept;
+
+    std::vector<QueueLanes> queues_;  // by name
     std::set<std::string> held_;
     std::set<std::string> paused_;
+    std::map<std::string, double> weights_;
     std::size_t turn_ = 0;
     std::int64_t horizon_ = 0;
     std::int64_t pending_last_ = 0;

@@ -30,14 +30,13 @@ struct LanesTest : testing::Test {
     std::vector<LaneClaim> wanted() {
         return lanes.wanted([this](const std::string& queue) { return rooms.at(queue); }, now);
     }
-    void claimed(const std::vector<LaneClaim>& asked, const std::vector<Batch>& got) {
+    void claimed(const std::vector<LaneClaim>& asked, const std::vector<LaneResult>& got) {
         lanes.claimed(asked, got, now);
     }
-    static Batch batch(std::int64_t asked, std::size_t got) {
-        Batch made;
-        made.id = got > 0 ? 1 : 0;
+    static LaneResult batch(std::int64_t asked, std::int64_t got) {
+        LaneResult made;
         made.asked = asked;
-        made.jobs.resize(got);
+        made.got = got;
         return made;
     }
     std::vector<std::string> names() {
@@ -69,20 +68,20 @@ TEST_F(LanesTest, LeavesOutWhatHasNoRoomOrIsPaused) {
 
 TEST_F(LanesTest, AsksNoMoreWhereLessWasGivenThanAskedUntilWoken) {
     claimed(wanted(), {batch(8, 8), batch(0, 0), batch(4, 3)});
-    EXPECT_TRUE(lanes.has_backlog());
+    EXPECT_TRUE(lanes.has_backlog(now));
     EXPECT_EQ(names(), (std::vector<std::string>{"mail5", "mail0"}))
         << "of mail0 nothing was asked: mail5 took all the room";
     claimed(wanted(), {batch(8, 2), batch(6, 0)});
-    EXPECT_FALSE(lanes.has_backlog());
+    EXPECT_FALSE(lanes.has_backlog(now));
     EXPECT_TRUE(wanted().empty());
-    lanes.woken();
+    lanes.woken(now);
     EXPECT_EQ(wanted().size(), 3U);
 }
 
 TEST_F(LanesTest, AsksForNoKindThatIsHeld) {
     claimed(wanted(), {batch(8, 0), batch(8, 0), batch(4, 0)});
     EXPECT_TRUE(wanted().empty());
-    lanes.set_held({"mail.Send"});
+    lanes.set_held({"mail.Send"}, now);
     auto claims = wanted();
     ASSERT_EQ(claims.size(), 3U) << "what is held or not has changed";
     for (const LaneClaim& claim : claims) {
@@ -90,23 +89,23 @@ TEST_F(LanesTest, AsksForNoKindThatIsHeld) {
             EXPECT_EQ(claim.kinds_json, R"(["mail.Urgent"])");
         }
     }
-    lanes.set_held({"mail.Send", "mail.Urgent"});
+    lanes.set_held({"mail.Send", "mail.Urgent"}, now);
     EXPECT_EQ(names(), (std::vector<std::string>{"reports0"}));
-    lanes.set_held({});
+    lanes.set_held({}, now);
     EXPECT_EQ(wanted().size(), 3U);
 }
 
 TEST_F(LanesTest, APausedBacklogIsNone) {
     claimed(wanted(), {batch(8, 0), batch(8, 0), batch(4, 4)});
-    EXPECT_TRUE(lanes.has_backlog());
+    EXPECT_TRUE(lanes.has_backlog(now));
     lanes.set_paused({"reports"});
-    EXPECT_FALSE(lanes.has_backlog());
+    EXPECT_FALSE(lanes.has_backlog(now));
 }
 
 TEST_F(LanesTest, LearnsPrioritiesOfItsQueuesOnly) {
-    lanes.learn("mail", 3);
-    lanes.learn("mail", 3);
-    lanes.learn("others", 0);
+    lanes.learn({"mail", "", 3, 1});
+    lanes.learn({"mail", "", 3, 1});
+    lanes.learn({"others", "", 0, 1});
     EXPECT_EQ(names(), (std::vector<std::string>{"mail5", "mail3", "mail0", "reports0"}));
 }
 
@@ -121,7 +120,7 @@ TEST_F(LanesTest, ThePlacesAreDecidedWhenAllThatHadBegunHasEnded) {
 TEST_F(LanesTest, ACursorStopsBeforeTheFirstReadyJobAndAtTheHorizon) {
     lanes.horizon(1'000, {50, 60});
     const auto cursor = [this] {
-        lanes.woken();
+        lanes.woken(now);
         return wanted().front().cursor;
     };
     rooms["reports"] = 0;
@@ -181,6 +180,185 @@ TEST_F(LanesTest, BeginsAnewWhenTheSequenceHasGoneBack) {
     EXPECT_EQ(wanted().front().cursor, 499);
     EXPECT_EQ(lanes.horizon(400, {10, 20}), 0);
     EXPECT_EQ(wanted().front().cursor, 0);
+}
+
+// Lanes with a partition: tenants and limits.
+struct SharesTest : testing::Test {
+    std::vector<std::unique_ptr<Kind>> kinds = kinds_of({{"mail.Send", "mail", 0}});
+    Lanes lanes{kinds};
+    Lanes::Clock::time_point now{seconds(1'000)};
+
+    void find(const std::string& partition, std::int64_t seq = 1, int priority = 0) {
+        lanes.learn({"mail", partition, priority, seq});
+    }
+    std::vector<LaneClaim> wanted(std::size_t room) {
+        return lanes.wanted([room](const std::string&) { return room; }, now);
+    }
+    // A claim in which every lane gives all it is asked for; how many of each partition.
+    std::map<std::string, double> take(std::size_t room) {
+        const auto claims = wanted(room);
+        std::vector<LaneResult> results;
+        std::map<std::string, double> got;
+        for (const LaneClaim& claim : claims) {
+            LaneResult result;
+            const bool is_plain = claim.partition_key.empty();
+            result.asked = claim.count;
+            result.got = is_plain ? 0 : claim.count;
+            results.push_back(result);
+            if (!is_plain) got[claim.partition_key] += static_cast<double>(result.got);
+        }
+        lanes.claimed(claims, results, now);
+        return got;
+    }
+    std::map<std::string, double> take_often(std::size_t room, int times) {
+        std::map<std::string, double> all;
+        for (int i = 0; i < times; ++i) {
+            for (const auto& [partition, count] : take(room)) all[partition] += count;
+        }
+        return all;
+    }
+};
+
+TEST_F(SharesTest, EachTenantGetsAsMuch) {
+    for (const char* tenant : {"a", "b", "c"}) find(tenant);
+    const auto got = take_often(7, 300);
+    for (const char* tenant : {"a", "b", "c"}) EXPECT_NEAR(got.at(tenant), 700, 8) << tenant;
+}
+
+TEST_F(SharesTest, AWeightIsAMultiple) {
+    lanes.set_weights({{"b", 3.0}});
+    for (const char* tenant : {"a", "b"}) find(tenant);
+    const auto got = take_often(4, 500);
+    EXPECT_NEAR(got.at("b"), 1'500, 12);
+}
+
+TEST_F(SharesTest, ATenantWithManyKeysHasOneShare) {
+    for (int i = 0; i < 10; ++i) find("big|mail:" + std::to_string(i));
+    find("small|mail:1");
+    const auto got = take_often(10, 200);
+    EXPECT_NEAR(got.at("small|mail:1"), 1'000, 12);
+    for (int i = 0; i < 10; ++i)
+        EXPECT_NEAR(got.at("big|mail:" + std::to_string(i)), 100, 20) << "and its keys take turns";
+}
+
+TEST_F(SharesTest, WhoHadNothingWaitingSavesNothingUp) {
+    find("busy");
+    take_often(8, 1'000);
+    find("late");
+    const auto got = take_often(8, 100);
+    EXPECT_NEAR(got.at("late"), 400, 16);
+    EXPECT_NEAR(got.at("busy"), 400, 16);
+}
+
+TEST_F(SharesTest, OneAloneGetsAllTheRoom) {
+    find("only");
+    take(64);  // and the lane without a partition is found empty
+    EXPECT_EQ(take(64).at("only"), 64);
+}
+
+TEST_F(SharesTest, ManyLanesAreAskedForAFewAtATime) {
+    for (int i = 0; i < 1'000; ++i) find("t" + std::to_string(i));
+    EXPECT_LE(wanted(64).size(), Lanes::keyed_lanes_max + 1);
+    const auto got = take_often(64, 1'000);
+    EXPECT_EQ(got.size(), 1'000U);
+    for (const auto& [tenant, count] : got) EXPECT_NEAR(count, 64, 8) << tenant;
+}
+
+TEST_F(SharesTest, AnEmptyLaneIsForgottenAndLearntAgain) {
+    find("a");
+    auto claims = wanted(8);
+    ASSERT_EQ(claims.size(), 2U);
+    EXPECT_EQ(lanes.keyed_lanes(), 1U);
+    std::vector<LaneResult> results(2);
+    for (std::size_t i = 0; i < 2; ++i) results[i].asked = claims[i].count;
+    lanes.claimed(claims, results, now);
+    EXPECT_EQ(lanes.keyed_lanes(), 0U);
+    find("a", 77);
+    claims = wanted(8);
+    ASSERT_EQ(claims.size(), 1U) << "the plain lane gave nothing and nobody has woken it";
+    EXPECT_EQ(claims[0].cursor, 76);
+}
+
+TEST_F(SharesTest, WhileAKindIsHeldAnEmptyLaneIsKept) {
+    std::vector<std::unique_ptr<Kind>> two =
+        kinds_of({{"mail.Send", "mail", 0}, {"mail.Other", "mail", 0}});
+    Lanes held(two);
+    held.learn({"mail", "a", 0, 5});
+    held.set_held({"mail.Send"}, now);
+    const auto room = [](const std::string&) { return std::size_t{8}; };
+    const auto claims = held.wanted(room, now);
+    std::vector<LaneResult> results(claims.size());
+    for (std::size_t i = 0; i < claims.size(); ++i) results[i].asked = claims[i].count;
+    held.claimed(claims, results, now);
+    EXPECT_EQ(held.keyed_lanes(), 1U);
+    EXPECT_FALSE(held.has_backlog(now));
+    held.set_held({}, now);
+    EXPECT_TRUE(held.has_backlog(now)) << "what was held stands there still";
+}
+
+TEST_F(SharesTest, WhatALimitHoldsUpIsAskedForWhenItIsOver) {
+    find("a|mail:x");
+    const auto limited = [this](std::int64_t retry_in_us, bool is_full) {
+        const auto claims = wanted(8);
+        std::vector<LaneResult> results(claims.size());
+        for (std::size_t i = 0; i < claims.size(); ++i) {
+            if (claims[i].partition_key.empty()) {
+                results[i].asked = claims[i].count;
+            } else {
+                results[i].retry_in_us = retry_in_us;
+                results[i].is_full = is_full;
+            }
+        }
+        lanes.claimed(claims, results, now);
+    };
+    limited(200'000, false);
+    EXPECT_FALSE(lanes.has_backlog(now));
+    ASSERT_TRUE(lanes.next_change());
+    EXPECT_EQ(*lanes.next_change() - now, std::chrono::milliseconds(200));
+    lanes.released({"mail:x"});
+    lanes.woken(now);
+    EXPECT_EQ(*lanes.next_change() - now, std::chrono::milliseconds(200)) << "time alone frees it";
+    now += std::chrono::milliseconds(200);
+    EXPECT_TRUE(lanes.has_backlog(now));
+
+    limited(0, true);
+    EXPECT_EQ(*lanes.next_change() - now, Lanes::full_for);
+    lanes.woken(now);
+    EXPECT_EQ(*lanes.next_change() - now, Lanes::full_for_min);
+    lanes.released({"mail:other"});
+    EXPECT_FALSE(lanes.next_change() == std::nullopt);
+    lanes.released({"mail:x"});
+    EXPECT_EQ(lanes.next_change(), std::nullopt);
+    EXPECT_TRUE(lanes.has_backlog(now));
+}
+
+TEST_F(SharesTest, LowerPrioritiesWaitForTheSharers) {
+    find("a", 1, 5);
+    find("b", 1, 5);
+    for (const LaneClaim& claim : wanted(8)) EXPECT_EQ(claim.priority, 5);
+}
+
+TEST_F(SharesTest, ACursorFollowsWhatWasTakenUpToTheHorizon) {
+    find("a", 10);
+    lanes.horizon(20, {5, 6});
+    lanes.horizon(30, {6, 7});
+    const auto take_to = [this](std::int64_t last) {
+        const auto claims = wanted(8);
+        std::vector<LaneResult> results(claims.size());
+        for (std::size_t i = 0; i < claims.size(); ++i) {
+            results[i].asked = claims[i].count;
+            if (claims[i].partition_key.empty()) continue;
+            results[i].got = claims[i].count;
+            results[i].last_seq = last;
+        }
+        lanes.claimed(claims, results, now);
+    };
+    take_to(15);
+    EXPECT_EQ(wanted(8).back().cursor, 15);
+    take_to(28);
+    EXPECT_EQ(wanted(8).back().cursor, 20);
+    find("a", 13);
+    EXPECT_EQ(wanted(8).back().cursor, 12) << "what slipped through the gap";
 }
 
 }  // namespace

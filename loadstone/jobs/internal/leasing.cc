@@ -62,18 +62,7 @@ Task<void> Runner::Impl::keep_lease() {
                 continue;
             }
             const std::int64_t dead_us = std::chrono::microseconds(options.dead_after).count();
-            const auto taken =
-                co_await context.write(internal::rescue, dead_us, options.crashes_max);
-            buried.add(taken.buried);
-            rescued.add(taken.rescued);
-            if (taken.rescued > 0) {
-                log::warning("jobs taken from processes that died", {{"jobs", taken.rescued}});
-                queue.wake();
-            }
-            if (taken.buried > 0) {
-                log::error("jobs buried: their processes died each time they ran",
-                           {{"jobs", taken.buried}});
-            }
+            for (bool is_all = false; !is_all;) is_all = co_await rescue(context, dead_us);
         } catch (...) {
             const Error error = error_from_exception(std::current_exception());
             failed = true;
@@ -98,13 +87,29 @@ Task<void> Runner::Impl::keep_lease() {
     co_await sign_off();
 }
 
+Task<bool> Runner::Impl::rescue(Context& context, std::int64_t dead_us) {
+    const auto taken =
+        co_await context.write(internal::rescue, dead_us, options.crashes_max, limits_now());
+    buried.add(taken.buried);
+    rescued.add(taken.rescued);
+    if (taken.rescued > 0) {
+        log::warning("jobs taken from processes that died", {{"jobs", taken.rescued}});
+        queue.wake();
+    }
+    if (taken.buried > 0) {
+        log::error("jobs buried: their processes died each time they ran",
+                   {{"jobs", taken.buried}});
+    }
+    co_return taken.is_all;
+}
+
 Task<void> Runner::Impl::sign_off() {
     if (process == 0) co_return;
     Context context(services, Deadline::in(options.heartbeat_every));
     begin(*lease_slot, context, heartbeat_label, "loadstone.heartbeat");
     bool failed = false;
     try {
-        co_await context.write(internal::sign_off, process.load());
+        co_await context.write(internal::sign_off, process.load(), limits_now());
         queue.wake();
     } catch (...) {
         const Error error = error_from_exception(std::current_exception());

@@ -55,12 +55,17 @@ Task<void> Runner::Impl::record_outcomes() {
         bool failed = false;
         try {
             const auto owner = batch.front().lease.process;
-            const auto recorded = co_await context.write(internal::record, owner, batch);
+            const auto recorded = co_await context.write(internal::record, owner, batch, limits_now());
             retried.add(recorded.retried);
             snoozed.add(recorded.snoozed);
             buried.add(recorded.buried);
             leases_lost.add(recorded.lost);
             if (recorded.retried + recorded.snoozed > 0) new_jobs = true;  // of later
+            if (recorded.unblocked > 0 || !recorded.freed.empty()) {
+                const std::lock_guard lock(mutex);
+                freed.insert(recorded.freed.begin(), recorded.freed.end());
+            }
+            if (recorded.unblocked > 0 || !recorded.freed.empty()) queue.wake();
         } catch (...) {
             const Error error = error_from_exception(std::current_exception());
             failed = true;

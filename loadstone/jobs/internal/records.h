@@ -3,10 +3,12 @@
 // How they keep out of each other's way: docs/internals/jobs.md.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "loadstone/base/json.h"
+#include "loadstone/jobs/internal/limits.h"
 #include "loadstone/jobs/job.h"
 #include "loadstone/jobs/retry_policy.h"
 
@@ -15,7 +17,7 @@ namespace loadstone::jobs::internal {
 // A job as it stands in a table or a batch. Times in microseconds.
 struct StoredJob {
     std::int64_t id = 0;
-    std::string queue;
+    std::string queue, partition_key;
     int priority = 0;
     std::string kind, arguments;
     std::string idempotency_key;  // empty: made of id and enqueued_at
@@ -25,73 +27,105 @@ struct StoredJob {
     int attempt = 0;  // failures so far
     int crashes = 0;
     std::string last_error;
+    std::string extra;  // internal/extra.h
 };
 BOOST_DESCRIBE_STRUCT(StoredJob, (),
-                      (id, queue, priority, kind, arguments, idempotency_key, cause, enqueued_at,
-                       run_at, attempt, crashes, last_error))
+                      (id, queue, partition_key, priority, kind, arguments, idempotency_key, cause,
+                       enqueued_at, run_at, attempt, crashes, last_error, extra))
 
-// What to claim of one queue and priority: jobs of `kinds_json` behind `cursor`; of all lanes of
-// the queue `count` at most.
+// What to claim of one lane: up to `count` jobs of `kinds_json` behind `cursor`; of all lanes of
+// the queue `queue_count` at most.
 struct LaneClaim {
-    std::string queue;
+    std::string queue, partition_key;
     int priority = 0;
     std::int64_t cursor = 0;
     std::string kinds_json;
     std::int64_t count = 0;
+    std::int64_t queue_count = 0;
     bool is_sweep = false;  // from further to the front than usual
 };
-BOOST_DESCRIBE_STRUCT(LaneClaim, (), (queue, priority, cursor, kinds_json, count, is_sweep))
 
-// Jobs that a process has taken together, and holds until all have ended.
+// What came of it.
+struct LaneResult {
+    std::int64_t asked = 0;  // for how many, as the limits and the queue's room allowed
+    std::int64_t got = 0;
+    std::int64_t last_seq = 0;     // where the last of them stood
+    bool is_full = false;          // nothing is allowed before others have ended
+    std::int64_t retry_in_us = 0;  // nothing is allowed before that
+};
+BOOST_DESCRIBE_STRUCT(LaneResult, (), (asked, got, last_seq, is_full, retry_in_us))
+
+// Jobs that a process has taken together, and holds until all have ended. Of one queue.
 struct Batch {
-    std::int64_t id = 0;     // 0: nothing was taken
-    std::int64_t asked = 0;  // for how many
+    std::int64_t id = 0;
+    std::int64_t claimed_at = 0;
     std::vector<StoredJob> jobs;
 };
-BOOST_DESCRIBE_STRUCT(Batch, (), (id, asked, jobs))
+BOOST_DESCRIBE_STRUCT(Batch, (), (id, claimed_at, jobs))
 
 // One finished run.
 struct Finished {
     Lease lease;
     StoredJob job;
     bool done = false;
-    bool ends_batch = false;  // the last one of it
-    Decision decision;        // where not done
+    bool ends_batch = false;    // the last one of it
+    bool is_dropped = false;    // cancelled or expired: it ends without being done
+    bool was_noted = false;     // steps, progress or a cancellation of it are stored
+    std::string result;         // for the jobs after it
+    Decision decision;          // where neither done nor dropped
     std::string error;
 };
 
 // What became of a number of finished runs.
 struct Recorded {
     std::uint64_t retried = 0, snoozed = 0, buried = 0;
-    std::uint64_t lost = 0;  // the lease was: nothing is recorded
+    std::uint64_t lost = 0;       // the lease was: nothing is recorded
+    std::int64_t unblocked = 0;   // jobs that waited for some of them
+    std::vector<std::string> freed;  // limits of which no place was free before
 };
-BOOST_DESCRIBE_STRUCT(Recorded, (), (retried, snoozed, buried, lost))
+BOOST_DESCRIBE_STRUCT(Recorded, (), (retried, snoozed, buried, lost, unblocked, freed))
 
 // Jobs of processes whose heartbeat is too old.
 struct Rescued {
     std::uint64_t rescued = 0, buried = 0;
+    bool is_all = true;  // or there may be more
 };
-BOOST_DESCRIBE_STRUCT(Rescued, (), (rescued, buried))
+BOOST_DESCRIBE_STRUCT(Rescued, (), (rescued, buried, is_all))
 
-// A batch for each lane asked for, in their order.
+// A result for each lane asked for, in their order.
 struct Claimed {
+    std::vector<LaneResult> lanes;
     std::vector<Batch> batches;
 };
-BOOST_DESCRIBE_STRUCT(Claimed, (), (batches))
+BOOST_DESCRIBE_STRUCT(Claimed, (), (lanes, batches))
 
-// At most `total` jobs.
-Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, std::int64_t total);
+using SharedLimits = std::shared_ptr<const LimitBook>;
+
+// At most `total` jobs. The lanes of a queue stand together, in the order of their precedence.
+Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, std::int64_t total,
+                    SharedLimits limits);
 // Scheduled jobs whose time has come become ready, at most `count`; gives how many.
 Task<std::int64_t> ready_due_jobs(Tx& tx, std::int64_t count);
-Task<Recorded> record(Tx& tx, std::int64_t process, std::vector<Finished> finished);
+Task<Recorded> record(Tx& tx, std::int64_t process, std::vector<Finished> finished,
+                      SharedLimits limits);
 Task<std::int64_t> register_process(Tx& tx, std::string name);
 // False: this process has been declared dead.
 Task<bool> renew_heartbeat(Tx& tx, std::int64_t process);
 // Removes processes whose heartbeat is too old and makes their jobs ready.
-Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max);
+Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max, SharedLimits limits);
 // A claim whose commit was not told may have happened: makes ready what `process` holds beside the
 // batches in `known_json`, a list of ids. Gives how many jobs.
-Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_json);
-Task<void> sign_off(Tx& tx, std::int64_t process);
+Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_json,
+                             SharedLimits limits);
+Task<void> sign_off(Tx& tx, std::int64_t process, SharedLimits limits);
+// What operators do (admin.h): a job that waits is dropped.
+Task<void> drop(Tx& tx, StoredJob job, SharedLimits limits);
+
+// The job as it is put back to run again: no longer holding places of limits, except where it is in
+// order; those go into `released`.
+StoredJob to_run_again(StoredJob job, std::vector<std::string>& released);
+
+// The first statement of what moves jobs (sql/claims.sql).
+Task<void> see_commits(Tx& tx);
 
 }  // namespace loadstone::jobs::internal

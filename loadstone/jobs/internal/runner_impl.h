@@ -16,6 +16,7 @@
 
 #include "loadstone/base/random.h"
 #include "loadstone/jobs/internal/lanes.h"
+#include "loadstone/jobs/internal/limits.h"
 #include "loadstone/jobs/internal/records.h"
 #include "loadstone/jobs/runner.h"
 #include "loadstone/runtime/event.h"
@@ -31,6 +32,15 @@ inline constexpr std::chrono::milliseconds control_deadline{
 inline constexpr std::chrono::milliseconds hold_max{5'000};
 inline constexpr std::chrono::milliseconds failure_pause{500};  // after the database refused one
 
+struct LimitSetting {
+    std::string name;
+    int running_max = -1;
+    double per_second = -1;
+    int burst = -1;
+    double weight = -1;
+};
+BOOST_DESCRIBE_STRUCT(LimitSetting, (), (name, running_max, per_second, burst, weight))
+
 // Of `all` places a quarter is worth a claim at once: one for each single place would be a
 // transaction a job. Fewer are worth one each `small_claim_every`.
 inline constexpr std::chrono::milliseconds small_claim_every{20};
@@ -45,7 +55,15 @@ inline bool enough(std::size_t free, std::size_t all) {
 struct Seat : std::enable_shared_from_this<Seat> {
     int loop = 0;
     runtime::SpanSlot slot;
-    Context* context = nullptr;  // under Impl::mutex; null while free
+    RunNotes notes;
+
+    // Under Impl::mutex.
+    Context* context = nullptr;  // null while free
+    const internal::StoredJob* job = nullptr;
+    Lease lease;
+    bool cancel_asked = false;
+    Deadline abandon_at = Deadline::unbounded();
+    bool is_abandoned = false;  // its job has ended without it
 };
 
 struct Runner::Impl {
@@ -66,7 +84,16 @@ struct Runner::Impl {
     std::string known_batches(std::int64_t owner) const;
     // What is due of the scheduled jobs becomes ready; sets when the next one will be.
     Task<void> ready_due_jobs();
+    // What operators have set and asked for, what running jobs have to tell, what recurs.
     Task<void> look_around();
+    Task<void> read_settings(Reader reader);
+    void apply_limit_settings(const std::vector<internal::LimitSetting>& settings);
+    Task<void> tell_progress(Context& context);
+    void cancel_asked_for(const std::vector<std::int64_t>& jobs);
+    void abandon_overdue();
+    Task<void> fire_recurring(Context& context);
+    // Lanes with a partition in which something new stands.
+    Task<void> discover();
     Task<void> advance_cursors();
     std::chrono::milliseconds pause_before_next_claim();
     void poll_if_due();
@@ -74,7 +101,11 @@ struct Runner::Impl {
     // said to ask again, or hold_max: each of thousands that wait would only learn the same.
     void hold(const Kind& kind, std::chrono::milliseconds time);
     void apply_holds();
-    void start_job(internal::StoredJob job, std::int64_t batch, std::int64_t owner);
+    void apply_freed();
+    void start_job(internal::StoredJob job, const internal::Batch& batch, std::int64_t owner);
+    // It ends without being run.
+    void drop(internal::StoredJob job, const Lease& claimed);
+    void release_batch(internal::Finished& outcome);
     Task<void> run(Seat* seat, const Kind* kind, JobInfo info, internal::StoredJob job,
                    std::optional<admission::Permit> permit);
     void finish(Seat* seat, internal::Finished outcome);
@@ -82,11 +113,14 @@ struct Runner::Impl {
     // Do some outcomes belong to batches of which jobs still run?
     bool has_parted_batches() const;
     Task<void> keep_lease();
+    // True: there is no more to rescue.
+    Task<bool> rescue(Context& context, std::int64_t dead_us);
     Task<void> sign_off();
     void begin(runtime::SpanSlot& slot, Context& context, telemetry::LabelIndex label,
                const char* name) const;
     void end(runtime::SpanSlot& slot, Context& context, bool failed) const;
     void cancel_running();
+    internal::SharedLimits limits_now() const;
 
     const RunnerOptions options;
     Queue& queue;
@@ -97,7 +131,8 @@ struct Runner::Impl {
     Random random;  // under mutex
 
     const telemetry::LabelIndex claim_label, record_label, heartbeat_label;
-    telemetry::Counter &retried, &snoozed, &buried, &rescued, &leases_lost, &handed_back;
+    telemetry::Counter &retried, &snoozed, &buried, &rescued, &leases_lost, &handed_back,
+        &expired_total, &cancelled_total, &limited_total, &fired_total;
 
     std::atomic<bool> stopping{false};        // claims no more
     std::atomic<bool> giving_up{false};       // running jobs are cancelled
@@ -114,23 +149,32 @@ struct Runner::Impl {
 
     // Of the claims' task.
     internal::Lanes lanes;
+    const bool has_keyed;    // some kind has a tenant or limits
+    std::int64_t seen = 0;   // places up to it have been looked at for lanes
+    Deadline discover_at = runtime::Deadline::in(std::chrono::milliseconds(0));
+    Deadline recurring_at = runtime::Deadline::in(std::chrono::milliseconds(0));
+    bool schedules_are_known = false;
     Deadline due_at =
         runtime::Deadline::in(std::chrono::milliseconds(0));  // the next scheduled job
     Deadline lanes_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     Deadline cursors_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     Deadline look_at = runtime::Deadline::in(std::chrono::milliseconds(0));
-    Deadline::Clock::time_point due_read{};
+    Deadline::Clock::time_point due_read{}, discovered{};
     bool held_off = false;  // places are free, and too few for a claim before small_claim_at
     std::atomic<bool> lease_is_back{false};
     Deadline poll_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     Deadline small_claim_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     std::atomic<bool> new_jobs{true};      // somebody has committed jobs
+    std::atomic<Deadline::Clock::time_point> pulled_at{Deadline::Clock::now()};
     std::atomic<bool> has_backlog{false};  // a place that becomes free is worth a look
 
     std::int64_t strays_of = 0;  // whose lost claims are looked for; of the claims' task
     Deadline strays_until{Deadline::Clock::now()}, strays_next{Deadline::Clock::now()};
 
     mutable std::mutex mutex;
+    internal::SharedLimits limits;
+    std::set<std::string> freed;          // limits of which places are free again
+    std::set<std::int64_t> cancel_wanted;  // jobs, as last read
     std::map<std::string, Deadline> holds;  // by kind
     // Process and batch, with how many of its jobs have not ended; until its end is recorded.
     std::map<std::pair<std::int64_t, std::int64_t>, std::size_t> held;

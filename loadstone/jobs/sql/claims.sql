@@ -1,5 +1,4 @@
--- How a job lives: docs/internals/jobs.md. The clock in these statements is the database's (SQLite: this
--- machine's, to about 40 us): leases rest on it. Times are microseconds since 1970.
+-- How a job lives: docs/internals/jobs.md.
 
 -- name: see_commits
 -- The first statement of a transaction: each further one sees what was committed before it, and waits for locks instead of
@@ -17,63 +16,85 @@ delete from loadstone_ready where seq in (select cast(value as integer) from jso
 delete from loadstone_ready where ctid = any (array(select json_array_elements_text($1::json)::tid))
 
 -- name: lane_to_claim
--- The next $5 jobs of kinds in $4 of one queue ($1) and priority ($2), behind $3: entries that are dead and yet
--- visible to some old snapshot lie before it. Index: loadstone_ready_for_claim, on PostgreSQL the primary key.
--- Nothing for a process ($6) that has been declared dead.
+-- The next $6 jobs of kinds in $5 of one queue ($1), partition ($2) and priority ($3), behind $4: entries that are dead and
+-- yet visible to some old snapshot lie before it. Index: loadstone_ready_for_claim, on PostgreSQL the primary key.
+-- Nothing for a process ($7) that has been declared dead.
 -- dialect: sqlite
-select coalesce(job, seq) as id, cast(seq as text) as place, queue, priority, kind, arguments, idempotency_key, cause, enqueued_at, run_at, attempt, crashes, last_error
+select coalesce(job, seq) as id, {columns}, seq, cast(seq as text) as place
 from loadstone_ready
-where queue = $1 and priority = $2 and seq > $3 and kind in (select value from json_each($4))
-  and exists (select 1 from loadstone_processes where id = $6)
+where queue = $1 and partition_key = $2 and priority = $3 and seq > $4 and kind in (select value from json_each($5))
+  and exists (select 1 from loadstone_processes where id = $7)
   and not exists (select 1 from loadstone_queues where name = $1 and is_paused = 1)
-order by seq limit $5
+order by seq limit $6
 -- dialect: postgres
-select coalesce(job, seq) as id, ctid::text as place, queue, priority, kind, arguments, idempotency_key, cause, enqueued_at, run_at, attempt, crashes, last_error
+select coalesce(job, seq) as id, {columns}, seq, ctid::text as place
 from loadstone_ready
-where queue = $1 and priority = $2 and seq > $3 and kind = any (array(select json_array_elements_text($4::json)))
-  and exists (select 1 from loadstone_processes where id = $6)
+where queue = $1 and partition_key = $2 and priority = $3 and seq > $4 and kind = any (array(select json_array_elements_text($5::json)))
+  and exists (select 1 from loadstone_processes where id = $7)
   and not exists (select 1 from loadstone_queues where name = $1 and is_paused)
-order by seq limit $5 for update skip locked
+order by seq limit $6 for update skip locked
+
+-- name: lanes_to_claim
+-- As lane_to_claim, of several partitions of a queue ($1): $2, a JSON array of {"partition_key":..,"priority":..,"cursor":..,
+-- "count":..}; $3 kinds, $4 process. SQLite asks for each.
+-- dialect: sqlite
+select 0 as id, {columns}, 0 as seq, '' as place from loadstone_ready where queue = $1 and extra = $2 and kind = $3 and seq = $4 and 0 = 1
+-- dialect: postgres
+select coalesce(r.job, r.seq) as id, r.queue, r.partition_key, r.priority, r.kind, r.arguments, r.idempotency_key, r.cause,
+       r.enqueued_at, r.run_at, r.attempt, r.crashes, r.last_error, r.extra, r.seq, r.place
+from rows from (json_to_recordset($2::json) as (partition_key text, priority integer, cursor bigint, count bigint)) with ordinality
+     as w (partition_key, priority, after, count, turn)
+cross join lateral (
+    select ready.ctid::text as place, ready.* from loadstone_ready as ready
+    where ready.queue = $1 and ready.partition_key = w.partition_key and ready.priority = w.priority and ready.seq > w.after
+      and ready.kind = any (array(select json_array_elements_text($3::json)))
+    order by ready.seq limit w.count for update skip locked) as r
+where exists (select 1 from loadstone_processes where id = $4)
+  and not exists (select 1 from loadstone_queues where name = $1 and is_paused)
+order by w.turn, r.seq
 
 -- name: insert_batch
 -- $1 process, $2 JSON array of its jobs.
--- dialect: sqlite
-insert into loadstone_batches (process, claimed_at, jobs) values ($1, cast((julianday('now') - 2440587.5) * 86400000000.0 as integer), $2) returning id
--- dialect: postgres
-insert into loadstone_batches (process, claimed_at, jobs) values ($1, (extract(epoch from statement_timestamp()) * 1000000)::bigint, $2) returning id
+insert into loadstone_batches (process, claimed_at, jobs) values ($1, {now}, $2) returning id, claimed_at
 
 -- name: lanes
--- Each queue and priority of which a job is ready. Index: loadstone_ready_for_claim, entered once for each.
+-- Each queue, partition and priority of which a job is ready, with the first one's place. Index: loadstone_ready_for_claim,
+-- entered once for each.
 -- dialect: sqlite
-with recursive lane (queue, priority) as (
-    select * from (select queue, priority from loadstone_ready order by queue, priority limit 1)
+with recursive lane (queue, partition_key, priority, seq) as (
+    select * from (select queue, partition_key, priority, seq from loadstone_ready order by queue, partition_key, priority, seq limit 1)
     union all
-    select next.queue, next.priority from lane
+    select next.queue, next.partition_key, next.priority, next.seq from lane
     join loadstone_ready as next on next.seq = (
-        select seq from loadstone_ready where (queue, priority) > (lane.queue, lane.priority)
-        order by queue, priority, seq limit 1))
-select queue, priority from lane
+        select seq from loadstone_ready where (queue, partition_key, priority) > (lane.queue, lane.partition_key, lane.priority)
+        order by queue, partition_key, priority, seq limit 1))
+select queue, partition_key, priority, seq from lane limit 10000
 -- dialect: postgres
 with recursive lane as (
-    (select queue, priority from loadstone_ready order by queue, priority limit 1)
+    (select queue, partition_key, priority, seq from loadstone_ready order by queue, partition_key, priority, seq limit 1)
     union all
-    select next.queue, next.priority from lane
-    cross join lateral (select queue, priority from loadstone_ready
-                        where (queue, priority) > (lane.queue, lane.priority)
-                        order by queue, priority limit 1) as next)
-select queue, priority from lane
+    select next.queue, next.partition_key, next.priority, next.seq from lane
+    cross join lateral (select queue, partition_key, priority, seq from loadstone_ready
+                        where (queue, partition_key, priority) > (lane.queue, lane.partition_key, lane.priority)
+                        order by queue, partition_key, priority, seq limit 1) as next)
+select queue, partition_key, priority, seq from lane limit 10000
+
+-- name: new_lanes
+-- Those with a partition of which a job stands behind $1. Index: loadstone_ready_keyed.
+select queue, partition_key, priority, min(seq) as seq from loadstone_ready where partition_key <> '' and seq > $1
+group by queue, partition_key, priority limit 10000
 
 -- name: first_ready_behind
 -- Of one queue ($1) and priority ($2), behind $3, of the kinds in $4.
 -- dialect: sqlite
-select seq from loadstone_ready where queue = $1 and priority = $2 and seq > $3 and kind in (select value from json_each($4)) order by seq limit 1
+select seq from loadstone_ready where queue = $1 and partition_key = '' and priority = $2 and seq > $3 and kind in (select value from json_each($4)) order by seq limit 1
 -- dialect: postgres
-select seq from loadstone_ready where queue = $1 and priority = $2 and seq > $3 and kind = any (array(select json_array_elements_text($4::json))) order by seq limit 1
+select seq from loadstone_ready where queue = $1 and partition_key = '' and priority = $2 and seq > $3 and kind = any (array(select json_array_elements_text($4::json))) order by seq limit 1
 
 -- name: last_ready
--- Every seq up to it has been given out. SQLite has one writer, so that it needs no such thing.
+-- Every seq up to it has been given out. SQLite has one writer: what it shows is all there is.
 -- dialect: sqlite
-select 0 as last
+select coalesce((select seq from sqlite_sequence where name = 'loadstone_ready'), 0) as last
 -- dialect: postgres
 select coalesce(pg_sequence_last_value(pg_get_serial_sequence('loadstone_ready', 'seq')::regclass), 0) as last
 
@@ -89,33 +110,22 @@ from pg_current_snapshot() as now
 -- name: due_jobs
 -- Index: loadstone_scheduled_by_time.
 -- dialect: sqlite
-select id from loadstone_scheduled where run_at <= cast((julianday('now') - 2440587.5) * 86400000000.0 as integer) order by run_at limit $1
+select id from loadstone_scheduled where run_at <= {now} order by run_at limit $1
 -- dialect: postgres
-select id from loadstone_scheduled where run_at <= (extract(epoch from statement_timestamp()) * 1000000)::bigint order by run_at limit $1 for update skip locked
+select id from loadstone_scheduled where run_at <= {now} order by run_at limit $1 for update skip locked
 
 -- name: ready_scheduled
 -- Scheduled jobs ($1, a JSON array of ids) are ready now.
--- dialect: sqlite
-insert into loadstone_ready (job, queue, priority, kind, arguments, idempotency_key, cause, enqueued_at, run_at, attempt, crashes, last_error)
-select id, queue, priority, kind, arguments, idempotency_key, cause, enqueued_at, cast((julianday('now') - 2440587.5) * 86400000000.0 as integer), attempt, crashes, last_error
-from loadstone_scheduled where id in (select value from json_each($1)) order by run_at, id
--- dialect: postgres
-insert into loadstone_ready (job, queue, priority, kind, arguments, idempotency_key, cause, enqueued_at, run_at, attempt, crashes, last_error)
-select id, queue, priority, kind, arguments, idempotency_key, cause, enqueued_at, (extract(epoch from statement_timestamp()) * 1000000)::bigint, attempt, crashes, last_error
-from loadstone_scheduled where id = any (array(select json_array_elements_text($1::json)::bigint)) order by run_at, id
+insert into loadstone_ready (job, {columns})
+select id, queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueued_at, {now}, attempt, crashes, last_error, extra
+from loadstone_scheduled where id {ids} order by run_at, id
 
 -- name: remove_scheduled
--- dialect: sqlite
-delete from loadstone_scheduled where id in (select value from json_each($1))
--- dialect: postgres
-delete from loadstone_scheduled where id = any (array(select json_array_elements_text($1::json)::bigint))
+delete from loadstone_scheduled where id {ids}
 
 -- name: next_due_in
 -- Microseconds until the first scheduled job is due; no row: none is. Index: loadstone_scheduled_by_time.
--- dialect: sqlite
-select run_at - cast((julianday('now') - 2440587.5) * 86400000000.0 as integer) as due_in from loadstone_scheduled order by run_at limit 1
--- dialect: postgres
-select run_at - (extract(epoch from statement_timestamp()) * 1000000)::bigint as due_in from loadstone_scheduled order by run_at limit 1
+select run_at - {now} as due_in from loadstone_scheduled order by run_at limit 1
 
 -- name: paused_queues
 -- dialect: sqlite
@@ -123,28 +133,30 @@ select name from loadstone_queues where is_paused = 1
 -- dialect: postgres
 select name from loadstone_queues where is_paused
 
--- name: oldest_due_age
--- Microseconds that the oldest runnable job has been due; no row: none. In a queue and priority it is the first.
--- Indexes: loadstone_ready_for_claim, entered once for each; loadstone_scheduled_by_time.
+-- name: oldest_due_ages
+-- Microseconds that the oldest runnable job of each queue has been due. In a lane it is the first. Indexes:
+-- loadstone_ready_for_claim, entered once for each; loadstone_scheduled_by_time.
 -- dialect: sqlite
-with recursive lane (queue, priority, run_at) as (
-    select * from (select queue, priority, run_at from loadstone_ready order by queue, priority, seq limit 1)
+with recursive lane (queue, partition_key, priority, run_at) as (
+    select * from (select queue, partition_key, priority, run_at from loadstone_ready order by queue, partition_key, priority, seq limit 1)
     union all
-    select next.queue, next.priority, next.run_at from lane
+    select next.queue, next.partition_key, next.priority, next.run_at from lane
     join loadstone_ready as next on next.seq = (
-        select seq from loadstone_ready where (queue, priority) > (lane.queue, lane.priority)
-        order by queue, priority, seq limit 1))
-select cast((julianday('now') - 2440587.5) * 86400000000.0 as integer) - min(run_at) as age
-from (select run_at from lane union all select min(run_at) from loadstone_scheduled where run_at <= cast((julianday('now') - 2440587.5) * 86400000000.0 as integer)) as due
-having min(run_at) is not null
+        select seq from loadstone_ready where (queue, partition_key, priority) > (lane.queue, lane.partition_key, lane.priority)
+        order by queue, partition_key, priority, seq limit 1))
+select queue, {now} - min(run_at) as age
+from (select queue, run_at from lane union all
+      select queue, min(run_at) from loadstone_scheduled where run_at <= {now} group by queue) as due
+group by queue order by queue limit 1000
 -- dialect: postgres
 with recursive lane as (
-    (select queue, priority, run_at from loadstone_ready order by queue, priority, seq limit 1)
+    (select queue, partition_key, priority, run_at from loadstone_ready order by queue, partition_key, priority, seq limit 1)
     union all
-    select next.queue, next.priority, next.run_at from lane
-    cross join lateral (select queue, priority, run_at from loadstone_ready
-                        where (queue, priority) > (lane.queue, lane.priority)
-                        order by queue, priority, seq limit 1) as next)
-select (extract(epoch from statement_timestamp()) * 1000000)::bigint - min(run_at) as age
-from (select run_at from lane union all select min(run_at) from loadstone_scheduled where run_at <= (extract(epoch from statement_timestamp()) * 1000000)::bigint) as due
-having min(run_at) is not null
+    select next.queue, next.partition_key, next.priority, next.run_at from lane
+    cross join lateral (select queue, partition_key, priority, run_at from loadstone_ready
+                        where (queue, partition_key, priority) > (lane.queue, lane.partition_key, lane.priority)
+                        order by queue, partition_key, priority, seq limit 1) as next)
+select queue, {now} - min(run_at) as age
+from (select queue, run_at from lane union all
+      select queue, min(run_at) from loadstone_scheduled where run_at <= {now} group by queue) as due
+group by queue order by queue limit 1000

@@ -1,37 +1,66 @@
--- How a job lives: docs/internals/jobs.md. The clock in these statements is the database's (SQLite: this
--- machine's, to about 40 us): leases rest on it. Times are microseconds since 1970.
+-- How a job lives: docs/internals/jobs.md.
 
 -- name: insert_ready
--- $1 queue, $2 priority, $3 kind, $4 arguments, $5 cause. A job's id is where it first stands.
--- dialect: sqlite
-insert into loadstone_ready (queue, priority, kind, arguments, cause, enqueued_at, run_at)
-values ($1, $2, $3, $4, $5, cast((julianday('now') - 2440587.5) * 86400000000.0 as integer), cast((julianday('now') - 2440587.5) * 86400000000.0 as integer))
-returning seq
--- dialect: postgres
-insert into loadstone_ready (queue, priority, kind, arguments, cause, enqueued_at, run_at)
-values ($1, $2, $3, $4, $5, (extract(epoch from statement_timestamp()) * 1000000)::bigint, (extract(epoch from statement_timestamp()) * 1000000)::bigint)
+-- $1 queue, $2 partition, $3 priority, $4 kind, $5 arguments, $6 cause, $7 extra. A job's id is where it first stands.
+insert into loadstone_ready (queue, partition_key, priority, kind, arguments, cause, enqueued_at, run_at, extra)
+values ($1, $2, $3, $4, $5, $6, {now}, {now}, $7)
 returning seq
 
 -- name: insert_all_ready
 -- $4: a JSON array of arguments, each a text.
 -- dialect: sqlite
-insert into loadstone_ready (queue, priority, kind, arguments, cause, enqueued_at, run_at)
-select $1, $2, $3, value, $5, cast((julianday('now') - 2440587.5) * 86400000000.0 as integer), cast((julianday('now') - 2440587.5) * 86400000000.0 as integer) from json_each($4) order by key
+insert into loadstone_ready (queue, priority, kind, arguments, cause, enqueued_at, run_at, extra)
+select $1, $2, $3, value, $5, {now}, {now}, $6 from json_each($4) order by key
 -- dialect: postgres
-insert into loadstone_ready (queue, priority, kind, arguments, cause, enqueued_at, run_at)
-select $1, $2, $3, value, $5, (extract(epoch from statement_timestamp()) * 1000000)::bigint, (extract(epoch from statement_timestamp()) * 1000000)::bigint from json_array_elements_text($4::json) with ordinality as each (value, place) order by place
+insert into loadstone_ready (queue, priority, kind, arguments, cause, enqueued_at, run_at, extra)
+select $1, $2, $3, value, $5, {now}, {now}, $6 from json_array_elements_text($4::json) with ordinality as each (value, place) order by place
+
+-- name: insert_all_keyed
+-- As insert_all_ready; $7: a JSON array of their partitions.
+-- dialect: sqlite
+insert into loadstone_ready (queue, partition_key, priority, kind, arguments, cause, enqueued_at, run_at, extra)
+select $1, k.value, $2, $3, a.value, $5, {now}, {now}, $6
+from json_each($4) as a join json_each($7) as k on k.key = a.key order by a.key
+-- dialect: postgres
+insert into loadstone_ready (queue, partition_key, priority, kind, arguments, cause, enqueued_at, run_at, extra)
+select $1, partition, $2, $3, arguments, $5, {now}, {now}, $6
+from rows from (json_array_elements_text($4::json), json_array_elements_text($7::json)) with ordinality as each (arguments, partition, place)
+order by place
 
 -- name: schedule_ready
--- What $1 has just inserted, for later: $2 microseconds from now.
--- dialect: sqlite
-insert into loadstone_scheduled (id, queue, priority, kind, arguments, idempotency_key, cause, enqueued_at, run_at, attempt, crashes, last_error)
-select seq, queue, priority, kind, arguments, idempotency_key, cause, enqueued_at, cast((julianday('now') - 2440587.5) * 86400000000.0 as integer) + $2, attempt, crashes, last_error
-from loadstone_ready where queue = $3 and priority = $4 and seq = $1
--- dialect: postgres
-insert into loadstone_scheduled (id, queue, priority, kind, arguments, idempotency_key, cause, enqueued_at, run_at, attempt, crashes, last_error)
-select seq, queue, priority, kind, arguments, idempotency_key, cause, enqueued_at, (extract(epoch from statement_timestamp()) * 1000000)::bigint + $2, attempt, crashes, last_error
-from loadstone_ready where queue = $3 and priority = $4 and seq = $1
+-- What $1 has just inserted, for later: $2 microseconds from now. Index: loadstone_ready_for_claim, on PostgreSQL the primary key.
+insert into loadstone_scheduled (id, {columns})
+select seq, queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueued_at, {now} + $2, attempt, crashes, last_error, extra
+from loadstone_ready where queue = $3 and partition_key = $4 and priority = $5 and seq = $1
+
+-- name: block_ready
+-- What $1 has just inserted waits for $2 other jobs; $3: whether it runs though some of them failed.
+insert into loadstone_blocked (id, queue, partition_key, priority, kind, arguments, cause, enqueued_at, extra, waits_for, total, runs_if_failed)
+select seq, queue, partition_key, priority, kind, arguments, cause, enqueued_at, extra, $2, $2, $3
+from loadstone_ready where queue = $4 and partition_key = $5 and priority = $6 and seq = $1
 
 -- name: remove_new_ready
 -- What this transaction has just inserted. Index: loadstone_ready_for_claim, on PostgreSQL the primary key.
-delete from loadstone_ready where queue = $1 and priority = $2 and seq = $3
+delete from loadstone_ready where queue = $1 and partition_key = $2 and priority = $3 and seq = $4
+
+-- name: take_unique
+-- $1 key, $2 microseconds for which it is taken, or 0: until its job has ended. None if another job has it.
+insert into loadstone_unique (unique_key, job, until) values ($1, 0, case when $2 = 0 then 0 else {now} + $2 end)
+on conflict (unique_key) do update set job = 0, until = excluded.until
+where loadstone_unique.until > 0 and loadstone_unique.until <= {now}
+returning job
+
+-- name: unique_is_of
+-- Whose $1 is.
+update loadstone_unique set job = $2 where unique_key = $1
+
+-- name: unique_job
+select job from loadstone_unique where unique_key = $1
+
+-- name: queue_depth
+-- How many jobs of a queue ($1) are ready, counted no further than $2.
+select count(*) from (select 1 from loadstone_ready where queue = $1 limit $2) as waiting
+
+-- name: save_kind
+insert into loadstone_kinds (name, declaration) values ($1, $2)
+on conflict (name) do update set declaration = excluded.declaration where loadstone_kinds.declaration <> excluded.declaration

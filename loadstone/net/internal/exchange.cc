@@ -10,7 +10,7 @@
 #include "loadstone/net/internal/http_error.h"
 #include "loadstone/net/internal/reason.h"
 #include "loadstone/net/internal/response_head.h"
-#include "loadstone/net/internal/sha256.h"
+#include "loadstone/base/sha256.h"
 #include "loadstone/net/internal/text.h"
 #include "loadstone/net/session_cookie.h"
 

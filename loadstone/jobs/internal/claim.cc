@@ -1,0 +1,215 @@
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "loadstone/base/assert.h"
+#include "loadstone/jobs/internal/extra.h"
+#include "loadstone/jobs/internal/records.h"
+#include "loadstone/jobs/sql.h"
+#include "loadstone/store/database.h"
+
+namespace loadstone::jobs::internal {
+
+namespace {
+
+struct LaneRow {
+    std::int64_t id = 0;
+    std::string queue, partition_key;
+    int priority = 0;
+    std::string kind, arguments, idempotency_key, cause;
+    std::int64_t enqueued_at = 0, run_at = 0;
+    int attempt = 0, crashes = 0;
+    std::string last_error, extra;
+    std::int64_t seq = 0;
+    std::string place;  // of the row, until the transaction ends
+};
+BOOST_DESCRIBE_STRUCT(LaneRow, (),
+                      (id, queue, partition_key, priority, kind, arguments, idempotency_key, cause,
+                       enqueued_at, run_at, attempt, crashes, last_error, extra, seq, place))
+
+struct BatchRow {
+    std::int64_t id = 0, claimed_at = 0;
+};
+BOOST_DESCRIBE_STRUCT(BatchRow, (), (id, claimed_at))
+
+// A lane as it is asked for by sql::lanes_to_claim.
+struct LaneAsked {
+    std::string partition_key;
+    int priority = 0;
+    std::int64_t cursor = 0, count = 0;
+};
+BOOST_DESCRIBE_STRUCT(LaneAsked, (), (partition_key, priority, cursor, count))
+
+StoredJob stored(LaneRow row) {
+    StoredJob job;
+    job.id = row.id;
+    job.queue = std::move(row.queue);
+    job.partition_key = std::move(row.partition_key);
+    job.priority = row.priority;
+    job.kind = std::move(row.kind);
+    job.arguments = std::move(row.arguments);
+    job.idempotency_key = std::move(row.idempotency_key);
+    job.cause = std::move(row.cause);
+    job.enqueued_at = row.enqueued_at;
+    job.run_at = row.run_at;
+    job.attempt = row.attempt;
+    job.crashes = row.crashes;
+    job.last_error = std::move(row.last_error);
+    job.extra = std::move(row.extra);
+    return job;
+}
+
+bool has_lateral(Tx& tx) {
+    return tx.context().services().get<store::Database>().dialect() == store::Dialect::postgres;
+}
+
+Task<std::vector<LaneRow>> rows_of(Tx& tx, std::int64_t process, const LaneClaim& lane,
+                                   std::int64_t count) {
+    co_return co_await tx.many<LaneRow>(sql::lane_to_claim, lane.queue, lane.partition_key,
+                                        lane.priority, lane.cursor, lane.kinds_json, count,
+                                        process);
+}
+
+// The claim of the lanes of one queue.
+class QueueClaim {
+public:
+    QueueClaim(Tx& tx, std::int64_t process, const std::vector<LaneClaim>& lanes,
+               LockedLimits& limits, std::int64_t left)
+        : tx_(tx), process_(process), lanes_(lanes), limits_(limits), left_(left) {}
+
+    // Of `lanes`, those from `first` to before `end`; gives a result for each.
+    Task<std::vector<LaneResult>> run(std::size_t first, std::size_t end) {
+        std::vector<LaneResult> results(end - first);
+        for (std::size_t i = first; i < end;) {
+            std::size_t past = i + 1;
+            // Partitions are asked for together; a lane without one for itself.
+            if (!lanes_[i].partition_key.empty()) {
+                while (past < end && !lanes_[past].partition_key.empty()) ++past;
+            }
+            for (std::size_t at = i; at < past; ++at) allow(lanes_[at], results[at - first]);
+            co_await fetch(i, past, results, first);
+            i = past;
+        }
+        co_return results;
+    }
+    Task<Batch> store() {
+        Batch batch;
+        if (jobs_.empty()) co_return batch;
+        const std::string places_json = to_json(places_);
+        const auto removed = co_await tx_.exec(sql::remove_ready, places_json);
+        LOADSTONE_ASSERT(removed == jobs_.size(), "rows that are locked stay where they are");
+        const std::string jobs_json = to_json(jobs_);
+        const auto row = co_await tx_.one<BatchRow>(sql::insert_batch, process_, jobs_json);
+        batch.id = row.id;
+        batch.claimed_at = row.claimed_at;
+        batch.jobs = std::move(jobs_);
+        co_return batch;
+    }
+    std::int64_t left() const { return left_; }
+
+private:
+    void allow(const LaneClaim& lane, LaneResult& result) {
+        const std::int64_t wanted = std::min(lane.count, left_);
+        if (wanted <= 0) return;
+        const Allowance allowed = limits_.allowance(lane.partition_key, wanted);
+        result.asked = allowed.count;
+        result.retry_in_us = allowed.retry_in_us;
+        result.is_full = allowed.count == 0 && allowed.retry_in_us == 0;
+        limits_.take(lane.partition_key, allowed.count);
+        left_ -= allowed.count;
+    }
+
+    Task<void> fetch(std::size_t from, std::size_t past, std::vector<LaneResult>& results,
+                     std::size_t first) {
+        std::vector<LaneAsked> asked;
+        for (std::size_t i = from; i < past; ++i) {
+            if (results[i - first].asked > 0)
+                asked.push_back({lanes_[i].partition_key, lanes_[i].priority, lanes_[i].cursor,
+                                 results[i - first].asked});
+        }
+        if (asked.size() > 1 && has_lateral(tx_)) {
+            const std::string asked_json = to_json(asked);
+            auto rows = co_await tx_.many<LaneRow>(sql::lanes_to_claim, lanes_[from].queue,
+                                                   asked_json, lanes_[from].kinds_json, process_);
+            for (std::size_t i = from; i < past; ++i) take(lanes_[i], rows, results[i - first]);
+        } else {
+            for (std::size_t i = from; i < past; ++i) {
+                LaneResult& result = results[i - first];
+                if (result.asked == 0) continue;
+                auto rows = co_await rows_of(tx_, process_, lanes_[i], result.asked);
+                take(lanes_[i], rows, result);
+            }
+        }
+    }
+
+    void take(const LaneClaim& lane, std::vector<LaneRow>& rows, LaneResult& result) {
+        if (result.asked == 0) return;
+        for (LaneRow& row : rows) {
+            if (row.priority != lane.priority || row.partition_key != lane.partition_key) continue;
+            ++result.got;
+            result.last_seq = row.seq;
+            places_.push_back(std::move(row.place));
+            StoredJob job = stored(std::move(row));
+            std::vector<std::string> holds = limits_.held_by(lane.partition_key);
+            if (!holds.empty()) {
+                Extra extra = extra_of(job.extra);
+                extra.holds = std::move(holds);
+                extra.is_in_order = limits_.is_in_order(lane.partition_key);
+                job.extra = to_text(extra);
+            }
+            jobs_.push_back(std::move(job));
+        }
+        limits_.untake(lane.partition_key, result.asked - result.got);
+        left_ += result.asked - result.got;
+    }
+
+    Tx& tx_;
+    std::int64_t process_;
+    const std::vector<LaneClaim>& lanes_;
+    LockedLimits& limits_;
+    std::int64_t left_;
+    std::vector<StoredJob> jobs_;
+    std::vector<std::string> places_;
+};
+
+}  // namespace
+
+Task<void> see_commits(Tx& tx) { co_await tx.maybe<std::int64_t>(sql::see_commits); }
+
+Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, std::int64_t total,
+                    SharedLimits limits) {
+    co_await see_commits(tx);
+    std::vector<std::string> partitions;
+    for (const LaneClaim& lane : lanes) {
+        if (!lane.partition_key.empty()) partitions.push_back(lane.partition_key);
+    }
+    LockedLimits locked = co_await LockedLimits::lock(tx, *limits, std::move(partitions));
+    Claimed claimed;
+    for (std::size_t i = 0; i < lanes.size();) {
+        std::size_t end = i + 1;
+        while (end < lanes.size() && lanes[end].queue == lanes[i].queue) ++end;
+        const std::int64_t room = std::min(lanes[i].queue_count, total);
+        QueueClaim of(tx, process, lanes, locked, room);
+        const auto results = co_await of.run(i, end);
+        claimed.lanes.insert(claimed.lanes.end(), results.begin(), results.end());
+        Batch batch = co_await of.store();
+        total -= static_cast<std::int64_t>(batch.jobs.size());
+        if (batch.id != 0) claimed.batches.push_back(std::move(batch));
+        i = end;
+    }
+    co_await locked.store(tx);
+    co_return claimed;
+}
+
+Task<std::int64_t> ready_due_jobs(Tx& tx, std::int64_t count) {
+    co_await see_commits(tx);
+    const auto due = co_await tx.many<std::int64_t>(sql::due_jobs, count);
+    if (due.empty()) co_return 0;
+    const std::string json = to_json(due);
+    co_await tx.exec(sql::ready_scheduled, json);
+    co_await tx.exec(sql::remove_scheduled, json);
+    co_return static_cast<std::int64_t>(due.size());
+}
+
+}  // namespace loadstone::jobs::internal

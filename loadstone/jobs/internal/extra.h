@@ -1,0 +1,39 @@
+#pragma once
+// Extra: what most jobs have nothing of; stored as JSON beside the job, or as an empty text.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "loadstone/base/json.h"
+
+namespace loadstone::jobs::internal {
+
+struct Extra {
+    std::int64_t expires_after = 0;  // microseconds after it was enqueued; 0: never
+    std::string unique;           // its key in loadstone_unique
+    bool gives_unique_back = false;
+    std::vector<std::int64_t> next;  // blocked jobs that wait for it
+    std::string name;                // in its workflow
+    // Limits of which it has taken a place, to be given back when it has run, or, where it is in
+    // order, when it has ended.
+    std::vector<std::string> holds;
+    bool is_in_order = false;
+    bool is_noted = false;  // steps, progress or results of it are stored
+    int version = 1;        // of its arguments
+};
+BOOST_DESCRIBE_STRUCT(Extra, (),
+                      (expires_after, unique, gives_unique_back, next, name, holds, is_in_order,
+                       is_noted, version))
+
+inline Extra extra_of(const std::string& text) {
+    return text.empty() ? Extra{} : value_or_throw(from_json<Extra>(text, stored_json));
+}
+
+inline std::string to_text(const Extra& extra) {
+    static const std::string nothing = to_json(Extra{});
+    std::string text = to_json(extra);
+    return text == nothing ? std::string() : text;
+}
+
+}  // namespace loadstone::jobs::internal

@@ -1,0 +1,134 @@
+#include "loadstone/jobs/internal/limits.h"
+
+#include <algorithm>
+#include <set>
+
+#include "loadstone/base/json.h"
+#include "loadstone/jobs/keys.h"
+#include "loadstone/jobs/sql.h"
+
+namespace loadstone::jobs::internal {
+
+namespace {
+
+constexpr int lock_attempts = 20;
+
+// A row that another transaction has replaced while this one waited for it is missing from the
+// answer: asked again, the new one is there.
+Task<std::vector<LimitRow>> lock_rows(Tx& tx, const std::set<std::string>& names) {
+    const std::vector<std::string> ordered(names.begin(), names.end());
+    const std::string json = to_json(ordered);
+    std::vector<LimitRow> rows;
+    for (int attempt = 0; attempt < lock_attempts && rows.size() < names.size(); ++attempt) {
+        if (attempt != 0 || rows.empty()) co_await tx.exec(sql::add_limits, json);
+        rows = co_await tx.many<LimitRow>(sql::lock_limits, json);
+    }
+    if (rows.size() < names.size())
+        throw Error(Errc::conflict, "the limits of jobs are changed faster than they can be locked");
+    co_return rows;
+}
+
+LimitState state_of(const LimitRow& row) { return {row.arrival_at, row.running}; }
+
+}  // namespace
+
+Task<LockedLimits> LockedLimits::lock(Tx& tx, const LimitBook& book,
+                                      std::vector<std::string> partitions) {
+    LockedLimits locked;
+    std::set<std::string> names;
+    for (const std::string& partition : partitions) {
+        for (const std::string& name : parse_partition(partition).limits) {
+            if (book.contains(limit_name(name))) names.insert(name);
+        }
+    }
+    if (names.empty()) co_return locked;
+    auto rows = co_await lock_rows(tx, names);
+    for (LimitRow& row : rows) {
+        Entry entry;
+        entry.limit = &book.find(limit_name(row.name))->second;
+        std::string name = row.name;
+        entry.row = std::move(row);
+        locked.entries_.emplace(std::move(name), std::move(entry));
+    }
+    co_return locked;
+}
+
+std::vector<const LockedLimits::Entry*> LockedLimits::of(const std::string& partition) const {
+    std::vector<const Entry*> found;
+    if (entries_.empty()) return found;
+    for (const std::string& name : parse_partition(partition).limits) {
+        if (const auto at = entries_.find(name); at != entries_.end()) found.push_back(&at->second);
+    }
+    return found;
+}
+
+Allowance LockedLimits::allowance(const std::string& partition, std::int64_t wanted) const {
+    Allowance all{wanted, 0};
+    for (const Entry* each : of(partition)) {
+        const LimitState now_taken =
+            started(*each->limit, state_of(each->row), each->row.now, each->taken);
+        const Allowance one = jobs::allowance(
+            *each->limit, each->taken > 0 ? now_taken : state_of(each->row), each->row.now, wanted);
+        all.count = std::min(all.count, one.count);
+        // Until the last of them allows it; a full one has no time.
+        if (one.count == 0) all.retry_in_us = std::max(all.retry_in_us, one.retry_in_us);
+    }
+    return all;
+}
+
+void LockedLimits::take(const std::string& partition, std::int64_t count) {
+    for (const Entry* each : of(partition)) entries_.at(each->row.name).taken += count;
+}
+
+void LockedLimits::untake(const std::string& partition, std::int64_t count) {
+    take(partition, -count);
+}
+
+std::vector<std::string> LockedLimits::held_by(const std::string& partition) const {
+    std::vector<std::string> names;
+    for (const Entry* each : of(partition)) {
+        if (each->limit->running_max > 0) names.push_back(each->row.name);
+    }
+    return names;
+}
+
+bool LockedLimits::is_in_order(const std::string& partition) const {
+    return std::ranges::any_of(of(partition),
+                               [](const Entry* each) { return each->limit->is_in_order; });
+}
+
+Task<void> LockedLimits::store(Tx& tx) const {
+    std::vector<LimitRow> changed;
+    for (const auto& [name, entry] : entries_) {
+        if (entry.taken == 0) continue;
+        LimitRow row = entry.row;
+        const LimitState next = started(*entry.limit, state_of(row), row.now, entry.taken);
+        row.arrival_at = next.arrival_at;
+        // Only what will be given back counts as running.
+        if (entry.limit->running_max > 0) row.running = next.running;
+        changed.push_back(std::move(row));
+    }
+    if (changed.empty()) co_return;
+    const std::string json = to_json(changed);
+    co_await tx.exec(sql::change_limits, json);
+}
+
+Task<std::vector<std::string>> release_limits(Tx& tx, const LimitBook& book,
+                                           const std::vector<std::string>& names) {
+    std::vector<std::string> freed;
+    if (names.empty()) co_return freed;
+    const std::set<std::string> distinct(names.begin(), names.end());
+    auto rows = co_await lock_rows(tx, distinct);
+    for (LimitRow& row : rows) {
+        const auto limit = book.find(limit_name(row.name));
+        const bool was_full = limit == book.end() || row.running >= limit->second.running_max;
+        row.running -= std::ranges::count(names, row.name);
+        row.running = std::max<std::int64_t>(row.running, 0);
+        if (was_full) freed.push_back(row.name);
+    }
+    const std::string json = to_json(rows);
+    co_await tx.exec(sql::change_limits, json);
+    co_return freed;
+}
+
+}  // namespace loadstone::jobs::internal

@@ -1,0 +1,53 @@
+#pragma once
+// The states of limits in a transaction: locked in the order of their names, changed at its end.
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "loadstone/jobs/limit.h"
+#include "loadstone/store/tx.h"
+
+namespace loadstone::jobs::internal {
+
+// What each limit allows, by name ("mail"): as declared, or as operators have set it.
+using LimitBook = std::map<std::string, Limit, std::less<>>;
+
+struct LimitRow {
+    std::string name;  // "mail:gmail.com"
+    std::int64_t version = 0, arrival_at = 0, running = 0, now = 0;
+};
+BOOST_DESCRIBE_STRUCT(LimitRow, (), (name, version, arrival_at, running, now))
+
+class LockedLimits {
+public:
+    // Those of `partitions` that the book knows.
+    static Task<LockedLimits> lock(Tx& tx, const LimitBook& book,
+                                   std::vector<std::string> partitions);
+    // Of `wanted` jobs of a partition; as if what was taken before had started.
+    Allowance allowance(const std::string& partition, std::int64_t wanted) const;
+    void take(const std::string& partition, std::int64_t count);
+    // Gives back what was taken and then not started.
+    void untake(const std::string& partition, std::int64_t count);
+    // The limits of which a job of the partition holds a place, and whether until its end.
+    std::vector<std::string> held_by(const std::string& partition) const;
+    bool is_in_order(const std::string& partition) const;
+    Task<void> store(Tx& tx) const;
+
+private:
+    struct Entry {
+        const Limit* limit = nullptr;
+        LimitRow row;
+        std::int64_t taken = 0;
+    };
+    std::vector<const Entry*> of(const std::string& partition) const;
+    std::map<std::string, Entry> entries_;
+};
+
+// Gives back a place of each name; a name may come more than once. Gives those of which none was
+// free before, as far as the book knows.
+Task<std::vector<std::string>> release_limits(Tx& tx, const LimitBook& book,
+                                           const std::vector<std::string>& names);
+
+}  // namespace loadstone::jobs::internal

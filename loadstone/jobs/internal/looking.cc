@@ -1,0 +1,149 @@
+#include <algorithm>
+#include <utility>
+
+#include "loadstone/base/error.h"
+#include "loadstone/base/log.h"
+#include "loadstone/jobs/internal/firing.h"
+#include "loadstone/jobs/internal/runner_impl.h"
+#include "loadstone/jobs/sql.h"
+#include "loadstone/store/context_store.h"
+
+namespace loadstone::jobs {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds look_every{500};
+constexpr milliseconds recurring_every{500};
+// What a handler that does not look at its context is given before its job ends without it.
+constexpr milliseconds abandon_after = recording_grace + milliseconds(1'000);
+constexpr std::string_view tenant_prefix = "tenant:";
+
+struct Told {
+    std::int64_t job = 0;
+    double fraction = 0;
+    std::string note;
+};
+BOOST_DESCRIBE_STRUCT(Told, (), (job, fraction, note))
+
+Task<void> save_progress(Tx& tx, std::string json) { co_await tx.exec(sql::save_progress, json); }
+
+}  // namespace
+
+Task<void> Runner::Impl::look_around() {
+    look_at = Deadline::in(std::min(options.poll_every, look_every));
+    Context context(services, Deadline::in(internal::control_deadline));
+    begin(*claim_slot, context, claim_label, "loadstone.claim");
+    bool failed = false;
+    try {
+        co_await read_settings(context.reader());
+        abandon_overdue();
+        co_await tell_progress(context);
+        if (recurring_at.passed()) co_await fire_recurring(context);
+    } catch (...) {
+        const Error error = error_from_exception(std::current_exception());
+        failed = true;
+        log::debug("the queues could not be looked at", {{"error", error.message()}});
+    }
+    end(*claim_slot, context, failed);
+}
+
+Task<void> Runner::Impl::read_settings(Reader reader) {
+    const auto paused = co_await reader.many<std::string>(sql::paused_queues);
+    lanes.set_paused(paused);
+    const auto settings = co_await reader.many<internal::LimitSetting>(sql::limit_settings);
+    apply_limit_settings(settings);
+    const auto wanted = co_await reader.many<std::int64_t>(sql::cancels);
+    cancel_asked_for(wanted);
+    if (!lanes_at.passed()) co_return;
+    lanes_at = Deadline::in(internal::Lanes::sweep_every);
+    const auto all = co_await reader.many<internal::LaneFound>(sql::lanes);
+    for (const internal::LaneFound& lane : all) lanes.learn(lane);
+}
+
+void Runner::Impl::apply_limit_settings(const std::vector<internal::LimitSetting>& settings) {
+    auto book = std::make_shared<internal::LimitBook>(queue.limits());
+    std::map<std::string, double> weights;
+    for (const internal::LimitSetting& setting : settings) {
+        if (setting.name.starts_with(tenant_prefix)) {
+            weights[setting.name.substr(tenant_prefix.size())] = setting.weight;
+            continue;
+        }
+        const auto limit = book->find(setting.name);
+        if (limit == book->end()) continue;
+        if (setting.running_max >= 0) limit->second.running_max = setting.running_max;
+        if (setting.per_second >= 0) limit->second.per_second = setting.per_second;
+        if (setting.burst >= 1) limit->second.burst = setting.burst;
+    }
+    lanes.set_weights(std::move(weights));
+    const std::lock_guard lock(mutex);
+    limits = std::move(book);
+}
+
+void Runner::Impl::cancel_asked_for(const std::vector<std::int64_t>& jobs_wanted) {
+    const std::lock_guard lock(mutex);
+    cancel_wanted = std::set<std::int64_t>(jobs_wanted.begin(), jobs_wanted.end());
+    if (cancel_wanted.empty()) return;
+    for (const auto& seat : seats) {
+        if (seat->context == nullptr || seat->cancel_asked) continue;
+        if (!cancel_wanted.contains(seat->lease.job)) continue;
+        seat->cancel_asked = true;
+        seat->abandon_at = Deadline::in(abandon_after);
+        seat->context->cancel();
+    }
+}
+
+// Their handlers have been told and go on: the job ends, and what they still do to it is refused.
+void Runner::Impl::abandon_overdue() {
+    bool some = false;
+    {
+        const std::lock_guard lock(mutex);
+        for (const auto& seat : seats) {
+            if (seat->context == nullptr || seat->is_abandoned || !seat->abandon_at.passed())
+                continue;
+            internal::Finished outcome;
+            outcome.lease = seat->lease;
+            outcome.job = *seat->job;
+            outcome.is_dropped = outcome.was_noted = true;
+            release_batch(outcome);
+            finished.push_back(std::move(outcome));
+            seat->is_abandoned = some = true;
+            cancelled_total.add(1);
+            log::warning("a cancelled job's handler goes on; the job has ended without it",
+                         {{"job", seat->lease.job}});
+        }
+    }
+    if (some) finished_event.set();
+}
+
+Task<void> Runner::Impl::tell_progress(Context& context) {
+    std::vector<Told> told;
+    {
+        const std::lock_guard lock(mutex);
+        for (const auto& seat : seats) {
+            if (seat->context == nullptr || seat->is_abandoned) continue;
+            auto progress = seat->notes.take_progress();
+            if (progress)
+                told.push_back({seat->lease.job, progress->fraction, std::move(progress->note)});
+        }
+    }
+    if (told.empty()) co_return;
+    const std::string json = to_json(told);
+    co_await context.write(save_progress, json);
+}
+
+Task<void> Runner::Impl::fire_recurring(Context& context) {
+    recurring_at = Deadline::in(recurring_every);
+    if (queue.recurring().empty()) co_return;
+    if (!schedules_are_known) co_await context.write(internal::add_schedules, queue.recurring());
+    schedules_are_known = true;
+    const auto due = co_await internal::due_schedules(context.reader(), queue.recurring());
+    for (const std::size_t index : due) {
+        const auto jobs_made = co_await context.write(internal::fire, queue.recurring()[index]);
+        fired_total.add(static_cast<std::uint64_t>(jobs_made));
+        if (jobs_made > 0) lanes.woken(Deadline::Clock::now());
+    }
+}
+
+}  // namespace loadstone::jobs

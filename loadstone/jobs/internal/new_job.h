@@ -1,0 +1,33 @@
+#pragma once
+// What is put into the tables for a job that is enqueued.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "loadstone/jobs/handlers.h"
+#include "loadstone/jobs/internal/extra.h"
+#include "loadstone/store/tx.h"
+
+namespace loadstone::jobs::internal {
+
+struct NewJob {
+    const Kind* kind = nullptr;
+    std::string partition;
+    std::string arguments;
+    Extra extra;
+};
+
+// When it expires counts from when it should begin.
+NewJob new_job(const Kind& kind, std::string arguments, std::int64_t delay_us);
+Task<std::int64_t> insert(Tx& tx, const NewJob& job);
+Task<void> schedule(Tx& tx, const NewJob& job, std::int64_t id, std::int64_t delay_us);
+// It waits for `waits_for` others.
+Task<void> block(Tx& tx, const NewJob& job, std::int64_t id, std::int64_t waits_for,
+                 bool runs_if_failed);
+
+// Many of one kind, which is not unique; `next`, if not 0, waits for each of them.
+Task<void> insert_all(Tx& tx, const Kind& kind, std::vector<std::string> arguments,
+                      std::int64_t next);
+
+}  // namespace loadstone::jobs::internal

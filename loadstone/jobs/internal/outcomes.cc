@@ -1,0 +1,348 @@
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "loadstone/base/encoding.h"
+#include "loadstone/jobs/internal/ends.h"
+#include "loadstone/jobs/internal/records.h"
+#include "loadstone/jobs/sql.h"
+
+namespace loadstone::jobs::internal {
+
+namespace {
+
+struct DoneJob {
+    std::int64_t batch = 0, job = 0;
+
+    auto operator<=>(const DoneJob&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(DoneJob, (), (batch, job))
+
+struct Mark {
+    std::int64_t batch = 0, job = 0;
+    int is_settled = 0;
+};
+BOOST_DESCRIBE_STRUCT(Mark, (), (batch, job, is_settled))
+
+constexpr std::size_t error_bytes_max = 2'000;
+
+// What PostgreSQL takes as text, whatever a library put into its exception: what it refused it
+// would refuse for ever, and every outcome recorded with it.
+std::string storable(const std::string& error) {
+    std::string text = error.substr(0, error_bytes_max);
+    while (text.size() < error.size() && !text.empty() &&
+           (static_cast<unsigned char>(error[text.size()]) & 0xC0) == 0x80) {
+        text.pop_back();
+    }
+    const bool ascii_only = !is_utf8(text);
+    for (char& c : text) {
+        if (c == '\0' || (ascii_only && static_cast<unsigned char>(c) >= 0x80)) c = '?';
+    }
+    return text;
+}
+
+// What of the outcomes goes where.
+struct Sorted {
+    std::vector<StoredJob> scheduled, buried;
+    std::vector<DoneJob> done;             // of batches that go on
+    std::vector<std::int64_t> completed;   // batches of which nothing runs any more
+    std::vector<Ended> ended;              // whose end concerns others
+    std::vector<std::string> released;     // places of limits
+};
+
+// A job ends. What it holds and whom it concerns goes into `sorted`.
+void end(const StoredJob& job, bool is_done, bool was_noted, std::string result, Sorted& sorted) {
+    if (job.extra.empty() && !was_noted) return;
+    Extra extra = extra_of(job.extra);
+    extra.is_noted = extra.is_noted || was_noted;
+    sorted.released.insert(sorted.released.end(), extra.holds.begin(), extra.holds.end());
+    sorted.ended.push_back({job.id, std::move(extra), is_done, std::move(result)});
+}
+
+void bury(StoredJob job, bool was_noted, Sorted& sorted) {
+    end(job, false, was_noted, "", sorted);
+    // An operator may put it back: then it concerns nobody any more, but is unique as before.
+    Extra extra = extra_of(job.extra);
+    extra.next.clear();
+    extra.holds.clear();
+    extra.is_noted = false;
+    job.extra = to_text(extra);
+    sorted.buried.push_back(std::move(job));
+}
+
+void sort(const Finished& run, Recorded& recorded, Sorted& sorted) {
+    if (run.is_dropped) {
+        end(run.job, false, run.was_noted, "", sorted);
+        return;
+    }
+    StoredJob job = run.job;
+    job.last_error = storable(run.error);
+    switch (run.decision.verdict) {
+        case Verdict::retry:
+            ++job.attempt;
+            ++recorded.retried;
+            break;
+        case Verdict::snooze: ++recorded.snoozed; break;
+        case Verdict::bury:
+            ++job.attempt;
+            ++recorded.buried;
+            bury(std::move(job), run.was_noted, sorted);
+            return;
+    }
+    if (run.was_noted) {
+        Extra extra = extra_of(job.extra);
+        extra.is_noted = true;
+        job.extra = to_text(extra);
+    }
+    job = to_run_again(std::move(job), sorted.released);
+    job.run_at = std::chrono::microseconds(run.decision.delay).count();
+    sorted.scheduled.push_back(std::move(job));
+}
+
+std::vector<DoneJob> unmarked_in(const std::vector<Finished>& finished,
+                                 const std::set<std::int64_t>& held) {
+    std::vector<DoneJob> jobs;
+    for (const Finished& run : finished) {
+        if (!run.done && held.contains(run.lease.batch))
+            jobs.push_back({run.lease.batch, run.lease.job});
+    }
+    return jobs;
+}
+
+// Those of the failed that have not completed themselves in a transaction of their own.
+Task<std::set<DoneJob>> mark_failed(Tx& tx, const std::vector<DoneJob>& failed) {
+    std::set<DoneJob> marked;
+    if (failed.empty()) co_return marked;
+    const std::string json = to_json(failed);
+    const auto rows = co_await tx.many<DoneJob>(sql::mark_failed, json);
+    marked.insert(rows.begin(), rows.end());
+    co_return marked;
+}
+
+// A record whose answer was lost may have happened; of jobs that concern others that matters.
+Task<std::set<DoneJob>> settled_of(Tx& tx, const std::vector<Finished>& finished,
+                                   const std::string& batches_json) {
+    const bool concerns_others = std::ranges::any_of(finished, [](const Finished& run) {
+        return run.was_noted || !run.job.extra.empty();
+    });
+    std::set<DoneJob> settled;
+    if (!concerns_others) co_return settled;
+    const auto rows = co_await tx.many<DoneJob>(sql::settled_of, batches_json);
+    settled.insert(rows.begin(), rows.end());
+    co_return settled;
+}
+
+// Their jobs have been put elsewhere, or are done.
+Task<void> remove_batches(Tx& tx, const std::vector<std::int64_t>& batches) {
+    const std::string json = to_json(batches);
+    co_await tx.exec(sql::remove_batches, json);  // waits for who is completing a job of them
+    co_await tx.exec(sql::remove_done, json);
+}
+
+Task<void> store(Tx& tx, const Sorted& sorted) {
+    if (!sorted.scheduled.empty()) {
+        const std::string json = to_json(sorted.scheduled);
+        co_await tx.exec(sql::schedule_jobs, json);
+    }
+    if (!sorted.buried.empty()) {
+        const std::string json = to_json(sorted.buried);
+        co_await tx.exec(sql::bury_jobs, json);
+    }
+    if (!sorted.done.empty()) {
+        const std::string json = to_json(sorted.done);
+        co_await tx.exec(sql::mark_done, json);
+    }
+    if (!sorted.completed.empty()) co_await remove_batches(tx, sorted.completed);
+}
+
+struct BatchRow {
+    std::int64_t id = 0;
+    std::string jobs;
+};
+BOOST_DESCRIBE_STRUCT(BatchRow, (), (id, jobs))
+
+constexpr std::int64_t batches_at_once = 64;
+
+// Jobs of batches that somebody else has held, or that nobody knows of.
+struct Taken {
+    std::vector<std::int64_t> batches;
+    std::vector<StoredJob> done;  // they have completed themselves, and no more is recorded of it
+    std::vector<StoredJob> unfinished;
+};
+
+// The batches are locked: what their handlers have completed meanwhile shows to this.
+Task<Taken> jobs_of(Tx& tx, const std::vector<BatchRow>& rows) {
+    Taken taken;
+    for (const BatchRow& row : rows) taken.batches.push_back(row.id);
+    const std::string ids_json = to_json(taken.batches);
+    const auto marks = co_await tx.many<Mark>(sql::done_of, ids_json);
+    std::map<DoneJob, bool> is_settled;  // of those that have ended
+    for (const Mark& mark : marks) is_settled[{mark.batch, mark.job}] = mark.is_settled != 0;
+    for (const BatchRow& row : rows) {
+        auto jobs = value_or_throw(from_json<std::vector<StoredJob>>(row.jobs, stored_json));
+        for (StoredJob& job : jobs) {
+            const auto mark = is_settled.find({row.id, job.id});
+            if (mark == is_settled.end()) {
+                taken.unfinished.push_back(std::move(job));
+            } else if (!mark->second) {
+                taken.done.push_back(std::move(job));
+            }
+        }
+    }
+    co_return taken;
+}
+
+// Steps that a run had saved before it was cut off are known to the database alone.
+Task<std::set<std::int64_t>> noted_among(Tx& tx, const std::vector<StoredJob>& jobs) {
+    std::vector<std::int64_t> ids;
+    for (const StoredJob& job : jobs) ids.push_back(job.id);
+    const std::string json = to_json(ids);
+    const auto noted = co_await tx.many<std::int64_t>(sql::with_steps, json);
+    co_return std::set<std::int64_t>(noted.begin(), noted.end());
+}
+
+// What of them is to run again is ready; the rest is buried or has ended.
+Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, const LimitBook& limits,
+                    Rescued& counts) {
+    std::vector<StoredJob> everything = taken.done;
+    everything.insert(everything.end(), taken.unfinished.begin(), taken.unfinished.end());
+    const auto noted = co_await noted_among(tx, everything);
+    Sorted sorted;
+    for (const StoredJob& job : taken.done) end(job, true, noted.contains(job.id), "", sorted);
+    std::vector<StoredJob> ready;
+    for (StoredJob& job : taken.unfinished) {
+        const bool was_noted = noted.contains(job.id);
+        if (is_crash) {
+            ++job.crashes;
+            job.last_error = "its process died";
+        }
+        if (is_crash && job.crashes >= crashes_max) {
+            job.last_error += " " + std::to_string(job.crashes) + " times while it ran";
+            ++counts.buried;
+            bury(std::move(job), was_noted, sorted);
+            continue;
+        }
+        if (was_noted) {
+            Extra extra = extra_of(job.extra);
+            extra.is_noted = true;
+            job.extra = to_text(extra);
+        }
+        ++counts.rescued;
+        ready.push_back(to_run_again(std::move(job), sorted.released));
+    }
+    if (!ready.empty()) {
+        const std::string json = to_json(ready);
+        co_await tx.exec(sql::ready_jobs, json);
+    }
+    sorted.completed = std::move(taken.batches);
+    co_await store(tx, sorted);
+    co_await end_jobs(tx, std::move(sorted.ended));
+    co_await release_limits(tx, limits, sorted.released);
+}
+
+}  // namespace
+
+StoredJob to_run_again(StoredJob job, std::vector<std::string>& released) {
+    if (job.extra.empty()) return job;
+    Extra extra = extra_of(job.extra);
+    if (extra.holds.empty()) return job;
+    if (extra.is_in_order) {
+        // It keeps its places, so that none overtakes it, and needs no limit to allow it again.
+        job.partition_key.clear();
+        return job;
+    }
+    released.insert(released.end(), extra.holds.begin(), extra.holds.end());
+    extra.holds.clear();
+    job.extra = to_text(extra);
+    return job;
+}
+
+Task<Recorded> record(Tx& tx, std::int64_t process, std::vector<Finished> finished,
+                      SharedLimits limits) {
+    co_await see_commits(tx);
+    std::set<std::int64_t> batches;
+    for (const Finished& run : finished) batches.insert(run.lease.batch);
+    const std::vector<std::int64_t> asked(batches.begin(), batches.end());
+    const std::string asked_json = to_json(asked);
+    const auto holds = co_await tx.many<std::int64_t>(sql::hold_batches, asked_json, process);
+    const std::set<std::int64_t> held(holds.begin(), holds.end());
+    const std::string held_json = to_json(holds);
+    const std::set<DoneJob> settled = co_await settled_of(tx, finished, held_json);
+    const std::vector<DoneJob> unmarked = unmarked_in(finished, held);
+    const std::set<DoneJob> unfinished = co_await mark_failed(tx, unmarked);
+
+    Recorded recorded;
+    Sorted sorted;
+    for (const Finished& run : finished) {
+        if (!held.contains(run.lease.batch)) {
+            ++recorded.lost;
+            continue;
+        }
+        const DoneJob job{run.lease.batch, run.lease.job};
+        if (unfinished.contains(job)) {
+            sort(run, recorded, sorted);
+        } else if (!settled.contains(job)) {
+            end(run.job, true, run.was_noted, run.result, sorted);
+        }
+        if (run.done) sorted.done.push_back(job);
+        if (run.ends_batch) sorted.completed.push_back(run.lease.batch);
+    }
+    std::erase_if(sorted.done, [&](const DoneJob& job) {
+        return std::ranges::find(sorted.completed, job.batch) != sorted.completed.end();
+    });
+    co_await store(tx, sorted);
+    recorded.unblocked = co_await end_jobs(tx, std::move(sorted.ended));
+    recorded.freed = co_await release_limits(tx, *limits, sorted.released);
+    co_return recorded;
+}
+
+Task<std::int64_t> register_process(Tx& tx, std::string name) {
+    co_return co_await tx.one<std::int64_t>(sql::register_process, name);
+}
+
+Task<bool> renew_heartbeat(Tx& tx, std::int64_t process) {
+    const auto renewed = co_await tx.exec(sql::renew_heartbeat, process);
+    co_return renewed == 1;
+}
+
+Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max, SharedLimits limits) {
+    co_await see_commits(tx);
+    co_await tx.exec(sql::remove_dead_processes, dead_after_us);
+    const auto orphans = co_await tx.many<BatchRow>(sql::orphaned_batches, batches_at_once);
+    Rescued counts;
+    if (orphans.empty()) co_return counts;
+    Taken taken = co_await jobs_of(tx, orphans);
+    co_await put_back(tx, std::move(taken), crashes_max, true, *limits, counts);
+    counts.is_all = static_cast<std::int64_t>(orphans.size()) < batches_at_once;
+    co_return counts;
+}
+
+Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_json,
+                             SharedLimits limits) {
+    co_await see_commits(tx);
+    Rescued counts;
+    for (;;) {
+        const auto batches =
+            co_await tx.many<BatchRow>(sql::batches_of, known_json, process, batches_at_once);
+        if (batches.empty()) break;
+        Taken taken = co_await jobs_of(tx, batches);
+        co_await put_back(tx, std::move(taken), 0, false, *limits, counts);
+    }
+    co_return static_cast<std::int64_t>(counts.rescued);
+}
+
+Task<void> sign_off(Tx& tx, std::int64_t process, SharedLimits limits) {
+    const std::string none = "[]";
+    co_await hand_back(tx, process, none, std::move(limits));
+    co_await tx.exec(sql::remove_process, process);
+}
+
+Task<void> drop(Tx& tx, StoredJob job, SharedLimits limits) {
+    Sorted sorted;
+    end(job, false, false, "", sorted);
+    co_await end_jobs(tx, std::move(sorted.ended));
+    co_await release_limits(tx, *limits, sorted.released);
+}
+
+}  // namespace loadstone::jobs::internal

@@ -1,0 +1,88 @@
+#include "loadstone/jobs/job.h"
+
+#include <algorithm>
+
+#include "loadstone/jobs/sql.h"
+
+namespace loadstone::jobs {
+
+namespace {
+
+constexpr std::size_t note_bytes_max = 500;
+
+[[noreturn]] void throw_lease_lost() {
+    throw Error(Errc::cancelled, "the lease of this job was lost: another process has it");
+}
+
+}  // namespace
+
+Task<void> complete(Tx& tx, const Lease& lease) {
+    const auto done = co_await tx.exec(sql::complete_job, lease.batch, lease.job, lease.process);
+    if (done == 0) throw_lease_lost();
+}
+
+Task<void> save_step_json(Tx& tx, const Lease& lease, const std::string& name,
+                          const std::string& value) {
+    const auto held = co_await tx.maybe<std::int64_t>(sql::hold_job, lease.batch, lease.process);
+    if (!held) throw_lease_lost();
+    if (lease.notes != nullptr) lease.notes->step_was_saved();
+    co_await tx.exec(sql::save_step, lease.job, name, value);
+}
+
+Task<std::optional<std::string>> saved_step_json(Reader reader, std::int64_t job,
+                                                 const std::string& name) {
+    co_return co_await reader.maybe<std::string>(sql::step, job, name);
+}
+
+Task<std::optional<std::string>> result_json(Reader reader, std::int64_t job,
+                                             const std::string& name) {
+    co_return co_await reader.maybe<std::string>(sql::result, job, name);
+}
+
+Error snooze(std::chrono::milliseconds time) {
+    return Error(Errc::cancelled, "put off by its handler").with_retry_after(time);
+}
+
+void RunNotes::begin() {
+    const std::lock_guard lock(mutex_);
+    progress_ = {};
+    changed_ = is_stored_ = false;
+    result_.clear();
+}
+
+void RunNotes::report(double fraction, std::string note) {
+    if (note.size() > note_bytes_max) note.resize(note_bytes_max);
+    const std::lock_guard lock(mutex_);
+    progress_ = {std::clamp(fraction, 0.0, 1.0), std::move(note)};
+    changed_ = true;
+}
+
+void RunNotes::give_result(std::string json) {
+    const std::lock_guard lock(mutex_);
+    result_ = std::move(json);
+}
+
+std::optional<RunNotes::Progress> RunNotes::take_progress() {
+    const std::lock_guard lock(mutex_);
+    if (!changed_) return std::nullopt;
+    changed_ = false;
+    is_stored_ = true;
+    return progress_;
+}
+
+std::string RunNotes::result() {
+    const std::lock_guard lock(mutex_);
+    return result_;
+}
+
+void RunNotes::step_was_saved() {
+    const std::lock_guard lock(mutex_);
+    is_stored_ = true;
+}
+
+bool RunNotes::is_stored() {
+    const std::lock_guard lock(mutex_);
+    return is_stored_;
+}
+
+}  // namespace loadstone::jobs

@@ -1,0 +1,91 @@
+-- What the end of a job means for others: docs/internals/jobs.md.
+
+-- name: release_unique
+-- Keys ($1, a JSON array) that are taken until their jobs have ended.
+delete from loadstone_unique where unique_key {names} and until = 0
+
+-- name: jobs_blocked
+-- Those of $1, a JSON array of ids, in order; nobody else changes them before this transaction ends.
+-- dialect: sqlite
+select id, queue, partition_key, priority, kind, arguments, '' as idempotency_key, cause, enqueued_at, 0 as run_at, 0 as attempt,
+       0 as crashes, '' as last_error, extra, waits_for, failed, total, runs_if_failed
+from loadstone_blocked where id {ids} order by id
+-- dialect: postgres
+select id, queue, partition_key, priority, kind, arguments, '' as idempotency_key, cause, enqueued_at, 0::bigint as run_at, 0 as attempt,
+       0 as crashes, '' as last_error, extra, waits_for, failed, total, runs_if_failed
+from loadstone_blocked where id {ids} order by id for update
+
+-- name: change_blocked
+-- $1: a JSON array of {"id":..,"waits_for":..,"failed":..}.
+-- dialect: sqlite
+update loadstone_blocked set waits_for = json_extract(n.value, '$.waits_for'), failed = json_extract(n.value, '$.failed')
+from json_each($1) as n where loadstone_blocked.id = json_extract(n.value, '$.id')
+-- dialect: postgres
+update loadstone_blocked as b set waits_for = n.waits_for, failed = n.failed
+from json_to_recordset($1::json) as n (id bigint, waits_for bigint, failed bigint) where b.id = n.id
+
+-- name: remove_blocked
+delete from loadstone_blocked where id {ids}
+
+-- name: save_results
+-- $1: a JSON array of {"job":..,"name":..,"value":..}.
+-- dialect: sqlite
+insert into loadstone_results (job, name, value)
+select json_extract(r.value, '$.job'), json_extract(r.value, '$.name'), json_extract(r.value, '$.value') from json_each($1) as r where true
+on conflict (job, name) do update set value = excluded.value
+-- dialect: postgres
+insert into loadstone_results (job, name, value)
+select job, name, value from json_to_recordset($1::json) as r (job bigint, name text, value text)
+on conflict (job, name) do update set value = excluded.value
+
+-- name: result
+-- Of the one named $2 that job $1 came after.
+select value from loadstone_results where job = $1 and name = $2
+
+-- name: remove_results
+delete from loadstone_results where job {ids}
+
+-- name: save_step
+insert into loadstone_steps (job, name, value) values ($1, $2, $3)
+on conflict (job, name) do update set value = excluded.value
+
+-- name: step
+select value from loadstone_steps where job = $1 and name = $2
+
+-- name: remove_steps
+delete from loadstone_steps where job {ids}
+
+-- name: save_progress
+-- $1: a JSON array of {"job":..,"fraction":..,"note":..}.
+-- dialect: sqlite
+insert into loadstone_progress (job, fraction, note, reported_at)
+select json_extract(value, '$.job'), json_extract(value, '$.fraction'), json_extract(value, '$.note'), {now} from json_each($1) where true
+on conflict (job) do update set fraction = excluded.fraction, note = excluded.note, reported_at = excluded.reported_at
+-- dialect: postgres
+insert into loadstone_progress (job, fraction, note, reported_at)
+select job, fraction, note, {now} from json_to_recordset($1::json) as p (job bigint, fraction double precision, note text)
+on conflict (job) do update set fraction = excluded.fraction, note = excluded.note, reported_at = excluded.reported_at
+
+-- name: remove_progress
+delete from loadstone_progress where job {ids}
+
+-- name: ask_cancel
+insert into loadstone_cancels (job, asked_at) values ($1, {now}) on conflict (job) do nothing
+
+-- name: cancels
+-- Which running jobs operators want stopped.
+select job from loadstone_cancels order by asked_at limit 1000
+
+-- name: remove_cancels
+delete from loadstone_cancels where job {ids}
+
+-- name: prune_unique
+delete from loadstone_unique where until > 0 and until <= {now}
+
+-- name: prune_cancels
+-- Of jobs that had ended before they were seen.
+delete from loadstone_cancels where asked_at < {now} - 3600000000
+
+-- name: prune_dead
+-- Dead letters that are older than $1 microseconds, $2 at most.
+delete from loadstone_dead_jobs where id in (select id from loadstone_dead_jobs where buried_at < {now} - $1 order by id limit $2)

@@ -1,0 +1,84 @@
+-- What several statements have in common. The clock is the database's (SQLite: this machine's, to about 40 us): leases rest
+-- on it. Times are microseconds since 1970.
+
+-- fragment: now
+-- dialect: sqlite
+cast((julianday('now') - 2440587.5) * 86400000000.0 as integer)
+-- dialect: postgres
+(extract(epoch from statement_timestamp()) * 1000000)::bigint
+
+-- fragment: ids
+-- Of $1, a JSON array of numbers: id in (..) by an index.
+-- dialect: sqlite
+in (select value from json_each($1))
+-- dialect: postgres
+= any (array(select json_array_elements_text($1::json)::bigint))
+
+-- fragment: names
+-- Of $1, a JSON array of texts.
+-- dialect: sqlite
+in (select value from json_each($1))
+-- dialect: postgres
+= any (array(select json_array_elements_text($1::json)))
+
+-- fragment: jobs
+-- Of $1, a JSON array of jobs (StoredJob of internal/records.h).
+-- dialect: sqlite
+(select key as place, json_extract(value, '$.id') as id, json_extract(value, '$.queue') as queue,
+        json_extract(value, '$.partition_key') as partition_key, json_extract(value, '$.priority') as priority,
+        json_extract(value, '$.kind') as kind, json_extract(value, '$.arguments') as arguments,
+        json_extract(value, '$.idempotency_key') as idempotency_key, json_extract(value, '$.cause') as cause,
+        json_extract(value, '$.enqueued_at') as enqueued_at, json_extract(value, '$.run_at') as run_at,
+        json_extract(value, '$.attempt') as attempt, json_extract(value, '$.crashes') as crashes,
+        json_extract(value, '$.last_error') as last_error, json_extract(value, '$.extra') as extra
+ from json_each($1)) as j
+-- dialect: postgres
+rows from (json_to_recordset($1::json) as (id bigint, queue text, partition_key text, priority integer, kind text, arguments text,
+    idempotency_key text, cause text, enqueued_at bigint, run_at bigint, attempt integer, crashes integer, last_error text, extra text))
+    with ordinality as j (id, queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueued_at, run_at, attempt,
+    crashes, last_error, extra, place)
+
+-- fragment: running
+-- The jobs that run: those of batches that have not ended.
+-- dialect: sqlite
+(select b.id as batch, b.process, b.claimed_at, json_extract(j.value, '$.id') as id, json_extract(j.value, '$.queue') as queue,
+        json_extract(j.value, '$.kind') as kind, json_extract(j.value, '$.arguments') as arguments,
+        json_extract(j.value, '$.idempotency_key') as idempotency_key, json_extract(j.value, '$.cause') as cause,
+        json_extract(j.value, '$.enqueued_at') as enqueued_at, json_extract(j.value, '$.run_at') as run_at,
+        json_extract(j.value, '$.attempt') as attempt, json_extract(j.value, '$.crashes') as crashes,
+        json_extract(j.value, '$.last_error') as last_error
+ from loadstone_batches b, json_each(b.jobs) j
+ where not exists (select 1 from loadstone_done d where d.batch = b.id and d.job = json_extract(j.value, '$.id'))) as running
+-- dialect: postgres
+(select b.id as batch, b.process, b.claimed_at, j.id, j.queue, j.kind, j.arguments, j.idempotency_key, j.cause, j.enqueued_at, j.run_at,
+        j.attempt, j.crashes, j.last_error
+ from loadstone_batches b
+ cross join lateral json_to_recordset(b.jobs::json) as j (id bigint, queue text, kind text, arguments text, idempotency_key text,
+     cause text, enqueued_at bigint, run_at bigint, attempt integer, crashes integer, last_error text)
+ where not exists (select 1 from loadstone_done d where d.batch = b.id and d.job = j.id)) as running
+
+-- fragment: columns
+queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueued_at, run_at, attempt, crashes, last_error, extra
+
+-- fragment: every_job
+-- All jobs, whatever their state.
+(select coalesce(job, seq) as id, queue, kind, 'waiting' as state, attempt, crashes, enqueued_at, run_at, last_error, cause, arguments,
+        idempotency_key
+ from loadstone_ready
+ union all
+ select id, queue, kind, 'waiting', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key
+ from loadstone_scheduled
+ union all
+ select id, queue, kind, 'blocked', 0, 0, enqueued_at, enqueued_at, '', cause, arguments, ''
+ from loadstone_blocked
+ union all
+ select id, queue, kind, 'running', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key
+ from {running}
+ union all
+ select id, queue, kind, 'dead', attempt, crashes, enqueued_at, buried_at, last_error, cause, arguments, idempotency_key
+ from loadstone_dead_jobs) as every_job
+
+-- fragment: job_row
+-- What operators see of one (JobRow of admin.h).
+id, queue, kind, state, attempt, crashes, enqueued_at, run_at, last_error, cause, arguments,
+case when idempotency_key = '' then id || '-' || enqueued_at else idempotency_key end as idempotency_key

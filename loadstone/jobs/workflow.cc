@@ -1,0 +1,71 @@
+#include "loadstone/jobs/workflow.h"
+
+#include <algorithm>
+
+#include "loadstone/base/assert.h"
+#include "loadstone/jobs/internal/new_job.h"
+#include "loadstone/jobs/queue.h"
+#include "loadstone/jobs/sql.h"
+
+namespace loadstone::jobs {
+
+Workflow::Step Workflow::add_json(std::string name, std::string kind, std::string arguments,
+                                  std::vector<Step> after, IfFailed if_failed) {
+    const Step step = nodes_.size();
+    std::ranges::sort(after);
+    LOADSTONE_ASSERT(std::ranges::adjacent_find(after) == after.end(), "a step waits once for one");
+    LOADSTONE_ASSERT(std::ranges::none_of(nodes_, [&](const Node& n) { return n.name == name; }),
+                     "the steps of a workflow have names of their own");
+    for (const Step before : after) {
+        LOADSTONE_ASSERT(before < step, "a step waits for steps that were added before it");
+        nodes_[before].next.push_back(step);
+    }
+    nodes_.push_back({std::move(name), std::move(kind), std::move(arguments), std::move(after),
+                      {}, if_failed});
+    return step;
+}
+
+// Backwards: a job names those that wait for it, so these have their ids first.
+Task<std::vector<std::int64_t>> enqueue(Tx& tx, const Workflow& workflow) {
+    Queue& queue = tx.context().services().get<Queue>();
+    const auto& nodes = workflow.nodes();
+    std::vector<std::int64_t> ids(nodes.size());
+    for (std::size_t i = nodes.size(); i-- > 0;) {
+        const Workflow::Node& node = nodes[i];
+        internal::NewJob job = internal::new_job(queue.known(node.kind), node.arguments, 0);
+        LOADSTONE_ASSERT(!job.kind->is_unique, "a job of a workflow is of no unique kind");
+        job.extra.name = node.name;
+        for (const Workflow::Step next : node.next) job.extra.next.push_back(ids[next]);
+        ids[i] = co_await internal::insert(tx, job);
+        const auto before = static_cast<std::int64_t>(node.after.size());
+        const bool runs_if_failed = node.if_failed == IfFailed::run;
+        if (before > 0) co_await internal::block(tx, job, ids[i], before, runs_if_failed);
+    }
+    tx.after_commit([&queue] { queue.wake(); });
+    co_return ids;
+}
+
+Task<EndedBefore> ended_before(Reader reader, const Lease& lease) {
+    const auto json = co_await result_json(reader, lease.job, "");
+    EndedBefore ended;
+    if (json) ended = value_or_throw(from_json<EndedBefore>(*json, stored_json));
+    co_return ended;
+}
+
+Task<std::int64_t> enqueue_batch_json(Tx& tx, const std::string& kind,
+                                      std::vector<std::string> arguments,
+                                      const std::string& then_kind, std::string then_arguments) {
+    Queue& queue = tx.context().services().get<Queue>();
+    const internal::NewJob then =
+        internal::new_job(queue.known(then_kind), std::move(then_arguments), 0);
+    const std::int64_t id = co_await internal::insert(tx, then);
+    const auto count = static_cast<std::int64_t>(arguments.size());
+    if (count > 0) {
+        co_await internal::block(tx, then, id, count, true);
+        co_await internal::insert_all(tx, queue.known(kind), std::move(arguments), id);
+    }
+    tx.after_commit([&queue] { queue.wake(); });
+    co_return id;
+}
+
+}  // namespace loadstone::jobs

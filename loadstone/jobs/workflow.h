@@ -1,0 +1,80 @@
+#pragma once
+// Workflows: jobs that wait for other jobs, enqueued together. A batch is many jobs and one that
+// runs when all of them have ended.
+//
+//     Workflow report;
+//     const auto rows = report.add("rows", CollectRows{year});
+//     const auto chart = report.add("chart", DrawChart{year}, {rows});
+//     report.add("mail", MailReport{user}, {rows, chart});
+//     co_await jobs::enqueue(tx, report);
+//
+// A handler reads what a job before its own gave with result_of(reader, lease, "rows").
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "loadstone/jobs/enqueue.h"
+
+namespace loadstone::jobs {
+
+// What becomes of a job when one that it waits for has failed for good.
+enum class IfFailed {
+    cancel,  // it is dropped, and what waits for it likewise; the rest of the workflow goes on
+    run,     // it runs when all before it have ended
+};
+
+class Workflow {
+public:
+    using Step = std::size_t;
+
+    // It begins when all of `after` have ended. A name that is taken is a bug.
+    template <class Arguments>
+    Step add(std::string name, const Arguments& arguments, std::vector<Step> after = {},
+             IfFailed if_failed = IfFailed::cancel) {
+        return add_json(std::move(name), internal::kind<Arguments>(), to_json(arguments),
+                        std::move(after), if_failed);
+    }
+    Step add_json(std::string name, std::string kind, std::string arguments,
+                  std::vector<Step> after, IfFailed if_failed);
+
+    struct Node {
+        std::string name, kind, arguments;
+        std::vector<Step> after, next;
+        IfFailed if_failed = IfFailed::cancel;
+    };
+    const std::vector<Node>& nodes() const noexcept { return nodes_; }
+
+private:
+    std::vector<Node> nodes_;
+};
+
+// The ids of its jobs, in the order in which they were added.
+Task<std::vector<std::int64_t>> enqueue(Tx& tx, const Workflow& workflow);
+
+// How the jobs have ended that one has waited for.
+struct EndedBefore {
+    std::int64_t jobs = 0;
+    std::int64_t failed = 0;
+};
+BOOST_DESCRIBE_STRUCT(EndedBefore, (), (jobs, failed))
+Task<EndedBefore> ended_before(Reader reader, const Lease& lease);
+
+Task<std::int64_t> enqueue_batch_json(Tx& tx, const std::string& kind,
+                                      std::vector<std::string> arguments,
+                                      const std::string& then_kind, std::string then_arguments);
+
+// `then` runs once, when all of `jobs` have ended, whether done or failed (ended_before). Gives its
+// id. The kind of `jobs` is not a unique one.
+template <class Arguments, class Then>
+Task<std::int64_t> enqueue_batch(Tx& tx, const std::vector<Arguments>& jobs, const Then& then) {
+    std::vector<std::string> texts;
+    texts.reserve(jobs.size());
+    for (const Arguments& each : jobs) texts.push_back(to_json(each));
+    std::string then_arguments = to_json(then);
+    co_return co_await enqueue_batch_json(tx, internal::kind<Arguments>(), std::move(texts),
+                                          internal::kind<Then>(), std::move(then_arguments));
+}
+
+}  // namespace loadstone::jobs
