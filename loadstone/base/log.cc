@@ -31,6 +31,7 @@ spdlog::level::level_enum to_spdlog(Level level) noexcept {
         case Level::info: return spdlog::level::info;
         case Level::warning: return spdlog::level::warn;
         case Level::error: break;
+        case Level::none: return spdlog::level::off;
     }
     return spdlog::level::err;
 }

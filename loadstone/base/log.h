@@ -15,7 +15,7 @@
 
 namespace loadstone::log {
 
-enum class Level : std::uint8_t { debug, info, warning, error };
+enum class Level : std::uint8_t { debug, info, warning, error, none };
 
 struct Field {
     std::string_view name;

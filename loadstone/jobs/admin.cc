@@ -69,8 +69,7 @@ struct QueueCounts {
     std::string name;
     std::int64_t ready = 0, oldest_us = 0, scheduled = 0, blocked = 0, running = 0, dead = 0;
 };
-BOOST_DESCRIBE_STRUCT(QueueCounts, (),
-                      (name, ready, oldest_us, scheduled, blocked, running, dead))
+BOOST_DESCRIBE_STRUCT(QueueCounts, (), (name, ready, oldest_us, scheduled, blocked, running, dead))
 
 struct Place {
     std::string queue, partition_key;

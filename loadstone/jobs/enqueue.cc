@@ -70,11 +70,11 @@ Task<void> insert_all(Tx& tx, const Kind& kind, std::vector<std::string> argumen
     const std::string arguments_json = to_json(arguments);
     if (kind.is_keyed()) {
         const std::string partitions_json = to_json(partitions);
-        co_await tx.exec(sql::insert_all_keyed, kind.queue, priority, kind.name, arguments_json, cause,
-                         extra, partitions_json);
+        co_await tx.exec(sql::insert_all_keyed, kind.queue, priority, kind.name, arguments_json,
+                         cause, extra, partitions_json);
     } else {
-        co_await tx.exec(sql::insert_all_ready, kind.queue, priority, kind.name, arguments_json, cause,
-                         extra);
+        co_await tx.exec(sql::insert_all_ready, kind.queue, priority, kind.name, arguments_json,
+                         cause, extra);
     }
 }
 

@@ -104,7 +104,7 @@ struct JobInfo {
     std::string idempotency_key;  // the same in every attempt, unique to this job
     std::string arguments;        // JSON
     std::string cause;            // the request or job that enqueued it, e.g. "POST /api/register"
-    int version = 1;  // under which they were enqueued
+    int version = 1;              // under which they were enqueued
     int attempt = 1;
     int crashes = 0;  // processes that died while they ran it
     Timestamp enqueued_at;

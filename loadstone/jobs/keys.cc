@@ -2,7 +2,6 @@
 
 #include "loadstone/base/sha256.h"
 
-
 namespace loadstone::jobs {
 
 namespace {

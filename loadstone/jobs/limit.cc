@@ -36,8 +36,8 @@ Allowance allowance(const Limit& limit, const LimitState& state, std::int64_t no
     const auto starts = static_cast<std::int64_t>(std::max(0.0, free));
     allowed.count = std::min(allowed.count, starts);
     if (allowed.count == 0)
-        allowed.retry_in_us =
-            std::max<std::int64_t>(1, std::llround(std::ceil(ahead - (limit.burst - 1) * interval)));
+        allowed.retry_in_us = std::max<std::int64_t>(
+            1, std::llround(std::ceil(ahead - (limit.burst - 1) * interval)));
     return allowed;
 }
 
@@ -46,8 +46,8 @@ LimitState started(const Limit& limit, const LimitState& state, std::int64_t now
     LimitState next = state;
     next.running += count;
     if (limit.per_second > 0) {
-        const double at = arrival(limit, state, now_us) +
-                          static_cast<double>(count) * interval_us(limit);
+        const double at =
+            arrival(limit, state, now_us) + static_cast<double>(count) * interval_us(limit);
         next.arrival_at = std::llround(std::ceil(at));
     } else {
         next.arrival_at = now_us;  // says when it was last used

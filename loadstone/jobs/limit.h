@@ -8,11 +8,12 @@
 namespace loadstone::jobs {
 
 struct Limit {
-    std::string name;         // "mail": of each key "mail:gmail.com" there is a state
-    int running_max = 0;      // of one key at once; 0: any number
-    double per_second = 0;    // starts of one key; 0: any number
-    int burst = 1;            // starts of one key at once after a pause, where per_second is set
-    bool is_in_order = false;  // a job that failed keeps its place until it has ended: none overtakes it
+    std::string name;       // "mail": of each key "mail:gmail.com" there is a state
+    int running_max = 0;    // of one key at once; 0: any number
+    double per_second = 0;  // starts of one key; 0: any number
+    int burst = 1;          // starts of one key at once after a pause, where per_second is set
+    bool is_in_order =
+        false;  // a job that failed keeps its place until it has ended: none overtakes it
 };
 
 struct LimitState {

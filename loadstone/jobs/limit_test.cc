@@ -12,9 +12,7 @@ namespace {
 constexpr std::int64_t second = 1'000'000;
 constexpr std::int64_t now = 1'700'000'000 * second;
 
-TEST(Limit, WithoutAnyAllIsAllowed) {
-    EXPECT_EQ(allowance({}, {}, now, 7).count, 7);
-}
+TEST(Limit, WithoutAnyAllIsAllowed) { EXPECT_EQ(allowance({}, {}, now, 7).count, 7); }
 
 TEST(Limit, OfOneKeySoManyRunAtOnce) {
     const Limit limit{.name = "reports", .running_max = 3};

@@ -30,7 +30,7 @@ bool is_same(const Limit& a, const Limit& b) {
 }
 
 std::int64_t steady_ms() {
-    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    const auto now = runtime::Clock::now().time_since_epoch();
     return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
@@ -89,9 +89,7 @@ bool Queue::wants_depth(const Kind& kind) {
     return at <= now && next.compare_exchange_strong(at, now + depth_every_ms);
 }
 
-void Queue::set_over_bound(const Kind& kind, bool is_over) {
-    depths_.at(&kind).is_over = is_over;
-}
+void Queue::set_over_bound(const Kind& kind, bool is_over) { depths_.at(&kind).is_over = is_over; }
 
 bool Queue::is_over_bound(const Kind& kind) const { return depths_.at(&kind).is_over; }
 

@@ -31,6 +31,7 @@ struct RunnerOptions {
     std::chrono::milliseconds dead_after{10'000};  // detection at most dead_after + heartbeat_every
     int crashes_max = 3;  // processes a job may take down before it is a dead letter
     std::chrono::milliseconds poll_every{1'000};  // fallback when a wake-up was lost; jittered
+    std::uint64_t seed = 0;                       // of the jitter; 0: from the clock
 };
 
 // Which bulkhead a module's jobs run in. A claim takes only jobs for which it has room: those of a

@@ -20,8 +20,8 @@ Workflow::Step Workflow::add_json(std::string name, std::string kind, std::strin
         LOADSTONE_ASSERT(before < step, "a step waits for steps that were added before it");
         nodes_[before].next.push_back(step);
     }
-    nodes_.push_back({std::move(name), std::move(kind), std::move(arguments), std::move(after),
-                      {}, if_failed});
+    nodes_.push_back(
+        {std::move(name), std::move(kind), std::move(arguments), std::move(after), {}, if_failed});
     return step;
 }
 

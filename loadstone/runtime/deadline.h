@@ -5,11 +5,13 @@
 #include <chrono>
 #include <compare>
 
+#include "loadstone/runtime/clock.h"
+
 namespace loadstone::runtime {
 
 class Deadline {
 public:
-    using Clock = std::chrono::steady_clock;
+    using Clock = runtime::Clock;
 
     constexpr explicit Deadline(Clock::time_point instant) : instant_(instant) {}
     static Deadline in(Clock::duration wait) { return Deadline(Clock::now() + wait); }

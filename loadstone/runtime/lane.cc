@@ -29,7 +29,6 @@ namespace loadstone::runtime {
 
 namespace asio = boost::asio;
 using telemetry::WaitKind;
-using Clock = std::chrono::steady_clock;
 
 namespace {
 

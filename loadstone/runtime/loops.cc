@@ -14,11 +14,13 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "loadstone/base/assert.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
 #include "loadstone/runtime/internal/span_executor.h"
+#include "loadstone/runtime/internal/virtual_time.h"
 #include "loadstone/runtime/internal/watchdog.h"
 
 namespace loadstone::runtime {
@@ -58,8 +60,17 @@ struct Loop {
         internal::loop_meter = nullptr;
     }
 
+    bool poll() {
+        if (!std::exchange(attached, true)) meter.attach(index, slices);
+        internal::loop_meter = &meter;
+        const bool any = io.poll() > 0;
+        internal::loop_meter = nullptr;
+        return any;
+    }
+
     int index;
     bool slices;
+    bool attached = false;  // polled, by whoever simulates
     LoopContext io;
     asio::executor_work_guard<LoopExecutor> work;
     LoopMeter meter;
@@ -137,6 +148,13 @@ void Loops::stop() {
     for (Loop& loop : impl_->loops) loop.io.abandon();
 }
 
+bool Loops::run_ready() {
+    LOADSTONE_ASSERT(impl_->state != Impl::State::running, "its threads run it");
+    bool any = false;
+    for (Loop& loop : impl_->loops) any = loop.poll() || any;
+    return any;
+}
+
 int Loops::size() const noexcept { return static_cast<int>(impl_->loops.size()); }
 
 Executor Loops::executor(int loop) const { return impl_->at(loop).io.get_executor(); }
@@ -179,8 +197,14 @@ void settle_slice() noexcept {
 
 Task<void> sleep_until(Deadline deadline) {
     const Executor executor = co_await asio::this_coro::executor;
-    asio::steady_timer timer(internal::loop_executor(executor), deadline.instant());
     boost::system::error_code error;
+    if (internal::VirtualTime* const time = internal::virtual_time(); time != nullptr) {
+        asio::steady_timer until(internal::loop_executor(executor));
+        const internal::VirtualTime::Alarm alarm(*time, deadline.instant(), until);
+        co_await until.async_wait(asio::redirect_error(asio::use_awaitable, error));
+        co_return;
+    }
+    asio::steady_timer timer(internal::loop_executor(executor), deadline.instant());
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
     if (error) throw Error(Errc::cancelled, "the sleep was cancelled: its task is being stopped");
 }

@@ -45,6 +45,9 @@ public:
     Loops& operator=(const Loops&) = delete;
 
     void start();
+    // Instead of start(): runs what is ready on the calling thread, which simulates
+    // (internal/virtual_time.h). True if there was something.
+    bool run_ready();
     // Work that is still there is abandoned. Join TaskScopes first. Idempotent.
     void stop();
 

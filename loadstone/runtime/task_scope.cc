@@ -11,6 +11,7 @@
 #include "loadstone/base/assert.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
+#include "loadstone/runtime/internal/virtual_time.h"
 #include "loadstone/runtime/internal/waiter.h"
 
 namespace loadstone::runtime {
@@ -160,6 +161,8 @@ Task<bool> TaskScope::join(Deadline deadline) {
 }
 
 bool TaskScope::join_blocking(Deadline deadline) {
+    if (internal::VirtualTime* const time = internal::virtual_time(); time != nullptr)
+        return time->run_until([this] { return running() == 0; }, deadline.instant());
     std::unique_lock lock(impl_->mutex);
     const auto none = [this] { return impl_->running == 0; };
     // wait_until(max) overflows in the conversion to the clock of the kernel.

@@ -183,9 +183,10 @@ void jobs_stats_command(const Config& config, const std::vector<Module>& modules
     print(fmt::format("{:<24} {:>10} {:>10} {:>10} {:>8} {:>8} {:>8}\n", "QUEUE", "READY", "OLDEST",
                       "SCHEDULED", "BLOCKED", "RUNNING", "DEAD"));
     for (const auto& queue : queues) {
-        print(fmt::format("{:<24} {:>10} {:>10} {:>10} {:>8} {:>8} {:>8}{}\n", queue.name, queue.ready,
-                          queue.ready > 0 ? seconds_text(queue.oldest_us) : "-", queue.scheduled,
-                          queue.blocked, queue.running, queue.dead, queue.is_paused ? "  paused" : ""));
+        print(fmt::format("{:<24} {:>10} {:>10} {:>10} {:>8} {:>8} {:>8}{}\n", queue.name,
+                          queue.ready, queue.ready > 0 ? seconds_text(queue.oldest_us) : "-",
+                          queue.scheduled, queue.blocked, queue.running, queue.dead,
+                          queue.is_paused ? "  paused" : ""));
     }
 }
 

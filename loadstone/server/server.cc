@@ -245,12 +245,14 @@ struct Server::Impl {
 
     // Runnable jobs wait, and the task that should claim them has not managed to for long.
     void watch_pulling() {
-        const bool waits = oldest_due_us.load() > std::chrono::microseconds(not_pulling_after).count();
+        const bool waits =
+            oldest_due_us.load() > std::chrono::microseconds(not_pulling_after).count();
         const bool is_stuck = runner && waits && runner->since_pulling() > not_pulling_after;
         if (is_stuck && !is_not_pulling)
-            log::error("this process runs jobs and has not been able to claim any",
-                       {{"for_s", std::chrono::duration_cast<seconds>(runner->since_pulling()).count()},
-                        {"oldest_due_s", oldest_due_us.load() / 1'000'000}});
+            log::error(
+                "this process runs jobs and has not been able to claim any",
+                {{"for_s", std::chrono::duration_cast<seconds>(runner->since_pulling()).count()},
+                 {"oldest_due_s", oldest_due_us.load() / 1'000'000}});
         if (!is_stuck && is_not_pulling) log::info("jobs are claimed again");
         is_not_pulling = is_stuck;
     }

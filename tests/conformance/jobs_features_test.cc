@@ -29,9 +29,7 @@ struct Stage {
 };
 Stage* stage = nullptr;  // of the test that runs
 
-void note(Context& context, const std::string& text) {
-    context.services().get<Diary>().ran(text);
-}
+void note(Context& context, const std::string& text) { context.services().get<Diary>().ran(text); }
 
 Task<void> wait_for_the_end(Context& context) {
     const int now = ++stage->running;
@@ -291,9 +289,7 @@ protected:
         return all;
     }
     // The tables that hold what concerns a job's end are empty.
-    void expect_nothing_left(Node& node) {
-        EXPECT_EQ(node.read(count_left), 0);
-    }
+    void expect_nothing_left(Node& node) { EXPECT_EQ(node.read(count_left), 0); }
     static Task<std::int64_t> count_left(Reader reader) {
         static constexpr std::string_view text =
             "select (select count(*) from loadstone_unique where until = 0) + "
@@ -427,8 +423,8 @@ TEST_P(JobFeatures, AUniqueJobIsEnqueuedOnceUntilItHasEnded) {
     ASSERT_TRUE(is_done(*one));
     EXPECT_NE(one->write(add<Unique>, Unique{"k", "after it"}), first);
     ASSERT_TRUE(is_done(*one));
-    EXPECT_EQ(counts(), (std::map<std::string, int>{
-                            {"first", 1}, {"other key", 1}, {"after it", 1}}));
+    EXPECT_EQ(counts(),
+              (std::map<std::string, int>{{"first", 1}, {"other key", 1}, {"after it", 1}}));
     expect_nothing_left(*one);
 }
 
@@ -622,9 +618,8 @@ TEST_P(JobFeatures, WhatWaitsForAFailedJobIsCancelled) {
     auto one = node();
     one->write(enqueue_diamond, std::string("bad"), false);
     one->run();
-    ASSERT_TRUE(wait_until([&] {
-        return one->jobs_of("dead").size() == 1 && one->jobs_of("").size() == 1;
-    }));
+    ASSERT_TRUE(wait_until(
+        [&] { return one->jobs_of("dead").size() == 1 && one->jobs_of("").size() == 1; }));
     EXPECT_EQ(counts(), (std::map<std::string, int>{{"a", 1}, {"b", 1}, {"bad", 1}}));
     expect_nothing_left(*one);
 }
@@ -697,8 +692,7 @@ TEST_P(JobFeatures, WhatADeadProcessHeldIsFreeAgain) {
     const std::vector<jobs::internal::LaneClaim> lanes{
         {"test", "|crowd:a", 0, 0, kinds, 10, 20},
         {"test", "|features.Ordered:x", 0, 0, kinds, 10, 20}};
-    const auto claimed =
-        one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, book);
+    const auto claimed = one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, book);
     ASSERT_EQ(claimed.batches.size(), 1U);
     EXPECT_EQ(claimed.batches[0].jobs.size(), 3U) << "two of the crowd, one in order";
     const auto more = one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, book);

@@ -83,7 +83,8 @@ inline const auto no_limits = std::make_shared<const jobs::internal::LimitBook>(
 // One process with a database, a queue and, once run(), a runner.
 struct Node {
     using Declare = void (*)(loadstone::Handlers&);
-    Node(const std::string& url, Diary& diary, Declare declare = nullptr) : options(test_options(url)) {
+    Node(const std::string& url, Diary& diary, Declare declare = nullptr)
+        : options(test_options(url)) {
         migrate(options, jobs::sql::migrations);
         database = loadstone::store::open_database(options, registry);
         jobs::Declarations declared;

@@ -170,8 +170,9 @@ TEST_P(JobQueue, ADeadProcessLosesItsJobsAndItsSay) {
     EXPECT_EQ(claimed[0].id, id);
     EXPECT_TRUE(claim(node, dead, known_kinds).empty());
 
-    ASSERT_TRUE(wait_until(
-        [&] { return node.write(jobs::internal::rescue, std::int64_t{1'000}, 3, no_limits).rescued == 1; }));
+    ASSERT_TRUE(wait_until([&] {
+        return node.write(jobs::internal::rescue, std::int64_t{1'000}, 3, no_limits).rescued == 1;
+    }));
     const auto waiting = node.jobs_of("waiting");
     ASSERT_EQ(waiting.size(), 1U);
     EXPECT_EQ(waiting[0].crashes, 1);
@@ -202,7 +203,8 @@ TEST_P(JobQueue, WhatAProcessHoldsUnknowinglyIsHandedBack) {
     ASSERT_EQ(claim(node, process, known_kinds, &known).size(), 1U);
     const auto stray = node.enqueue("stray");
     ASSERT_EQ(claim(node, process, known_kinds).size(), 1U);
-    EXPECT_EQ(node.write(jobs::internal::hand_back, process, fmt::format("[{}]", known), no_limits), 1);
+    EXPECT_EQ(node.write(jobs::internal::hand_back, process, fmt::format("[{}]", known), no_limits),
+              1);
     const auto waiting = node.jobs_of("waiting");
     ASSERT_EQ(waiting.size(), 1U);
     EXPECT_EQ(waiting[0].id, stray);
@@ -219,7 +221,8 @@ TEST_P(JobQueue, AJobThatKillsItsProcessesIsBuried) {
         const auto process = node.write(jobs::internal::register_process, std::string("victim"));
         ASSERT_EQ(claim(node, process, known_kinds).size(), 1U);
         ASSERT_TRUE(wait_until([&] {
-            const auto taken = node.write(jobs::internal::rescue, std::int64_t{1'000}, 3, no_limits);
+            const auto taken =
+                node.write(jobs::internal::rescue, std::int64_t{1'000}, 3, no_limits);
             return (life < 3 ? taken.rescued : taken.buried) == 1;
         }));
     }

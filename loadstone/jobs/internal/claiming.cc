@@ -105,7 +105,7 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
         }
     }
     has_backlog = lanes.has_backlog(internal::Lanes::Clock::now());
-    co_return more && has_backlog;
+    co_return more&& has_backlog;
 }
 
 Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner,

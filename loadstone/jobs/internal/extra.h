@@ -11,7 +11,7 @@ namespace loadstone::jobs::internal {
 
 struct Extra {
     std::int64_t expires_after = 0;  // microseconds after it was enqueued; 0: never
-    std::string unique;           // its key in loadstone_unique
+    std::string unique;              // its key in loadstone_unique
     bool gives_unique_back = false;
     std::vector<std::int64_t> next;  // blocked jobs that wait for it
     std::string name;                // in its workflow

@@ -47,8 +47,8 @@ Task<std::int64_t> fire(Tx& tx, Recurring recurring) {
     co_await see_commits(tx);
     const auto row = co_await tx.maybe<FiredRow>(sql::lock_schedule, recurring.name);
     if (!row) co_return 0;
-    const auto firings = due_firings(recurring.schedule, {row->fired_at}, {row->now},
-                                     recurring.missed, firings_max);
+    const auto firings =
+        due_firings(recurring.schedule, {row->fired_at}, {row->now}, recurring.missed, firings_max);
     for (std::size_t i = 0; i < firings.size(); ++i)
         co_await enqueue_json(tx, recurring.kind, recurring.arguments);
     // What was skipped is over too.

@@ -55,8 +55,8 @@ void Lanes::learn(const LaneFound& found) {
 void Lanes::forget_lane(QueueLanes& of, const LaneKey& key) {
     const std::string tenant = of.lanes.at(key).tenant;
     of.lanes.erase(key);
-    const bool has_more =
-        std::ranges::any_of(of.lanes, [&](const auto& each) { return each.second.tenant == tenant; });
+    const bool has_more = std::ranges::any_of(
+        of.lanes, [&](const auto& each) { return each.second.tenant == tenant; });
     if (!has_more) of.served.erase(tenant);
 }
 
@@ -152,8 +152,8 @@ void Lanes::share(QueueLanes& of, const std::vector<Lane*>& lanes, std::size_t c
     std::vector<const Lane*> order;
     const std::size_t quantum = lanes.size() == 1 ? count : count / keyed_lanes_max + 1;
     for (std::size_t left = count; left > 0;) {
-        const auto least = std::ranges::min_element(
-            served, {}, [](const auto& each) { return each.second; });
+        const auto least =
+            std::ranges::min_element(served, {}, [](const auto& each) { return each.second; });
         if (left == count) of.virtual_time = std::max(of.virtual_time, least->second);
         const auto& own = by_tenant.at(least->first);
         const std::size_t offset = of.lanes.size() > 1 ? turn_ : 0;
@@ -211,8 +211,8 @@ void Lanes::claimed(const std::vector<LaneClaim>& wanted, const std::vector<Lane
 bool Lanes::has_backlog(Clock::time_point now) const noexcept {
     return std::ranges::any_of(queues_, [&](const QueueLanes& of) {
         return !paused_.contains(of.name) && !of.claimable_json.empty() &&
-               std::ranges::any_of(
-                   of.lanes, [&](const auto& each) { return is_runnable(each.second, now); });
+               std::ranges::any_of(of.lanes,
+                                   [&](const auto& each) { return is_runnable(each.second, now); });
     });
 }
 

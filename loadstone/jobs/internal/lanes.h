@@ -28,6 +28,7 @@
 
 #include "loadstone/jobs/handlers.h"
 #include "loadstone/jobs/internal/records.h"
+#include "loadstone/runtime/clock.h"
 
 namespace loadstone::jobs::internal {
 
@@ -48,7 +49,7 @@ BOOST_DESCRIBE_STRUCT(LaneFound, (), (queue, partition_key, priority, seq))
 
 class Lanes {
 public:
-    using Clock = std::chrono::steady_clock;
+    using Clock = runtime::Clock;
     static constexpr std::chrono::seconds sweep_every{30};
     // A lane that waits for others to end is asked for again after that long, or, when somebody
     // has told of a change, after the shorter time.

@@ -24,7 +24,8 @@ Task<std::vector<LimitRow>> lock_rows(Tx& tx, const std::set<std::string>& names
         rows = co_await tx.many<LimitRow>(sql::lock_limits, json);
     }
     if (rows.size() < names.size())
-        throw Error(Errc::conflict, "the limits of jobs are changed faster than they can be locked");
+        throw Error(Errc::conflict,
+                    "the limits of jobs are changed faster than they can be locked");
     co_return rows;
 }
 
@@ -114,7 +115,7 @@ Task<void> LockedLimits::store(Tx& tx) const {
 }
 
 Task<std::vector<std::string>> release_limits(Tx& tx, const LimitBook& book,
-                                           const std::vector<std::string>& names) {
+                                              const std::vector<std::string>& names) {
     std::vector<std::string> freed;
     if (names.empty()) co_return freed;
     const std::set<std::string> distinct(names.begin(), names.end());

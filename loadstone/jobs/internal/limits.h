@@ -48,6 +48,6 @@ private:
 // Gives back a place of each name; a name may come more than once. Gives those of which none was
 // free before, as far as the book knows.
 Task<std::vector<std::string>> release_limits(Tx& tx, const LimitBook& book,
-                                           const std::vector<std::string>& names);
+                                              const std::vector<std::string>& names);
 
 }  // namespace loadstone::jobs::internal

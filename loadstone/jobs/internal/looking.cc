@@ -21,13 +21,16 @@ constexpr milliseconds abandon_after = recording_grace + milliseconds(1'000);
 constexpr std::string_view tenant_prefix = "tenant:";
 
 struct Told {
-    std::int64_t job = 0;
+    std::int64_t job = 0, batch = 0;
     double fraction = 0;
     std::string note;
 };
-BOOST_DESCRIBE_STRUCT(Told, (), (job, fraction, note))
+BOOST_DESCRIBE_STRUCT(Told, (), (job, batch, fraction, note))
 
-Task<void> save_progress(Tx& tx, std::string json) { co_await tx.exec(sql::save_progress, json); }
+Task<void> save_progress(Tx& tx, std::string json) {
+    co_await internal::see_commits(tx);
+    co_await tx.exec(sql::save_progress, json);
+}
 
 }  // namespace
 
@@ -125,7 +128,8 @@ Task<void> Runner::Impl::tell_progress(Context& context) {
             if (seat->context == nullptr || seat->is_abandoned) continue;
             auto progress = seat->notes.take_progress();
             if (progress)
-                told.push_back({seat->lease.job, progress->fraction, std::move(progress->note)});
+                told.push_back({seat->lease.job, seat->lease.batch, progress->fraction,
+                                std::move(progress->note)});
         }
     }
     if (told.empty()) co_return;

@@ -45,10 +45,10 @@ std::string storable(const std::string& error) {
 // What of the outcomes goes where.
 struct Sorted {
     std::vector<StoredJob> scheduled, buried;
-    std::vector<DoneJob> done;             // of batches that go on
-    std::vector<std::int64_t> completed;   // batches of which nothing runs any more
-    std::vector<Ended> ended;              // whose end concerns others
-    std::vector<std::string> released;     // places of limits
+    std::vector<DoneJob> done;            // of batches that go on
+    std::vector<std::int64_t> completed;  // batches of which nothing runs any more
+    std::vector<Ended> ended;             // whose end concerns others
+    std::vector<std::string> released;    // places of limits
 };
 
 // A job ends. What it holds and whom it concerns goes into `sorted`.
@@ -123,9 +123,8 @@ Task<std::set<DoneJob>> mark_failed(Tx& tx, const std::vector<DoneJob>& failed) 
 // A record whose answer was lost may have happened; of jobs that concern others that matters.
 Task<std::set<DoneJob>> settled_of(Tx& tx, const std::vector<Finished>& finished,
                                    const std::string& batches_json) {
-    const bool concerns_others = std::ranges::any_of(finished, [](const Finished& run) {
-        return run.was_noted || !run.job.extra.empty();
-    });
+    const bool concerns_others = std::ranges::any_of(
+        finished, [](const Finished& run) { return run.was_noted || !run.job.extra.empty(); });
     std::set<DoneJob> settled;
     if (!concerns_others) co_return settled;
     const auto rows = co_await tx.many<DoneJob>(sql::settled_of, batches_json);
@@ -282,10 +281,10 @@ Task<Recorded> record(Tx& tx, std::int64_t process, std::vector<Finished> finish
         const DoneJob job{run.lease.batch, run.lease.job};
         if (unfinished.contains(job)) {
             sort(run, recorded, sorted);
-        } else if (!settled.contains(job)) {
-            end(run.job, true, run.was_noted, run.result, sorted);
+        } else {
+            if (!settled.contains(job)) end(run.job, true, run.was_noted, run.result, sorted);
+            sorted.done.push_back(job);
         }
-        if (run.done) sorted.done.push_back(job);
         if (run.ends_batch) sorted.completed.push_back(run.lease.batch);
     }
     std::erase_if(sorted.done, [&](const DoneJob& job) {

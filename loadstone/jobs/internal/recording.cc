@@ -55,7 +55,8 @@ Task<void> Runner::Impl::record_outcomes() {
         bool failed = false;
         try {
             const auto owner = batch.front().lease.process;
-            const auto recorded = co_await context.write(internal::record, owner, batch, limits_now());
+            const auto recorded =
+                co_await context.write(internal::record, owner, batch, limits_now());
             retried.add(recorded.retried);
             snoozed.add(recorded.snoozed);
             buried.add(recorded.buried);

@@ -68,19 +68,19 @@ struct Finished {
     Lease lease;
     StoredJob job;
     bool done = false;
-    bool ends_batch = false;    // the last one of it
-    bool is_dropped = false;    // cancelled or expired: it ends without being done
-    bool was_noted = false;     // steps, progress or a cancellation of it are stored
-    std::string result;         // for the jobs after it
-    Decision decision;          // where neither done nor dropped
+    bool ends_batch = false;  // the last one of it
+    bool is_dropped = false;  // cancelled or expired: it ends without being done
+    bool was_noted = false;   // steps, progress or a cancellation of it are stored
+    std::string result;       // for the jobs after it
+    Decision decision;        // where neither done nor dropped
     std::string error;
 };
 
 // What became of a number of finished runs.
 struct Recorded {
     std::uint64_t retried = 0, snoozed = 0, buried = 0;
-    std::uint64_t lost = 0;       // the lease was: nothing is recorded
-    std::int64_t unblocked = 0;   // jobs that waited for some of them
+    std::uint64_t lost = 0;          // the lease was: nothing is recorded
+    std::int64_t unblocked = 0;      // jobs that waited for some of them
     std::vector<std::string> freed;  // limits of which no place was free before
 };
 BOOST_DESCRIBE_STRUCT(Recorded, (), (retried, snoozed, buried, lost, unblocked, freed))

@@ -149,8 +149,8 @@ struct Runner::Impl {
 
     // Of the claims' task.
     internal::Lanes lanes;
-    const bool has_keyed;    // some kind has a tenant or limits
-    std::int64_t seen = 0;   // places up to it have been looked at for lanes
+    const bool has_keyed;   // some kind has a tenant or limits
+    std::int64_t seen = 0;  // places up to it have been looked at for lanes
     Deadline discover_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     Deadline recurring_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     bool schedules_are_known = false;
@@ -164,7 +164,7 @@ struct Runner::Impl {
     std::atomic<bool> lease_is_back{false};
     Deadline poll_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     Deadline small_claim_at = runtime::Deadline::in(std::chrono::milliseconds(0));
-    std::atomic<bool> new_jobs{true};      // somebody has committed jobs
+    std::atomic<bool> new_jobs{true};  // somebody has committed jobs
     std::atomic<Deadline::Clock::time_point> pulled_at{Deadline::Clock::now()};
     std::atomic<bool> has_backlog{false};  // a place that becomes free is worth a look
 
@@ -173,8 +173,8 @@ struct Runner::Impl {
 
     mutable std::mutex mutex;
     internal::SharedLimits limits;
-    std::set<std::string> freed;          // limits of which places are free again
-    std::set<std::int64_t> cancel_wanted;  // jobs, as last read
+    std::set<std::string> freed;            // limits of which places are free again
+    std::set<std::int64_t> cancel_wanted;   // jobs, as last read
     std::map<std::string, Deadline> holds;  // by kind
     // Process and batch, with how many of its jobs have not ended; until its end is recorded.
     std::map<std::pair<std::int64_t, std::int64_t>, std::size_t> held;

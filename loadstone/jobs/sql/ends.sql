@@ -56,14 +56,20 @@ select value from loadstone_steps where job = $1 and name = $2
 delete from loadstone_steps where job {ids}
 
 -- name: save_progress
--- $1: a JSON array of {"job":..,"fraction":..,"note":..}.
+-- $1: a JSON array of {"job":..,"batch":..,"fraction":..,"note":..}; of jobs that have not ended, nor end meanwhile.
 -- dialect: sqlite
 insert into loadstone_progress (job, fraction, note, reported_at)
-select json_extract(value, '$.job'), json_extract(value, '$.fraction'), json_extract(value, '$.note'), {now} from json_each($1) where true
+select json_extract(p.value, '$.job'), json_extract(p.value, '$.fraction'), json_extract(p.value, '$.note'), {now}
+from json_each($1) as p join loadstone_batches as b on b.id = json_extract(p.value, '$.batch')
+where not exists (select 1 from loadstone_done as d where d.batch = b.id and d.job = json_extract(p.value, '$.job'))
 on conflict (job) do update set fraction = excluded.fraction, note = excluded.note, reported_at = excluded.reported_at
 -- dialect: postgres
 insert into loadstone_progress (job, fraction, note, reported_at)
-select job, fraction, note, {now} from json_to_recordset($1::json) as p (job bigint, fraction double precision, note text)
+select p.job, p.fraction, p.note, {now}
+from json_to_recordset($1::json) as p (job bigint, batch bigint, fraction double precision, note text)
+join loadstone_batches as b on b.id = p.batch
+where not exists (select 1 from loadstone_done as d where d.batch = p.batch and d.job = p.job)
+for share of b
 on conflict (job) do update set fraction = excluded.fraction, note = excluded.note, reported_at = excluded.reported_at
 
 -- name: remove_progress

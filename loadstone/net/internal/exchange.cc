@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "loadstone/base/log.h"
+#include "loadstone/base/sha256.h"
 #include "loadstone/net/internal/connection.h"
 #include "loadstone/net/internal/http_error.h"
 #include "loadstone/net/internal/reason.h"
 #include "loadstone/net/internal/response_head.h"
-#include "loadstone/base/sha256.h"
 #include "loadstone/net/internal/text.h"
 #include "loadstone/net/session_cookie.h"
 

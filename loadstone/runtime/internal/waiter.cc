@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 
 #include "loadstone/base/assert.h"
+#include "loadstone/runtime/internal/virtual_time.h"
 
 namespace loadstone::runtime::internal {
 
@@ -16,6 +17,11 @@ Waiter::~Waiter() { bell_->timer = nullptr; }
 
 Task<void> Waiter::sleep(Deadline deadline) {
     boost::system::error_code ignored;
+    if (VirtualTime* const time = virtual_time(); time != nullptr) {
+        const VirtualTime::Alarm alarm(*time, deadline.instant(), timer_);
+        co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+        co_return;
+    }
     timer_.expires_at(deadline.instant());
     co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }

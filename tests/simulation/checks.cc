@@ -1,0 +1,161 @@
+// The history checker: what must hold after each commit, and at the end of a story.
+
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+
+#include "tests/simulation/kinds.h"
+#include "tests/simulation/world.h"
+
+namespace tests::simulation {
+
+namespace {
+
+constexpr int watch_every = 4;  // commits
+
+// How many places of each limit the jobs hold that run, or that keep them between two runs.
+constexpr const char* places_held = R"(
+    with holder (extra) as (
+        select json_extract(j.value, '$.extra') from loadstone_batches b, json_each(b.jobs) j
+        where not exists (select 1 from loadstone_done d
+                          where d.batch = b.id and d.job = json_extract(j.value, '$.id') and d.is_settled = 1)
+        union all select extra from loadstone_ready union all select extra from loadstone_scheduled)
+    select h.value, count(*) from holder, json_each(json_extract(extra, '$.holds')) h
+    where extra <> '' group by h.value)";
+
+constexpr const char* unique_twice = R"(
+    with live (extra) as (
+        select json_extract(j.value, '$.extra') from loadstone_batches b, json_each(b.jobs) j
+        where not exists (select 1 from loadstone_done d
+                          where d.batch = b.id and d.job = json_extract(j.value, '$.id'))
+        union all select extra from loadstone_ready union all select extra from loadstone_scheduled)
+    select json_extract(extra, '$.unique') as name, count(*) from live
+    where extra <> '' and name <> '' group by name having count(*) > 1)";
+
+}  // namespace
+
+// After each commit.
+void World::watch() {
+    for (const Row& row :
+         rows(fmt::format("select b.id, b.claimed_at, json_extract(j.value, '$.id'), "
+                          "json_extract(j.value, '$.kind'), "
+                          "json_extract(j.value, '$.partition_key') "
+                          "from loadstone_batches b, json_each(b.jobs) j "
+                          "where b.id > {} order by b.id",
+                          last_batch_)
+                  .c_str())) {
+        last_batch_ = std::stoll(row[0]);
+        claims_.push_back({std::stoll(row[2]), std::stoll(row[1]), row[3], row[4]});
+    }
+    if (++commits_ % watch_every != 0) return;
+    std::map<std::string, std::int64_t> held;
+    for (const Row& row : rows(places_held)) held[row[0]] = std::stoll(row[1]);
+    std::map<std::string, std::int64_t> counted;
+    for (const Row& row : rows("select name, running from loadstone_limits where running <> 0"))
+        counted[row[0]] = std::stoll(row[1]);
+    if (held != counted) {
+        std::string all;
+        for (const auto& [name, count] : held) all += fmt::format(" held {}: {}", name, count);
+        for (const auto& [name, count] : counted)
+            all += fmt::format(" counted {}: {}", name, count);
+        fail("what jobs hold of limits is not what is counted:" + all);
+    }
+    for (const auto& [name, count] : held) {
+        const bool is_limited = name.starts_with("limited:");
+        if (count > (is_limited ? sim::limited_at_once : 1))
+            fail(fmt::format("{} jobs hold places of {}", count, name));
+    }
+    for (const Row& row : rows(unique_twice))
+        fail(fmt::format("{} live jobs have the unique key {}", row[1], row[0]));
+}
+
+void World::check_end() {
+    commits_ = watch_every - 1;
+    watch();
+    check_jobs();
+    check_order();
+    check_batches();
+    if (!clock_jumps_) check_throttle();
+    const std::int64_t left = number(
+        "select (select count(*) from loadstone_unique) + (select count(*) from loadstone_results) "
+        "+ (select count(*) from loadstone_steps) + (select count(*) from loadstone_progress) + "
+        "(select count(*) from loadstone_limits where running <> 0) + "
+        "(select count(*) from loadstone_done)");
+    if (left != 0) fail(fmt::format("{} rows are left of jobs that have ended", left));
+}
+
+// Each committed job has ended once: with its effect, or as a dead letter, or dropped where its
+// kind may be. Nothing else has run.
+void World::check_jobs() {
+    const auto ended = rows(
+        "select e.job, e.kind, (select count(*) from sim_effects f where f.job = e.job), "
+        "(select count(*) from loadstone_dead_jobs d where d.id = e.job), "
+        "coalesce((select max(crashes) from loadstone_dead_jobs d where d.id = e.job), 0) "
+        "from sim_expected e");
+    std::set<std::int64_t> expected, ticks;
+    for (const Claim& claim : claims_) {
+        if (claim.kind == "sim.Tick") ticks.insert(claim.job);
+    }
+    for (const Row& row : ended) {
+        const std::int64_t job = std::stoll(row[0]);
+        expected.insert(job);
+        const auto effects = std::stoll(row[2]);
+        const auto dead = std::stoll(row[3]);
+        const bool may_be_dropped = row[1] == "sim.Fleeting";
+        if (effects + dead > 1 || (effects + dead == 0 && !may_be_dropped))
+            fail(fmt::format("job {} of {} has {} effects and is {} dead letters", job, row[1],
+                             effects, dead));
+    }
+    for (const Claim& claim : claims_) {
+        if (claim.kind != "sim.Tick" && !expected.contains(claim.job))
+            fail(fmt::format("job {} of {} ran and was never committed", claim.job, claim.kind));
+    }
+    const std::int64_t strange =
+        number("select count(*) from sim_effects where job not in (select job from sim_expected)");
+    if (strange > static_cast<std::int64_t>(ticks.size()))
+        fail(fmt::format("{} effects are of jobs that nobody has enqueued", strange));
+}
+
+void World::check_order() {
+    std::map<std::string, std::int64_t> last;
+    for (const Row& row :
+         rows("select e.lane, e.job from sim_effects f join sim_expected e on e.job = f.job "
+              "where e.kind = 'sim.Ordered' order by f.id")) {
+        const std::int64_t job = std::stoll(row[1]);
+        if (job < last[row[0]])
+            fail(fmt::format("in lane {} job {} came after {}", row[0], job, last[row[0]]));
+        last[row[0]] = job;
+    }
+}
+
+void World::check_throttle() {
+    std::map<std::string, std::vector<std::int64_t>> starts;
+    for (const Claim& claim : claims_) {
+        if (claim.kind == "sim.Throttled") starts[claim.partition_key].push_back(claim.at_us);
+    }
+    for (const auto& [key, times] : starts) {
+        for (std::size_t i = 0; i < times.size(); ++i) {
+            for (std::size_t j = i; j < times.size(); ++j) {
+                const double seconds = static_cast<double>(times[j] - times[i]) / 1e6;
+                const auto count = static_cast<double>(j - i + 1);
+                // The database's clock is whole milliseconds here.
+                if (count > sim::throttled_burst + sim::throttled_per_second * (seconds + 0.002))
+                    fail(fmt::format("{} starts of {} within {} s", count, key, seconds));
+            }
+        }
+    }
+}
+
+// A callback comes after all parts of its batch.
+void World::check_batches() {
+    for (const Row& row :
+         rows("select c.job from sim_expected c join sim_effects fc on fc.job = c.job "
+              "join sim_expected p on p.parent = c.job and p.job <> c.job "
+              "join sim_effects fp on fp.job = p.job "
+              "where c.kind = 'sim.Callback' and fp.id > fc.id")) {
+        fail(fmt::format("the callback {} came before a part of its batch", row[0]));
+    }
+}
+
+}  // namespace tests::simulation

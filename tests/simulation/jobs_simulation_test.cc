@@ -1,0 +1,55 @@
+// The whole queue in deterministic simulation: the real runner and the real statements, with
+// virtual time, seeded faults and a history checker. 500 seeds; others by the environment:
+//
+//     LOADSTONE_SEEDS=1:100000 build/release/test/simulation_test
+//     LOADSTONE_SEEDS=4711 ...        one again, with its story
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "loadstone/base/log.h"
+#include "tests/simulation/world.h"
+
+namespace tests::simulation {
+namespace {
+
+struct Seeds {
+    std::uint64_t first = 1, last = 500;
+};
+
+Seeds seeds() {
+    Seeds chosen;
+    const char* const text = std::getenv("LOADSTONE_SEEDS");
+    if (text == nullptr) return chosen;
+    char* end = nullptr;
+    chosen.first = chosen.last = std::strtoull(text, &end, 10);
+    if (*end == ':') chosen.last = std::strtoull(end + 1, nullptr, 10);
+    return chosen;
+}
+
+std::string report(const World& world, const std::string& failure, std::uint64_t seed) {
+    std::string text = "seed " + std::to_string(seed) + ": " + failure + "\n";
+    for (const std::string& line : world.story()) text += line + "\n";
+    return text + "again: LOADSTONE_SEEDS=" + std::to_string(seed);
+}
+
+TEST(JobsSimulation, KeepsItsPromisesInEverySeed) {
+    const Seeds chosen = seeds();
+    const bool is_one = chosen.first == chosen.last;
+    if (!is_one)
+        loadstone::log::configure(loadstone::log::Level::none, loadstone::log::Format::text);
+    int failures = 0;
+    for (std::uint64_t seed = chosen.first; seed <= chosen.last && failures < 5; ++seed) {
+        World world(seed);
+        const std::string failure = world.play();
+        if (failure.empty()) continue;
+        ++failures;
+        ADD_FAILURE() << report(world, failure, seed);
+    }
+}
+
+}  // namespace
+}  // namespace tests::simulation

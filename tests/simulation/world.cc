@@ -1,0 +1,352 @@
+#include "tests/simulation/world.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <set>
+
+#include "loadstone/base/assert.h"
+#include "loadstone/base/error.h"
+#include "loadstone/jobs/admin.h"
+#include "loadstone/jobs/enqueue.h"
+#include "loadstone/jobs/workflow.h"
+#include "loadstone/store/context_store.h"
+#include "tests/simulation/kinds.h"
+
+namespace tests::simulation {
+
+namespace jobs = loadstone::jobs;
+namespace runtime = loadstone::runtime;
+using loadstone::Context;
+using loadstone::Deadline;
+using loadstone::Tx;
+
+namespace {
+
+constexpr loadstone::store::Command insert_expected{
+    .name = "sim.expected",
+    .sqlite =
+        "insert into sim_expected (job, kind, lane, parent) values (?1, ?2, ?3, ?4) "
+        "on conflict do nothing",
+    .postgres = "",
+    .parameters = 4};
+
+template <class T>
+Task<std::int64_t> enqueue_one(Tx& tx, std::string lane, int behaviour, std::int64_t delay_ms) {
+    T arguments;
+    arguments.lane = lane;
+    arguments.behaviour = behaviour;
+    const jobs::EnqueueOptions options{.delay = milliseconds(delay_ms)};
+    const auto id = co_await jobs::enqueue(tx, arguments, options);
+    const std::string kind = jobs::internal::kind<T>();
+    const std::int64_t none = 0;
+    co_await tx.exec(insert_expected, id, kind, lane, none);
+    co_return id;
+}
+
+// A batch of parts with a callback, as a workflow, so that the ids are known.
+Task<std::int64_t> enqueue_batch(Tx& tx, int parts, int behaviour) {
+    jobs::Workflow workflow;
+    std::vector<jobs::Workflow::Step> steps;
+    for (int i = 0; i < parts; ++i) {
+        sim::Part part;
+        part.behaviour = behaviour + 7 * i;
+        steps.push_back(workflow.add(fmt::format("part {}", i), part));
+    }
+    sim::Callback callback;
+    workflow.add("callback", callback, steps, jobs::IfFailed::run);
+    const auto ids = co_await jobs::enqueue(tx, workflow);
+    const std::string none, part_kind = "sim.Part", callback_kind = "sim.Callback";
+    for (const std::int64_t id : ids) {
+        const std::string& kind = id == ids.back() ? callback_kind : part_kind;
+        co_await tx.exec(insert_expected, id, kind, none, ids.back());
+    }
+    co_return ids.back();
+}
+
+Task<void> as_client(const runtime::Services& services,
+                     std::function<Task<void>(Context&)> action) {
+    Context context(services, Deadline::in(milliseconds(3'000)));
+    try {
+        co_await action(context);
+    } catch (const loadstone::Error&) {
+        // What was committed is known to the database.
+    }
+}
+
+}  // namespace
+
+Process::Process(SimulatedServer& server, int process_number, std::uint64_t seed, int crashes_max)
+    : number(process_number),
+      loops({.threads = 1, .blocked_after = milliseconds(60'000)}, registry()) {
+    database = std::make_unique<SimulatedDatabase>(server, number);
+    jobs::Declarations declared;
+    loadstone::Handlers handlers("sim", declared);
+    sim::declare(handlers);
+    sim::Tick tick;
+    handlers.recurring("tick", "* * * * *", "UTC", tick);
+    queue = std::make_unique<jobs::Queue>(std::move(declared), *database, registry());
+    services.add<loadstone::store::Database>(*database);
+    services.add<jobs::Queue>(*queue);
+    database->start(loops);
+    clients = std::make_unique<runtime::TaskScope>("clients");
+    jobs::RunnerOptions options;
+    options.running_max = 8;
+    options.heartbeat_every = milliseconds(200);
+    options.dead_after = milliseconds(1'000);
+    options.poll_every = milliseconds(200);
+    options.crashes_max = crashes_max;
+    options.seed = seed * 31 + static_cast<std::uint64_t>(number) + 1;
+    runner = std::make_unique<jobs::Runner>(options, *queue, jobs::JobBulkheads{}, loops, services,
+                                            registry());
+    runner->start();
+}
+
+Process::~Process() {
+    loops.stop();  // what is suspended is destroyed where it stands
+    runner.reset();
+    clients.reset();
+}
+
+World::World(std::uint64_t seed) : seed_(seed), random_(seed), server_(seed) {
+    time_.run_ready = [this] {
+        bool any = false;
+        for (const auto& process : processes_) {
+            if (!process->is_paused) any = process->loops.run_ready() || any;
+        }
+        return any;
+    };
+    server_.on_commit = [this] { watch(); };
+    server_.set_clock_offset(std::chrono::seconds(random_.below(60)));
+    if (random_.below(4) == 0) crashes_max_ = 2;
+    Faults& faults = server_.faults;
+    if (random_.below(2) == 0) faults.refused = 0.1 * random_.uniform();
+    if (random_.below(2) == 0) faults.answer_lost = 0.1 * random_.uniform();
+    if (random_.below(2) == 0) faults.slow = 0.2 * random_.uniform();
+    if (random_.below(2) == 0) faults.notice_lost = random_.uniform();
+    faults.slow_max = milliseconds(random_.below(1'500));
+}
+
+World::~World() {
+    server_.on_commit = nullptr;
+    processes_.clear();
+}
+
+void World::tell(std::string what) {
+    const auto at = std::chrono::duration_cast<milliseconds>(time_.now().time_since_epoch() -
+                                                             std::chrono::hours(1'000));
+    story_.push_back(fmt::format("{:>7} ms  {}", at.count(), what));
+}
+
+void World::fail(std::string what) {
+    if (failure_.empty()) failure_ = std::move(what);
+}
+
+void World::start_process() {
+    const int made = processes_made_++;
+    tell(fmt::format("process {} starts", made));
+    processes_.push_back(std::make_unique<Process>(server_, made, seed_, crashes_max_));
+}
+
+void World::kill_process() {
+    if (processes_.empty()) return;
+    const auto which = static_cast<std::ptrdiff_t>(random_.below(processes_.size()));
+    tell(fmt::format("process {} is killed", processes_[static_cast<std::size_t>(which)]->number));
+    processes_.erase(processes_.begin() + which);
+}
+
+void World::stop_process() {
+    if (processes_.empty()) return;
+    const auto which = static_cast<std::ptrdiff_t>(random_.below(processes_.size()));
+    Process& process = *processes_[static_cast<std::size_t>(which)];
+    process.is_paused = false;
+    tell(fmt::format("process {} stops", process.number));
+    const milliseconds patience(random_.below(500));
+    process.runner->stop(Deadline::in(patience));
+    processes_.erase(processes_.begin() + which);
+}
+
+Process& World::live_process() {
+    if (processes_.empty()) start_process();
+    return *processes_[random_.below(processes_.size())];
+}
+
+void World::pass(milliseconds duration) {
+    const auto until = time_.now() + duration;
+    // Something always wakes: a pass sets an alarm of its own in one of the processes.
+    time_.run_until([this, until] { return time_.now() >= until || !failure_.empty(); }, until);
+}
+
+void World::act_as_client() {
+    Process& process = live_process();
+    const int behaviour = static_cast<int>(random_.below(10'000));
+    const std::string lane(1, static_cast<char>('a' + random_.below(3)));
+    const std::int64_t delay = random_.below(4) == 0 ? std::int64_t(random_.below(1'500)) : 0;
+    std::function<Task<void>(Context&)> action;
+    const auto one = [&](auto command) {
+        action = [=](Context& context) -> Task<void> {
+            co_await context.write(command, lane, behaviour, delay);
+        };
+    };
+    switch (random_.below(11)) {
+        case 0: one(enqueue_one<sim::Plain>); break;
+        case 1: one(enqueue_one<sim::Urgent>); break;
+        case 2:
+        case 3: one(enqueue_one<sim::Limited>); break;
+        case 4: one(enqueue_one<sim::Throttled>); break;
+        case 5:
+        case 6:
+            // In order are those that are ready: none is for later.
+            action = [lane, behaviour](Context& context) -> Task<void> {
+                const std::int64_t at_once = 0;
+                co_await context.write(enqueue_one<sim::Ordered>, lane, behaviour, at_once);
+            };
+            break;
+        case 7: one(enqueue_one<sim::Unique>); break;
+        case 8: one(enqueue_one<sim::Fleeting>); break;
+        case 9:
+            action = [behaviour](Context& context) -> Task<void> {
+                co_await context.write(enqueue_batch, 1 + behaviour % 7, behaviour);
+            };
+            break;
+        default: {
+            const bool is_paused = random_.below(2) == 0;
+            tell(is_paused ? "queue parts is paused" : "queue parts goes on");
+            action = [is_paused](Context& context) -> Task<void> {
+                const std::string queue = "parts";
+                co_await context.write(jobs::pause_queue, queue, is_paused);
+            };
+        }
+    }
+    process.clients->spawn(process.loops.executor(0), as_client(process.services, action));
+}
+
+void World::act_as_chaos() {
+    switch (random_.below(12)) {
+        case 0:
+        case 1: kill_process(); break;
+        case 2: stop_process(); break;
+        case 3:
+        case 4:
+            if (processes_.size() < 4) start_process();
+            break;
+        case 5:
+        case 6:
+            if (!processes_.empty()) {
+                Process& process = live_process();
+                process.is_paused = !process.is_paused;
+                tell(fmt::format("process {} {}", process.number,
+                                 process.is_paused ? "is stopped by a signal" : "goes on"));
+            }
+            break;
+        case 7:
+            server_.is_down = !server_.is_down;
+            tell(server_.is_down ? "the database is away" : "the database is back");
+            break;
+        case 8:
+            server_.is_full = !server_.is_full;
+            tell(server_.is_full ? "the disk is full" : "the disk has room");
+            break;
+        case 9: {
+            Process& process = live_process();
+            process.database->is_cut_off = !process.database->is_cut_off;
+            tell(fmt::format("process {} {}", process.number,
+                             process.database->is_cut_off ? "is cut off" : "is reached again"));
+            break;
+        }
+        default:
+            if (seed_ % 3 == 0) {
+                clock_jumps_ = true;
+                const auto jump = milliseconds(std::int64_t(random_.below(8'000)) - 4'000);
+                tell(fmt::format("the database's clock stands {} ms off", jump.count()));
+                server_.set_clock_offset(jump);
+            }
+    }
+}
+
+void World::act() {
+    if (random_.below(4) == 0) {
+        act_as_chaos();
+    } else {
+        act_as_client();
+    }
+}
+
+void World::heal() {
+    tell("all is well from here on");
+    server_.faults = Faults{};
+    server_.is_down = server_.is_full = false;
+    for (const auto& process : processes_) {
+        process->is_paused = false;
+        process->database->is_cut_off = false;
+    }
+    start_process();
+}
+
+std::string World::play() {
+    start_process();
+    const std::uint64_t acts = 15 + random_.below(45);
+    for (std::uint64_t i = 0; i < acts && failure_.empty(); ++i) {
+        act();
+        pass(milliseconds(random_.below(250)));
+    }
+    heal();
+    const auto until = time_.now() + std::chrono::seconds(90);
+    while (failure_.empty() && !is_quiet()) {
+        if (time_.now() >= until) {
+            fail("jobs are left that nobody runs: " + left());
+            break;
+        }
+        // A client that was held up may pause it even now.
+        rows("update loadstone_queues set is_paused = 0");
+        pass(milliseconds(500));
+    }
+    if (failure_.empty()) check_end();
+    return failure_;
+}
+
+bool World::is_quiet() {
+    return number(
+               "select (select count(*) from loadstone_ready) + (select count(*) from "
+               "loadstone_scheduled) + (select count(*) from loadstone_batches) + (select "
+               "count(*) from loadstone_blocked)") == 0;
+}
+
+std::string World::left() {
+    std::string all;
+    for (const Row& row :
+         rows("select 'ready', seq, kind, partition_key, extra from loadstone_ready union all "
+              "select 'scheduled', id, kind, partition_key, extra from loadstone_scheduled union "
+              "all "
+              "select 'blocked', id, kind, waits_for, extra from loadstone_blocked union all "
+              "select 'batch', id, process, jobs, '' from loadstone_batches union all "
+              "select 'limit', name, version, running, arrival_at from loadstone_limits"))
+        all += "\n  " + fmt::format("{}", fmt::join(row, " "));
+    return all;
+}
+
+std::vector<World::Row> World::rows(const char* sql) {
+    sqlite3_stmt* statement = nullptr;
+    sqlite3* const db = server_.handle().db();
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, nullptr) != SQLITE_OK)
+        fail(fmt::format("{}: {}", sql, sqlite3_errmsg(db)));
+    std::vector<Row> all;
+    while (sqlite3_step(statement) == SQLITE_ROW) {
+        Row row;
+        for (int i = 0; i < sqlite3_column_count(statement); ++i) {
+            const auto* text = sqlite3_column_text(statement, i);
+            row.emplace_back(text == nullptr ? "" : reinterpret_cast<const char*>(text));
+        }
+        all.push_back(std::move(row));
+    }
+    sqlite3_finalize(statement);
+    return all;
+}
+
+std::int64_t World::number(const char* sql) {
+    const auto all = rows(sql);
+    return all.empty() ? -1 : std::stoll(all.front().front());
+}
+
+}  // namespace tests::simulation

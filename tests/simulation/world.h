@@ -1,0 +1,89 @@
+#pragma once
+// A world of simulated processes that share a database, in virtual time. All that happens follows
+// from the seed.
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "loadstone/jobs/runner.h"
+#include "loadstone/runtime/internal/virtual_time.h"
+#include "loadstone/runtime/loops.h"
+#include "loadstone/runtime/services.h"
+#include "loadstone/runtime/task_scope.h"
+#include "tests/simulation/simulated_database.h"
+
+namespace tests::simulation {
+
+// A process with a queue and a runner. Killed: nothing of it ever runs again.
+struct Process {
+    Process(SimulatedServer& server, int number, std::uint64_t seed, int crashes_max);
+    ~Process();
+
+    int number;
+    bool is_paused = false;
+    loadstone::runtime::Loops loops;
+    loadstone::runtime::Services services;
+    std::unique_ptr<SimulatedDatabase> database;
+    std::unique_ptr<loadstone::jobs::Queue> queue;
+    std::unique_ptr<loadstone::runtime::TaskScope> clients;
+    std::unique_ptr<loadstone::jobs::Runner> runner;
+};
+
+struct Claim {
+    std::int64_t job = 0, at_us = 0;
+    std::string kind, partition_key;
+};
+
+class World {
+public:
+    explicit World(std::uint64_t seed);
+    ~World();
+
+    // Plays the whole story. Gives what is wrong, or an empty text.
+    std::string play();
+    // For the report of a failure.
+    const std::vector<std::string>& story() const { return story_; }
+
+private:
+    using Row = std::vector<std::string>;
+    void tell(std::string what);
+    Process& live_process();
+    void start_process();
+    void kill_process();
+    void stop_process();
+    void pass(milliseconds time);
+    void act();
+    void act_as_client();
+    void act_as_chaos();
+    void heal();
+    bool is_quiet();
+    std::string left();
+    void watch();
+    void fail(std::string what);
+    void check_end();
+    void check_jobs();
+    void check_order();
+    void check_throttle();
+    void check_batches();
+    std::vector<Row> rows(const char* sql);
+    std::int64_t number(const char* sql);
+
+    loadstone::runtime::internal::VirtualTime time_;
+    std::uint64_t seed_;
+    Random random_;
+    SimulatedServer server_;
+    std::deque<std::unique_ptr<Process>> processes_;
+    int processes_made_ = 0;
+    int crashes_max_ = 1'000;
+    bool clock_jumps_ = false;
+    int commits_ = 0;
+    std::int64_t last_batch_ = 0;
+    std::vector<Claim> claims_;
+    std::vector<std::string> story_;
+    std::string failure_;
+};
+
+}  // namespace tests::simulation
