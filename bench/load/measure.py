@@ -144,11 +144,12 @@ def interleaved(servers, rounds, seconds, figure="per_cpu_second", **load):
     return figures
 
 
-def ratio(figures, ours, theirs, goal):
+def ratio(figures, ours, theirs, goal=""):
     """The median of the rounds' ratios, which drifting machines do not disturb."""
     pairs = [a / b for a, b in zip(figures[ours], figures[theirs])]
     value = statistics.median(pairs)
-    print(f"  {ours} / {theirs}: {value:.2f}   (rounds {min(pairs):.2f} to {max(pairs):.2f}; goal {goal})")
+    aim = f"; goal {goal}" if goal else ""
+    print(f"  {ours} / {theirs}: {value:.2f}   (rounds {min(pairs):.2f} to {max(pairs):.2f}{aim})")
     return value
 
 
@@ -160,11 +161,11 @@ def needs(*programs):
         sys.exit(f"{APP} is missing: ./dev bench builds it")
 
 
-def app(folder, *arguments, name="loadstone", cores=SERVER_CORE, threads=1, role="web"):
+def app(folder, *arguments, name="loadstone", cores=SERVER_CORE, threads=1, role="web", ready="/hello"):
     port = free_port()
     command = [APP, "serve", "--data", folder, "--listen", f"127.0.0.1:{port}", "--threads", str(threads), "--role", role,
                "--rate-limits", "on", "--log-level", "warning", *arguments]
-    return Server(name, command, port, cores=cores)
+    return Server(name, command, port, ready=ready, cores=cores)
 
 
 def fastify(*arguments, name="fastify", cores=SERVER_CORE):
@@ -195,6 +196,16 @@ class Postgres:
 
     def run(self, program, *arguments):
         subprocess.run(self.user + [str(self.BIN / program), *map(str, arguments)], check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    def sql(self, text):
+        """Rows of texts."""
+        out = subprocess.run(["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", text, self.url], check=True, capture_output=True, text=True).stdout
+        return [line.split("|") for line in out.splitlines()]
+
+    def settle(self):
+        """What went before costs what comes after neither a plan without statistics nor a checkpoint."""
+        self.sql("vacuum analyze")
+        self.sql("checkpoint")
 
     def __enter__(self):
         return self

@@ -1,0 +1,56 @@
+// pg-boss, with batches, several workers and, for latency, LISTEN and NOTIFY.
+//   node pg_boss.mjs prepare URL | enqueue URL N | each URL N IN_FLIGHT | drain URL N | start URL N | pace URL N EVERY_MS
+import pg from 'pg';
+import { PgBoss } from 'pg-boss';
+import { batches, command, drained, paced, started, timed, transactions } from './command.mjs';
+
+const queue = 'noop';
+const batching = { batchSize: 1000, localConcurrency: 4, burstWhenBatchFull: true, pollingIntervalSeconds: 0.5 };
+
+async function boss(url, options = {}) {
+  const started = new PgBoss({ connectionString: url, schedule: false, ...options });
+  started.on('error', (error) => { throw error; });
+  await started.start();
+  return started;
+}
+
+function work(from, options, count) {
+  return from.work(queue, options, async (jobs) => { for (const job of jobs) count(job.data.id); });
+}
+
+await command({
+  async prepare(url) {
+    const client = new pg.Client(url);
+    await client.connect();
+    await client.query('drop schema if exists pgboss cascade');
+    await client.end();
+    await (await boss(url)).createQueue(queue, { notify: true });
+  },
+  async enqueue(url, jobs) {
+    const to = await boss(url);
+    return timed(jobs, async () => {
+      for (const ids of batches(jobs)) await to.insert(queue, ids.map((id) => ({ data: { id } })));
+    });
+  },
+  async each(url, jobs, inFlight) {
+    const to = await boss(url);
+    return transactions(pg, url, jobs, inFlight, (client, id) => {
+      const db = { executeSql: (text, values) => client.query(text, values) };
+      return to.send(queue, { id }, { db });
+    });
+  },
+  async drain(url, jobs) {
+    const from = await boss(url);
+    const left = `select exists (select from pgboss.job where name = '${queue}' and state < 'completed') as left`;
+    return drained(jobs, (count) => work(from, batching, count),
+      async () => !(await from.getDb().executeSql(left)).rows[0].left);
+  },
+  async start(url, jobs) {
+    const from = await boss(url, { useListenNotify: true });
+    return started(jobs, (count) => work(from, { localConcurrency: 4, pollingIntervalSeconds: 0.5 }, count));
+  },
+  async pace(url, jobs, everyMs) {
+    const to = await boss(url);
+    return paced(jobs, everyMs, (id) => to.send(queue, { id }));
+  },
+});
