@@ -1,64 +1,89 @@
-"""Job queues against each other on the same storage, round by round: drain, enqueue, latency, and behind an old snapshot.
+"""Job queues on the same storage, round by round: drain, enqueue, latency, an old snapshot.
 
-Every job that is run is counted by its id: a queue that loses one, or runs one twice, ends the program. Settings and
-peers: bench/README.md.
+Every job is counted: a queue that loses one, or runs one twice, ends the program. What is measured,
+and with which settings: bench/README.md.
 """
 
 import argparse
 import contextlib
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 
 import job_queues
-from job_queues import BareInsert, BehindBacklog, Floor, Loadstone, Plainjob, Redis
+from job_queues import (NODE, PEERS, BareInsert, BehindBacklog, Floor, Loadstone, Plainjob, Psql,
+                        Redis)
 from measure import Postgres, needs, ratio
 
-PARTS = ("drain", "enqueue", "latency", "snapshot")
-PEERS = ("ours", "floor", "graphile", "pg-boss", "bullmq", "bullmq-memory", "sidekiq", "sidekiq-memory", "plainjob")
 IN_FLIGHT = 16
+EVERY_MS = 20
 SNAPSHOT_JOBS = 60_000
+# Of each queue the program it needs, and its npm module.
+QUEUES = {
+    "ours": ("taskset", None),
+    "floor": (job_queues.FLOOR, None),
+    "graphile": (NODE, "graphile-worker"),
+    "pg-boss": (NODE, "pg-boss"),
+    "bullmq": ("redis-server", "bullmq"),
+    "bullmq-memory": ("redis-server", "bullmq"),
+    "sidekiq": ("sidekiq", None),
+    "sidekiq-memory": ("sidekiq", None),
+    "plainjob": ("node", "plainjob"),
+}
 
 
 class Bench:
-    """What was asked for, the servers, and a folder for files."""
+    """What was asked for, the servers that it needs, and a folder for files."""
 
     def __init__(self, options, folder, ends):
-        self.options, self.folder = options, pathlib.Path(folder)
-        self.numbers = iter(range(1_000_000))
-        self.postgres = ends.enter_context(Postgres()) if self.any("ours", "floor", "graphile", "pg-boss") else None
-        self.durable = ends.enter_context(Redis(durable=True)) if self.any("bullmq", "sidekiq") else None
-        self.memory = ends.enter_context(Redis(durable=False)) if self.any("bullmq-memory", "sidekiq-memory") else None
+        self.options, self.folder, self.made = options, pathlib.Path(folder), 0
+        self.postgres = self.durable = self.memory = None
+        if self.wants("ours", "floor", "graphile", "pg-boss"):
+            self.postgres = ends.enter_context(Postgres())
+        if self.wants("bullmq", "sidekiq"):
+            self.durable = ends.enter_context(Redis(durable=True))
+        if self.wants("bullmq-memory", "sidekiq-memory"):
+            self.memory = ends.enter_context(Redis(durable=False))
 
-    def any(self, *names):
+    def wants(self, *names):
         return any(name in self.options.peers for name in names)
 
     def fresh(self):
-        made = self.folder / str(next(self.numbers))
-        made.mkdir()
-        return made
+        self.made += 1
+        folder = self.folder / str(self.made)
+        folder.mkdir()
+        return folder
 
-    def chosen(self, **queues):
-        """Those that were asked for, made when they are; a name's underscores stand for hyphens."""
-        return [make() for name, make in queues.items() if name.replace("_", "-") in self.options.peers]
+    def servers(self, *names):
+        """Those of the queues on PostgreSQL and Redis that were asked for."""
+        make = {
+            "ours": lambda: Loadstone(self.fresh, self.postgres),
+            "floor": lambda: Floor(self.fresh, self.postgres),
+            "graphile": lambda: job_queues.graphile(self.postgres),
+            "pg-boss": lambda: job_queues.pg_boss(self.postgres),
+            "bullmq": lambda: job_queues.bullmq(self.durable, "bullmq"),
+            "bullmq-memory": lambda: job_queues.bullmq(self.memory, "bullmq-memory"),
+            "sidekiq": lambda: job_queues.sidekiq(self.durable, "sidekiq"),
+            "sidekiq-memory": lambda: job_queues.sidekiq(self.memory, "sidekiq-memory"),
+        }
+        return [make[name]() for name in names or make if self.wants(name)]
 
-    def on_servers(self, *without):
-        made = {"ours": lambda: Loadstone(self.fresh, self.postgres), "floor": lambda: Floor(self.fresh, self.postgres),
-                "graphile": lambda: job_queues.graphile(self.postgres), "pg_boss": lambda: job_queues.pg_boss(self.postgres),
-                "bullmq": lambda: job_queues.bullmq(self.durable, "bullmq"),
-                "bullmq_memory": lambda: job_queues.bullmq(self.memory, "bullmq-memory"),
-                "sidekiq": lambda: job_queues.sidekiq(self.durable, "sidekiq"),
-                "sidekiq_memory": lambda: job_queues.sidekiq(self.memory, "sidekiq-memory")}
-        return self.chosen(**{name: make for name, make in made.items() if name not in without})
+    def files(self):
+        """Those on SQLite."""
+        make = {
+            "ours": lambda: Loadstone(self.fresh),
+            "floor": lambda: Floor(self.fresh),
+            "plainjob": lambda: Plainjob(self.fresh),
+        }
+        return [queue() for name, queue in make.items() if self.wants(name)]
 
     def settle(self):
         if self.postgres:
             self.postgres.settle()
 
     def rounds(self, queues, measure):
-        """Rounds A B C, A B C, ...: what `measure` gives of each, by name."""
+        """Rounds A B C, A B C, ...: what `measure` gives of each queue, by name."""
         figures = {queue.name: [] for queue in queues}
         for _ in range(self.options.rounds):
             for queue in queues:
@@ -66,106 +91,91 @@ class Bench:
         return figures
 
 
-def show(figures, unit, goals=None, check=""):
+def show(figures, form, what, notes, goals):
     width = max(map(len, figures), default=0)
     for name, values in figures.items():
-        print(f"  {name:<{width}}   {unit}: median {statistics.median(values):>10,.0f}   "
-              f"({min(values):,.0f} to {max(values):,.0f}, {len(values)} rounds){check}")
+        low, middle, high = (form.format(value) for value in
+                             (min(values), statistics.median(values), max(values)))
+        print(f"  {name:<{width}}   {what}: median {middle:>8}   "
+              f"({low} to {high}, {len(values)} rounds; {notes[name]})")
     for name in figures:
         if "ours" in figures and name != "ours":
-            ratio(figures, "ours", name, (goals or {}).get(name, ""))
+            ratio(figures, "ours", name, goals.get(name, ""))
 
 
 def drain_once(bench, queue, jobs):
     queue.prepare()
-    queue.enqueue(jobs // queue.share)
+    queue.enqueue(jobs)
     bench.settle()
-    return queue.drain(jobs // queue.share)
+    return queue.drain(jobs)
 
 
 def drain(bench):
     jobs = bench.options.jobs
-    for title, queues, goal in (
-            ("PostgreSQL and Redis", bench.on_servers(), "0.9"),
-            ("SQLite, synchronous=FULL", bench.chosen(ours=lambda: Loadstone(bench.fresh), floor=lambda: Floor(bench.fresh),
-                                                      plainjob=lambda: Plainjob(bench.fresh)), "0.3")):
-        if queues:
-            print(f"drain: {title}, {jobs:,} jobs that do nothing")
-            show(bench.rounds(queues, lambda queue: drain_once(bench, queue, jobs)), "jobs per second", {"floor": goal},
-                 "; each job ran once")
+    for title, queues, goal in (("PostgreSQL and Redis", bench.servers(), "0.9"),
+                                ("SQLite, synchronous=FULL", bench.files(), "0.3")):
+        if not queues:
+            continue
+        print(f"drain: {title}, {jobs:,} jobs that do nothing")
+        figures = bench.rounds(queues, lambda queue: drain_once(bench, queue, jobs // queue.share))
+        notes = {queue.name: queue.proof for queue in queues}
+        show(figures, "{:,.0f}", "jobs per second", notes, {"floor": goal})
 
 
 def enqueue(bench):
-    jobs = bench.options.jobs
-
     def many(queue):
         queue.prepare()
         bench.settle()
-        return queue.enqueue(jobs)
+        return queue.enqueue(bench.options.jobs)
 
     def one_by_one(queue):
         queue.prepare()
         bench.settle()
-        return queue.each(jobs // 5, IN_FLIGHT)
+        return queue.each(bench.options.jobs // 5, IN_FLIGHT)
 
-    queues = bench.on_servers()
-    if queues:
-        print(f"enqueue: {jobs:,} jobs, 1,000 at a time")
-        show(bench.rounds(queues, many), "jobs per second", check="; all there")
-    queues = bench.on_servers("floor", "bullmq", "bullmq_memory", "sidekiq", "sidekiq_memory")
-    if bench.any("ours"):
-        queues[1:1] = [BareInsert(bench.postgres, explicit=False), BareInsert(bench.postgres, explicit=True)]
-    if queues:
-        print(f"enqueue: {jobs // 5:,} transactions of one job, {IN_FLIGHT} under way")
-        show(bench.rounds(queues, one_by_one), "jobs per second", check="; all there")
+    single = bench.servers("ours", "graphile", "pg-boss")
+    if bench.wants("ours"):
+        single[1:1] = [BareInsert(bench.postgres, explicit) for explicit in (False, True)]
+    for title, queues, measure in (
+            (f"{bench.options.jobs:,} jobs, 1,000 at a time", bench.servers(), many),
+            (f"{bench.options.jobs // 5:,} transactions of a job, {IN_FLIGHT} under way",
+             single, one_by_one)):
+        if queues:
+            print(f"enqueue: {title}")
+            notes = {queue.name: "all there" for queue in queues}
+            show(bench.rounds(queues, measure), "{:,.0f}", "jobs per second", notes, {})
 
 
 def latency(bench):
-    jobs, every_ms = bench.options.paced, 20
-
     def once(queue):
         queue.prepare()
         bench.settle()
-        return queue.latency(jobs, every_ms)
+        return queue.latency(bench.options.paced, EVERY_MS)
 
-    queues = bench.on_servers("floor", "sidekiq", "sidekiq_memory")
-    if bench.any("ours"):
+    queues = bench.servers("ours", "graphile", "pg-boss", "bullmq", "bullmq-memory")
+    if bench.wants("ours"):
         queues.insert(1, BehindBacklog(bench.fresh, bench.postgres, bench.options.waiting))
     if not queues:
         return
-    print(f"latency: from commit to the start of the handler in another process, {jobs} jobs, one each {every_ms} ms, in ms")
-    all_delays = bench.rounds(queues, once)
+    print(f"latency: from commit to the handler's start in another process, ms; "
+          f"{bench.options.paced} jobs, one each {EVERY_MS} ms")
+    delays = bench.rounds(queues, once)
+    notes = {queue.name: queue.proof for queue in queues}
     for percent in (50, 99):
-        figures = {name: [round_[min(len(round_) - 1, len(round_) * percent // 100)] for round_ in rounds] for name, rounds in all_delays.items()}
-        width = max(map(len, figures))
-        for name, values in figures.items():
-            print(f"  {name:<{width}}   p{percent}: median {statistics.median(values):7.2f}   "
-                  f"({min(values):.2f} to {max(values):.2f}, {len(values)} rounds); each job ran once")
-        for name in figures:
-            if "ours" in figures and name != "ours":
-                ratio(figures, "ours", name)
+        figures = {name: [one[len(one) * percent // 100] for one in rounds]
+                   for name, rounds in delays.items()}
+        show(figures, "{:.2f}", f"p{percent}", notes, {})
 
 
 @contextlib.contextmanager
 def old_snapshot(postgres):
     """A session that sees what there is now, and goes on seeing it."""
-    psql = subprocess.Popen(["psql", "-qAt", postgres.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    psql.stdin.write("begin isolation level repeatable read;\nselect count(*) from pg_class;\n")
-    psql.stdin.flush()
-    psql.stdout.readline()
-    try:
+    with Psql(postgres.url) as psql:
+        psql.one("begin isolation level repeatable read; select count(*) from pg_class")
         yield
-    finally:
-        psql.stdin.close()
-        psql.wait(10)
-        psql.stdout.close()
 
 
 def snapshot(bench):
-    queues = bench.on_servers("floor", "bullmq", "bullmq_memory", "sidekiq", "sidekiq_memory")
-    if queues:
-        print(f"snapshot: drain of {SNAPSHOT_JOBS:,} jobs while an old snapshot is held, against without")
-
     def pair(queue):
         free = drain_once(bench, queue, SNAPSHOT_JOBS)
         queue.prepare()
@@ -174,10 +184,17 @@ def snapshot(bench):
             bench.settle()
             return queue.drain(SNAPSHOT_JOBS), free
 
+    queues = bench.servers("ours", "graphile", "pg-boss")
+    if queues:
+        print(f"snapshot: drain of {SNAPSHOT_JOBS:,} jobs, an old snapshot held and not")
     for name, pairs in bench.rounds(queues, pair).items():
-        print(f"  {name}: held median {statistics.median(held for held, _ in pairs):,.0f}, without {statistics.median(free for _, free in pairs):,.0f} "
-              f"jobs per second; each job ran once")
-        ratio({"held": [held for held, _ in pairs], "without": [free for _, free in pairs]}, "held", "without", "0.95" if name == "ours" else "")
+        figures = {"held": [held for held, _ in pairs], "not held": [free for _, free in pairs]}
+        held, free = (statistics.median(values) for values in figures.values())
+        print(f"  {name}: jobs per second {held:,.0f}, not held {free:,.0f}; each job ran once")
+        ratio(figures, "held", "not held", "0.95" if name == "ours" else "")
+
+
+PARTS = {"drain": drain, "enqueue": enqueue, "latency": latency, "snapshot": snapshot}
 
 
 def several(known):
@@ -190,30 +207,30 @@ def several(known):
     return parse
 
 
-def need_programs(peers):
-    wanted = {"graphile": job_queues.NODE, "pg-boss": job_queues.NODE, "bullmq": "redis-server", "bullmq-memory": "redis-server",
-              "sidekiq": "sidekiq", "sidekiq-memory": "sidekiq", "plainjob": "node", "floor": job_queues.FLOOR}
-    needs(*sorted({str(program) for peer, program in wanted.items() if peer in peers}))
-    for peer in peers:
-        program = job_queues.PEERS / "node_modules" / {"graphile": "graphile-worker", "bullmq-memory": "bullmq"}.get(peer, peer)
-        if peer in ("graphile", "pg-boss", "bullmq", "bullmq-memory", "plainjob") and not program.exists():
-            sys.exit(f"{program} is missing: ./dev setup bench")
+def need(peers):
+    needs(*sorted({str(QUEUES[name][0]) for name in peers}))
+    for module in (QUEUES[name][1] for name in peers):
+        if module and not (PEERS / "node_modules" / module).exists():
+            sys.exit(f"the npm module {module} is missing: ./dev setup bench")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", type=several(PARTS), default=PARTS, help=f"parts, comma between: {','.join(PARTS)}")
-    parser.add_argument("--peers", type=several(PEERS), default=PEERS, help=f"queues, comma between: {','.join(PEERS)}")
+    parser.add_argument("--only", type=several(PARTS), default=list(PARTS),
+                        help=f"parts, comma between: {','.join(PARTS)}")
+    parser.add_argument("--peers", type=several(QUEUES), default=list(QUEUES),
+                        help=f"queues, comma between: {','.join(QUEUES)}")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=50_000, help="jobs to drain and to enqueue; 200000 for the figures in docs")
-    parser.add_argument("--paced", type=int, default=300, help="jobs of one round of latency")
-    parser.add_argument("--waiting", type=int, default=1_000_000, help="jobs that wait in another queue meanwhile")
+    parser.add_argument("--jobs", type=int, default=50_000, help="to drain and to enqueue")
+    parser.add_argument("--paced", type=int, default=300, help="jobs of a round of latency")
+    parser.add_argument("--waiting", type=int, default=1_000_000,
+                        help="jobs that wait in another queue meanwhile")
     options = parser.parse_args()
-    need_programs(options.peers)
+    need(options.peers)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ends:
         bench = Bench(options, folder, ends)
         for part in options.only:
-            {"drain": drain, "enqueue": enqueue, "latency": latency, "snapshot": snapshot}[part](bench)
+            PARTS[part](bench)
 
 
 if __name__ == "__main__":

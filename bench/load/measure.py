@@ -161,11 +161,11 @@ def needs(*programs):
         sys.exit(f"{APP} is missing: ./dev bench builds it")
 
 
-def app(folder, *arguments, name="loadstone", cores=SERVER_CORE, threads=1, role="web", ready="/hello"):
+def app(folder, *arguments, name="loadstone", cores=SERVER_CORE, threads=1, role="web"):
     port = free_port()
     command = [APP, "serve", "--data", folder, "--listen", f"127.0.0.1:{port}", "--threads", str(threads), "--role", role,
                "--rate-limits", "on", "--log-level", "warning", *arguments]
-    return Server(name, command, port, ready=ready, cores=cores)
+    return Server(name, command, port, cores=cores)
 
 
 def fastify(*arguments, name="fastify", cores=SERVER_CORE):
@@ -199,11 +199,16 @@ class Postgres:
 
     def sql(self, text):
         """Rows of texts."""
-        out = subprocess.run(["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", text, self.url], check=True, capture_output=True, text=True).stdout
-        return [line.split("|") for line in out.splitlines()]
+        command = ["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", text, self.url]
+        quiet = {**os.environ, "PGOPTIONS": "-c client_min_messages=warning"}
+        out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=quiet)
+        return [line.split("|") for line in out.stdout.splitlines()]
+
+    def count(self, rows):
+        return int(self.sql(f"select count(*) from {rows}")[0][0])
 
     def settle(self):
-        """What went before costs what comes after neither a plan without statistics nor a checkpoint."""
+        """Leaves to what comes next neither tables without statistics nor a checkpoint."""
         self.sql("vacuum analyze")
         self.sql("checkpoint")
 

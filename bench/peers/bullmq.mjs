@@ -11,7 +11,8 @@ const at = (port) => ({ host: '127.0.0.1', port, maxRetriesPerRequest: null });
 const open = (port) => new Queue(name, { connection: at(port), defaultJobOptions: once });
 
 async function workers(port, count) {
-  const worker = new Worker(name, async (job) => count(job.data.id), { connection: at(port), concurrency: 200 });
+  const options = { connection: at(port), concurrency: 200 };
+  const worker = new Worker(name, async (job) => count(job.data.id), options);
   worker.on('error', (error) => { throw error; });
   await worker.waitUntilReady();
 }
@@ -26,7 +27,9 @@ await command({
     const queue = open(port);
     await queue.waitUntilReady();
     return timed(jobs, async () => {
-      for (const ids of batches(jobs)) await queue.addBulk(ids.map((id) => ({ name, data: { id } })));
+      for (const ids of batches(jobs)) {
+        await queue.addBulk(ids.map((id) => ({ name, data: { id } })));
+      }
     });
   },
   async drain(port, jobs) {

@@ -1,9 +1,10 @@
-// What the programs of the job queues share: `node PEER.mjs COMMAND ARGUMENTS..` prints one line of JSON.
+// What the programs of the job queues share: `node PEER.mjs COMMAND ARGUMENTS..` prints a line of
+// JSON.
 
 // Numbers among the arguments are given as numbers.
 export async function command(commands) {
   const [name, ...words] = process.argv.slice(2);
-  if (!(name in commands)) throw new Error(`no command '${name}': ${Object.keys(commands).join(' ')}`);
+  if (!(name in commands)) throw new Error(`'${name}' is none of ${Object.keys(commands)}`);
   const given = words.map((word) => (/^\d+$/.test(word) ? Number(word) : word));
   console.log(JSON.stringify(await commands[name](...given) ?? {}));
   process.exit(0);
@@ -42,7 +43,7 @@ export class Tally {
   }
 }
 
-// Jobs per second of what `work` does.
+// How long `work` takes for so many jobs.
 export async function timed(jobs, work) {
   const began = performance.now();
   await work();

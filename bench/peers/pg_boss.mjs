@@ -1,11 +1,13 @@
 // pg-boss, with batches, several workers and, for latency, LISTEN and NOTIFY.
-//   node pg_boss.mjs prepare URL | enqueue URL N | each URL N IN_FLIGHT | drain URL N | start URL N | pace URL N EVERY_MS
+//   node pg_boss.mjs prepare URL | enqueue URL N | each URL N IN_FLIGHT
+//                  | drain URL N | start URL N | pace URL N EVERY_MS
 import pg from 'pg';
 import { PgBoss } from 'pg-boss';
 import { batches, command, drained, paced, started, timed, transactions } from './command.mjs';
 
 const queue = 'noop';
-const batching = { batchSize: 1000, localConcurrency: 4, burstWhenBatchFull: true, pollingIntervalSeconds: 0.5 };
+const polling = { pollingIntervalSeconds: 0.5 };  // the least it takes
+const batching = { ...polling, batchSize: 5000, localConcurrency: 2, burstWhenBatchFull: true };
 
 async function boss(url, options = {}) {
   const started = new PgBoss({ connectionString: url, schedule: false, ...options });
@@ -41,13 +43,14 @@ await command({
   },
   async drain(url, jobs) {
     const from = await boss(url);
-    const left = `select exists (select from pgboss.job where name = '${queue}' and state < 'completed') as left`;
+    const left = `select exists (select from pgboss.job
+      where name = '${queue}' and state < 'completed') as left`;
     return drained(jobs, (count) => work(from, batching, count),
       async () => !(await from.getDb().executeSql(left)).rows[0].left);
   },
   async start(url, jobs) {
     const from = await boss(url, { useListenNotify: true });
-    return started(jobs, (count) => work(from, { localConcurrency: 4, pollingIntervalSeconds: 0.5 }, count));
+    return started(jobs, (count) => work(from, { ...polling, localConcurrency: 4 }, count));
   },
   async pace(url, jobs, everyMs) {
     const to = await boss(url);

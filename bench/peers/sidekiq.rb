@@ -44,7 +44,9 @@ end
 
 if command == 'enqueue'
   began = now
-  (0...jobs).each_slice(1000) { |ids| Sidekiq::Client.push_bulk('class' => Noop, 'args' => ids.map { |id| [id] }) }
+  (0...jobs).each_slice(1000) do |ids|
+    Sidekiq::Client.push_bulk('class' => Noop, 'args' => ids.map { |id| [id] })
+  end
   puts({ jobs: jobs, seconds: now - began }.to_json)
 else
   TALLY = Tally.new(jobs)
