@@ -19,17 +19,17 @@ from measure import Postgres, needs, ratio
 IN_FLIGHT = 16
 EVERY_MS = 20
 SNAPSHOT_JOBS = 60_000
-# Of each queue the program it needs, and its npm module.
+# Of each queue the programs it needs, and its npm module.
 QUEUES = {
-    "ours": ("taskset", None),
-    "floor": (job_queues.FLOOR, None),
-    "graphile": (NODE, "graphile-worker"),
-    "pg-boss": (NODE, "pg-boss"),
-    "bullmq": ("redis-server", "bullmq"),
-    "bullmq-memory": ("redis-server", "bullmq"),
-    "sidekiq": ("sidekiq", None),
-    "sidekiq-memory": ("sidekiq", None),
-    "plainjob": ("node", "plainjob"),
+    "ours": (["psql"], None),
+    "floor": ([job_queues.FLOOR, "psql"], None),
+    "graphile": ([NODE, "psql"], "graphile-worker"),
+    "pg-boss": ([NODE, "psql"], "pg-boss"),
+    "bullmq": ([NODE, "redis-server", "redis-cli"], "bullmq"),
+    "bullmq-memory": ([NODE, "redis-server", "redis-cli"], "bullmq"),
+    "sidekiq": (["ruby", "sidekiq", "redis-server", "redis-cli"], None),
+    "sidekiq-memory": (["ruby", "sidekiq", "redis-server", "redis-cli"], None),
+    "plainjob": (["node"], "plainjob"),
 }
 
 
@@ -38,6 +38,7 @@ class Bench:
 
     def __init__(self, options, folder, ends):
         self.options, self.folder, self.made = options, pathlib.Path(folder), 0
+        self.measured = 0
         self.postgres = self.durable = self.memory = None
         if self.wants("ours", "floor", "graphile", "pg-boss"):
             self.postgres = ends.enter_context(Postgres())
@@ -84,6 +85,7 @@ class Bench:
 
     def rounds(self, queues, measure):
         """Rounds A B C, A B C, ...: what `measure` gives of each queue, by name."""
+        self.measured += len(queues)
         figures = {queue.name: [] for queue in queues}
         for _ in range(self.options.rounds):
             for queue in queues:
@@ -208,7 +210,7 @@ def several(known):
 
 
 def need(peers):
-    needs(*sorted({str(QUEUES[name][0]) for name in peers}))
+    needs(*sorted({str(program) for name in peers for program in QUEUES[name][0]}))
     for module in (QUEUES[name][1] for name in peers):
         if module and not (PEERS / "node_modules" / module).exists():
             sys.exit(f"the npm module {module} is missing: ./dev setup bench")
@@ -231,6 +233,8 @@ def main():
         bench = Bench(options, folder, ends)
         for part in options.only:
             PARTS[part](bench)
+        if bench.measured == 0:
+            sys.exit("these queues have no place in these parts: bench/README.md")
 
 
 if __name__ == "__main__":
