@@ -4,12 +4,13 @@
 //     floor fill|drain postgres URL N
 //     floor fill|drain sqlite PATH N
 //
-// drain claims 500 at a time and deletes the batch before in the same transaction; it prints the
-// jobs and the seconds.
+// fill inserts 1,000 a transaction; drain claims 500 at a time and deletes the batch before in the
+// same transaction. Both print the jobs and the seconds.
 
 #include <libpq-fe.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -21,6 +22,7 @@
 namespace {
 
 constexpr int batch = 500;
+constexpr long fill_batch = 1'000;
 
 [[noreturn]] void fail(const std::string& what) {
     std::fprintf(stderr, "floor: %s\n", what.c_str());
@@ -33,17 +35,20 @@ class Postgres {
 public:
     explicit Postgres(const char* url) : connection_(PQconnectdb(url), PQfinish) {
         if (PQstatus(connection_.get()) != CONNECTION_OK) fail(PQerrorMessage(connection_.get()));
+        run("set client_min_messages = warning");
     }
     void run(const std::string& sql) { query(sql); }
-    void fill(long jobs) {
+    void create() {
         run("create table if not exists floor_jobs (id bigint generated always as identity primary "
             "key, arguments text not null, claimed boolean not null default false)");
         run("create index if not exists floor_waiting on floor_jobs (id) where not claimed");
+    }
+    void insert(long jobs) {
         run("insert into floor_jobs (arguments) select '{\"id\":' || i || '}' from "
             "generate_series(1, " +
             std::to_string(jobs) + ") as i");
-        run("vacuum analyze floor_jobs");
     }
+    void settle() { run("vacuum analyze floor_jobs"); }
     long drain() {
         Result prepared(
             PQprepare(connection_.get(), "claim",
@@ -100,14 +105,17 @@ public:
         if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
             fail(sqlite3_errmsg(db_));
     }
-    void fill(long jobs) {
+    void create() {
         run("create table if not exists floor_jobs (id integer primary key, arguments text not "
             "null, claimed integer not null default 0)");
         run("create index if not exists floor_waiting on floor_jobs (id) where not claimed");
+    }
+    void insert(long jobs) {
         run("with recursive n (i) as (select 1 union all select i + 1 from n where i < " +
             std::to_string(jobs) +
             ") insert into floor_jobs (arguments) select '{\"id\":' || i || '}' from n");
     }
+    void settle() {}
     long drain() {
         sqlite3_stmt* claim = prepare(
             "update floor_jobs set claimed = 1 where id in (select id from floor_jobs where not "
@@ -147,15 +155,20 @@ private:
 };
 
 template <class Store>
+long fill(Store& store, long jobs) {
+    for (long done = 0; done < jobs; done += fill_batch)
+        store.insert(std::min(fill_batch, jobs - done));
+    return jobs;
+}
+
+template <class Store>
 void run(Store& store, const std::string& what, long jobs) {
-    if (what == "fill") {
-        store.fill(jobs);
-        return;
-    }
+    if (what == "fill") store.create();
     const auto began = std::chrono::steady_clock::now();
-    const long done = store.drain();
+    const long done = what == "fill" ? fill(store, jobs) : store.drain();
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began;
     if (done != jobs) fail(std::to_string(done) + " jobs were drained");
+    if (what == "fill") store.settle();
     std::printf("%ld %.6f\n", done, seconds.count());
 }
 

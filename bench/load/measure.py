@@ -144,11 +144,12 @@ def interleaved(servers, rounds, seconds, figure="per_cpu_second", **load):
     return figures
 
 
-def ratio(figures, ours, theirs, goal):
+def ratio(figures, ours, theirs, goal=""):
     """The median of the rounds' ratios, which drifting machines do not disturb."""
     pairs = [a / b for a, b in zip(figures[ours], figures[theirs])]
     value = statistics.median(pairs)
-    print(f"  {ours} / {theirs}: {value:.2f}   (rounds {min(pairs):.2f} to {max(pairs):.2f}; goal {goal})")
+    aim = f"; goal {goal}" if goal else ""
+    print(f"  {ours} / {theirs}: {value:.2f}   (rounds {min(pairs):.2f} to {max(pairs):.2f}{aim})")
     return value
 
 
@@ -195,6 +196,21 @@ class Postgres:
 
     def run(self, program, *arguments):
         subprocess.run(self.user + [str(self.BIN / program), *map(str, arguments)], check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    def sql(self, text):
+        """Rows of texts."""
+        command = ["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", text, self.url]
+        quiet = {**os.environ, "PGOPTIONS": "-c client_min_messages=warning"}
+        out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=quiet)
+        return [line.split("|") for line in out.stdout.splitlines()]
+
+    def count(self, rows):
+        return int(self.sql(f"select count(*) from {rows}")[0][0])
+
+    def settle(self):
+        """Leaves to what comes next neither tables without statistics nor a checkpoint."""
+        self.sql("vacuum analyze")
+        self.sql("checkpoint")
 
     def __enter__(self):
         return self

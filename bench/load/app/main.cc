@@ -1,12 +1,17 @@
 // The program that bench/load measures: everything on, as an application has it. `fill N` makes
-// rows to read.
+// rows to read; `enqueue`, `enqueue-each` and `pace` make jobs.
 
 #include <fmt/core.h>
 
+#include <array>
+#include <atomic>
+#include <boost/asio/this_coro.hpp>
 #include <charconv>
 
 #include "loadstone/base/error.h"
 #include "loadstone/module/module.h"
+#include "loadstone/runtime/loops.h"
+#include "loadstone/runtime/task_scope.h"
 #include "loadstone/server/application.h"
 #include "rows/sql.h"
 
@@ -41,6 +46,29 @@ struct IndexItem {
     std::int64_t id = 0;
 };
 BOOST_DESCRIBE_STRUCT(IndexItem, (), (id))
+
+// Its handler records when it began.
+struct RecordStart {
+    std::int64_t id = 0;
+};
+BOOST_DESCRIBE_STRUCT(RecordStart, (), (id))
+
+struct Enqueued {
+    std::int64_t jobs = 0;
+    double seconds = 0;
+};
+BOOST_DESCRIBE_STRUCT(Enqueued, (), (jobs, seconds))
+
+struct Paced {
+    std::vector<std::int64_t> committed_us;  // of job 0, 1, ...
+};
+BOOST_DESCRIBE_STRUCT(Paced, (), (committed_us))
+
+struct Ran {
+    std::int64_t all = 0;
+    std::int64_t once = 0;
+};
+BOOST_DESCRIBE_STRUCT(Ran, (), (all, once))
 
 // 60 bytes of JSON.
 Task<Reply<Message>> hello(Context&) {
@@ -88,18 +116,81 @@ Task<Reply<Made, 201>> write_row(Context& context, Body<NewItem> item) {
     co_return reply;
 }
 
-Task<void> index_item(Context&, Job<IndexItem>) { co_return; }
+// How often this process has run the job of each id, up to a bound: handlers have only their
+// context, and no table may stand between a job that does nothing and its measurement.
+class Tally {
+public:
+    void count(std::int64_t id) {
+        all_.fetch_add(1, std::memory_order_relaxed);
+        if (id >= 0 && id < ids_max)
+            runs_[static_cast<std::size_t>(id)].fetch_add(1, std::memory_order_relaxed);
+    }
+    Ran ran(std::int64_t jobs) const {
+        Ran ran{all_.load(std::memory_order_relaxed), 0};
+        for (std::int64_t i = 0; i < std::min(jobs, ids_max); ++i)
+            ran.once += runs_[static_cast<std::size_t>(i)].load(std::memory_order_relaxed) == 1;
+        return ran;
+    }
+
+private:
+    static constexpr std::int64_t ids_max = 1'000'000;
+    std::atomic<std::int64_t> all_{0};
+    std::array<std::atomic<std::uint8_t>, ids_max> runs_{};
+};
+
+Tally& tally() {
+    static Tally of_this_process;
+    return of_this_process;
+}
+
+Task<Reply<Ran>> ran(Context&, Path<std::int64_t> jobs) {
+    Reply<Ran> reply{tally().ran(jobs.value)};
+    co_return reply;
+}
+
+Task<void> index_item(Context&, Job<IndexItem> job) {
+    tally().count(job->id);
+    co_return;
+}
+
+std::int64_t now_us() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
+Task<void> insert_start(Tx& tx, std::int64_t id, std::int64_t started_us) {
+    co_await tx.exec(sql::insert_start, id, started_us);
+}
+
+Task<void> record_start(Context& context, Job<RecordStart> job) {
+    const std::int64_t started_us = now_us();
+    co_await context.write(insert_start, job->id, started_us);
+}
 
 Task<std::uint64_t> fill_rows(Tx& tx, std::int64_t count) {
     co_return co_await tx.exec(sql::fill_rows, count);
 }
 
+std::int64_t positive(const std::vector<std::string>& arguments, std::size_t place) {
+    std::int64_t value = 0;
+    if (place < arguments.size()) {
+        const std::string& text = arguments[place];
+        std::from_chars(text.data(), text.data() + text.size(), value);
+    }
+    if (value < 1)
+        throw Error(Errc::invalid_argument,
+                    fmt::format("argument {} must be a positive number", place + 1));
+    return value;
+}
+
+std::string rate(std::int64_t jobs, std::chrono::steady_clock::time_point began) {
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - began;
+    const Enqueued enqueued{jobs, taken.count()};
+    return to_json(enqueued) + "\n";
+}
+
 Task<std::string> fill(Context& context, std::vector<std::string> arguments) {
-    std::int64_t count = 0;
-    if (arguments.size() == 1)
-        std::from_chars(arguments[0].data(), arguments[0].data() + arguments[0].size(), count);
-    if (count < 1) throw Error(Errc::invalid_argument, "fill takes the number of rows");
-    const auto made = co_await context.write(fill_rows, count);
+    const auto made = co_await context.write(fill_rows, positive(arguments, 0));
     co_return fmt::format("{} rows\n", made);
 }
 
@@ -112,13 +203,53 @@ Task<std::int64_t> enqueue_items(Tx& tx, std::int64_t first, std::int64_t count)
 
 Task<std::string> enqueue(Context& context, std::vector<std::string> arguments) {
     constexpr std::int64_t batch = 1'000;
-    std::int64_t count = 0;
-    if (arguments.size() == 1)
-        std::from_chars(arguments[0].data(), arguments[0].data() + arguments[0].size(), count);
-    if (count < 1) throw Error(Errc::invalid_argument, "enqueue takes the number of jobs");
+    const std::int64_t count = positive(arguments, 0);
+    const auto began = std::chrono::steady_clock::now();
     for (std::int64_t i = 0; i < count; i += batch)
         co_await context.write(enqueue_items, i, std::min(batch, count - i));
-    co_return fmt::format("{} jobs\n", count);
+    co_return rate(count, began);
+}
+
+Task<std::int64_t> enqueue_item(Tx& tx, std::int64_t id) {
+    const IndexItem item{id};
+    co_return co_await tx.enqueue(item);
+}
+
+Task<void> enqueue_share(const runtime::Services& services, std::int64_t first, std::int64_t end,
+                         std::int64_t step) {
+    Context context(services, runtime::Deadline::in(std::chrono::minutes(10)));
+    for (std::int64_t i = first; i < end; i += step) co_await context.write(enqueue_item, i);
+}
+
+Task<std::string> enqueue_each(Context& context, std::vector<std::string> arguments) {
+    const std::int64_t count = positive(arguments, 0);
+    const std::int64_t in_flight = positive(arguments, 1);
+    const auto executor = co_await boost::asio::this_coro::executor;
+    runtime::TaskScope shares("enqueue_each");
+    const auto began = std::chrono::steady_clock::now();
+    for (std::int64_t i = 0; i < in_flight; ++i)
+        shares.spawn(executor, enqueue_share(context.services(), i, count, in_flight));
+    co_await shares.join(context.deadline());
+    if (shares.failures() > 0) throw Error(Errc::internal, "not all jobs could be enqueued");
+    co_return rate(count, began);
+}
+
+Task<void> enqueue_start(Tx& tx, std::int64_t id) {
+    const RecordStart start{id};
+    co_await tx.enqueue(start);
+}
+
+Task<std::string> pace(Context& context, std::vector<std::string> arguments) {
+    const std::int64_t count = positive(arguments, 0);
+    const std::chrono::milliseconds every(positive(arguments, 1));
+    Paced paced;
+    for (std::int64_t i = 0; i < count; ++i) {
+        const runtime::Deadline next = runtime::Deadline::in(every);
+        co_await context.write(enqueue_start, i);
+        paced.committed_us.push_back(now_us());
+        co_await runtime::sleep_until(next);
+    }
+    co_return to_json(paced) + "\n";
 }
 
 void routes(Routes& routes) {
@@ -129,20 +260,29 @@ void routes(Routes& routes) {
     routes.get("/work/{rounds}", work).open_to_all();
     routes.get("/rows/{id}", read_row).open_to_all();
     routes.post("/rows", write_row).open_to_all();
+    routes.get("/ran/{jobs}", ran).open_to_all();
 }
 
-void jobs(Handlers& handlers) { handlers.handle(index_item); }
+void jobs(Handlers& handlers) {
+    handlers.handle(index_item);
+    handlers.handle(record_start);
+}
 
 }  // namespace rows
 
 int main(int argc, char** argv) {
     loadstone::server::Application application("bench", "Benchmark application");
-    application.add({.name = "rows",
-                     .migrations = rows::sql::migrations,
-                     .routes = rows::routes,
-                     .jobs = rows::jobs,
-                     .commands = {{"fill", "Make N rows: fill N", rows::fill},
-                                  {"enqueue", "Enqueue N jobs: enqueue N", rows::enqueue}},
-                     .budget = {.jobs_max = 1'024}});
+    application.add(
+        {.name = "rows",
+         .migrations = rows::sql::migrations,
+         .routes = rows::routes,
+         .jobs = rows::jobs,
+         .commands = {{"fill", "Make N rows: fill N", rows::fill},
+                      {"enqueue", "Enqueue N jobs: enqueue N", rows::enqueue},
+                      {"enqueue-each",
+                       "Enqueue N jobs, a transaction each: enqueue-each N IN_FLIGHT",
+                       rows::enqueue_each},
+                      {"pace", "Enqueue a job now and then: pace N EVERY_MS", rows::pace}},
+         .budget = {.jobs_max = 1'024}});
     return application.run(argc, argv);
 }

@@ -12,3 +12,5 @@ insert into bench_rows (name, amount) select 'row' || i, i * 7 from n
 -- dialect: postgres
 insert into bench_rows (name, amount) select 'row' || i, i * 7 from generate_series(1, $1) as i
 
+-- name: insert_start
+insert into bench_starts (id, started_us) values ($1, $2)
