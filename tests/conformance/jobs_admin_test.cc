@@ -20,7 +20,8 @@ Task<bool> pause_it(Tx& tx, bool is_paused) {
 
 Task<std::int64_t> enqueue_later(Tx& tx, std::int64_t delay_ms) {
     const jobs::EnqueueOptions options{.delay = milliseconds(delay_ms)};
-    co_return co_await jobs::enqueue(tx, Note{"later"}, options);
+    const Note note{"later"};
+    co_return co_await jobs::enqueue(tx, note, options);
 }
 
 jobs::QueueStats stats_of(Node& node) {

@@ -65,11 +65,28 @@ Task<std::int64_t> enqueue_batch(Tx& tx, int parts, int behaviour) {
     co_return ids.back();
 }
 
-Task<void> as_client(const runtime::Services& services,
-                     std::function<Task<void>(Context&)> action) {
+// What a client does: `enqueue` if there is one, else a batch, else it pauses a queue.
+struct ClientAct {
+    using Enqueue = Task<std::int64_t> (*)(Tx&, std::string, int, std::int64_t);
+    Enqueue enqueue = nullptr;
+    std::string lane;
+    int behaviour = 0;
+    std::int64_t delay_ms = 0;
+    int batch = 0;  // parts
+    bool is_paused = false;
+};
+
+Task<void> as_client(const runtime::Services& services, ClientAct act) {
     Context context(services, Deadline::in(milliseconds(3'000)));
+    const std::string queue = "parts";
     try {
-        co_await action(context);
+        if (act.enqueue != nullptr) {
+            co_await context.write(act.enqueue, act.lane, act.behaviour, act.delay_ms);
+        } else if (act.batch > 0) {
+            co_await context.write(enqueue_batch, act.batch, act.behaviour);
+        } else {
+            co_await context.write(jobs::pause_queue, queue, act.is_paused);
+        }
     } catch (const loadstone::Error&) {
         // What was committed is known to the database.
     }
@@ -180,46 +197,29 @@ void World::pass(milliseconds duration) {
 
 void World::act_as_client() {
     Process& process = live_process();
-    const int behaviour = static_cast<int>(random_.below(10'000));
-    const std::string lane(1, static_cast<char>('a' + random_.below(3)));
-    const std::int64_t delay = random_.below(4) == 0 ? std::int64_t(random_.below(1'500)) : 0;
-    std::function<Task<void>(Context&)> action;
-    const auto one = [&](auto command) {
-        action = [=](Context& context) -> Task<void> {
-            co_await context.write(command, lane, behaviour, delay);
-        };
-    };
+    ClientAct act;
+    act.behaviour = static_cast<int>(random_.below(10'000));
+    act.lane = std::string(1, static_cast<char>('a' + random_.below(3)));
+    act.delay_ms = random_.below(4) == 0 ? std::int64_t(random_.below(1'500)) : 0;
     switch (random_.below(11)) {
-        case 0: one(enqueue_one<sim::Plain>); break;
-        case 1: one(enqueue_one<sim::Urgent>); break;
+        case 0: act.enqueue = enqueue_one<sim::Plain>; break;
+        case 1: act.enqueue = enqueue_one<sim::Urgent>; break;
         case 2:
-        case 3: one(enqueue_one<sim::Limited>); break;
-        case 4: one(enqueue_one<sim::Throttled>); break;
+        case 3: act.enqueue = enqueue_one<sim::Limited>; break;
+        case 4: act.enqueue = enqueue_one<sim::Throttled>; break;
         case 5:
         case 6:
-            // In order are those that are ready: none is for later.
-            action = [lane, behaviour](Context& context) -> Task<void> {
-                const std::int64_t at_once = 0;
-                co_await context.write(enqueue_one<sim::Ordered>, lane, behaviour, at_once);
-            };
+            act.enqueue = enqueue_one<sim::Ordered>;
+            act.delay_ms = 0;  // in order are those that are ready
             break;
-        case 7: one(enqueue_one<sim::Unique>); break;
-        case 8: one(enqueue_one<sim::Fleeting>); break;
-        case 9:
-            action = [behaviour](Context& context) -> Task<void> {
-                co_await context.write(enqueue_batch, 1 + behaviour % 7, behaviour);
-            };
-            break;
-        default: {
-            const bool is_paused = random_.below(2) == 0;
-            tell(is_paused ? "queue parts is paused" : "queue parts goes on");
-            action = [is_paused](Context& context) -> Task<void> {
-                const std::string queue = "parts";
-                co_await context.write(jobs::pause_queue, queue, is_paused);
-            };
-        }
+        case 7: act.enqueue = enqueue_one<sim::Unique>; break;
+        case 8: act.enqueue = enqueue_one<sim::Fleeting>; break;
+        case 9: act.batch = 1 + act.behaviour % 7; break;
+        default:
+            act.is_paused = random_.below(2) == 0;
+            tell(act.is_paused ? "queue parts is paused" : "queue parts goes on");
     }
-    process.clients->spawn(process.loops.executor(0), as_client(process.services, action));
+    process.clients->spawn(process.loops.executor(0), as_client(process.services, std::move(act)));
 }
 
 void World::act_as_chaos() {

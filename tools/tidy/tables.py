@@ -42,6 +42,8 @@ class Scan:
             return "", index
         if self.tokens[index].text[0] == "'" or self.word(index) in STOP:
             return "", index
+        if self.word(index) == "rows" and self.word(index + 1) == "from":  # PostgreSQL: rows from (function(..), ..)
+            return "", index
         name = self.tokens[index].text.strip('"`')
         index += 1
         while self.text(index) == "." and index + 1 < len(self.tokens):

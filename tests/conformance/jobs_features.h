@@ -1,0 +1,158 @@
+#pragma once
+// The job kinds of the tests of what a kind can declare and a handler can do.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+#include <set>
+
+#include "loadstone/jobs/publish.h"
+#include "loadstone/jobs/workflow.h"
+#include "tests/conformance/jobs_node.h"
+
+namespace features {
+
+// What handlers do is steered by the test through this.
+struct Stage {
+    std::atomic<int> running{0}, running_max{0};
+    std::atomic<bool> may_end{true};
+    std::atomic<int> failures_left{0};
+    std::atomic<int> attempts{0};
+};
+extern Stage* stage;  // of the test that runs
+
+struct Crowded {
+    std::string key, text;
+};
+BOOST_DESCRIBE_STRUCT(Crowded, (), (key, text))
+
+struct Throttled {
+    std::string host, text;
+};
+BOOST_DESCRIBE_STRUCT(Throttled, (), (host, text))
+
+struct Ordered {
+    std::string account;
+    int number = 0;
+};
+BOOST_DESCRIBE_STRUCT(Ordered, (), (account, number))
+
+struct Tenanted {
+    std::string tenant;
+    int number = 0;
+};
+BOOST_DESCRIBE_STRUCT(Tenanted, (), (tenant, number))
+
+struct Unique {
+    std::string key, text;
+};
+BOOST_DESCRIBE_STRUCT(Unique, (), (key, text))
+
+struct Periodic {
+    std::string key;
+};
+BOOST_DESCRIBE_STRUCT(Periodic, (), (key))
+
+struct Fleeting {
+    std::string text;
+};
+BOOST_DESCRIBE_STRUCT(Fleeting, (), (text))
+
+struct Bounded {
+    int number = 0;
+};
+BOOST_DESCRIBE_STRUCT(Bounded, (), (number))
+
+struct Postponed {
+    int number = 0;
+};
+BOOST_DESCRIBE_STRUCT(Postponed, (), (number))
+
+struct Greeting {
+    std::string name, language;
+};
+BOOST_DESCRIBE_STRUCT(Greeting, (), (name, language))
+
+struct Long {
+    int steps = 0;
+};
+BOOST_DESCRIBE_STRUCT(Long, (), (steps))
+
+struct Stubborn {
+    std::string text;
+};
+BOOST_DESCRIBE_STRUCT(Stubborn, (), (text))
+
+struct Snoozer {
+    std::string text;
+};
+BOOST_DESCRIBE_STRUCT(Snoozer, (), (text))
+
+struct Part {
+    std::string name;
+    int value = 0;
+};
+BOOST_DESCRIBE_STRUCT(Part, (), (name, value))
+
+struct Sum {
+    std::string of;
+};
+BOOST_DESCRIBE_STRUCT(Sum, (), (of))
+
+struct Happened {
+    std::string what;
+};
+BOOST_DESCRIBE_STRUCT(Happened, (), (what))
+
+void declare(loadstone::Handlers& handlers);
+
+}  // namespace features
+
+namespace tests::conformance {
+
+template <class T>
+Task<std::int64_t> add(Tx& tx, T arguments) {
+    co_return co_await tx.enqueue(arguments);
+}
+template <class T>
+Task<bool> add_all(Tx& tx, std::vector<T> arguments) {
+    co_await jobs::enqueue_all(tx, arguments);
+    co_return true;
+}
+
+class JobFeatures : public JobQueue {
+protected:
+    JobFeatures() { features::stage = &stage_; }
+    ~JobFeatures() override { stage_.may_end = true; }
+
+    std::unique_ptr<Node> node() {
+        return std::make_unique<Node>(database_.url(), diary_, features::declare);
+    }
+    bool is_done(Node& node) {
+        return wait_until([&] { return node.jobs_of("").empty(); }, std::chrono::seconds(30));
+    }
+    std::vector<std::string> runs() { return diary_.all(); }
+    std::map<std::string, int> counts() {
+        std::map<std::string, int> all;
+        for (const std::string& text : runs()) ++all[text];
+        return all;
+    }
+    // The tables that hold what concerns a job's end are empty.
+    void expect_nothing_left(Node& node) { EXPECT_EQ(node.read(count_left), 0); }
+    static Task<std::int64_t> count_left(Reader reader) {
+        static constexpr std::string_view text =
+            "select (select count(*) from loadstone_unique where until = 0) + "
+            "(select count(*) from loadstone_blocked) + (select count(*) from loadstone_results) + "
+            "(select count(*) from loadstone_steps) + (select count(*) from loadstone_progress) + "
+            "(select count(*) from loadstone_cancels) + "
+            "(select count(*) from loadstone_limits where running <> 0)";
+        static constexpr loadstone::store::Query query{
+            .name = "test.left", .sqlite = text, .postgres = text};
+        co_return co_await reader.one<std::int64_t>(query);
+    }
+
+    features::Stage stage_;
+};
+
+}  // namespace tests::conformance

@@ -1,0 +1,243 @@
+// How many jobs run, how often, in which order and which at all, on every database: limits, order,
+// tenants, uniqueness, expiry, bounds.
+
+#include "tests/conformance/jobs_features.h"
+
+namespace tests::conformance {
+namespace {
+
+using namespace features;
+
+Task<bool> change_limit(Tx& tx, jobs::LimitChange change) {
+    co_await jobs::set_limit(tx, change);
+    co_return true;
+}
+
+INSTANTIATE_TEST_SUITE_P(Limits, JobFeatures, testing::Values(Backend::sqlite, Backend::postgres),
+                         [](const auto& backend) { return to_string(backend.param); });
+
+TEST_P(JobFeatures, OfOneKeySoManyRunAtOnceInAllProcesses) {
+    auto one = node();
+    auto two = node();
+    stage_.may_end = false;
+    for (int i = 0; i < 8; ++i) one->write(add<Crowded>, Crowded{"a", std::to_string(i)});
+    one->run();
+    two->run();
+    ASSERT_TRUE(wait_until([&] { return stage_.running == 2; }));
+    const auto waiting = one->jobs_of("waiting");
+    ASSERT_EQ(waiting.size(), 6U);
+    EXPECT_EQ(one->why(waiting[0].id), "limit crowd:a has all of its 2 places taken");
+    // Another key is not held up.
+    one->write(add<Crowded>, Crowded{"b", "other"});
+    ASSERT_TRUE(wait_until([&] { return stage_.running == 3; }));
+    stage_.running_max = 0;
+    stage_.may_end = true;
+    ASSERT_TRUE(is_done(*one));
+    EXPECT_LE(stage_.running_max, 3);
+    EXPECT_EQ(counts().size(), 9U);
+    expect_nothing_left(*one);
+}
+
+TEST_P(JobFeatures, ALimitIsChangedWhileJobsRun) {
+    auto one = node();
+    stage_.may_end = false;
+    one->run();
+    std::vector<Crowded> all;
+    for (int i = 0; i < 8; ++i) all.push_back({"a", std::to_string(i)});
+    one->write(add_all<Crowded>, all);
+    ASSERT_TRUE(wait_until([&] { return stage_.running == 2; }));
+    jobs::LimitChange change;
+    change.name = "crowd";
+    change.running_max = 5;
+    one->write(change_limit, change);
+    ASSERT_TRUE(wait_until([&] { return stage_.running == 5; }));
+    EXPECT_TRUE(one->write(jobs::unset_limit, std::string("crowd")));
+    stage_.may_end = true;
+    ASSERT_TRUE(is_done(*one));
+    expect_nothing_left(*one);
+}
+
+TEST_P(JobFeatures, AThrottleHoldsInAllProcesses) {
+    auto one = node();
+    auto two = node();
+    std::vector<Throttled> all;
+    for (int i = 0; i < 25; ++i) all.push_back({"slow.example", std::to_string(i)});
+    all.push_back({"other.example", "other"});
+    const auto began = std::chrono::steady_clock::now();
+    one->run();
+    two->run();
+    one->write(add_all<Throttled>, all);
+    // 5 at once, then 20 a second: the last of 25 a second later.
+    ASSERT_TRUE(is_done(*one));
+    const auto took = std::chrono::steady_clock::now() - began;
+    EXPECT_GE(took, milliseconds(990));
+    EXPECT_LT(took, milliseconds(5'000));
+    EXPECT_EQ(counts().size(), 26U);
+}
+
+TEST_P(JobFeatures, JobsOfOneKeyRunInOrderAlsoWhenOneFails) {
+    auto one = node();
+    auto two = node();
+    stage_.failures_left = 2;
+    std::vector<Ordered> all;
+    for (int i = 0; i < 6; ++i) {
+        all.push_back({"x", i});
+        all.push_back({"y", i});
+    }
+    one->write(add_all<Ordered>, all);
+    one->run();
+    two->run();
+    ASSERT_TRUE(is_done(*one));
+    std::map<std::string, std::vector<std::string>> by_account;
+    for (const std::string& text : runs()) {
+        auto& own = by_account[text.substr(0, 1)];
+        if (own.empty() || own.back() != text.substr(1)) own.push_back(text.substr(1));
+    }
+    const std::vector<std::string> in_order{"0", "1", "2", "3", "4", "5"};
+    EXPECT_EQ(by_account["x"], in_order);
+    EXPECT_EQ(by_account["y"], in_order);
+    EXPECT_EQ(runs().size(), 14U);
+    expect_nothing_left(*one);
+}
+
+TEST_P(JobFeatures, ATenantWithAHugeBacklogHoldsUpNoOther) {
+    auto one = node();
+    std::vector<Tenanted> all;
+    for (int i = 0; i < 2'000; ++i) all.push_back({"huge", i});
+    one->write(add_all<Tenanted>, all);
+    all.clear();
+    for (int i = 0; i < 20; ++i) all.push_back({"small", i});
+    one->write(add_all<Tenanted>, all);
+    one->runner_options.running_max = 8;
+    one->run();
+    ASSERT_TRUE(is_done(*one));
+    const auto order = runs();
+    const auto last_small = std::find(order.rbegin(), order.rend(), "small");
+    EXPECT_LT(order.rend() - last_small, 120) << "both get half until the small one is done";
+    EXPECT_EQ(counts()["huge"], 2'000);
+}
+
+TEST_P(JobFeatures, AUniqueJobIsEnqueuedOnceUntilItHasEnded) {
+    auto one = node();
+    stage_.may_end = false;
+    const auto first = one->write(add<Unique>, Unique{"k", "first"});
+    EXPECT_EQ(one->write(add<Unique>, Unique{"k", "again"}), first);
+    EXPECT_NE(one->write(add<Unique>, Unique{"l", "other key"}), first);
+    one->run();
+    ASSERT_TRUE(wait_until([&] { return stage_.running == 2; }));
+    EXPECT_EQ(one->write(add<Unique>, Unique{"k", "while it runs"}), first);
+    stage_.may_end = true;
+    ASSERT_TRUE(is_done(*one));
+    EXPECT_NE(one->write(add<Unique>, Unique{"k", "after it"}), first);
+    ASSERT_TRUE(is_done(*one));
+    EXPECT_EQ(counts(),
+              (std::map<std::string, int>{{"first", 1}, {"other key", 1}, {"after it", 1}}));
+    expect_nothing_left(*one);
+}
+
+TEST_P(JobFeatures, ADeadLetterIsPutBackOnlyWhileItsKeyIsFree) {
+    auto one = node();
+    stage_.failures_left = 1;
+    const auto dead = one->write(add<Unique>, Unique{"k", "dead"});
+    one->run();
+    ASSERT_TRUE(wait_until([&] { return one->jobs_of("dead").size() == 1; }));
+    stage_.may_end = false;
+    one->write(add<Unique>, Unique{"k", "next"});
+    ASSERT_TRUE(wait_until([&] { return stage_.running == 1; }));
+    EXPECT_FALSE(one->write(jobs::retry_job, dead));
+    stage_.may_end = true;
+    ASSERT_TRUE(wait_until([&] { return one->jobs_of("").size() == 1; }));
+    EXPECT_TRUE(one->write(jobs::retry_job, dead));
+    ASSERT_TRUE(is_done(*one));
+    expect_nothing_left(*one);
+}
+
+TEST_P(JobFeatures, AKeyIsTakenForATime) {
+    auto one = node();
+    one->run();
+    const auto first = one->write(add<Periodic>, Periodic{"p"});
+    ASSERT_TRUE(is_done(*one));
+    EXPECT_EQ(one->write(add<Periodic>, Periodic{"p"}), first) << "it has ended, its time has not";
+    ASSERT_TRUE(wait_until([&] { return one->write(add<Periodic>, Periodic{"p"}) != first; }));
+    ASSERT_TRUE(is_done(*one));
+    EXPECT_EQ(runs().size(), 2U);
+}
+
+TEST_P(JobFeatures, AJobThatHasWaitedTooLongIsDropped) {
+    auto one = node();
+    one->write(add<Fleeting>, Fleeting{"late"});
+    const auto end = std::chrono::steady_clock::now() + milliseconds(150);
+    ASSERT_TRUE(wait_until([&] { return std::chrono::steady_clock::now() > end; }));
+    one->run();
+    ASSERT_TRUE(is_done(*one));
+    EXPECT_TRUE(runs().empty());
+    one->write(add<Fleeting>, Fleeting{"in time"});
+    ASSERT_TRUE(is_done(*one));
+    EXPECT_EQ(runs(), std::vector<std::string>{"in time"});
+    EXPECT_NE(one->registry.prometheus().find("loadstone_jobs_expired_total 1\n"),
+              std::string::npos);
+}
+
+TEST_P(JobFeatures, AQueueOverItsBoundRejects) {
+    auto one = node();
+    for (int i = 0; i < 4; ++i) one->write(add<Bounded>, Bounded{i});
+    ASSERT_TRUE(wait_until([&] {
+        try {
+            one->write(add<Bounded>, Bounded{9});
+            return false;
+        } catch (const loadstone::Error& error) {
+            EXPECT_EQ(error.code(), loadstone::Errc::resource_exhausted);
+            EXPECT_TRUE(error.retry_after());
+            return true;
+        }
+    }));
+    one->run();
+    ASSERT_TRUE(is_done(*one));
+    ASSERT_TRUE(wait_until([&] {
+        try {
+            one->write(add<Bounded>, Bounded{5});
+            return true;
+        } catch (const loadstone::Error&) {
+            return false;
+        }
+    }));
+}
+
+TEST_P(JobFeatures, AQueueOverItsBoundDelays) {
+    auto one = node();
+    ASSERT_TRUE(wait_until([&] {
+        one->write(add<Postponed>, Postponed{1});
+        for (const auto& job : one->jobs_of("waiting")) {
+            if (job.run_at > job.enqueued_at + std::chrono::minutes(59)) return true;
+        }
+        return false;
+    }));
+}
+
+// Its process dies: what it held of limits, keys and order is as if it had never been claimed.
+TEST_P(JobFeatures, WhatADeadProcessHeldIsFreeAgain) {
+    auto one = node();
+    const auto process = one->write(jobs::internal::register_process, std::string("dead"));
+    one->write(add<Crowded>, Crowded{"a", "1"});
+    one->write(add<Crowded>, Crowded{"a", "2"});
+    one->write(add<Ordered>, Ordered{"x", 1});
+    one->write(add<Ordered>, Ordered{"x", 2});
+    const auto book = std::make_shared<const jobs::internal::LimitBook>(one->queue->limits());
+    const std::string kinds = R"(["features.Crowded","features.Ordered"])";
+    const std::vector<jobs::internal::LaneClaim> lanes{
+        {"test", "|crowd:a", 0, 0, kinds, 10, 20},
+        {"test", "|features.Ordered:x", 0, 0, kinds, 10, 20}};
+    const auto claimed = one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, book);
+    ASSERT_EQ(claimed.batches.size(), 1U);
+    EXPECT_EQ(claimed.batches[0].jobs.size(), 3U) << "two of the crowd, one in order";
+    const auto more = one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, book);
+    EXPECT_TRUE(more.batches.empty());
+    EXPECT_TRUE(more.lanes[0].is_full);
+    one->run();
+    ASSERT_TRUE(is_done(*one));
+    EXPECT_EQ(runs().size(), 4U);
+    expect_nothing_left(*one);
+}
+
+}  // namespace
+}  // namespace tests::conformance
