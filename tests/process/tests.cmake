@@ -20,6 +20,14 @@ function(process_test name)
     endforeach()
 endfunction()
 
+# The application of jobs_*_test.py.
+set(storm ${CMAKE_CURRENT_LIST_DIR}/storm)
+add_executable(storm ${storm}/main.cc ${storm}/run.cc)
+loadstone_sql(storm ${storm})
+target_link_libraries(storm PRIVATE loadstone_options ${server})
+loadstone_pch(storm asio)
+set_target_properties(storm PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
 process_test(registrations)
 process_test(mail_outage)
 process_test(mail_throttled)

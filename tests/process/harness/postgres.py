@@ -110,3 +110,10 @@ class Postgres:
 
     def execute(self, sql):
         self.psql(sql)
+
+    def is_locked(self):
+        open_ones = "from pg_stat_activity where datname = 'campus' and state like 'idle in transaction%'"
+        while self.rows(f"select pid {open_ones}"):
+            if self.rows(f"select pid {open_ones} and state_change < clock_timestamp() - interval '300 ms'"):
+                return True
+        return False
