@@ -54,6 +54,7 @@ class Orders:
         self.stopping = threading.Event()
         self.counts = {}  # of each request, how many jobs it asked for
         self.made = {}  # of each that was acknowledged, their numbers
+        self.refused = 0
         self.broken = []
         self.threads = [threading.Thread(target=self._work, args=(f"{seed}-{i}",), daemon=True) for i in range(workers)]
 
@@ -94,6 +95,7 @@ class Orders:
                 if answer.status == 201:
                     self.made[request] = answer.json["numbers"]
                     return
+                self.refused += 1
             except Lost:
                 pass
             time.sleep(RETRY_PAUSE_S)
