@@ -96,6 +96,8 @@ class HistoryTest(unittest.TestCase):
         self.history.expected = {2: ("External", 0)}
         self.history.effects, self.history.acts = [], [act for act in self.history.acts if act[0] == 2]
         self.assertEqual(self.history.broken(), [])
+        self.history.drained = {100}
+        self.finds("has ended in order, and yet came")
         self.history.deaths = {100: 50 + 60_000_000_000}
         self.finds("s before its process died")
 

@@ -1,6 +1,7 @@
 """PostgreSQL behind a network that loses one direction, for longer than a lease: requests arrive and answers do not, or neither."""
 
 import time
+import unittest
 
 from harness.case import FULL, main
 from harness.proxy import ANSWERS, REQUESTS, Proxy
@@ -54,6 +55,30 @@ class JobsPartitionTest(StormTest):
         late = [run for run in history.runs if run.pid == cut_off.pid and run.number in numbers]
         self.assertEqual({run.how == "done" for run in late}, {False})
         self.assertEqual(self.tables.count("storm_effects"), len(numbers))
+        self.end()
+
+    # It has locked its row, and whoever looks for dead processes waits for it: until PostgreSQL ends the session, after
+    # 60 s without a word (idle_in_transaction_session_timeout), no process that died is found.
+    @unittest.expectedFailure
+    def test_who_is_cut_off_in_its_heartbeat_holds_up_nobody(self):
+        proxy = self.proxy()
+        web = self.storm("web", "web").start()
+        self.storm("cut-off", "work", database=self.behind(proxy)).start()
+        dies = self.storm("dies", "work").start()
+        self.storm("other", "work").start()
+        wait_until(lambda: len(self.tables.processes()) == 3, 20, "all to sign on")
+        proxy.delay_s = 0.15
+        wait_until(self.tables.renewing, 20, "a heartbeat to be under way")
+        proxy.partition(REQUESTS, ANSWERS)
+        numbers = self.order(web, "Slow", 40, takes_ms=1_000)
+        wait_until(lambda: any(run.pid == dies.pid for run in self.history().runs), 20, "one of two to run some")
+        dies.kill()
+        died = time.monotonic()
+        wait_until(lambda: self.tables.count("storm_effects") == len(numbers), 20, "the other to do all")
+        self.say(f"done {time.monotonic() - died:.1f} s after a process died")
+        proxy.delay_s = 0.0
+        proxy.heal(late=True)
+        self.check(self.wait_for_end(60))
         self.end()
 
 

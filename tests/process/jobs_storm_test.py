@@ -1,4 +1,4 @@
-"""kill -9 at random instants, of workers and of the process that enqueues: nothing is lost, nothing doubled that must not be."""
+"""kill -9 at random instants, and now and then an ordered end: nothing is lost, nothing doubled that must not be."""
 
 import time
 
@@ -18,7 +18,10 @@ class JobsStormTest(StormTest):
             time.sleep(self.random.uniform(0.1, 1.2))  # the experiment, not a wait
             storm = self.random.choice([web, *workers, *workers])
             storm.check_alive()
-            storm.kill()
+            if self.random.random() < 0.2:
+                storm.drain()
+            else:
+                storm.kill()
             storm.start(wait=False)
         for storm in (web, *workers):
             storm.wait_ready()

@@ -76,6 +76,10 @@ class Tables:
     def processes(self):
         return self.database.rows("select * from loadstone_processes order by id")
 
+    def renewing(self):
+        """Whether a heartbeat has been written and is not committed yet, on PostgreSQL."""
+        return self.database.idle_transactions("query like '%update loadstone_processes%'")
+
     def deliveries(self, state=None):
         where = f"where state = '{state}'" if state else ""
         return self.database.rows(f"select * from deliveries {where} order by recorded_at")

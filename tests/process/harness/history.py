@@ -38,7 +38,8 @@ class History:
     unfinished: list = dataclasses.field(default_factory=list)  # jobs that wait or run
     buried: list = dataclasses.field(default_factory=list)  # numbers of dead letters
     leases: set = dataclasses.field(default_factory=set)  # rows of processes that are still there
-    deaths: dict = dataclasses.field(default_factory=dict)  # of each pid that died, when it was known
+    deaths: dict = dataclasses.field(default_factory=dict)  # of each pid that has ended, when it was known
+    drained: set = dataclasses.field(default_factory=set)  # those of them that were told to end, and handed back their jobs
 
     def read(self, folder):
         for file in sorted(pathlib.Path(folder).iterdir()):
@@ -160,6 +161,8 @@ class History:
         died = self.deaths.get(earlier.pid)
         if earlier.how == "done" and not self.was_cut(earlier):
             yield f"{earlier} was done, and yet came {later}"
+        if earlier.how == "done" and earlier.pid in self.drained:
+            yield f"{earlier} was done, its process has ended in order, and yet came {later}"
         if earlier.how == "done" and died is not None and self.was_cut(earlier) and \
                 died - earlier.ended > RECORDING_MAX_NS:
             yield f"{earlier} was done {(died - earlier.ended) / 1e9:.1f} s before its process died, and yet came {later}"
@@ -193,5 +196,5 @@ class History:
         cut = [run for run in self.runs if self.was_cut(run)]
         alive = {run.process for run in cut if run.pid not in self.deaths}
         return (f"{len(self.expected)} jobs, {len(self.runs)} runs, {sum(run.how is None for run in self.runs)} of them cut by "
-                f"{len(self.deaths)} deaths, {len(alive)} leases lost by processes that lived, {self.doubled()} acts doubled, "
-                f"{self.overlaps()} runs overlapped")
+                f"{len(self.deaths) - len(self.drained)} deaths; {len(self.drained)} processes drained, {len(alive)} leases "
+                f"lost by processes that lived; {self.doubled()} acts doubled, {self.overlaps()} runs overlapped")

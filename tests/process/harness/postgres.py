@@ -111,9 +111,14 @@ class Postgres:
     def execute(self, sql):
         self.psql(sql)
 
+    def idle_transactions(self, condition="true"):
+        """Sessions whose client has begun a transaction and is not heard of now."""
+        return self.rows("select pid, query from pg_stat_activity where datname = 'campus' "
+                         f"and state like 'idle in transaction%' and {condition}")
+
     def is_locked(self):
-        open_ones = "from pg_stat_activity where datname = 'campus' and state like 'idle in transaction%'"
-        while self.rows(f"select pid {open_ones}"):
-            if self.rows(f"select pid {open_ones} and state_change < clock_timestamp() - interval '300 ms'"):
+        """Whether some process stays in a transaction that others may wait for."""
+        while self.idle_transactions():
+            if self.idle_transactions("state_change < clock_timestamp() - interval '300 ms'"):
                 return True
         return False

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 
 from . import process
 
@@ -17,6 +18,7 @@ class Proxy:
         self.port = process.free_port()
         self.changed = threading.Condition()
         self.held = {}  # direction: how many partitions were over when it began
+        self.delay_s = 0.0  # of what passes, each way
         self.healed = []  # of each partition that is over, whether what was held back is delivered
         self.listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
         threading.Thread(target=self._accept, daemon=True).start()
@@ -73,6 +75,8 @@ class Proxy:
     def _pump(self, source, sink, direction):
         try:
             while data := source.recv(CHUNK):
+                if self.delay_s:
+                    time.sleep(self.delay_s)
                 if not self._may_pass(direction):
                     break
                 sink.sendall(data)

@@ -22,18 +22,26 @@ ORDER = {"count": 1, "together": False, "takes_ms": 0, "shielded": False, "failu
 
 
 class Storm(Campus):
-    """One process of it. `deaths` is shared by all of a test."""
+    """One process of it. `deaths` and `drained` are shared by all of a test."""
 
     program = BUILD / "bin" / "storm"
 
-    def __init__(self, folder, name, role, deaths, **settings):
+    def __init__(self, folder, name, role, deaths, drained, **settings):
         super().__init__(folder, name, role, **settings)
-        self.deaths = deaths
+        self.deaths, self.drained = deaths, drained
 
     def kill(self):
-        pid = self.pid
+        """It is dead at once; waiting for its end may take as long as an fsync does."""
+        self.process.kill()
+        self.deaths[self.pid] = time.monotonic_ns()
         super().kill()
+
+    def drain(self):
+        pid = self.pid
+        code = self.terminate()
+        assert code == 0, f"{self.name} ended with status {code}"
         self.deaths[pid] = time.monotonic_ns()
+        self.drained.add(pid)
 
     def died_of(self):
         """The signal of which it died by itself, if it has; it may be started again then."""
@@ -106,7 +114,7 @@ class StormTest(ProcessTest):
         super().setUp()
         self.assertTrue(Storm.program.exists(), f"{Storm.program} has not been built")
         (self.folder / "history").mkdir()
-        self.deaths = {}
+        self.deaths, self.drained = {}, set()  # when each pid ended; which of them were told to
         self.orders = []
         self.placed = itertools.count(1)
         # LOADSTONE_SEED repeats the choices of a run; the machine makes its own as well.
@@ -119,7 +127,7 @@ class StormTest(ProcessTest):
         settings = {"database": self.database.url, "data": self.folder / f"data-{name}", "jobs_crashes_max": 100,
                     "threads": 2, **SHORT_LEASE, **settings}
         settings["data"].mkdir(exist_ok=True)
-        storm = Storm(self.folder, name, role, self.deaths, **settings)
+        storm = Storm(self.folder, name, role, self.deaths, self.drained, **settings)
         self.started.append(storm)
         return storm
 
@@ -136,7 +144,7 @@ class StormTest(ProcessTest):
             return answer.json["numbers"]
 
     def history(self):
-        history = History(deaths=dict(self.deaths)).read(self.folder / "history")
+        history = History(deaths=dict(self.deaths), drained=set(self.drained)).read(self.folder / "history")
         history.effects = self.database.rows("select number, job, process, batch from storm_effects order by id")
         history.expected = {row["number"]: (row["kind"], row["failures"])
                             for row in self.database.rows("select number, kind, failures from storm_expected")}
@@ -188,10 +196,10 @@ class StormTest(ProcessTest):
         """SIGTERM to all: they end well, and sign off."""
         alive = [storm for storm in self.started if storm.process is not None and not storm.killed]
         for storm in alive:
-            self.assertEqual(storm.terminate(), 0)
+            storm.drain()
         names = [row["name"] for row in self.tables.processes()]
-        left = [name for name in names if int(name.rpartition(":")[2]) not in self.deaths]
-        self.assertEqual(left, [], "they have signed off, but for those that were killed")
+        left = {int(name.rpartition(":")[2]) for name in names} - (set(self.deaths) - self.drained)
+        self.assertEqual(left, set(), "they have signed off, but for those that were killed")
 
     def stop_between_transactions(self, storm):
         """SIGSTOP, where no other process waits for a lock that it holds."""
