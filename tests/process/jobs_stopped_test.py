@@ -46,6 +46,27 @@ class JobsStoppedTest(StormTest):
         self.check(self.wait_for_end(60))
         self.end()
 
+    def test_nothing_is_lost_when_all_stand_still_together(self):
+        """A machine that sleeps: its clock goes on, and all its processes wake with heartbeats that are old.
+
+        Whoever is the first to renew its own takes the others for dead. That is safe, and counts as a crash.
+        """
+        web = self.storm("web", "web").start()
+        workers = [self.storm(f"work{i}", "work").start() for i in range(3)]
+        numbers = []
+        for _ in range(3):
+            for _ in range(8):
+                numbers += self.order(web, "Slow", 2, takes_ms=1_000)
+            wait_until(lambda: {run.number for run in self.history().runs} >= set(numbers), 20, "runs of all")
+            for storm in workers:
+                storm.signal(signal.SIGSTOP)
+            time.sleep(1.5)
+            for storm in workers:
+                storm.signal(signal.SIGCONT)
+        history = self.wait_for_end(60)
+        self.check(history)
+        self.end()
+
 
 if __name__ == "__main__":
     main()

@@ -41,6 +41,8 @@ class Sqlite:
 class Tables:
     """Queries on Campus's tables that read the same on both."""
 
+    RENEWAL = "update loadstone_processes"  # how a heartbeat begins
+
     def __init__(self, database):
         self.database = database
 
@@ -75,10 +77,6 @@ class Tables:
 
     def processes(self):
         return self.database.rows("select * from loadstone_processes order by id")
-
-    def renewing(self):
-        """Whether a heartbeat has been written and is not committed yet, on PostgreSQL."""
-        return self.database.idle_transactions("query like '%update loadstone_processes%'")
 
     def deliveries(self, state=None):
         where = f"where state = '{state}'" if state else ""
