@@ -1,6 +1,5 @@
 """Processes that stand still for longer than their lease, and then go on as if nothing had been."""
 
-import signal
 import time
 
 from harness.case import FULL, main
@@ -21,7 +20,7 @@ class JobsStoppedTest(StormTest):
         wait_until(lambda: len(self.tables.processes()) == 2, 20, "the other worker to sign on")
         self.stop_between_transactions(stopped)
         wait_until(lambda: self.tables.count("storm_effects") == len(numbers), 30, "the other worker to do them")
-        stopped.signal(signal.SIGCONT)
+        stopped.go_on()
         history = self.wait_for_end(30)
         self.check(history)
         ends = {pid: sorted(run.how for run in history.runs if run.pid == pid) for pid in (stopped.pid, other.pid)}
@@ -39,9 +38,9 @@ class JobsStoppedTest(StormTest):
         for _ in range(STOPS):
             time.sleep(self.random.uniform(0.2, 0.8))  # the experiment, not a wait
             storm = self.random.choice(workers)
-            storm.signal(signal.SIGSTOP)
+            storm.stop_still()
             time.sleep(self.random.uniform(1.2, 2.5))
-            storm.signal(signal.SIGCONT)
+            storm.go_on()
         orders.finish()
         self.check(self.wait_for_end(60))
         self.end()
@@ -59,10 +58,10 @@ class JobsStoppedTest(StormTest):
                 numbers += self.order(web, "Slow", 2, takes_ms=1_000)
             wait_until(lambda: {run.number for run in self.history().runs} >= set(numbers), 20, "runs of all")
             for storm in workers:
-                storm.signal(signal.SIGSTOP)
+                storm.stop_still()
             time.sleep(1.5)
             for storm in workers:
-                storm.signal(signal.SIGCONT)
+                storm.go_on()
         history = self.wait_for_end(60)
         self.check(history)
         self.end()

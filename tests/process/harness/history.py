@@ -39,6 +39,7 @@ class History:
     buried: list = dataclasses.field(default_factory=list)  # numbers of dead letters
     leases: set = dataclasses.field(default_factory=set)  # rows of processes that are still there
     deaths: dict = dataclasses.field(default_factory=dict)  # of each pid that has ended, when it was known
+    stood_still: set = dataclasses.field(default_factory=set)  # pids that were stopped for longer than a lease, and went on
     drained: set = dataclasses.field(default_factory=set)  # those of them that were told to end, and handed back their jobs
 
     def read(self, folder):
@@ -67,7 +68,8 @@ class History:
         return run.process not in self.leases
 
     def was_alive_and_cut(self, run):
-        return self.was_cut(run) and run.pid not in self.deaths
+        """It may have gone on after it was cut."""
+        return self.was_cut(run) and (run.pid not in self.deaths or run.pid in self.stood_still)
 
     def end_of(self, run):
         """When it certainly ran no more; None: it may still run."""

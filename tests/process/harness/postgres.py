@@ -111,6 +111,11 @@ class Postgres:
     def execute(self, sql):
         self.psql(sql)
 
+    def end_sessions(self):
+        """All but the one that asks for it."""
+        self.rows("select pg_terminate_backend(pid) from pg_stat_activity "
+                  "where datname = 'campus' and pid <> pg_backend_pid()")
+
     def idle_transactions(self, condition="true"):
         """Sessions whose client has begun a transaction and is not heard of now."""
         return self.rows("select pid, query from pg_stat_activity where datname = 'campus' "

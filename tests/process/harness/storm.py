@@ -1,5 +1,6 @@
 """Scenarios that do their worst to the queue, with the application tests/process/storm."""
 
+import copy
 import itertools
 import json
 import os
@@ -22,26 +23,33 @@ ORDER = {"count": 1, "together": False, "takes_ms": 0, "shielded": False, "failu
 
 
 class Storm(Campus):
-    """One process of it. `deaths` and `drained` are shared by all of a test."""
+    """One process of it. What became of it is told to `fates`, a History that all of a test share."""
 
     program = BUILD / "bin" / "storm"
 
-    def __init__(self, folder, name, role, deaths, drained, **settings):
+    def __init__(self, folder, name, role, fates, **settings):
         super().__init__(folder, name, role, **settings)
-        self.deaths, self.drained = deaths, drained
+        self.fates = fates
+
+    def stop_still(self):
+        self.fates.stood_still.add(self.pid)
+        self.signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.signal(signal.SIGCONT)
 
     def kill(self):
         """It is dead at once; waiting for its end may take as long as an fsync does."""
         self.process.kill()
-        self.deaths[self.pid] = time.monotonic_ns()
+        self.fates.deaths[self.pid] = time.monotonic_ns()
         super().kill()
 
     def drain(self):
         pid = self.pid
         code = self.terminate()
         assert code == 0, f"{self.name} ended with status {code}"
-        self.deaths[pid] = time.monotonic_ns()
-        self.drained.add(pid)
+        self.fates.deaths[pid] = time.monotonic_ns()
+        self.fates.drained.add(pid)
 
     def died_of(self):
         """The signal of which it died by itself, if it has; it may be started again then."""
@@ -49,7 +57,7 @@ class Storm(Campus):
         if code is None or self.killed:
             return None
         self.killed = True
-        self.deaths[self.pid] = time.monotonic_ns()
+        self.fates.deaths[self.pid] = time.monotonic_ns()
         return -code
 
 
@@ -114,7 +122,7 @@ class StormTest(ProcessTest):
         super().setUp()
         self.assertTrue(Storm.program.exists(), f"{Storm.program} has not been built")
         (self.folder / "history").mkdir()
-        self.deaths, self.drained = {}, set()  # when each pid ended; which of them were told to
+        self.fates = History()
         self.orders = []
         self.placed = itertools.count(1)
         # LOADSTONE_SEED repeats the choices of a run; the machine makes its own as well.
@@ -127,7 +135,7 @@ class StormTest(ProcessTest):
         settings = {"database": self.database.url, "data": self.folder / f"data-{name}", "jobs_crashes_max": 100,
                     "threads": 2, **SHORT_LEASE, **settings}
         settings["data"].mkdir(exist_ok=True)
-        storm = Storm(self.folder, name, role, self.deaths, self.drained, **settings)
+        storm = Storm(self.folder, name, role, self.fates, **settings)
         self.started.append(storm)
         return storm
 
@@ -144,7 +152,7 @@ class StormTest(ProcessTest):
             return answer.json["numbers"]
 
     def history(self):
-        history = History(deaths=dict(self.deaths), drained=set(self.drained)).read(self.folder / "history")
+        history = copy.deepcopy(self.fates).read(self.folder / "history")
         history.effects = self.database.rows("select number, job, process, batch from storm_effects order by id")
         history.expected = {row["number"]: (row["kind"], row["failures"])
                             for row in self.database.rows("select number, kind, failures from storm_expected")}
@@ -169,7 +177,7 @@ class StormTest(ProcessTest):
             return not self.tables.jobs()
         wait_until(none_left, timeout_s, "all jobs to end")
         # Who is told late that it has lost its lease may still be running what others have done.
-        wait_until(lambda: all(run.ended or run.pid in self.deaths for run in self.history().runs), 20, "all runs to end")
+        wait_until(lambda: all(run.ended or run.pid in self.fates.deaths for run in self.history().runs), 20, "all runs to end")
         return self.history()
 
     def check(self, history, buried=()):
@@ -198,15 +206,15 @@ class StormTest(ProcessTest):
         for storm in alive:
             storm.drain()
         names = [row["name"] for row in self.tables.processes()]
-        left = {int(name.rpartition(":")[2]) for name in names} - (set(self.deaths) - self.drained)
+        left = {int(name.rpartition(":")[2]) for name in names} - (set(self.fates.deaths) - self.fates.drained)
         self.assertEqual(left, set(), "they have signed off, but for those that were killed")
 
     def stop_between_transactions(self, storm):
         """SIGSTOP, where no other process waits for a lock that it holds."""
         def stopped():
-            storm.signal(signal.SIGSTOP)
+            storm.stop_still()
             if not self.database.is_locked():
                 return True
-            storm.signal(signal.SIGCONT)
+            storm.go_on()
             return False
         wait_until(stopped, 20, f"{storm.name} to stand still between two transactions")

@@ -43,11 +43,11 @@ const Log& runs_of_this_process() {
 
 void Run::write(std::string_view event, std::string_view how) const {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
-    const auto line = fmt::format(
-        R"({{"event":"{}","how":"{}","at":{},"pid":{},"number":{},"job":{},"process":{},"batch":{},"attempt":{}}})"
-        "\n",
-        event, how, std::chrono::nanoseconds(now).count(), getpid(), number_, lease_.job,
-        lease_.process, lease_.batch, attempt_);
+    const auto line = fmt::format(R"({{"event":"{}","how":"{}","at":{},"pid":{},"number":{},)"
+                                  R"("job":{},"process":{},"batch":{},"attempt":{}}})"
+                                  "\n",
+                                  event, how, std::chrono::nanoseconds(now).count(), getpid(),
+                                  number_, lease_.job, lease_.process, lease_.batch, attempt_);
     runs_of_this_process().add(line);
 }
 
