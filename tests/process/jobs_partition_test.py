@@ -30,6 +30,8 @@ class JobsPartitionTest(StormTest):
         orders = self.load(web)
         for _ in range(PARTITIONS):
             time.sleep(self.random.uniform(0.3, 0.8))  # the experiment, not a wait
+            for proxy in proxies:
+                proxy.delay_s = self.random.choice([0, 0.01, 0.03])
             proxy = self.random.choice(proxies)
             directions = self.random.choice([(ANSWERS,), (REQUESTS,), (ANSWERS, REQUESTS)])
             late = self.random.choice([True, False])
@@ -58,6 +60,31 @@ class JobsPartitionTest(StormTest):
         self.assertEqual(self.tables.count("storm_effects"), len(numbers))
         self.end()
 
+    def test_a_claim_whose_answer_is_lost_is_handed_back(self):
+        proxy = self.proxy()
+        web = self.storm("web", "web").start()
+        worker = self.storm("work", "work", database=self.behind(proxy)).start()
+        orders = self.load(web)
+        proxy.delay_s = 0.03
+
+        def is_handed_back():
+            if not self.is_within(self.tables.CLAIM):
+                return False
+            time.sleep(self.random.uniform(0, 2 * proxy.delay_s))
+            proxy.partition(ANSWERS)
+            time.sleep(0.3)  # less than a lease
+            proxy.heal(late=False)
+            return "jobs of a claim whose answer was lost are handed back" in worker.log_text()
+        wait_until(is_handed_back, 60, "the answer to a claim's commit to be lost")
+        proxy.delay_s = 0.0
+        orders.finish()
+        self.check(self.wait_for_end(60))
+        self.end()
+
+    def is_within(self, statement):
+        """Whether some process has done it and has not committed."""
+        return self.database.idle_transactions(f"query like '%{statement}%'")
+
     # What it has locked stays locked until PostgreSQL ends its session, after 60 s without a word
     # (idle_in_transaction_session_timeout): until then nobody can find any dead process, or take its batch.
 
@@ -69,15 +96,12 @@ class JobsPartitionTest(StormTest):
         orders = self.load(web)
         proxy.delay_s = 0.04
 
-        def is_within():
-            return self.database.idle_transactions(f"query like '%{statement}%'")
-
         def is_cut_off():
-            if not is_within():
+            if not self.is_within(statement):
                 return False
             proxy.partition(REQUESTS, ANSWERS)
             time.sleep(5 * proxy.delay_s)  # for a commit that was on its way
-            if is_within():
+            if self.is_within(statement):
                 return True
             proxy.heal(late=True)
             return False

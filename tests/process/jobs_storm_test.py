@@ -41,7 +41,7 @@ class JobsStormTest(StormTest):
 
     def drain(self, storm):
         storm.go_on()
-        storm.drain()
+        storm.drain(can_record=False)
         storm.start(wait=False)
 
     def stop(self, storm):

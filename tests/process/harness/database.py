@@ -41,7 +41,9 @@ class Sqlite:
 class Tables:
     """Queries on Campus's tables that read the same on both."""
 
-    RENEWAL = "update loadstone_processes"  # how a heartbeat begins
+    # What PostgreSQL shows of a process within its transaction.
+    RENEWAL = "update loadstone_processes"
+    CLAIM = "insert into loadstone_batches"
 
     def __init__(self, database):
         self.database = database

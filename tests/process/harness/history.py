@@ -40,7 +40,7 @@ class History:
     leases: set = dataclasses.field(default_factory=set)  # rows of processes that are still there
     deaths: dict = dataclasses.field(default_factory=dict)  # of each pid that has ended, when it was known
     stood_still: set = dataclasses.field(default_factory=set)  # pids that were stopped for longer than a lease, and went on
-    drained: set = dataclasses.field(default_factory=set)  # those of them that were told to end, and handed back their jobs
+    drained: set = dataclasses.field(default_factory=set)  # those of them that were told to end, and could record what was done
 
     def read(self, folder):
         for file in sorted(pathlib.Path(folder).iterdir()):

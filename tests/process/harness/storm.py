@@ -44,12 +44,14 @@ class Storm(Campus):
         self.fates.deaths[self.pid] = time.monotonic_ns()
         super().kill()
 
-    def drain(self):
+    def drain(self, can_record=True):
+        """`can_record`: its lease and its database are there to the end."""
         pid = self.pid
         code = self.terminate()
         assert code == 0, f"{self.name} ended with status {code}"
         self.fates.deaths[pid] = time.monotonic_ns()
-        self.fates.drained.add(pid)
+        if can_record:
+            self.fates.drained.add(pid)
 
     def died_of(self):
         """The signal of which it died by itself, if it has; it may be started again then."""
