@@ -10,7 +10,6 @@ import pathlib
 
 TRANSACTIONAL = ("Transactional", "Slow")  # kinds whose effect is a row of the transaction that completes them
 UNCOUNTED = ("done", "cancelled", "unavailable", None)  # ends that count as no attempt
-RECORDING_MAX_NS = 10_000_000_000  # what has ended is recorded within this time, unless its process dies
 
 
 @dataclasses.dataclass
@@ -37,6 +36,7 @@ class History:
     expected: dict = dataclasses.field(default_factory=dict)  # number: (kind, failures), of what was committed
     unfinished: list = dataclasses.field(default_factory=list)  # jobs that wait or run
     buried: list = dataclasses.field(default_factory=list)  # numbers of dead letters
+    recording_max_ns: int = 10_000_000_000  # what has ended is recorded within this time, unless its process dies
     leases: set = dataclasses.field(default_factory=set)  # rows of processes that are still there
     deaths: dict = dataclasses.field(default_factory=dict)  # of each pid that has ended, when it was known
     stood_still: set = dataclasses.field(default_factory=set)  # pids that were stopped for longer than a lease, and went on
@@ -166,7 +166,7 @@ class History:
         if earlier.how == "done" and earlier.pid in self.drained:
             yield f"{earlier} was done, its process has ended in order, and yet came {later}"
         if earlier.how == "done" and died is not None and self.was_cut(earlier) and \
-                died - earlier.ended > RECORDING_MAX_NS:
+                died - earlier.ended > self.recording_max_ns:
             yield f"{earlier} was done {(died - earlier.ended) / 1e9:.1f} s before its process died, and yet came {later}"
         end = self.end_of(earlier)
         if (end is None or end > later.began) and not self.was_alive_and_cut(earlier):
