@@ -112,8 +112,10 @@ class JobsPartitionTest(StormTest):
         dies.kill()
         self.storm("other", "work").start()
         orders.finish()
-        wait_until(lambda: not self.tables.jobs(), HELD_UP_MAX_S, "the third to do all jobs")
-        proxy.heal(late=True)
+        try:
+            wait_until(lambda: not self.tables.jobs(), HELD_UP_MAX_S, "the third to do all jobs")
+        finally:
+            proxy.heal(late=True)
         self.check(self.wait_for_end(60))
         self.end()
 
