@@ -1,4 +1,4 @@
-"""A campus process, and the campus command line."""
+"""A campus process, and the campus command line; storm.py has those of another program."""
 
 import json
 import os
@@ -33,14 +33,17 @@ def environment(extra=None):
     return clean
 
 
-def run(*words, cwd, env=None, timeout_s=60):
+def run(*words, cwd, env=None, timeout_s=60, program=PROGRAM):
     """A command of the program; gives what subprocess.run() gives, with text."""
-    return subprocess.run([str(PROGRAM)] + [str(word) for word in words], cwd=cwd, env=environment(env),
+    return subprocess.run([str(program)] + [str(word) for word in words], cwd=cwd, env=environment(env),
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s)
 
 
 class Campus:
     """One `campus serve`, which may be killed and started again: on the same port, with the same data."""
+
+    program = PROGRAM
+    extra_environment = None
 
     def __init__(self, folder, name="campus", role="all", **settings):
         self.folder = pathlib.Path(folder)
@@ -61,8 +64,8 @@ class Campus:
         log = self.folder / f"{self.name}.{len(self.logs) + 1}.log"
         self.logs.append(log)
         self.killed = False
-        command = [PROGRAM, "serve", "--listen", f"127.0.0.1:{self.port}", *flags(self.settings)]
-        self.process = process.spawn(command, log, env=environment(), cwd=self.folder)
+        command = [self.program, "serve", "--listen", f"127.0.0.1:{self.port}", *flags(self.settings)]
+        self.process = process.spawn(command, log, env=environment(self.extra_environment), cwd=self.folder)
         if wait:
             try:
                 self.wait_ready()
@@ -140,7 +143,8 @@ class Campus:
 
     def command(self, *words, check=True, timeout_s=60):
         """A command on the same database: command("jobs", "list", "--json")."""
-        done = run(*words, *self.database_flags, cwd=self.folder, timeout_s=timeout_s)
+        done = run(*words, *self.database_flags, cwd=self.folder, timeout_s=timeout_s,
+                   program=self.program)
         if check and done.returncode != 0:
             raise AssertionError(f"campus {' '.join(map(str, words))}: status {done.returncode}: {done.stderr}")
         return done

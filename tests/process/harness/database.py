@@ -24,12 +24,26 @@ class Sqlite:
         with self.connect() as connection, connection:
             connection.execute(sql)
 
+    def is_locked(self):
+        """Whether some process stays in a transaction that others wait for."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=0.3, isolation_level=None)) as connection:
+            try:
+                connection.execute("begin immediate")
+                connection.execute("rollback")
+            except sqlite3.OperationalError:
+                return True
+        return False
+
     def stop(self):
         pass
 
 
 class Tables:
     """Queries on Campus's tables that read the same on both."""
+
+    # What PostgreSQL shows of a process within its transaction.
+    RENEWAL = "update loadstone_processes"
+    CLAIM = "insert into loadstone_batches"
 
     def __init__(self, database):
         self.database = database
@@ -41,12 +55,17 @@ class Tables:
         return self.database.rows("select id, name, email from users order by id")
 
     def jobs(self):
-        """Those that wait or run, by id; `process` is None of those that wait."""
-        columns = "queue, kind, enqueued_at, attempt, crashes, last_error"
-        found = self.database.rows(f"select coalesce(job, seq) as id, null as process, {columns} from loadstone_ready "
-                                   f"union all select id, null, {columns} from loadstone_scheduled")
-        done = {(row["batch"], row["job"]) for row in self.database.rows("select batch, job from loadstone_done")}
-        for batch in self.database.rows("select id, process, jobs from loadstone_batches"):
+        """Those that wait or run, by id; `process` is None of those that wait. One statement: what moves is seen once."""
+        columns = "queue, kind, arguments, enqueued_at, attempt, crashes, last_error"
+        nothing = "'', '', '', 0, 0, 0, ''"
+        rows = self.database.rows(
+            f"select 'waits' as state, coalesce(job, seq) as id, 0 as process, '' as jobs, {columns} from loadstone_ready "
+            f"union all select 'waits', id, 0, '', {columns} from loadstone_scheduled "
+            f"union all select 'batch', id, process, jobs, {nothing} from loadstone_batches "
+            f"union all select 'done', job, batch, '', {nothing} from loadstone_done")
+        done = {(row["process"], row["id"]) for row in rows if row["state"] == "done"}
+        found = [{**row, "process": None} for row in rows if row["state"] == "waits"]
+        for batch in (row for row in rows if row["state"] == "batch"):
             found += [{**job, "process": batch["process"]} for job in json.loads(batch["jobs"])
                       if (batch["id"], job["id"]) not in done]
         return sorted(found, key=lambda job: job["id"])

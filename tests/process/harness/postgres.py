@@ -110,3 +110,20 @@ class Postgres:
 
     def execute(self, sql):
         self.psql(sql)
+
+    def end_sessions(self):
+        """All but the one that asks for it."""
+        self.rows("select pg_terminate_backend(pid) from pg_stat_activity "
+                  "where datname = 'campus' and pid <> pg_backend_pid()")
+
+    def idle_transactions(self, condition="true"):
+        """Sessions whose client has begun a transaction and is not heard of now."""
+        return self.rows("select pid, query from pg_stat_activity where datname = 'campus' "
+                         f"and state like 'idle in transaction%' and {condition}")
+
+    def is_locked(self):
+        """Whether some process stays in a transaction that others may wait for."""
+        while self.idle_transactions():
+            if self.idle_transactions("state_change < clock_timestamp() - interval '300 ms'"):
+                return True
+        return False

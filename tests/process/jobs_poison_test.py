@@ -1,0 +1,64 @@
+"""Jobs that take their process down, among healthy ones: they end as dead letters, and the others are done."""
+
+import signal
+import unittest
+
+from harness.case import main
+from harness.storm import KINDS, StormTest
+from harness.waiting import wait_until
+
+CRASHES_MAX = 3
+
+
+class JobsPoisonTest(StormTest):
+    def setUp(self):
+        super().setUp()
+        self.web = self.storm("web", "web").start()
+        self.workers = [self.storm(f"work{i}", "work", jobs_crashes_max=CRASHES_MAX) for i in range(2)]
+        self.times = 0  # that a poison took a process down
+
+    def start_again(self):
+        for worker in self.workers:
+            died_of = worker.died_of()
+            if died_of is not None:
+                self.assertEqual(died_of, signal.SIGABRT)
+                self.times += 1
+                worker.start(wait=False)
+
+    def run_to_the_end(self, poison):
+        for worker in self.workers:
+            worker.start(wait=False)
+
+        def ended():
+            self.start_again()
+            return not self.tables.jobs()
+        wait_until(ended, 90, "all jobs to end")
+        self.start_again()
+        history = self.wait_for_end(20)
+        self.say(f"{self.times} deaths")
+        self.check(history, buried=poison)
+        runs = history.by_number()
+        for number in poison:
+            self.assertEqual(len(runs[number]), CRASHES_MAX)
+        self.assertEqual(self.times, CRASHES_MAX * len(poison))
+
+    def test_poison_alone(self):
+        poison = self.order(self.web, "Poison", 1)
+        self.run_to_the_end(poison)
+        self.order(self.web, "Transactional", 4)
+        self.assertEqual(self.wait_for_end(20).broken(poison), [])
+
+    # Whoever is in the process when poison takes it down is as suspect as the poison. Put back, they are claimed
+    # together again, and after `crashes_max` deaths they are dead letters together.
+    @unittest.expectedFailure
+    def test_poison_that_is_claimed_with_healthy_jobs(self):
+        poison = []
+        for _ in range(2):
+            for kind in KINDS:
+                self.order(self.web, count=4, **kind)
+            poison += self.order(self.web, "Poison", 1)
+        self.run_to_the_end(poison)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Processes die, end, stand still and lose their database at random: nothing is lost, nothing doubled that must not be."""
+
+import time
+
+from harness.case import DATABASE, FULL, main
+from harness.storm import StormTest
+
+KILLS = 500 if FULL else 15
+BLOWS = 150 if FULL else 12
+WORKERS = 3
+
+
+class JobsStormTest(StormTest):
+    def test_nothing_is_lost_when_processes_die(self):
+        web = self.storm("web", "web").start()
+        workers = [self.storm(f"work{i}", "work").start() for i in range(WORKERS)]
+        orders = self.load(web)
+        for _ in range(KILLS):
+            time.sleep(self.random.uniform(0.1, 1.2))  # the experiment, not a wait
+            storm = self.random.choice([web, *workers, *workers])
+            storm.check_alive()
+            if self.random.random() < 0.2:
+                storm.drain()
+            else:
+                storm.kill()
+            storm.start(wait=False)
+        for storm in (web, *workers):
+            storm.wait_ready()
+        orders.finish()
+        history = self.wait_for_end(120)
+        self.check(history)
+        self.assertGreater(len(history.expected), 10 * KILLS, "they were killed at work")
+        self.end()
+
+    # All sorts at once, each blow while what the last one did is not over.
+
+    def kill(self, storm):
+        storm.go_on()
+        storm.kill()
+        storm.start(wait=False)
+
+    def drain(self, storm):
+        storm.go_on()
+        storm.drain(can_record=False)
+        storm.start(wait=False)
+
+    def stop(self, storm):
+        storm.stop_still()
+
+    def go_on(self, storm):
+        storm.go_on()
+
+    def cut_connections(self, _):
+        self.database.end_sessions()
+
+    def restart_database(self, _):
+        self.database.restart("immediate")
+
+    def test_nothing_is_lost_when_all_happens_at_once(self):
+        web = self.storm("web", "web").start()
+        workers = [self.storm(f"work{i}", "work").start() for i in range(WORKERS)]
+        orders = self.load(web)
+        blows = [self.kill, self.kill, self.drain, self.stop, self.stop, self.go_on]
+        if DATABASE == "postgres":
+            blows += [self.cut_connections, self.cut_connections, self.restart_database]
+        # Who stands still records nothing; on SQLite, when it stands in a transaction, neither does anybody else.
+        self.fates.recording_max_ns = 600_000_000_000
+        for _ in range(BLOWS):
+            time.sleep(self.random.uniform(0.1, 1.2))
+            blow = self.random.choice(blows)
+            blow(self.random.choice(workers))
+        for storm in workers:
+            storm.go_on()
+            storm.wait_ready()
+        orders.finish()
+        self.check(self.wait_for_end(120))
+        self.end()
+
+
+if __name__ == "__main__":
+    main()
