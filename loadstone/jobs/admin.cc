@@ -158,9 +158,10 @@ Task<Cancelled> cancel_job(Tx& tx, std::int64_t id) {
     const auto limits = std::make_shared<const internal::LimitBook>(queue.limits());
     auto waiting = co_await tx.maybe<internal::StoredJob>(sql::cancel_scheduled, id);
     if (!waiting) waiting = co_await tx.maybe<internal::StoredJob>(sql::cancel_ready, id);
+    const bool was_blocked = !waiting;
     if (!waiting) waiting = co_await tx.maybe<internal::StoredJob>(sql::cancel_blocked, id);
     if (waiting) {
-        co_await internal::drop(tx, std::move(*waiting), limits);
+        co_await internal::drop(tx, std::move(*waiting), was_blocked, limits);
         wake_after(tx);
         cancelled.was_dropped = true;
         co_return cancelled;
@@ -226,9 +227,19 @@ Task<std::vector<QueueAge>> oldest_due_ages(Reader reader) {
     co_return co_await reader.many<QueueAge>(sql::oldest_due_ages);
 }
 
+Task<void> prune_limits(Tx& tx, std::int64_t idle_us) {
+    co_await internal::see_commits(tx);
+    const auto names = co_await tx.many<std::string>(sql::idle_limits, idle_us, prune_max);
+    if (names.empty()) co_return;
+    const std::string json = to_json(names);
+    co_await tx.many<std::string>(sql::lock_limits, json);
+    co_await tx.exec(sql::remove_limit_states, json);
+    co_await tx.exec(sql::remove_limits, json);
+}
+
 Task<bool> prune(Tx& tx, Retention retention) {
     const std::int64_t idle = std::chrono::microseconds(limits_kept).count();
-    co_await tx.exec(sql::prune_limits, idle);
+    co_await prune_limits(tx, idle);
     co_await tx.exec(sql::prune_unique);
     co_await tx.exec(sql::prune_cancels);
     if (retention.dead_letters_days == 0) co_return true;

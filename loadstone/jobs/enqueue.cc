@@ -87,6 +87,7 @@ using internal::NewJob;
 // The id of the job that has the key already, or none: then it is taken.
 Task<std::optional<std::int64_t>> holder_of(Tx& tx, const NewJob& job) {
     const std::int64_t period = std::chrono::microseconds(job.kind->unique_for).count();
+    if (period > 0) co_await tx.exec(sql::expire_unique, job.extra.unique);
     const auto taken = co_await tx.maybe<std::int64_t>(sql::take_unique, job.extra.unique, period);
     std::optional<std::int64_t> holder;
     if (!taken) holder = co_await tx.one<std::int64_t>(sql::unique_job, job.extra.unique);

@@ -1,5 +1,7 @@
 #include "loadstone/jobs/keys.h"
 
+#include <algorithm>
+
 #include "loadstone/base/sha256.h"
 
 namespace loadstone::jobs {
@@ -17,16 +19,37 @@ std::string bounded(std::string_view key) {
     return out + "#" + sha256_hex({key}).substr(0, 32);
 }
 
-void append_escaped(std::string& out, std::string_view part) {
+void append_escaped(std::string& out, std::string_view part, bool is_name = false) {
     for (const char c : bounded(part)) {
         if (c == '%') {
             out += "%25";
         } else if (c == '|') {
             out += "%7C";
+        } else if (c == ':' && is_name) {
+            out += "%3A";
         } else {
             out += c;
         }
     }
+}
+
+std::string unescaped(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const std::string_view code = text.substr(i, 3);
+        if (code == "%25") {
+            out += '%';
+        } else if (code == "%7C") {
+            out += '|';
+        } else if (code == "%3A") {
+            out += ':';
+        } else {
+            out += text[i];
+            continue;
+        }
+        i += 2;
+    }
+    return out;
 }
 
 }  // namespace
@@ -37,7 +60,7 @@ std::string partition_of(const Kind& kind, const void* arguments) {
     if (kind.tenant.text) append_escaped(out, kind.tenant.text(arguments));
     for (const KindLimit& each : kind.limits) {
         out += '|';
-        append_escaped(out, each.limit.name);
+        append_escaped(out, each.limit.name, true);
         out += ':';
         append_escaped(out, each.field.text(arguments));
     }
@@ -70,8 +93,29 @@ Partition parse_partition(std::string_view text) {
     return partition;
 }
 
-std::string_view limit_name(std::string_view limit_and_key) {
-    return limit_and_key.substr(0, limit_and_key.find(':'));
+std::string suspect_partition(std::string_view partition, std::string_view queue) {
+    std::string out(partition);
+    const auto limits = parse_partition(partition).limits;
+    for (const std::string& name : limits) {
+        if (limit_name(name) == suspect_limit) return out;
+    }
+    out += '|';
+    out += suspect_limit;
+    out += ':';
+    append_escaped(out, queue);
+    return out;
+}
+
+std::string without_limits(std::string_view partition, const std::vector<std::string>& limits) {
+    std::string out(partition.substr(0, partition.find('|')));
+    for (const std::string& name : parse_partition(partition).limits) {
+        if (std::ranges::find(limits, name) == limits.end()) out += "|" + name;
+    }
+    return out;
+}
+
+std::string limit_name(std::string_view limit_and_key) {
+    return unescaped(limit_and_key.substr(0, limit_and_key.find(':')));
 }
 
 }  // namespace loadstone::jobs

@@ -3,7 +3,8 @@
 //
 // The partition of a job is "TENANT|LIMIT:KEY|LIMIT:KEY.."; empty for a kind that has neither
 // tenant nor limits. Jobs of one partition wait in one line, and are claimed by what the limits
-// named in it allow. In the parts, "%" and "|" are written "%25" and "%7C".
+// named in it allow. In the parts, "%", "|" and, of a limit's name, ":" are written "%25", "%7C"
+// and "%3A".
 
 #include <string>
 #include <string_view>
@@ -22,7 +23,13 @@ struct Partition {
     std::vector<std::string> limits;  // "mail:gmail.com"
 };
 Partition parse_partition(std::string_view text);
+// Jobs that are suspected of killing their processes run one at a time: a limit of the framework.
+inline constexpr std::string_view suspect_limit = "loadstone.suspect";
+// The partition of a job that has become one.
+std::string suspect_partition(std::string_view partition, std::string_view queue);
+// The partition without some of its limits.
+std::string without_limits(std::string_view partition, const std::vector<std::string>& limits);
 // "mail" of "mail:gmail.com".
-std::string_view limit_name(std::string_view limit_and_key);
+std::string limit_name(std::string_view limit_and_key);
 
 }  // namespace loadstone::jobs

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "loadstone/base/assert.h"
+#include "loadstone/jobs/keys.h"
 
 namespace loadstone::jobs {
 
@@ -50,14 +51,13 @@ Queue::Queue(Declarations declared, store::Database& database, telemetry::Regist
                                 "Enqueues of a unique kind whose key was taken")) {
     std::sort(kinds_.begin(), kinds_.end(),
               [](const auto& a, const auto& b) { return a->name < b->name; });
-    std::map<std::string, std::string> module_of;
     for (std::size_t i = 0; i < kinds_.size(); ++i) {
         LOADSTONE_ASSERT(i == 0 || kinds_[i - 1]->name != kinds_[i]->name,
                          "one handler for a job kind");
         Kind& kind = *kinds_[i];
         kind.label = registry.add_label(telemetry::LabelKind::job, kind.name, kind.module);
         kind.label_name = kind.name;
-        const auto of = module_of.emplace(kind.queue, kind.module).first;
+        const auto of = modules_.emplace(kind.queue, kind.module).first;
         LOADSTONE_ASSERT(of->second == kind.module, "a queue is of one module");
         for (const KindLimit& each : kind.limits) {
             const auto known = limits_.emplace(each.limit.name, each.limit).first;
@@ -65,6 +65,7 @@ Queue::Queue(Declarations declared, store::Database& database, telemetry::Regist
         }
         if (kind.bound > 0) depths_[&kind];
     }
+    limits_[std::string(suspect_limit)] = {.name = std::string(suspect_limit), .running_max = 1};
     for (const auto& [event, kind] : declared.subscriptions) subscribers_[event].push_back(kind);
     for (const Recurring& each : recurring_) known(each.kind);
 }
@@ -74,6 +75,11 @@ const Kind& Queue::known(std::string_view name) const {
     LOADSTONE_ASSERT(found != nullptr,
                      "a job kind needs a handler in some module before it can be enqueued");
     return *found;
+}
+
+const std::string& Queue::module_of(const std::string& queue) const {
+    const auto found = modules_.find(queue);
+    return found == modules_.end() ? queue : found->second;
 }
 
 const std::vector<std::string>& Queue::subscribers(const std::string& event) const {

@@ -31,6 +31,8 @@ public:
     const Kind& known(std::string_view name) const;
     const std::vector<std::unique_ptr<Kind>>& kinds() const noexcept { return kinds_; }
     const std::vector<Recurring>& recurring() const noexcept { return recurring_; }
+    // Whose jobs a queue's are; of a queue that is not known, its name.
+    const std::string& module_of(const std::string& queue) const;
     // The kinds of the jobs that an event becomes.
     const std::vector<std::string>& subscribers(const std::string& event) const;
     // By name; a limit is shared by the kinds that name it.
@@ -61,7 +63,8 @@ private:
     std::vector<Recurring> recurring_;
     std::map<std::string, std::vector<std::string>> subscribers_;
     std::map<std::string, Limit, std::less<>> limits_;
-    std::map<const Kind*, Depth> depths_;  // of kinds with a bound
+    std::map<const Kind*, Depth> depths_;         // of kinds with a bound
+    std::map<std::string, std::string> modules_;  // by queue
     store::Database* database_;
     telemetry::Counter *rejected_, *delayed_, *merged_;
     std::mutex mutex_;

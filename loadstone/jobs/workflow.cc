@@ -58,6 +58,7 @@ Task<std::int64_t> enqueue_batch_json(Tx& tx, const std::string& kind,
     Queue& queue = tx.context().services().get<Queue>();
     const internal::NewJob then =
         internal::new_job(queue.known(then_kind), std::move(then_arguments), 0);
+    LOADSTONE_ASSERT(!then.kind->is_unique, "what ends a batch is of no unique kind");
     const std::int64_t id = co_await internal::insert(tx, then);
     const auto count = static_cast<std::int64_t>(arguments.size());
     if (count > 0) {

@@ -146,7 +146,7 @@ protected:
             "(select count(*) from loadstone_blocked) + (select count(*) from loadstone_results) + "
             "(select count(*) from loadstone_steps) + (select count(*) from loadstone_progress) + "
             "(select count(*) from loadstone_cancels) + "
-            "(select count(*) from loadstone_limits where running <> 0)";
+            "(select count(*) from loadstone_limit_states where running <> 0)";
         static constexpr loadstone::store::Query query{
             .name = "test.left", .sqlite = text, .postgres = text};
         co_return co_await reader.one<std::int64_t>(query);

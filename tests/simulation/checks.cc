@@ -21,8 +21,10 @@ constexpr const char* places_held = R"(
         where not exists (select 1 from loadstone_done d
                           where d.batch = b.id and d.job = json_extract(j.value, '$.id') and d.is_settled = 1)
         union all select extra from loadstone_ready union all select extra from loadstone_scheduled)
-    select h.value, count(*) from holder, json_each(json_extract(extra, '$.holds')) h
-    where extra <> '' group by h.value)";
+    select name, count(*) from (
+        select h.value as name from holder, json_each(json_extract(extra, '$.holds')) h where extra <> ''
+        union all select k.value from holder, json_each(json_extract(extra, '$.keeps')) k where extra <> '')
+    group by name)";
 
 constexpr const char* unique_twice = R"(
     with live (extra) as (
@@ -52,7 +54,7 @@ void World::watch() {
     std::map<std::string, std::int64_t> held;
     for (const Row& row : rows(places_held)) held[row[0]] = std::stoll(row[1]);
     std::map<std::string, std::int64_t> counted;
-    for (const Row& row : rows("select name, running from loadstone_limits where running <> 0"))
+    for (const Row& row : rows("select name, running from loadstone_limit_states where running <> 0"))
         counted[row[0]] = std::stoll(row[1]);
     if (held != counted) {
         std::string all;
@@ -80,7 +82,7 @@ void World::check_end() {
     const std::int64_t left = number(
         "select (select count(*) from loadstone_unique) + (select count(*) from loadstone_results) "
         "+ (select count(*) from loadstone_steps) + (select count(*) from loadstone_progress) + "
-        "(select count(*) from loadstone_limits where running <> 0) + "
+        "(select count(*) from loadstone_limit_states where running <> 0) + "
         "(select count(*) from loadstone_done)");
     if (left != 0) fail(fmt::format("{} rows are left of jobs that have ended", left));
 }

@@ -321,7 +321,7 @@ std::string World::left() {
               "all "
               "select 'blocked', id, kind, waits_for, extra from loadstone_blocked union all "
               "select 'batch', id, process, jobs, '' from loadstone_batches union all "
-              "select 'limit', name, version, running, arrival_at from loadstone_limits"))
+              "select 'limit', name, version, running, arrival_at from loadstone_limit_states"))
         all += "\n  " + fmt::format("{}", fmt::join(row, " "));
     return all;
 }

@@ -91,6 +91,11 @@ public:
             co_await fetch(i, past, results, first);
             i = past;
         }
+        if (gave_too_little(first, end, results)) {
+            const auto is_open = co_await tx_.maybe<std::int64_t>(sql::queue_is_open, lanes_[first].queue,
+                                                                  process_);
+            for (LaneResult& result : results) result.is_closed = !is_open;
+        }
         co_return results;
     }
     Task<Batch> store() {
@@ -109,6 +114,17 @@ public:
     std::int64_t left() const { return left_; }
 
 private:
+    // Of a queue that has been paused meanwhile, or to a process that was declared dead, nothing is
+    // given, which says nothing of the lanes.
+    bool gave_too_little(std::size_t first, std::size_t end,
+                         const std::vector<LaneResult>& results) const {
+        for (std::size_t i = first; i < end; ++i) {
+            const LaneResult& result = results[i - first];
+            if (!lanes_[i].partition_key.empty() && result.got < result.asked) return true;
+        }
+        return false;
+    }
+
     void allow(const LaneClaim& lane, LaneResult& result) {
         const std::int64_t wanted = std::min(lane.count, left_);
         if (wanted <= 0) return;
@@ -151,11 +167,9 @@ private:
             result.last_seq = row.seq;
             places_.push_back(std::move(row.place));
             StoredJob job = stored(std::move(row));
-            std::vector<std::string> holds = limits_.held_by(lane.partition_key);
-            if (!holds.empty()) {
+            if (!lane.partition_key.empty()) {
                 Extra extra = extra_of(job.extra);
-                extra.holds = std::move(holds);
-                extra.is_in_order = limits_.is_in_order(lane.partition_key);
+                limits_.hold(lane.partition_key, extra);
                 job.extra = to_text(extra);
             }
             jobs_.push_back(std::move(job));

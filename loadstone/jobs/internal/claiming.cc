@@ -18,6 +18,15 @@ constexpr std::int64_t due_batch_max = 500;
 constexpr milliseconds cursors_every{50};
 constexpr milliseconds due_read_every{10};  // on account of wake-ups
 constexpr milliseconds discover_every{5};   // likewise
+constexpr milliseconds full_look_every{500};
+constexpr std::int64_t new_lanes_jobs = 5'000;  // of sql::new_lanes
+
+struct NewLane {
+    std::string queue, partition_key;
+    int priority = 0;
+    std::int64_t seq = 0, last = 0, jobs = 0;
+};
+BOOST_DESCRIBE_STRUCT(NewLane, (), (queue, partition_key, priority, seq, last, jobs))
 
 }  // namespace
 
@@ -65,12 +74,19 @@ std::vector<internal::LaneClaim> Runner::Impl::lanes_to_claim() {
     const bool small = small_claim_at.passed();
     held_off = free > 0 && !small && !internal::enough(free, options.running_max);
     if (free == 0 || held_off) return {};
+    // Queues of one module share its bulkhead: what one is offered the others are not.
+    std::map<std::string, std::size_t> offered;
     const auto room = [&](const std::string& name) {
-        const auto found = bulkheads.find(name);
+        const std::string& module = queue.module_of(name);
+        const auto found = bulkheads.find(module);
         if (found == bulkheads.end()) return free;
         const std::size_t all = found->second->options().concurrency_max;
-        const std::size_t left = all - found->second->in_use();
-        if (small || internal::enough(left, all)) return std::min(free, left);
+        const std::size_t taken = found->second->in_use() + offered[module];
+        const std::size_t left = all - std::min(all, taken);
+        if (small || internal::enough(left, all)) {
+            offered[module] += std::min(free, left);
+            return std::min(free, left);
+        }
         held_off = held_off || left > 0;
         return std::size_t{0};
     };
@@ -184,7 +200,7 @@ Task<void> Runner::Impl::ready_due_jobs() {
         auto due_in = co_await reader.maybe<std::int64_t>(sql::next_due_in);
         if (due_in && *due_in <= 0) {
             const auto moved = co_await context.write(internal::ready_due_jobs, due_batch_max);
-            if (moved > 0) lanes.woken(Deadline::Clock::now());
+            if (moved > 0) new_jobs = true;
             // Nothing: another process is moving them.
             due_in = moved > 0 ? 0 : 20'000;
         }
@@ -210,9 +226,24 @@ Task<void> Runner::Impl::discover() {
         std::int64_t horizon = lanes.horizon();
         if (queue.database().dialect() == store::Dialect::sqlite)
             horizon = co_await reader.one<std::int64_t>(sql::last_ready);
-        const auto found = co_await reader.many<internal::LaneFound>(sql::new_lanes, seen);
-        for (const internal::LaneFound& lane : found) lanes.learn(lane);
-        seen = std::max(seen, horizon);
+        if (horizon < seen) seen = looked = 0;  // the sequence has gone back
+        // Most have come behind what was looked at; what has slipped in before is looked for less
+        // often.
+        const bool is_full = full_look_at.passed();
+        if (is_full) full_look_at = Deadline::in(full_look_every);
+        std::int64_t from = is_full ? seen : std::max(seen, looked);
+        for (bool has_more = true; has_more;) {
+            const auto found = co_await reader.many<NewLane>(sql::new_lanes, from);
+            std::int64_t jobs_seen = 0;
+            for (const NewLane& lane : found) {
+                lanes.learn({lane.queue, lane.partition_key, lane.priority, lane.seq});
+                jobs_seen += lane.jobs;
+                from = std::max(from, lane.last);
+            }
+            has_more = jobs_seen >= new_lanes_jobs;
+        }
+        looked = std::max(looked, from);
+        if (is_full) seen = std::max(seen, horizon);
     } catch (...) {
         const Error error = error_from_exception(std::current_exception());
         failed = true;
@@ -296,7 +327,9 @@ milliseconds Runner::Impl::pause_before_next_claim() {
     Deadline next = poll_at;
     if (process != 0) next = next.sooner(due_at).sooner(look_at);
     if (process != 0 && has_keyed) next = next.sooner(discover_at);
-    if (const auto change = lanes.next_change()) next = next.sooner(Deadline(*change));
+    // One whose time has come waits for a place, whose end wakes.
+    const auto change = lanes.next_change();
+    if (change && *change > Deadline::Clock::now()) next = next.sooner(Deadline(*change));
     for (const auto& [kind, until] : holds) next = next.sooner(until);
     // Otherwise the next place to become free wakes.
     if (held_off) next = next.sooner(small_claim_at);

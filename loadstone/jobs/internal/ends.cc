@@ -38,6 +38,12 @@ struct Result {
 };
 BOOST_DESCRIBE_STRUCT(Result, (), (job, name, value))
 
+struct TakenKey {
+    std::string unique_key;
+    std::int64_t job = 0;
+};
+BOOST_DESCRIBE_STRUCT(TakenKey, (), (unique_key, job))
+
 // What has happened to the jobs that one waits for.
 struct Predecessors {
     std::int64_t ended = 0, failed = 0;
@@ -127,12 +133,12 @@ Task<void> forget_notes(Tx& tx, const std::vector<std::int64_t>& jobs) {
 Task<std::int64_t> end_jobs(Tx& tx, std::vector<Ended> ended) {
     std::int64_t moved = 0;
     while (!ended.empty()) {
-        std::vector<std::string> keys;
+        std::vector<TakenKey> keys;
         std::vector<std::int64_t> noted;
         std::map<std::int64_t, Predecessors> next;
         std::vector<Result> results;
         for (Ended& each : ended) {
-            if (each.extra.gives_unique_back) keys.push_back(each.extra.unique);
+            if (each.extra.gives_unique_back) keys.push_back({each.extra.unique, each.id});
             if (each.extra.is_noted) noted.push_back(each.id);
             for (const std::int64_t id : each.extra.next) {
                 ++next[id].ended;

@@ -15,16 +15,16 @@ struct Extra {
     bool gives_unique_back = false;
     std::vector<std::int64_t> next;  // blocked jobs that wait for it
     std::string name;                // in its workflow
-    // Limits of which it has taken a place, to be given back when it has run, or, where it is in
-    // order, when it has ended.
-    std::vector<std::string> holds;
-    bool is_in_order = false;
+    // Limits of which it has a place: to be given back when it has run, or, of those in order, when
+    // it has ended.
+    std::vector<std::string> holds, keeps;
+    std::string partition;  // where it stood, while it keeps a place
     bool is_noted = false;  // steps, progress or results of it are stored
     int version = 1;        // of its arguments
 };
 BOOST_DESCRIBE_STRUCT(Extra, (),
-                      (expires_after, unique, gives_unique_back, next, name, holds, is_in_order,
-                       is_noted, version))
+                      (expires_after, unique, gives_unique_back, next, name, holds, keeps,
+                       partition, is_noted, version))
 
 inline Extra extra_of(const std::string& text) {
     return text.empty() ? Extra{} : value_or_throw(from_json<Extra>(text, stored_json));

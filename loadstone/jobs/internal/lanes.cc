@@ -1,10 +1,7 @@
 #include "loadstone/jobs/internal/lanes.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
-
-#include "loadstone/jobs/keys.h"
 
 namespace loadstone::jobs::internal {
 
@@ -26,38 +23,18 @@ Lanes::QueueLanes* Lanes::queue(const std::string& name) noexcept {
     return found == queues_.end() ? nullptr : &*found;
 }
 
-double Lanes::weight(const std::string& tenant) const {
-    const auto found = weights_.find(tenant);
-    return found == weights_.end() || found->second <= 0 ? 1.0 : found->second;
+bool Lanes::is_closed(const QueueLanes& of) const {
+    return of.claimable_json.empty() || paused_.contains(of.name);
 }
 
 void Lanes::learn(const LaneFound& found) {
     QueueLanes* const of = queue(found.queue);
     if (of == nullptr) return;
-    const auto [at, is_new] = of->lanes.try_emplace({-found.priority, found.partition_key});
-    Lane& lane = at->second;
-    if (!is_new) {
-        if (found.partition_key.empty()) return;
-        lane.cursor = std::min(lane.cursor, found.seq - 1);
-        lane.may_have = true;
-        return;
+    if (found.partition_key.empty()) {
+        of->plain.try_emplace(found.priority);
+    } else {
+        of->keyed.learn({found.priority, found.partition_key}, found.seq);
     }
-    lane.partition_key = found.partition_key;
-    lane.priority = found.priority;
-    Partition partition = parse_partition(found.partition_key);
-    lane.tenant = std::move(partition.tenant);
-    lane.limits = std::move(partition.limits);
-    if (!found.partition_key.empty()) lane.cursor = found.seq - 1;
-    const auto served = of->served.try_emplace(lane.tenant, of->virtual_time).first;
-    served->second = std::max(served->second, of->virtual_time);
-}
-
-void Lanes::forget_lane(QueueLanes& of, const LaneKey& key) {
-    const std::string tenant = of.lanes.at(key).tenant;
-    of.lanes.erase(key);
-    const bool has_more = std::ranges::any_of(
-        of.lanes, [&](const auto& each) { return each.second.tenant == tenant; });
-    if (!has_more) of.served.erase(tenant);
 }
 
 void Lanes::set_paused(const std::vector<std::string>& queues) {
@@ -77,31 +54,24 @@ void Lanes::set_held(const std::set<std::string>& kinds, Clock::time_point now) 
     woken(now);  // of what was held there may be some
 }
 
-void Lanes::woken(Clock::time_point now) noexcept {
+void Lanes::woken(Clock::time_point now) {
     for (QueueLanes& of : queues_) {
-        for (auto& [key, lane] : of.lanes) {
-            lane.may_have = true;
-            if (lane.is_full && lane.limited_until)
-                lane.limited_until =
-                    std::min(*lane.limited_until, std::max(now, lane.limited_at + full_for_min));
-        }
+        for (auto& [priority, lane] : of.plain) lane.may_have = true;
+        of.keyed.woken(now);
     }
 }
 
-void Lanes::released(const std::set<std::string>& limits) noexcept {
-    for (QueueLanes& of : queues_) {
-        for (auto& [key, lane] : of.lanes) {
-            const bool concerns =
-                lane.is_full && std::ranges::any_of(lane.limits, [&](const std::string& limit) {
-                    return limits.contains(limit);
-                });
-            if (concerns) lane.limited_until.reset();
-        }
-    }
+void Lanes::released(const std::set<std::string>& limits) {
+    for (QueueLanes& of : queues_) of.keyed.released(limits);
 }
 
-bool Lanes::is_runnable(const Lane& lane, Clock::time_point now) noexcept {
-    return lane.may_have && (!lane.limited_until || *lane.limited_until <= now);
+std::set<int, std::greater<>> Lanes::priorities(const QueueLanes& of) {
+    std::set<int, std::greater<>> all;
+    for (const auto& [priority, lane] : of.plain) {
+        if (lane.may_have) all.insert(priority);
+    }
+    for (const int priority : of.keyed.priorities()) all.insert(priority);
+    return all;
 }
 
 std::vector<LaneClaim> Lanes::wanted(
@@ -109,12 +79,22 @@ std::vector<LaneClaim> Lanes::wanted(
     std::vector<LaneClaim> claims;
     for (std::size_t i = 0; i < queues_.size(); ++i) {
         QueueLanes& of = queues_[(turn_ + i) % queues_.size()];
-        const bool is_closed = paused_.contains(of.name) || of.claimable_json.empty();
-        const std::size_t count = is_closed ? 0 : room(of.name);
+        of.keyed.pass(now);
+        if (is_closed(of) || priorities(of).empty()) continue;
+        const std::size_t count = room(of.name);
         if (count > 0) add_claims(of, count, now, claims);
     }
     ++turn_;
     return claims;
+}
+
+LaneClaim Lanes::claim_of(const QueueLanes& of, int priority, std::size_t count) {
+    LaneClaim claim;
+    claim.queue = of.name;
+    claim.priority = priority;
+    claim.kinds_json = of.claimable_json;
+    claim.count = claim.queue_count = static_cast<std::int64_t>(count);
+    return claim;
 }
 
 // All priorities as long as each is a single lane, which is asked for all there is room for. Where
@@ -122,58 +102,28 @@ std::vector<LaneClaim> Lanes::wanted(
 // is not known before.
 void Lanes::add_claims(QueueLanes& of, std::size_t count, Clock::time_point now,
                        std::vector<LaneClaim>& out) {
-    for (auto at = of.lanes.begin(); at != of.lanes.end();) {
-        const int priority = at->second.priority;
-        std::vector<Lane*> runnable;
-        for (; at != of.lanes.end() && at->second.priority == priority; ++at) {
-            if (is_runnable(at->second, now)) runnable.push_back(&at->second);
+    for (const int priority : priorities(of)) {
+        const auto plain = of.plain.find(priority);
+        const bool has_plain = plain != of.plain.end() && plain->second.may_have;
+        const bool is_shared = of.keyed.is_runnable(priority);
+        std::vector<KeyedLanes::Share> shares;
+        if (is_shared) {
+            shares = of.keyed.share(priority, static_cast<std::int64_t>(count), has_plain, weights_);
+        } else {
+            shares.push_back({{priority, ""}, 0, static_cast<std::int64_t>(count)});
         }
-        const auto first = out.size();
-        share(of, runnable, count, out);
-        for (std::size_t i = first; i < out.size(); ++i) {
-            const Lane& lane = of.lanes.at({-priority, out[i].partition_key});
-            out[i].is_sweep = lane.partition_key.empty() && now >= lane.sweep_at;
-            if (out[i].is_sweep) out[i].cursor = lane.sweep_from;
+        for (const KeyedLanes::Share& share : shares) {
+            LaneClaim claim = claim_of(of, priority, count);
+            claim.partition_key = share.key.second;
+            claim.cursor = share.cursor;
+            claim.count = share.count;
+            if (share.key.second.empty()) {
+                claim.is_sweep = now >= plain->second.sweep_at;
+                claim.cursor = claim.is_sweep ? plain->second.sweep_from : plain->second.cursor;
+            }
+            out.push_back(std::move(claim));
         }
-        if (runnable.size() > 1) return;
-    }
-}
-
-// One place after the other (a few at once where there are many) to the tenant that has had least.
-void Lanes::share(QueueLanes& of, const std::vector<Lane*>& lanes, std::size_t count,
-                  std::vector<LaneClaim>& out) {
-    if (lanes.empty()) return;
-    std::map<std::string, std::vector<Lane*>> by_tenant;
-    for (Lane* lane : lanes) by_tenant[lane->tenant].push_back(lane);
-    std::map<std::string, double> served;
-    for (const auto& [tenant, own] : by_tenant) served[tenant] = of.served.at(tenant);
-    std::map<std::string, std::size_t> turn;
-    std::map<const Lane*, std::size_t> asked;
-    std::vector<const Lane*> order;
-    const std::size_t quantum = lanes.size() == 1 ? count : count / keyed_lanes_max + 1;
-    for (std::size_t left = count; left > 0;) {
-        const auto least =
-            std::ranges::min_element(served, {}, [](const auto& each) { return each.second; });
-        if (left == count) of.virtual_time = std::max(of.virtual_time, least->second);
-        const auto& own = by_tenant.at(least->first);
-        const std::size_t offset = of.lanes.size() > 1 ? turn_ : 0;
-        const Lane* lane = own[(offset + turn[least->first]++) % own.size()];
-        const std::size_t some = std::min(left, quantum);
-        if (asked[lane] == 0) order.push_back(lane);
-        asked[lane] += some;
-        left -= some;
-        least->second += static_cast<double>(some) / weight(least->first);
-    }
-    for (const Lane* lane : order) {
-        LaneClaim claim;
-        claim.queue = of.name;
-        claim.partition_key = lane->partition_key;
-        claim.priority = lane->priority;
-        claim.cursor = lane->cursor;
-        claim.kinds_json = of.claimable_json;
-        claim.count = static_cast<std::int64_t>(asked[lane]);
-        claim.queue_count = static_cast<std::int64_t>(count);
-        out.push_back(std::move(claim));
+        if (is_shared) return;
     }
 }
 
@@ -181,49 +131,43 @@ void Lanes::claimed(const std::vector<LaneClaim>& wanted, const std::vector<Lane
                     Clock::time_point now) {
     for (std::size_t i = 0; i < wanted.size() && i < results.size(); ++i) {
         QueueLanes* const of = queue(wanted[i].queue);
-        const LaneKey key{-wanted[i].priority, wanted[i].partition_key};
-        if (of == nullptr || !of->lanes.contains(key)) continue;
-        Lane& lane = of->lanes.at(key);
+        if (of == nullptr) continue;
         const LaneResult& result = results[i];
+        KeyedLanes::Outcome outcome;
+        outcome.asked = result.asked;
+        outcome.got = result.got;
+        outcome.last_seq = result.last_seq;
+        outcome.is_full = result.is_full;
+        outcome.retry_in_us = result.retry_in_us;
+        outcome.is_closed = result.is_closed;
+        outcome.is_all_kinds = wanted[i].kinds_json == of->json;
+        of->keyed.claimed({wanted[i].priority, wanted[i].partition_key}, outcome, horizon_,
+                          weights_, now);
+        const auto plain = of->plain.find(wanted[i].priority);
+        if (!wanted[i].partition_key.empty() || plain == of->plain.end()) continue;
+        Lane& lane = plain->second;
         if (result.got > 0) lane.has_moved = true;
-        of->served.at(lane.tenant) += static_cast<double>(result.got) / weight(lane.tenant);
-        lane.limited_until.reset();
-        lane.is_full = result.is_full;
-        lane.limited_at = now;
-        if (result.is_full) {
-            lane.limited_until = now + full_for;
-        } else if (result.retry_in_us > 0) {
-            lane.limited_until = now + std::chrono::microseconds(result.retry_in_us);
-        }
+        if (result.got < result.asked) lane.may_have = false;
         if (wanted[i].is_sweep && result.asked > 0) {
             lane.sweep_at = now + sweep_every;
             lane.sweep_from = lane.cursor;
         }
-        const bool all_kinds = wanted[i].kinds_json == of->json;
-        if (!lane.partition_key.empty() && all_kinds)
-            lane.cursor = std::max(lane.cursor, std::min(result.last_seq, horizon_));
-        if (result.got >= result.asked) continue;
-        lane.may_have = false;
-        if (!lane.partition_key.empty() && all_kinds) forget_lane(*of, key);
     }
 }
 
-bool Lanes::has_backlog(Clock::time_point now) const noexcept {
-    return std::ranges::any_of(queues_, [&](const QueueLanes& of) {
-        return !paused_.contains(of.name) && !of.claimable_json.empty() &&
-               std::ranges::any_of(of.lanes,
-                                   [&](const auto& each) { return is_runnable(each.second, now); });
+bool Lanes::has_backlog(Clock::time_point now) {
+    return std::ranges::any_of(queues_, [&](QueueLanes& of) {
+        of.keyed.pass(now);
+        return !is_closed(of) && !priorities(of).empty();
     });
 }
 
-std::optional<Lanes::Clock::time_point> Lanes::next_change() const noexcept {
+std::optional<Lanes::Clock::time_point> Lanes::next_change() const {
     std::optional<Clock::time_point> first;
     for (const QueueLanes& of : queues_) {
-        if (paused_.contains(of.name) || of.claimable_json.empty()) continue;
-        for (const auto& [key, lane] : of.lanes) {
-            if (lane.may_have && lane.limited_until && (!first || *lane.limited_until < *first))
-                first = lane.limited_until;
-        }
+        if (is_closed(of)) continue;
+        const auto next = of.keyed.next_change();
+        if (next && (!first || *next < *first)) first = next;
     }
     return first;
 }
@@ -232,7 +176,8 @@ std::int64_t Lanes::horizon(std::int64_t last, const Transactions& transactions)
     if (last < pending_last_) {
         horizon_ = pending_last_ = pending_next_ = 0;
         for (QueueLanes& of : queues_) {
-            for (auto& [key, lane] : of.lanes) lane.cursor = lane.sweep_from = 0;
+            for (auto& [priority, lane] : of.plain) lane.cursor = lane.sweep_from = 0;
+            of.keyed.forget_cursors();
         }
     }
     if (pending_next_ != 0 && transactions.oldest < pending_next_) return horizon_;
@@ -245,9 +190,9 @@ std::int64_t Lanes::horizon(std::int64_t last, const Transactions& transactions)
 std::vector<Lanes::Place> Lanes::moved() {
     std::vector<Place> places;
     for (QueueLanes& of : queues_) {
-        for (auto& [key, lane] : of.lanes) {
-            if (!lane.partition_key.empty() || !std::exchange(lane.has_moved, false)) continue;
-            places.push_back({of.name, lane.priority, lane.cursor, of.json});
+        for (auto& [priority, lane] : of.plain) {
+            if (std::exchange(lane.has_moved, false))
+                places.push_back({of.name, priority, lane.cursor, of.json});
         }
     }
     return places;
@@ -256,8 +201,8 @@ std::vector<Lanes::Place> Lanes::moved() {
 void Lanes::advance(const Place& place, std::optional<std::int64_t> first, std::int64_t horizon) {
     QueueLanes* const of = queue(place.queue);
     if (of == nullptr) return;
-    const auto found = of->lanes.find({-place.priority, ""});
-    if (found == of->lanes.end()) return;
+    const auto found = of->plain.find(place.priority);
+    if (found == of->plain.end()) return;
     Lane& lane = found->second;
     const std::int64_t empty_to = first ? std::min(*first - 1, horizon) : horizon;
     lane.cursor = std::max(lane.cursor, empty_to);
@@ -267,9 +212,7 @@ void Lanes::advance(const Place& place, std::optional<std::int64_t> first, std::
 
 std::size_t Lanes::keyed_lanes() const noexcept {
     std::size_t count = 0;
-    for (const QueueLanes& of : queues_) {
-        for (const auto& [key, lane] : of.lanes) count += lane.partition_key.empty() ? 0 : 1;
-    }
+    for (const QueueLanes& of : queues_) count += of.keyed.size();
     return count;
 }
 

@@ -5,9 +5,7 @@
 // claim takes from the front. The lanes without a partition are always known; those with one are
 // learnt when a job stands in them, and forgotten when a claim has found them empty.
 //
-// Shares. Of one priority, each tenant that has jobs gets its share of what is claimed: the next
-// place goes to the tenant that has had least for its weight (start-time fair queueing). A tenant
-// that had nothing waiting saves nothing up.
+// Of one priority, each tenant that has jobs gets its share of what is claimed (keyed_lanes.h).
 //
 // Cursors. Behind an old snapshot that some session holds, PostgreSQL cannot forget entries that
 // were taken, and a claim that began at the front would read them all. So a lane has a cursor: no
@@ -27,6 +25,7 @@
 #include <vector>
 
 #include "loadstone/jobs/handlers.h"
+#include "loadstone/jobs/internal/keyed_lanes.h"
 #include "loadstone/jobs/internal/records.h"
 #include "loadstone/runtime/clock.h"
 
@@ -51,10 +50,6 @@ class Lanes {
 public:
     using Clock = runtime::Clock;
     static constexpr std::chrono::seconds sweep_every{30};
-    // A lane that waits for others to end is asked for again after that long, or, when somebody
-    // has told of a change, after the shorter time.
-    static constexpr std::chrono::milliseconds full_for{1'000}, full_for_min{100};
-    static constexpr std::size_t keyed_lanes_max = 32;  // of a queue in one claim
 
     // Those of the kinds; others are learnt.
     explicit Lanes(const std::vector<std::unique_ptr<Kind>>& kinds);
@@ -63,9 +58,9 @@ public:
     void learn(const LaneFound& lane);
     void set_paused(const std::vector<std::string>& queues);
     // Jobs were committed somewhere: any lane may have some.
-    void woken(Clock::time_point now) noexcept;
+    void woken(Clock::time_point now);
     // Places of these limits are free again.
-    void released(const std::set<std::string>& limits) noexcept;
+    void released(const std::set<std::string>& limits);
     // Of a tenant that is not named: 1.
     void set_weights(std::map<std::string, double> weights) { weights_ = std::move(weights); }
 
@@ -80,9 +75,9 @@ public:
     void claimed(const std::vector<LaneClaim>& wanted, const std::vector<LaneResult>& results,
                  Clock::time_point now);
     // Is there a lane that may have jobs and that limits do not hold up?
-    bool has_backlog(Clock::time_point now) const noexcept;
+    bool has_backlog(Clock::time_point now);
     // When the first lane that limits hold up is worth asking for again.
-    std::optional<Clock::time_point> next_change() const noexcept;
+    std::optional<Clock::time_point> next_change() const;
 
     // A sequence that has gone back (a standby that was behind has been promoted) begins anew.
     // Places up to `last` had been given out before `transactions` was read. Gives how far all
@@ -102,38 +97,28 @@ public:
     std::size_t keyed_lanes() const noexcept;
 
 private:
+    // Without a partition.
     struct Lane {
-        std::string partition_key, tenant;
-        std::vector<std::string> limits;
-        int priority = 0;
         std::int64_t cursor = 0;
         std::int64_t sweep_from = 0;  // the cursor at the sweep before
         bool may_have = true;
         bool has_moved = false;
         Clock::time_point sweep_at{};
-        std::optional<Clock::time_point> limited_until;
-        bool is_full = false;  // others must end first
-        Clock::time_point limited_at{};
     };
-    using LaneKey = std::pair<int, std::string>;  // the higher priority first
     struct QueueLanes {
         std::string name;
         std::vector<std::string> kinds;
         std::string json;
         std::string claimable_json;  // those that are not held; empty: all are
-        std::map<LaneKey, Lane> lanes;
-        std::map<std::string, double> served;  // of each tenant with lanes, for its weight
-        double virtual_time = 0;
-        std::string last_served_lane;
+        std::map<int, Lane, std::greater<>> plain;  // by priority
+        KeyedLanes keyed;
     };
     QueueLanes* queue(const std::string& name) noexcept;
-    double weight(const std::string& tenant) const;
+    bool is_closed(const QueueLanes& of) const;
+    static std::set<int, std::greater<>> priorities(const QueueLanes& of);
     void add_claims(QueueLanes& of, std::size_t count, Clock::time_point now,
                     std::vector<LaneClaim>& out);
-    void share(QueueLanes& of, const std::vector<Lane*>& lanes, std::size_t count,
-               std::vector<LaneClaim>& out);
-    void forget_lane(QueueLanes& of, const LaneKey& key);
-    static bool is_runnable(const Lane& lane, Clock::time_point now) noexcept;
+    static LaneClaim claim_of(const QueueLanes& of, int priority, std::size_t count);
 
     std::vector<QueueLanes> queues_;  // by name
     std::set<std::string> held_;

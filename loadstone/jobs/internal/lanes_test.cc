@@ -258,7 +258,7 @@ TEST_F(SharesTest, OneAloneGetsAllTheRoom) {
 
 TEST_F(SharesTest, ManyLanesAreAskedForAFewAtATime) {
     for (int i = 0; i < 1'000; ++i) find("t" + std::to_string(i));
-    EXPECT_LE(wanted(64).size(), Lanes::keyed_lanes_max + 1);
+    EXPECT_LE(wanted(64).size(), 34U);
     const auto got = take_often(64, 1'000);
     EXPECT_EQ(got.size(), 1'000U);
     for (const auto& [tenant, count] : got) EXPECT_NEAR(count, 64, 8) << tenant;
@@ -322,9 +322,9 @@ TEST_F(SharesTest, WhatALimitHoldsUpIsAskedForWhenItIsOver) {
     EXPECT_TRUE(lanes.has_backlog(now));
 
     limited(0, true);
-    EXPECT_EQ(*lanes.next_change() - now, Lanes::full_for);
+    EXPECT_EQ(*lanes.next_change() - now, KeyedLanes::full_for);
     lanes.woken(now);
-    EXPECT_EQ(*lanes.next_change() - now, Lanes::full_for_min);
+    EXPECT_EQ(*lanes.next_change() - now, KeyedLanes::full_for_min);
     lanes.released({"mail:other"});
     EXPECT_FALSE(lanes.next_change() == std::nullopt);
     lanes.released({"mail:x"});
@@ -359,6 +359,43 @@ TEST_F(SharesTest, ACursorFollowsWhatWasTakenUpToTheHorizon) {
     EXPECT_EQ(wanted(8).back().cursor, 20);
     find("a", 13);
     EXPECT_EQ(wanted(8).back().cursor, 12) << "what slipped through the gap";
+}
+
+// A tenant that a limit holds up saves its share up, and then has all places for as long.
+TEST_F(LanesTest, ATenantThatWasLimitedSavesNothingUp) {
+    lanes.learn({"mail", "held|host:x", 0, 1});
+    lanes.learn({"mail", "busy", 0, 2});
+    for (int i = 0; i < 1'000; ++i) {
+        const auto asked = wanted();
+        std::vector<LaneResult> results;
+        for (const LaneClaim& claim : asked) {
+            LaneResult result = batch(claim.count, claim.count);
+            if (claim.partition_key == "held|host:x") {
+                result = batch(0, 0);
+                result.is_full = true;
+            } else if (claim.partition_key.empty()) {
+                result = batch(claim.count, 0);
+            }
+            results.push_back(result);
+        }
+        claimed(asked, results);
+        now += std::chrono::milliseconds(10);
+    }
+    // The limit is lifted: both have jobs without end.
+    now += seconds(2);
+    int without = 0;
+    for (;; ++without) {
+        const auto asked = wanted();
+        std::vector<LaneResult> results;
+        bool busy = false;
+        for (const LaneClaim& claim : asked) {
+            busy = busy || claim.partition_key == "busy";
+            results.push_back(batch(claim.count, claim.partition_key.empty() ? 0 : claim.count));
+        }
+        claimed(asked, results);
+        if (busy || without > 5'000) break;
+    }
+    EXPECT_LT(without, 10) << "claims in a row in which the other tenant got nothing";
 }
 
 }  // namespace

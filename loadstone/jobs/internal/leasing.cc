@@ -26,6 +26,8 @@ Task<void> Runner::Impl::keep_lease() {
     auto renewed_at = Deadline::Clock::now();
     Deadline complains = Deadline::in(std::chrono::milliseconds(0));
     std::int64_t previous = 0;  // the lease that could not be renewed in time
+    auto looked_at = Deadline::Clock::now();
+    Deadline rescues = Deadline::in(std::chrono::milliseconds(0));
     const auto bound = options.dead_after - 2 * options.heartbeat_every;
     while (!closing) {
         // An attempt ends with the lease, so that its end is noticed when it comes and not after.
@@ -62,7 +64,13 @@ Task<void> Runner::Impl::keep_lease() {
                 continue;
             }
             const std::int64_t dead_us = std::chrono::microseconds(options.dead_after).count();
-            for (bool is_all = false; !is_all;) is_all = co_await rescue(context, dead_us);
+            // Who has overslept its own lease has heard of nobody: others may have been stopped
+            // with it, and are given the time to say that they live.
+            const bool has_overslept = began - looked_at > options.dead_after;
+            if (has_overslept) rescues = Deadline::in(options.dead_after);
+            looked_at = Deadline::Clock::now();
+            for (bool is_all = !rescues.passed(); !is_all;)
+                is_all = co_await rescue(context, dead_us);
         } catch (...) {
             const Error error = error_from_exception(std::current_exception());
             failed = true;

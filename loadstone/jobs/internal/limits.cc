@@ -13,19 +13,24 @@ namespace {
 
 constexpr int lock_attempts = 20;
 
-// A row that another transaction has replaced while this one waited for it is missing from the
-// answer: asked again, the new one is there.
+// In the order of their names, so that no two transactions wait for each other. What is added or
+// pruned beside this makes it begin anew.
 Task<std::vector<LimitRow>> lock_rows(Tx& tx, const std::set<std::string>& names) {
     const std::vector<std::string> ordered(names.begin(), names.end());
     const std::string json = to_json(ordered);
-    std::vector<LimitRow> rows;
-    for (int attempt = 0; attempt < lock_attempts && rows.size() < names.size(); ++attempt) {
-        if (attempt != 0 || rows.empty()) co_await tx.exec(sql::add_limits, json);
-        rows = co_await tx.many<LimitRow>(sql::lock_limits, json);
+    auto locked = co_await tx.many<std::string>(sql::lock_limits, json);
+    for (int attempt = 0; attempt < lock_attempts && locked.size() < names.size(); ++attempt) {
+        co_await tx.exec(sql::add_limits, json);
+        locked = co_await tx.many<std::string>(sql::lock_limits, json);
     }
-    if (rows.size() < names.size())
-        throw Error(Errc::conflict,
-                    "the limits of jobs are changed faster than they can be locked");
+    if (locked.size() < names.size())
+        throw Error(Errc::unavailable, "limits of jobs are removed as fast as they are added");
+    std::vector<LimitRow> rows = co_await tx.many<LimitRow>(sql::limit_states, json);
+    if (rows.size() == names.size()) co_return rows;
+    std::set<std::string> fresh = names;
+    for (const LimitRow& row : rows) fresh.erase(row.name);
+    const auto now = co_await tx.one<std::int64_t>(sql::time_now);
+    for (const std::string& name : fresh) rows.push_back({name, 0, 0, 0, now});
     co_return rows;
 }
 
@@ -38,8 +43,8 @@ Task<LockedLimits> LockedLimits::lock(Tx& tx, const LimitBook& book,
     LockedLimits locked;
     std::set<std::string> names;
     for (const std::string& partition : partitions) {
-        for (const std::string& name : parse_partition(partition).limits) {
-            if (book.contains(limit_name(name))) names.insert(name);
+        for (std::string& name : parse_partition(partition).limits) {
+            if (book.contains(limit_name(name))) names.insert(std::move(name));
         }
     }
     if (names.empty()) co_return locked;
@@ -85,17 +90,11 @@ void LockedLimits::untake(const std::string& partition, std::int64_t count) {
     take(partition, -count);
 }
 
-std::vector<std::string> LockedLimits::held_by(const std::string& partition) const {
-    std::vector<std::string> names;
+void LockedLimits::hold(const std::string& partition, Extra& extra) const {
     for (const Entry* each : of(partition)) {
-        if (each->limit->running_max > 0) names.push_back(each->row.name);
+        if (each->limit->running_max == 0) continue;
+        (each->limit->is_in_order ? extra.keeps : extra.holds).push_back(each->row.name);
     }
-    return names;
-}
-
-bool LockedLimits::is_in_order(const std::string& partition) const {
-    return std::ranges::any_of(of(partition),
-                               [](const Entry* each) { return each->limit->is_in_order; });
 }
 
 Task<void> LockedLimits::store(Tx& tx) const {

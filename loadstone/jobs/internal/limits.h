@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "loadstone/jobs/internal/extra.h"
 #include "loadstone/jobs/limit.h"
 #include "loadstone/store/tx.h"
 
@@ -30,9 +31,8 @@ public:
     void take(const std::string& partition, std::int64_t count);
     // Gives back what was taken and then not started.
     void untake(const std::string& partition, std::int64_t count);
-    // The limits of which a job of the partition holds a place, and whether until its end.
-    std::vector<std::string> held_by(const std::string& partition) const;
-    bool is_in_order(const std::string& partition) const;
+    // Writes down the limits of which a job of the partition holds a place.
+    void hold(const std::string& partition, Extra& extra) const;
     Task<void> store(Tx& tx) const;
 
 private:

@@ -19,6 +19,7 @@ constexpr milliseconds recurring_every{500};
 // What a handler that does not look at its context is given before its job ends without it.
 constexpr milliseconds abandon_after = recording_grace + milliseconds(1'000);
 constexpr std::string_view tenant_prefix = "tenant:";
+constexpr std::size_t lanes_page = 5'000;  // of sql::lanes
 
 struct Told {
     std::int64_t job = 0, batch = 0;
@@ -60,9 +61,13 @@ Task<void> Runner::Impl::read_settings(Reader reader) {
     const auto wanted = co_await reader.many<std::int64_t>(sql::cancels);
     cancel_asked_for(wanted);
     if (!lanes_at.passed()) co_return;
-    lanes_at = Deadline::in(internal::Lanes::sweep_every);
-    const auto all = co_await reader.many<internal::LaneFound>(sql::lanes);
-    for (const internal::LaneFound& lane : all) lanes.learn(lane);
+    const auto some = co_await reader.many<internal::LaneFound>(
+        sql::lanes, lanes_from.queue, lanes_from.partition_key, lanes_from.priority);
+    for (const internal::LaneFound& lane : some) lanes.learn(lane);
+    // Page after page, and then again after a while.
+    const bool is_last = some.size() < lanes_page;
+    lanes_from = is_last ? internal::LaneFound{} : some.back();
+    if (is_last) lanes_at = Deadline::in(internal::Lanes::sweep_every);
 }
 
 void Runner::Impl::apply_limit_settings(const std::vector<internal::LimitSetting>& settings) {
@@ -144,9 +149,15 @@ Task<void> Runner::Impl::fire_recurring(Context& context) {
     schedules_are_known = true;
     const auto due = co_await internal::due_schedules(context.reader(), queue.recurring());
     for (const std::size_t index : due) {
-        const auto jobs_made = co_await context.write(internal::fire, queue.recurring()[index]);
-        fired_total.add(static_cast<std::uint64_t>(jobs_made));
-        if (jobs_made > 0) lanes.woken(Deadline::Clock::now());
+        const Recurring& recurring = queue.recurring()[index];
+        try {
+            const auto jobs_made = co_await context.write(internal::fire, recurring);
+            fired_total.add(static_cast<std::uint64_t>(jobs_made));
+            if (jobs_made > 0) new_jobs = true;
+        } catch (const Error& error) {
+            log::warning("a schedule could not fire; it is tried again",
+                         {{"schedule", recurring.name}, {"error", error.message()}});
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 #include "loadstone/base/encoding.h"
 #include "loadstone/jobs/internal/ends.h"
 #include "loadstone/jobs/internal/records.h"
+#include "loadstone/jobs/keys.h"
 #include "loadstone/jobs/sql.h"
 
 namespace loadstone::jobs::internal {
@@ -57,17 +58,25 @@ void end(const StoredJob& job, bool is_done, bool was_noted, std::string result,
     Extra extra = extra_of(job.extra);
     extra.is_noted = extra.is_noted || was_noted;
     sorted.released.insert(sorted.released.end(), extra.holds.begin(), extra.holds.end());
+    sorted.released.insert(sorted.released.end(), extra.keeps.begin(), extra.keeps.end());
     sorted.ended.push_back({job.id, std::move(extra), is_done, std::move(result)});
 }
 
 void bury(StoredJob job, bool was_noted, Sorted& sorted) {
     end(job, false, was_noted, "", sorted);
-    // An operator may put it back: then it concerns nobody any more, but is unique as before.
-    Extra extra = extra_of(job.extra);
-    extra.next.clear();
-    extra.holds.clear();
-    extra.is_noted = false;
-    job.extra = to_text(extra);
+    // An operator may put it back: then it concerns nobody any more and does not expire, but it is
+    // unique and limited as before.
+    if (!job.extra.empty()) {
+        Extra extra = extra_of(job.extra);
+        if (!extra.partition.empty()) job.partition_key = std::move(extra.partition);
+        extra.partition.clear();
+        extra.next.clear();
+        extra.holds.clear();
+        extra.keeps.clear();
+        extra.expires_after = 0;
+        extra.is_noted = false;
+        job.extra = to_text(extra);
+    }
     sorted.buried.push_back(std::move(job));
 }
 
@@ -201,7 +210,13 @@ Task<std::set<std::int64_t>> noted_among(Tx& tx, const std::vector<StoredJob>& j
     co_return std::set<std::int64_t>(noted.begin(), noted.end());
 }
 
-// What of them is to run again is ready; the rest is buried or has ended.
+bool is_suspect(const StoredJob& job) {
+    return job.partition_key.find(suspect_limit) != std::string::npos;
+}
+
+// What of them is to run again is ready; the rest is buried or has ended. A process dies of one of
+// its jobs: while one of them is suspected, the others are not blamed. What has been blamed until
+// once more would bury it is suspected, and runs when no other suspect does.
 Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, const LimitBook& limits,
                     Rescued& counts) {
     std::vector<StoredJob> everything = taken.done;
@@ -210,13 +225,13 @@ Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, const L
     Sorted sorted;
     for (const StoredJob& job : taken.done) end(job, true, noted.contains(job.id), "", sorted);
     std::vector<StoredJob> ready;
+    const bool has_suspects = std::ranges::any_of(taken.unfinished, is_suspect);
     for (StoredJob& job : taken.unfinished) {
         const bool was_noted = noted.contains(job.id);
-        if (is_crash) {
-            ++job.crashes;
-            job.last_error = "its process died";
-        }
-        if (is_crash && job.crashes >= crashes_max) {
+        const bool is_blamed = is_crash && (!has_suspects || is_suspect(job));
+        if (is_blamed) ++job.crashes;
+        if (is_crash) job.last_error = "its process died";
+        if (is_blamed && job.crashes >= crashes_max) {
             job.last_error += " " + std::to_string(job.crashes) + " times while it ran";
             ++counts.buried;
             bury(std::move(job), was_noted, sorted);
@@ -228,7 +243,10 @@ Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, const L
             job.extra = to_text(extra);
         }
         ++counts.rescued;
-        ready.push_back(to_run_again(std::move(job), sorted.released));
+        job = to_run_again(std::move(job), sorted.released);
+        if (is_crash && job.crashes > 0 && job.crashes + 1 >= crashes_max)
+            job.partition_key = suspect_partition(job.partition_key, job.queue);
+        ready.push_back(std::move(job));
     }
     if (!ready.empty()) {
         const std::string json = to_json(ready);
@@ -245,14 +263,14 @@ Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, const L
 StoredJob to_run_again(StoredJob job, std::vector<std::string>& released) {
     if (job.extra.empty()) return job;
     Extra extra = extra_of(job.extra);
-    if (extra.holds.empty()) return job;
-    if (extra.is_in_order) {
-        // It keeps its places, so that none overtakes it, and needs no limit to allow it again.
-        job.partition_key.clear();
-        return job;
-    }
     released.insert(released.end(), extra.holds.begin(), extra.holds.end());
     extra.holds.clear();
+    if (!extra.keeps.empty()) {
+        // It keeps its place in order, so that none overtakes it, and stands in a line of its own,
+        // where only the other limits hold.
+        if (extra.partition.empty()) extra.partition = job.partition_key;
+        job.partition_key = without_limits(job.partition_key, extra.keeps);
+    }
     job.extra = to_text(extra);
     return job;
 }
@@ -321,13 +339,10 @@ Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_jso
                              SharedLimits limits) {
     co_await see_commits(tx);
     Rescued counts;
-    for (;;) {
-        const auto batches =
-            co_await tx.many<BatchRow>(sql::batches_of, known_json, process, batches_at_once);
-        if (batches.empty()) break;
-        Taken taken = co_await jobs_of(tx, batches);
-        co_await put_back(tx, std::move(taken), 0, false, *limits, counts);
-    }
+    const auto batches = co_await tx.many<BatchRow>(sql::batches_of, known_json, process);
+    if (batches.empty()) co_return 0;
+    Taken taken = co_await jobs_of(tx, batches);
+    co_await put_back(tx, std::move(taken), 0, false, *limits, counts);
     co_return static_cast<std::int64_t>(counts.rescued);
 }
 
@@ -337,9 +352,10 @@ Task<void> sign_off(Tx& tx, std::int64_t process, SharedLimits limits) {
     co_await tx.exec(sql::remove_process, process);
 }
 
-Task<void> drop(Tx& tx, StoredJob job, SharedLimits limits) {
+Task<void> drop(Tx& tx, StoredJob job, bool was_blocked, SharedLimits limits) {
+    co_await see_commits(tx);
     Sorted sorted;
-    end(job, false, false, "", sorted);
+    end(job, false, was_blocked, "", sorted);
     co_await end_jobs(tx, std::move(sorted.ended));
     co_await release_limits(tx, *limits, sorted.released);
 }

@@ -14,6 +14,8 @@ constexpr std::size_t record_batch_max = 512;
 // one row less, that of a part a row more for each job.
 constexpr std::chrono::milliseconds gather_for{3};
 
+constexpr int failures_at_end_max = 5;
+
 }  // namespace
 
 bool Runner::Impl::has_parted_batches() const {
@@ -27,6 +29,7 @@ bool Runner::Impl::has_parted_batches() const {
 // Outcomes that have gathered are one transaction. While the database refuses, they wait here, and
 // claims stop when running_max of them do.
 Task<void> Runner::Impl::record_outcomes() {
+    int failures_at_end = 0;
     for (;;) {
         if (!recording_ends && has_parted_batches()) {
             const Deadline soon = Deadline::in(gather_for);
@@ -75,7 +78,8 @@ Task<void> Runner::Impl::record_outcomes() {
         }
         end(*record_slot, context, failed);
         if (failed) {
-            if (recording_ends) co_return;  // they are handed back and run again
+            // A stop tries for a while; what is not recorded then is handed back and runs again.
+            if (recording_ends && ++failures_at_end >= failures_at_end_max) co_return;
             {
                 const std::lock_guard lock(mutex);
                 for (auto job = batch.rbegin(); job != batch.rend(); ++job)

@@ -52,8 +52,9 @@ struct LaneResult {
     std::int64_t last_seq = 0;     // where the last of them stood
     bool is_full = false;          // nothing is allowed before others have ended
     std::int64_t retry_in_us = 0;  // nothing is allowed before that
+    bool is_closed = false;        // the queue is paused, or the process declared dead
 };
-BOOST_DESCRIBE_STRUCT(LaneResult, (), (asked, got, last_seq, is_full, retry_in_us))
+BOOST_DESCRIBE_STRUCT(LaneResult, (), (asked, got, last_seq, is_full, retry_in_us, is_closed))
 
 // Jobs that a process has taken together, and holds until all have ended. Of one queue.
 struct Batch {
@@ -118,8 +119,8 @@ Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max, Shared
 Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_json,
                              SharedLimits limits);
 Task<void> sign_off(Tx& tx, std::int64_t process, SharedLimits limits);
-// What operators do (admin.h): a job that waits is dropped.
-Task<void> drop(Tx& tx, StoredJob job, SharedLimits limits);
+// What operators do (admin.h): a job that waits is dropped. `was_blocked`: it waited for others.
+Task<void> drop(Tx& tx, StoredJob job, bool was_blocked, SharedLimits limits);
 
 // The job as it is put back to run again: no longer holding places of limits, except where it is in
 // order; those go into `released`.

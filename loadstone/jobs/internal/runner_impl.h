@@ -150,7 +150,11 @@ struct Runner::Impl {
     // Of the claims' task.
     internal::Lanes lanes;
     const bool has_keyed;   // some kind has a tenant or limits
-    std::int64_t seen = 0;  // places up to it have been looked at for lanes
+    // Places up to `seen` have been looked at for lanes when all of them were decided; up to `looked`
+    // once at least.
+    std::int64_t seen = 0, looked = 0;
+    Deadline full_look_at = runtime::Deadline::in(std::chrono::milliseconds(0));
+    internal::LaneFound lanes_from;  // where the look at all lanes goes on
     Deadline discover_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     Deadline recurring_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     bool schedules_are_known = false;

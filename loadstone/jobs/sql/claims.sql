@@ -53,36 +53,46 @@ where exists (select 1 from loadstone_processes where id = $4)
   and not exists (select 1 from loadstone_queues where name = $1 and is_paused)
 order by w.turn, r.seq
 
+-- name: queue_is_open
+-- Whether a queue ($1) is not paused and a process ($2) has not been declared dead.
+-- dialect: sqlite
+select id from loadstone_processes where id = $2 and not exists (select 1 from loadstone_queues where name = $1 and is_paused = 1)
+-- dialect: postgres
+select id from loadstone_processes where id = $2 and not exists (select 1 from loadstone_queues where name = $1 and is_paused)
+
 -- name: insert_batch
 -- $1 process, $2 JSON array of its jobs.
 insert into loadstone_batches (process, claimed_at, jobs) values ($1, {now}, $2) returning id, claimed_at
 
 -- name: lanes
--- Each queue, partition and priority of which a job is ready, with the first one's place. Index: loadstone_ready_for_claim,
--- entered once for each.
+-- The next 5,000 behind a queue ($1), partition ($2) and priority ($3): each of which a job is ready, with the first one's
+-- place. Index: loadstone_ready_for_claim, entered once for each.
 -- dialect: sqlite
 with recursive lane (queue, partition_key, priority, seq) as (
-    select * from (select queue, partition_key, priority, seq from loadstone_ready order by queue, partition_key, priority, seq limit 1)
+    select * from (select queue, partition_key, priority, seq from loadstone_ready where (queue, partition_key, priority) > ($1, $2, $3)
+                   order by queue, partition_key, priority, seq limit 1)
     union all
     select next.queue, next.partition_key, next.priority, next.seq from lane
     join loadstone_ready as next on next.seq = (
         select seq from loadstone_ready where (queue, partition_key, priority) > (lane.queue, lane.partition_key, lane.priority)
         order by queue, partition_key, priority, seq limit 1))
-select queue, partition_key, priority, seq from lane limit 10000
+select queue, partition_key, priority, seq from lane limit 5000
 -- dialect: postgres
 with recursive lane as (
-    (select queue, partition_key, priority, seq from loadstone_ready order by queue, partition_key, priority, seq limit 1)
+    (select queue, partition_key, priority, seq from loadstone_ready where (queue, partition_key, priority) > ($1, $2, $3)
+     order by queue, partition_key, priority, seq limit 1)
     union all
     select next.queue, next.partition_key, next.priority, next.seq from lane
     cross join lateral (select queue, partition_key, priority, seq from loadstone_ready
                         where (queue, partition_key, priority) > (lane.queue, lane.partition_key, lane.priority)
                         order by queue, partition_key, priority, seq limit 1) as next)
-select queue, partition_key, priority, seq from lane limit 10000
+select queue, partition_key, priority, seq from lane limit 5000
 
 -- name: new_lanes
--- Those with a partition of which a job stands behind $1. Index: loadstone_ready_keyed.
-select queue, partition_key, priority, min(seq) as seq from loadstone_ready where partition_key <> '' and seq > $1
-group by queue, partition_key, priority limit 10000
+-- Those with a partition in which the next 5,000 jobs behind $1 stand. Index: loadstone_ready_keyed.
+select queue, partition_key, priority, min(seq) as seq, max(seq) as last, count(*) as jobs
+from (select queue, partition_key, priority, seq from loadstone_ready where partition_key <> '' and seq > $1 order by seq limit 5000) as next
+group by queue, partition_key, priority
 
 -- name: first_ready_behind
 -- Of one queue ($1) and priority ($2), behind $3, of the kinds in $4.

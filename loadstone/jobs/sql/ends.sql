@@ -1,8 +1,13 @@
 -- What the end of a job means for others: docs/internals/jobs.md.
 
 -- name: release_unique
--- Keys ($1, a JSON array) that are taken until their jobs have ended.
-delete from loadstone_unique where unique_key {names} and until = 0
+-- Keys that are taken until their jobs have ended: $1, a JSON array of {"unique_key":..,"job":..}.
+-- dialect: sqlite
+delete from loadstone_unique where until = 0 and (unique_key, job) in (
+    select json_extract(value, '$.unique_key'), json_extract(value, '$.job') from json_each($1))
+-- dialect: postgres
+delete from loadstone_unique using json_to_recordset($1::json) as k (unique_key text, job bigint)
+where loadstone_unique.unique_key = k.unique_key and loadstone_unique.job = k.job and until = 0
 
 -- name: jobs_blocked
 -- Those of $1, a JSON array of ids, in order; nobody else changes them before this transaction ends.

@@ -43,12 +43,14 @@ from loadstone_ready where queue = $4 and partition_key = $5 and priority = $6 a
 -- What this transaction has just inserted. Index: loadstone_ready_for_claim, on PostgreSQL the primary key.
 delete from loadstone_ready where queue = $1 and partition_key = $2 and priority = $3 and seq = $4
 
+-- name: expire_unique
+-- $1 is free again if its time is over.
+delete from loadstone_unique where unique_key = $1 and until > 0 and until <= {now}
+
 -- name: take_unique
 -- $1 key, $2 microseconds for which it is taken, or 0: until its job has ended. None if another job has it.
 insert into loadstone_unique (unique_key, job, until) values ($1, 0, case when $2 = 0 then 0 else {now} + $2 end)
-on conflict (unique_key) do update set job = 0, until = excluded.until
-where loadstone_unique.until > 0 and loadstone_unique.until <= {now}
-returning job
+on conflict do nothing returning job
 
 -- name: unique_is_of
 -- Whose $1 is.

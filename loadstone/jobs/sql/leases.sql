@@ -7,8 +7,13 @@ insert into loadstone_processes (name, started_at, heartbeat_at) values ($1, {no
 update loadstone_processes set heartbeat_at = {now} where id = $1
 
 -- name: remove_dead_processes
--- $1: microseconds after which a process without a heartbeat is dead.
+-- $1: microseconds after which a process without a heartbeat is dead. One that is frozen within its heartbeat has its row
+-- locked: it holds up the rescue of no other.
+-- dialect: sqlite
 delete from loadstone_processes where heartbeat_at < {now} - $1
+-- dialect: postgres
+delete from loadstone_processes
+where id in (select id from loadstone_processes where heartbeat_at < {now} - $1 for update skip locked)
 
 -- name: orphaned_batches
 -- Those of processes that are gone, $1 at most.
@@ -18,12 +23,12 @@ select id, jobs from loadstone_batches where process not in (select id from load
 select id, jobs from loadstone_batches where process not in (select id from loadstone_processes) order by id limit $1 for update skip locked
 
 -- name: batches_of
--- All of process $2 but those in $1, a JSON array of ids, $3 at most. Index: loadstone_batches_by_process.
+-- All of process $2 but those in $1, a JSON array of ids. Index: loadstone_batches_by_process.
 -- dialect: sqlite
-select id, jobs from loadstone_batches where process = $2 and id not in (select value from json_each($1)) order by id limit $3
+select id, jobs from loadstone_batches where process = $2 and id not in (select value from json_each($1)) order by id
 -- dialect: postgres
 select id, jobs from loadstone_batches where process = $2 and id <> all (array(select json_array_elements_text($1::json)::bigint))
-order by id limit $3 for update
+order by id for update
 
 -- name: done_of
 -- Jobs of the batches in $1 that have ended.

@@ -1,44 +1,48 @@
--- How a job lives: docs/internals/jobs.md. The state of a limit is its row of the highest version: a change is a new row, so
--- that the newest entry of the index is the one that is alive, whatever an old snapshot keeps behind it.
+-- How a job lives: docs/internals/jobs.md. A limit is locked by its row in loadstone_limits, which never changes; its state is the
+-- row of the highest version in loadstone_limit_states: a change is a new row, so that the newest entry of the index is the
+-- one that is alive, whatever an old snapshot keeps behind it.
 
 -- name: add_limits
--- Those in $1, a JSON array of names, that are new.
+-- Those of $1, a JSON array of names in order.
 -- dialect: sqlite
-insert into loadstone_limits (name, version, arrival_at, running)
-select value, 0, 0, 0 from json_each($1) as new where not exists (select 1 from loadstone_limits as l where l.name = new.value)
-on conflict do nothing
+insert into loadstone_limits (name) select value from json_each($1) where true order by value on conflict do nothing
 -- dialect: postgres
-insert into loadstone_limits (name, version, arrival_at, running)
-select name, 0, 0, 0 from json_array_elements_text($1::json) as new (name)
-where not exists (select 1 from loadstone_limits as l where l.name = new.name)
-on conflict do nothing
+insert into loadstone_limits (name) select name from json_array_elements_text($1::json) as new (name) order by name collate "C" on conflict do nothing
 
 -- name: lock_limits
--- The states of $1, a JSON array of names in order. A row that another has just replaced is missing: ask again. An older one
--- must not stand for it: two who add the same limit may leave one of version 0 behind, which the next change removes.
+-- Those of $1, a JSON array of names, that are there: one after the other in the order of their names, and until this
+-- transaction ends.
 -- dialect: sqlite
-select name, version, arrival_at, running, {now} as now from loadstone_limits where name in (select value from json_each($1)) order by name
+select name from loadstone_limits where name {names} order by name
 -- dialect: postgres
-select l.name, l.version, l.arrival_at, l.running, {now} as now
-from json_array_elements_text($1::json) with ordinality as wanted (name, place)
-cross join lateral (
-    select * from loadstone_limits as state
-    where state.name = wanted.name
-      and state.version = (select newest.version from loadstone_limits as newest where newest.name = wanted.name
-                           order by newest.version desc limit 1)
-    for update) as l
-order by wanted.place
+select name from loadstone_limits where name {names} order by name collate "C" for update
+
+-- name: limit_states
+-- Of $1, a JSON array of names; of a new one there is none.
+-- dialect: sqlite
+select s.name, s.version, s.arrival_at, s.running, {now} as now
+from json_each($1) as wanted
+join loadstone_limit_states as s on s.name = wanted.value
+    and s.version = (select newest.version from loadstone_limit_states as newest where newest.name = wanted.value
+                     order by newest.version desc limit 1)
+-- dialect: postgres
+select s.name, s.version, s.arrival_at, s.running, {now} as now
+from json_array_elements_text($1::json) as wanted (name)
+cross join lateral (select * from loadstone_limit_states as state where state.name = wanted.name order by state.version desc limit 1) as s
+
+-- name: time_now
+select {now} as now
 
 -- name: change_limits
--- $1: a JSON array of the new states.
+-- $1: a JSON array of the new states, each behind the version that it replaces.
 -- dialect: sqlite
-insert into loadstone_limits (name, version, arrival_at, running)
+insert into loadstone_limit_states (name, version, arrival_at, running)
 select json_extract(value, '$.name'), 0, json_extract(value, '$.arrival_at'), json_extract(value, '$.running') from json_each($1) where true
 on conflict (name, version) do update set arrival_at = excluded.arrival_at, running = excluded.running
 -- dialect: postgres
 with state as (select * from json_to_recordset($1::json) as s (name text, version bigint, arrival_at bigint, running bigint)),
-     old as (delete from loadstone_limits as l using state where l.name = state.name and l.version <= state.version)
-insert into loadstone_limits (name, version, arrival_at, running)
+     old as (delete from loadstone_limit_states as l using state where l.name = state.name and l.version = state.version)
+insert into loadstone_limit_states (name, version, arrival_at, running)
 select name, version + 1, arrival_at, running from state
 
 -- name: limit_settings
@@ -54,6 +58,14 @@ on conflict (name) do update set running_max = excluded.running_max, per_second 
 -- name: unset_limit
 delete from loadstone_limit_settings where name = $1
 
--- name: prune_limits
--- Those that say nothing any more: nothing of them runs, and they were last used $1 microseconds ago.
-delete from loadstone_limits where running = 0 and arrival_at < {now} - $1
+-- name: idle_limits
+-- Those of which nothing runs, and that were last used $1 microseconds ago; $2 at most.
+select name from loadstone_limit_states where running = 0 and arrival_at < {now} - $1 limit $2
+
+-- name: remove_limit_states
+delete from loadstone_limit_states where name {names} and running = 0
+
+-- name: remove_limits
+-- Of $1, those without a state.
+delete from loadstone_limits
+where name {names} and not exists (select 1 from loadstone_limit_states as s where s.name = loadstone_limits.name)

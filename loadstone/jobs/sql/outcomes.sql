@@ -19,11 +19,13 @@ insert into loadstone_done (batch, job) select id, $2 from held
 on conflict do nothing
 
 -- name: hold_job
--- As complete_job, without completing it: $1 batch, $2 process.
+-- As complete_job, without completing it: $1 batch, $2 process, $3 job. None if it has ended.
 -- dialect: sqlite
-select id from loadstone_batches where id = $1 and process = $2
+select id from loadstone_batches
+where id = $1 and process = $2 and not exists (select 1 from loadstone_done where batch = $1 and job = $3)
 -- dialect: postgres
-select id from loadstone_batches where id = $1 and process = $2 for key share
+select id from loadstone_batches
+where id = $1 and process = $2 and not exists (select 1 from loadstone_done where batch = $1 and job = $3) for key share
 
 -- name: mark_failed
 -- $1: a JSON array of {"batch":..,"job":..}. Gives those that had not completed themselves; it waits for one that is just

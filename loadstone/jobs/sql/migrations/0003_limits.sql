@@ -10,6 +10,9 @@ alter table loadstone_scheduled add column extra text not null default '';
 alter table loadstone_dead_jobs add column partition_key text not null default '';
 alter table loadstone_dead_jobs add column extra text not null default '';
 create table loadstone_limits (
+    name text primary key
+) without rowid;
+create table loadstone_limit_states (
     name text not null,
     version integer not null,
     arrival_at integer not null,
@@ -75,7 +78,8 @@ create table loadstone_kinds (
     declaration text not null
 ) without rowid;
 -- dialect: postgres
-lock table loadstone_ready, loadstone_scheduled, loadstone_dead_jobs, loadstone_processes in access exclusive mode;
+lock table loadstone_processes, loadstone_batches, loadstone_done, loadstone_ready, loadstone_scheduled, loadstone_dead_jobs
+    in access exclusive mode;
 alter table loadstone_ready add column partition_key text not null default '';
 alter table loadstone_ready add column extra text not null default '';
 alter table loadstone_done add column is_settled integer not null default 0;
@@ -87,6 +91,9 @@ alter table loadstone_scheduled add column extra text not null default '';
 alter table loadstone_dead_jobs add column partition_key text not null default '';
 alter table loadstone_dead_jobs add column extra text not null default '';
 create table loadstone_limits (
+    name text primary key
+);
+create table loadstone_limit_states (
     name text not null,
     version bigint not null,
     arrival_at bigint not null,

@@ -14,6 +14,9 @@ namespace loadstone::store::postgres {
 
 namespace {
 
+constexpr std::chrono::milliseconds idle_in_transaction_max{4'000};
+
+
 Error bad_url(std::string message) {
     return Error(Errc::invalid_argument, std::move(message)).with_field("database");
 }
@@ -162,8 +165,10 @@ Parameters parameters_for(const Target& target, Use use, const DatabaseOptions& 
     session += fmt::format("-c statement_timeout={}", timeout);
     if (use == Use::read) session += " -c default_transaction_read_only=on";
     if (use == Use::transaction) {
-        // If this process stops in the middle of a transaction, its locks do not stay.
-        session += fmt::format(" -c idle_in_transaction_session_timeout={}", 2 * timeout);
+        // If this process stops in the middle of a transaction, its locks do not stay: shorter than
+        // a lease of jobs, whose takeover would wait for them.
+        const auto idle = std::min<std::int64_t>(2 * timeout, idle_in_transaction_max.count());
+        session += fmt::format(" -c idle_in_transaction_session_timeout={}", idle);
     }
     set(parameters, "options", std::move(session));
     return parameters;
