@@ -153,6 +153,7 @@ Task<bool> retry_job(Tx& tx, std::int64_t id) {
 }
 
 Task<Cancelled> cancel_job(Tx& tx, std::int64_t id) {
+    co_await internal::see_commits(tx);
     Cancelled cancelled;
     const Queue& queue = tx.context().services().get<Queue>();
     const auto limits = std::make_shared<const internal::LimitBook>(queue.limits());

@@ -8,15 +8,17 @@ namespace {
 
 using namespace features;
 
+class JobLimits : public JobFeatures {};
+
 Task<bool> change_limit(Tx& tx, jobs::LimitChange change) {
     co_await jobs::set_limit(tx, change);
     co_return true;
 }
 
-INSTANTIATE_TEST_SUITE_P(Limits, JobFeatures, testing::Values(Backend::sqlite, Backend::postgres),
+INSTANTIATE_TEST_SUITE_P(Databases, JobLimits, testing::Values(Backend::sqlite, Backend::postgres),
                          [](const auto& backend) { return to_string(backend.param); });
 
-TEST_P(JobFeatures, OfOneKeySoManyRunAtOnceInAllProcesses) {
+TEST_P(JobLimits, OfOneKeySoManyRunAtOnceInAllProcesses) {
     auto one = node();
     auto two = node();
     stage_.may_end = false;
@@ -38,7 +40,7 @@ TEST_P(JobFeatures, OfOneKeySoManyRunAtOnceInAllProcesses) {
     expect_nothing_left(*one);
 }
 
-TEST_P(JobFeatures, ALimitIsChangedWhileJobsRun) {
+TEST_P(JobLimits, ALimitIsChangedWhileJobsRun) {
     auto one = node();
     stage_.may_end = false;
     one->run();
@@ -57,7 +59,7 @@ TEST_P(JobFeatures, ALimitIsChangedWhileJobsRun) {
     expect_nothing_left(*one);
 }
 
-TEST_P(JobFeatures, AThrottleHoldsInAllProcesses) {
+TEST_P(JobLimits, AThrottleHoldsInAllProcesses) {
     auto one = node();
     auto two = node();
     std::vector<Throttled> all;
@@ -75,7 +77,7 @@ TEST_P(JobFeatures, AThrottleHoldsInAllProcesses) {
     EXPECT_EQ(counts().size(), 26U);
 }
 
-TEST_P(JobFeatures, JobsOfOneKeyRunInOrderAlsoWhenOneFails) {
+TEST_P(JobLimits, JobsOfOneKeyRunInOrderAlsoWhenOneFails) {
     auto one = node();
     auto two = node();
     stage_.failures_left = 2;
@@ -100,7 +102,7 @@ TEST_P(JobFeatures, JobsOfOneKeyRunInOrderAlsoWhenOneFails) {
     expect_nothing_left(*one);
 }
 
-TEST_P(JobFeatures, ATenantWithAHugeBacklogHoldsUpNoOther) {
+TEST_P(JobLimits, ATenantWithAHugeBacklogHoldsUpNoOther) {
     auto one = node();
     std::vector<Tenanted> all;
     for (int i = 0; i < 2'000; ++i) all.push_back({"huge", i});
@@ -117,7 +119,7 @@ TEST_P(JobFeatures, ATenantWithAHugeBacklogHoldsUpNoOther) {
     EXPECT_EQ(counts()["huge"], 2'000);
 }
 
-TEST_P(JobFeatures, AUniqueJobIsEnqueuedOnceUntilItHasEnded) {
+TEST_P(JobLimits, AUniqueJobIsEnqueuedOnceUntilItHasEnded) {
     auto one = node();
     stage_.may_end = false;
     const auto first = one->write(add<Unique>, Unique{"k", "first"});
@@ -135,7 +137,7 @@ TEST_P(JobFeatures, AUniqueJobIsEnqueuedOnceUntilItHasEnded) {
     expect_nothing_left(*one);
 }
 
-TEST_P(JobFeatures, ADeadLetterIsPutBackOnlyWhileItsKeyIsFree) {
+TEST_P(JobLimits, ADeadLetterIsPutBackOnlyWhileItsKeyIsFree) {
     auto one = node();
     stage_.failures_left = 1;
     const auto dead = one->write(add<Unique>, Unique{"k", "dead"});
@@ -152,7 +154,7 @@ TEST_P(JobFeatures, ADeadLetterIsPutBackOnlyWhileItsKeyIsFree) {
     expect_nothing_left(*one);
 }
 
-TEST_P(JobFeatures, AKeyIsTakenForATime) {
+TEST_P(JobLimits, AKeyIsTakenForATime) {
     auto one = node();
     one->run();
     const auto first = one->write(add<Periodic>, Periodic{"p"});
@@ -163,7 +165,7 @@ TEST_P(JobFeatures, AKeyIsTakenForATime) {
     EXPECT_EQ(runs().size(), 2U);
 }
 
-TEST_P(JobFeatures, AJobThatHasWaitedTooLongIsDropped) {
+TEST_P(JobLimits, AJobThatHasWaitedTooLongIsDropped) {
     auto one = node();
     one->write(add<Fleeting>, Fleeting{"late"});
     const auto end = std::chrono::steady_clock::now() + milliseconds(150);
@@ -178,7 +180,7 @@ TEST_P(JobFeatures, AJobThatHasWaitedTooLongIsDropped) {
               std::string::npos);
 }
 
-TEST_P(JobFeatures, AQueueOverItsBoundRejects) {
+TEST_P(JobLimits, AQueueOverItsBoundRejects) {
     auto one = node();
     for (int i = 0; i < 4; ++i) one->write(add<Bounded>, Bounded{i});
     ASSERT_TRUE(wait_until([&] {
@@ -203,7 +205,7 @@ TEST_P(JobFeatures, AQueueOverItsBoundRejects) {
     }));
 }
 
-TEST_P(JobFeatures, AQueueOverItsBoundDelays) {
+TEST_P(JobLimits, AQueueOverItsBoundDelays) {
     auto one = node();
     ASSERT_TRUE(wait_until([&] {
         one->write(add<Postponed>, Postponed{1});
@@ -215,7 +217,7 @@ TEST_P(JobFeatures, AQueueOverItsBoundDelays) {
 }
 
 // Its process dies: what it held of limits, keys and order is as if it had never been claimed.
-TEST_P(JobFeatures, WhatADeadProcessHeldIsFreeAgain) {
+TEST_P(JobLimits, WhatADeadProcessHeldIsFreeAgain) {
     auto one = node();
     const auto process = one->write(jobs::internal::register_process, std::string("dead"));
     one->write(add<Crowded>, Crowded{"a", "1"});

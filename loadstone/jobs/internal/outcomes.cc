@@ -353,7 +353,6 @@ Task<void> sign_off(Tx& tx, std::int64_t process, SharedLimits limits) {
 }
 
 Task<void> drop(Tx& tx, StoredJob job, bool was_blocked, SharedLimits limits) {
-    co_await see_commits(tx);
     Sorted sorted;
     end(job, false, was_blocked, "", sorted);
     co_await end_jobs(tx, std::move(sorted.ended));

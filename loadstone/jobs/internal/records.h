@@ -120,6 +120,7 @@ Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_jso
                              SharedLimits limits);
 Task<void> sign_off(Tx& tx, std::int64_t process, SharedLimits limits);
 // What operators do (admin.h): a job that waits is dropped. `was_blocked`: it waited for others.
+// The transaction has begun with see_commits().
 Task<void> drop(Tx& tx, StoredJob job, bool was_blocked, SharedLimits limits);
 
 // The job as it is put back to run again: no longer holding places of limits, except where it is in

@@ -69,14 +69,11 @@ insert into loadstone_batches (process, claimed_at, jobs) values ($1, {now}, $2)
 -- place. Index: loadstone_ready_for_claim, entered once for each.
 -- dialect: sqlite
 with recursive lane (queue, partition_key, priority, seq) as (
-    select * from (select queue, partition_key, priority, seq from loadstone_ready where (queue, partition_key, priority) > ($1, $2, $3)
-                   order by queue, partition_key, priority, seq limit 1)
+    values ($1, $2, $3, 0)
     union all
     select next.queue, next.partition_key, next.priority, next.seq from lane
-    join loadstone_ready as next on next.seq = (
-        select seq from loadstone_ready where (queue, partition_key, priority) > (lane.queue, lane.partition_key, lane.priority)
-        order by queue, partition_key, priority, seq limit 1))
-select queue, partition_key, priority, seq from lane limit 5000
+    join loadstone_ready as next on next.seq = {next_lane})
+select queue, partition_key, priority, seq from lane where seq > 0 limit 5000
 -- dialect: postgres
 with recursive lane as (
     (select queue, partition_key, priority, seq from loadstone_ready where (queue, partition_key, priority) > ($1, $2, $3)
@@ -144,16 +141,16 @@ select name from loadstone_queues where is_paused = 1
 select name from loadstone_queues where is_paused
 
 -- name: oldest_due_ages
--- Microseconds that the oldest runnable job of each queue has been due. In a lane it is the first. Indexes:
+-- Microseconds that the oldest runnable job of each queue has been due. In a lane it is the first; of more than 5,000 lanes the
+-- others are not looked at. Indexes:
 -- loadstone_ready_for_claim, entered once for each; loadstone_scheduled_by_time.
 -- dialect: sqlite
 with recursive lane (queue, partition_key, priority, run_at) as (
     select * from (select queue, partition_key, priority, run_at from loadstone_ready order by queue, partition_key, priority, seq limit 1)
     union all
     select next.queue, next.partition_key, next.priority, next.run_at from lane
-    join loadstone_ready as next on next.seq = (
-        select seq from loadstone_ready where (queue, partition_key, priority) > (lane.queue, lane.partition_key, lane.priority)
-        order by queue, partition_key, priority, seq limit 1))
+    join loadstone_ready as next on next.seq = {next_lane}
+    limit 5000)
 select queue, {now} - min(run_at) as age
 from (select queue, run_at from lane union all
       select queue, min(run_at) from loadstone_scheduled where run_at <= {now} group by queue) as due
@@ -167,6 +164,6 @@ with recursive lane as (
                         where (queue, partition_key, priority) > (lane.queue, lane.partition_key, lane.priority)
                         order by queue, partition_key, priority, seq limit 1) as next)
 select queue, {now} - min(run_at) as age
-from (select queue, run_at from lane union all
+from ((select queue, run_at from lane limit 5000) union all
       select queue, min(run_at) from loadstone_scheduled where run_at <= {now} group by queue) as due
 group by queue order by queue limit 1000

@@ -82,3 +82,13 @@ queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueue
 -- What operators see of one (JobRow of admin.h).
 id, queue, kind, state, attempt, crashes, enqueued_at, run_at, last_error, cause, arguments,
 case when idempotency_key = '' then id || '-' || enqueued_at else idempotency_key end as idempotency_key
+
+-- fragment: next_lane
+-- On SQLite: where the first job of the lane behind `lane` stands. Step by step, for there a comparison of rows with those of
+-- a recursive query uses the first column of an index alone.
+coalesce(
+    (select seq from loadstone_ready where queue = lane.queue and partition_key = lane.partition_key and priority > lane.priority
+     order by priority, seq limit 1),
+    (select seq from loadstone_ready where queue = lane.queue and partition_key > lane.partition_key
+     order by partition_key, priority, seq limit 1),
+    (select seq from loadstone_ready where queue > lane.queue order by queue, partition_key, priority, seq limit 1))
