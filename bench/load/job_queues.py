@@ -132,7 +132,8 @@ class Loadstone:
             self.folder = self.fresh()
         output(self.command("migrate"))
         if self.postgres:
-            self.postgres.sql(f"truncate {self.TABLES}, loadstone_dead_jobs, bench_starts")
+            self.postgres.sql(f"truncate {self.TABLES}, loadstone_dead_jobs, loadstone_limits, loadstone_limit_states, "
+                              "bench_starts")
 
     def enqueue(self, jobs):
         return self.enqueued(jobs, report(self.command("enqueue", jobs)))
@@ -182,6 +183,15 @@ class Loadstone:
         runs = [int(count) for _, count in rows]
         check_runs(self.name, jobs, {"all": sum(runs), "once": runs.count(1)})
         return delays_ms([int(started) for started, _ in rows], committed)
+
+
+class Limited(Loadstone):
+    """Ours with jobs of 1,000 tenants, under a throttle and limits of their keys."""
+
+    name = "ours with limits"
+
+    def enqueue(self, jobs):
+        return self.enqueued(jobs, report(self.command("enqueue-limited", jobs)))
 
 
 class BehindBacklog(Loadstone):

@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 import job_queues
-from job_queues import (NODE, PEERS, BareInsert, BehindBacklog, Floor, Loadstone, Plainjob, Psql,
+from job_queues import (NODE, PEERS, BareInsert, BehindBacklog, Limited, Floor, Loadstone, Plainjob, Psql,
                         Redis)
 from measure import Postgres, needs, ratio
 
@@ -196,7 +196,18 @@ def snapshot(bench):
         ratio(figures, "held", "not held", "0.95" if name == "ours" else "")
 
 
-PARTS = {"drain": drain, "enqueue": enqueue, "latency": latency, "snapshot": snapshot}
+def limits(bench):
+    if not bench.wants("ours"):
+        return
+    print(f"limits: drain of {bench.options.jobs:,} jobs of 1,000 tenants, under a throttle and 10 limited keys")
+    queues = [Limited(bench.fresh, bench.postgres), *bench.servers("ours")]
+    figures = bench.rounds(queues, lambda queue: drain_once(bench, queue, bench.options.jobs))
+    notes = {queue.name: queue.proof for queue in queues}
+    show(figures, "{:,.0f}", "jobs per second", notes, {})
+    ratio(figures, "ours with limits", "ours", "0.9")
+
+
+PARTS = {"limits": limits, "drain": drain, "enqueue": enqueue, "latency": latency, "snapshot": snapshot}
 
 
 def several(known):

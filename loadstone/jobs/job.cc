@@ -23,7 +23,8 @@ Task<void> complete(Tx& tx, const Lease& lease) {
 
 Task<void> save_step_json(Tx& tx, const Lease& lease, const std::string& name,
                           const std::string& value) {
-    const auto held = co_await tx.maybe<std::int64_t>(sql::hold_job, lease.batch, lease.process, lease.job);
+    const auto held =
+        co_await tx.maybe<std::int64_t>(sql::hold_job, lease.batch, lease.process, lease.job);
     if (!held) throw_lease_lost();
     if (lease.notes != nullptr) lease.notes->step_was_saved();
     co_await tx.exec(sql::save_step, lease.job, name, value);

@@ -14,7 +14,8 @@ Task<bool> publish_in(Tx& tx, std::string what) {
     co_return true;
 }
 
-INSTANTIATE_TEST_SUITE_P(Databases, JobFeatures, testing::Values(Backend::sqlite, Backend::postgres),
+INSTANTIATE_TEST_SUITE_P(Databases, JobFeatures,
+                         testing::Values(Backend::sqlite, Backend::postgres),
                          [](const auto& backend) { return to_string(backend.param); });
 
 TEST_P(JobFeatures, ArgumentsOfAnOlderVersionAreBroughtUp) {

@@ -29,9 +29,7 @@ struct Stage {
 };
 Stage* stage = nullptr;
 
-void note(Context& context, const std::string& text) {
-    context.services().get<Diary>().ran(text);
-}
+void note(Context& context, const std::string& text) { context.services().get<Diary>().ran(text); }
 Task<void> wait_for_the_end(Context& context) {
     const int now = ++stage->running;
     int seen = stage->running_max;
@@ -227,7 +225,8 @@ Task<std::int64_t> results_left(Reader reader) {
     co_return co_await reader.one<std::int64_t>(query);
 }
 Task<bool> schedules_lag(Tx& tx) {
-    static constexpr std::string_view text = "update loadstone_schedules set fired_at = fired_at - 120000000";
+    static constexpr std::string_view text =
+        "update loadstone_schedules set fired_at = fired_at - 120000000";
     static constexpr loadstone::store::Command query{
         .name = "races.lag", .sqlite = text, .postgres = text};
     co_return co_await tx.exec(query) == 2;
@@ -254,8 +253,7 @@ protected:
     Stage stage_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Databases, JobRaces,
-                         testing::Values(Backend::sqlite, Backend::postgres),
+INSTANTIATE_TEST_SUITE_P(Databases, JobRaces, testing::Values(Backend::sqlite, Backend::postgres),
                          [](const auto& backend) { return to_string(backend.param); });
 
 // Where transactions run side by side.
@@ -416,9 +414,9 @@ TEST_P(JobRaces, AResultThatTheDatabaseRefusesStopsNoOtherJob) {
     one->run();
     ASSERT_TRUE(wait_until([&] { return count("garbled") >= 1; }));
     one->enqueue("innocent");
-    EXPECT_TRUE(wait_until(
-        [&] { return one->jobs_of("running").empty() && count("innocent") == 1; },
-        std::chrono::seconds(5)))
+    EXPECT_TRUE(
+        wait_until([&] { return one->jobs_of("running").empty() && count("innocent") == 1; },
+                   std::chrono::seconds(5)))
         << "no outcome of this process can be recorded any more";
 }
 
@@ -449,7 +447,8 @@ TEST_P(JobRaces, AJobThatHasEndedSavesNoSteps) {
     const std::vector<jobs::internal::LaneClaim> lanes{{"test", "a", 0, 0, kinds, 10, 20}};
     for (int i = 0; i < 2; ++i) one->write(add<Tenant>, Tenant{"a", 0});
     const auto process = one->write(jobs::internal::register_process, std::string("p"));
-    const auto claimed = one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, no_limits);
+    const auto claimed =
+        one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, no_limits);
     ASSERT_EQ(claimed.batches.at(0).jobs.size(), 2U);
     jobs::internal::Finished run;
     run.job = claimed.batches[0].jobs[0];
@@ -478,9 +477,9 @@ TEST_P(JobRacesPostgres, ATransactionThatMergesAUniqueJobHoldsUpNoRecording) {
     stage_.may_end = true;
     pause(100);
     one->enqueue("innocent");
-    EXPECT_TRUE(wait_until(
-        [&] { return count("innocent") == 1 && one->jobs_of("running").size() <= 1; },
-        std::chrono::seconds(2)))
+    EXPECT_TRUE(
+        wait_until([&] { return count("innocent") == 1 && one->jobs_of("running").size() <= 1; },
+                   std::chrono::seconds(2)))
         << "nothing of this process is recorded until that transaction ends";
     slow.join();
 }
@@ -498,7 +497,8 @@ TEST_P(JobRaces, ManyPartitionsDoNotWaitForSweeps) {
     one->run();
     std::size_t last = 0;
     int idle = 0, idle_longest = 0;
-    while (last < partitions && std::chrono::steady_clock::now() - began < std::chrono::seconds(100)) {
+    while (last < partitions &&
+           std::chrono::steady_clock::now() - began < std::chrono::seconds(100)) {
         pause(500);
         const auto now = diary_.all().size();
         idle = now == last ? idle + 1 : 0;
@@ -508,7 +508,8 @@ TEST_P(JobRaces, ManyPartitionsDoNotWaitForSweeps) {
     const auto took = std::chrono::steady_clock::now() - began;
     EXPECT_EQ(last, static_cast<std::size_t>(partitions));
     EXPECT_LT(idle_longest, 10) << "half seconds in which nothing ran; all took "
-                                << std::chrono::duration_cast<std::chrono::seconds>(took).count() << " s";
+                                << std::chrono::duration_cast<std::chrono::seconds>(took).count()
+                                << " s";
 }
 
 // Three processes and four keys: no transaction of the library's own ends in a deadlock.
@@ -517,14 +518,16 @@ TEST_P(JobRacesPostgres, ClaimsAndRecordsDoNotDeadlock) {
     for (int i = 0; i < 6; ++i) nodes.push_back(node());
     for (int from = 0; from < 20'000; from += 5'000) {
         std::vector<Busy> all;
-        for (int i = 0; i < 5'000; ++i) all.push_back({std::string(1, static_cast<char>('a' + i % 6))});
+        for (int i = 0; i < 5'000; ++i)
+            all.push_back({std::string(1, static_cast<char>('a' + i % 6))});
         nodes[0]->write(add_all<Busy>, all);
     }
     for (auto& each : nodes) each->run();
     ASSERT_TRUE(is_done(*nodes[0], std::chrono::seconds(100)));
     for (auto& each : nodes) {
         const std::string text = each->registry.prometheus();
-        const auto at = text.find("loadstone_postgres_transaction_retries_total{reason=\"conflict\"}");
+        const auto at =
+            text.find("loadstone_postgres_transaction_retries_total{reason=\"conflict\"}");
         ASSERT_NE(at, std::string::npos);
         const auto line = text.substr(at, text.find('\n', at) - at);
         EXPECT_EQ(line.substr(line.rfind(' ') + 1), "0") << line;

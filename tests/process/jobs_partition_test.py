@@ -119,11 +119,9 @@ class JobsPartitionTest(StormTest):
         self.check(self.wait_for_end(60))
         self.end()
 
-    @unittest.expectedFailure
     def test_who_is_cut_off_in_its_heartbeat_holds_up_nobody(self):
         self.check_cut_off_within(self.tables.RENEWAL)
 
-    @unittest.expectedFailure
     def test_who_is_cut_off_in_a_completion_holds_up_nobody(self):
         self.check_cut_off_within("insert into storm_effects")
 

@@ -14,7 +14,8 @@ class JobsPoisonTest(StormTest):
     def setUp(self):
         super().setUp()
         self.web = self.storm("web", "web").start()
-        self.workers = [self.storm(f"work{i}", "work", jobs_crashes_max=CRASHES_MAX) for i in range(2)]
+        self.workers = [self.storm(f"work{i}", "work", jobs_crashes_max=CRASHES_MAX,
+                                   jobs_heartbeat_every_ms=300, jobs_dead_after_ms=1500) for i in range(2)]
         self.times = 0  # that a poison took a process down
 
     def start_again(self):
@@ -38,9 +39,10 @@ class JobsPoisonTest(StormTest):
         self.say(f"{self.times} deaths")
         self.check(history, buried=poison)
         runs = history.by_number()
+        # A death is blamed on what the process had claimed, whether it had begun or not.
         for number in poison:
-            self.assertEqual(len(runs[number]), CRASHES_MAX)
-        self.assertEqual(self.times, CRASHES_MAX * len(poison))
+            self.assertIn(len(runs[number]), range(1, CRASHES_MAX + 1))
+        self.assertLessEqual(self.times, CRASHES_MAX * len(poison))
 
     def test_poison_alone(self):
         poison = self.order(self.web, "Poison", 1)
@@ -48,9 +50,8 @@ class JobsPoisonTest(StormTest):
         self.order(self.web, "Transactional", 4)
         self.assertEqual(self.wait_for_end(20).broken(poison), [])
 
-    # Whoever is in the process when poison takes it down is as suspect as the poison. Put back, they are claimed
-    # together again, and after `crashes_max` deaths they are dead letters together.
-    @unittest.expectedFailure
+    # Whoever is in the process when poison takes it down is as suspect as the poison. Suspects then run one at a time, so
+    # that the next death is that of the poison alone.
     def test_poison_that_is_claimed_with_healthy_jobs(self):
         poison = []
         for _ in range(2):

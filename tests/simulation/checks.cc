@@ -54,7 +54,8 @@ void World::watch() {
     std::map<std::string, std::int64_t> held;
     for (const Row& row : rows(places_held)) held[row[0]] = std::stoll(row[1]);
     std::map<std::string, std::int64_t> counted;
-    for (const Row& row : rows("select name, running from loadstone_limit_states where running <> 0"))
+    for (const Row& row :
+         rows("select name, running from loadstone_limit_states where running <> 0"))
         counted[row[0]] = std::stoll(row[1]);
     if (held != counted) {
         std::string all;

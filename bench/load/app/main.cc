@@ -47,6 +47,13 @@ struct IndexItem {
 };
 BOOST_DESCRIBE_STRUCT(IndexItem, (), (id))
 
+// The same of a tenant, under a throttle and a limit of its key.
+struct IndexLimited {
+    std::int64_t id = 0;
+    std::string tenant, provider, key;
+};
+BOOST_DESCRIBE_STRUCT(IndexLimited, (), (id, tenant, provider, key))
+
 // Its handler records when it began.
 struct RecordStart {
     std::int64_t id = 0;
@@ -153,6 +160,11 @@ Task<void> index_item(Context&, Job<IndexItem> job) {
     co_return;
 }
 
+Task<void> index_limited(Context&, Job<IndexLimited> job) {
+    tally().count(job->id);
+    co_return;
+}
+
 std::int64_t now_us() {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
@@ -201,12 +213,31 @@ Task<std::int64_t> enqueue_items(Tx& tx, std::int64_t first, std::int64_t count)
     co_return count;
 }
 
+// Of 1,000 tenants, one throttled provider and 10 limited keys.
+Task<std::int64_t> enqueue_limited_items(Tx& tx, std::int64_t first, std::int64_t count) {
+    std::vector<IndexLimited> items;
+    for (std::int64_t id = first; id < first + count; ++id)
+        items.push_back(
+            {id, fmt::format("t{}", id % 1'000), "provider", fmt::format("k{}", id % 10)});
+    co_await jobs::enqueue_all(tx, items);
+    co_return count;
+}
+
+constexpr std::int64_t enqueue_batch = 1'000;
+
 Task<std::string> enqueue(Context& context, std::vector<std::string> arguments) {
-    constexpr std::int64_t batch = 1'000;
     const std::int64_t count = positive(arguments, 0);
     const auto began = std::chrono::steady_clock::now();
-    for (std::int64_t i = 0; i < count; i += batch)
-        co_await context.write(enqueue_items, i, std::min(batch, count - i));
+    for (std::int64_t i = 0; i < count; i += enqueue_batch)
+        co_await context.write(enqueue_items, i, std::min(enqueue_batch, count - i));
+    co_return rate(count, began);
+}
+
+Task<std::string> enqueue_limited(Context& context, std::vector<std::string> arguments) {
+    const std::int64_t count = positive(arguments, 0);
+    const auto began = std::chrono::steady_clock::now();
+    for (std::int64_t i = 0; i < count; i += enqueue_batch)
+        co_await context.write(enqueue_limited_items, i, std::min(enqueue_batch, count - i));
     co_return rate(count, began);
 }
 
@@ -265,6 +296,10 @@ void routes(Routes& routes) {
 
 void jobs(Handlers& handlers) {
     handlers.handle(index_item);
+    handlers.handle(index_limited)
+        .tenant(&IndexLimited::tenant)
+        .limit({.name = "provider", .per_second = 1e6, .burst = 1'000'000}, &IndexLimited::provider)
+        .limit({.name = "key", .running_max = 1'000}, &IndexLimited::key);
     handlers.handle(record_start);
 }
 
@@ -279,6 +314,9 @@ int main(int argc, char** argv) {
          .jobs = rows::jobs,
          .commands = {{"fill", "Make N rows: fill N", rows::fill},
                       {"enqueue", "Enqueue N jobs: enqueue N", rows::enqueue},
+                      {"enqueue-limited",
+                       "Enqueue N jobs with tenants and limits: enqueue-limited N",
+                       rows::enqueue_limited},
                       {"enqueue-each",
                        "Enqueue N jobs, a transaction each: enqueue-each N IN_FLIGHT",
                        rows::enqueue_each},

@@ -92,8 +92,8 @@ public:
             i = past;
         }
         if (gave_too_little(first, end, results)) {
-            const auto is_open = co_await tx_.maybe<std::int64_t>(sql::queue_is_open, lanes_[first].queue,
-                                                                  process_);
+            const auto is_open =
+                co_await tx_.maybe<std::int64_t>(sql::queue_is_open, lanes_[first].queue, process_);
             for (LaneResult& result : results) result.is_closed = !is_open;
         }
         co_return results;

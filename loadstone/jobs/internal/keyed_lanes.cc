@@ -118,8 +118,8 @@ std::vector<KeyedLanes::Share> KeyedLanes::share(int priority, std::int64_t coun
                                                  const std::map<std::string, double>& weights) {
     Level& level = levels_[priority];
     if (with_plain) {
-        const double at = std::max(level.plain_served.value_or(level.virtual_time),
-                                   level.virtual_time);
+        const double at =
+            std::max(level.plain_served.value_or(level.virtual_time), level.virtual_time);
         level.plain_served = at;
     }
     struct Had {
@@ -187,8 +187,7 @@ void KeyedLanes::claimed(const Key& key, const Outcome& outcome, std::int64_t ho
     const auto at = lanes_.find(key);
     if (at == lanes_.end()) return;
     Lane& lane = at->second;
-    charge(level, lane.tenant,
-           static_cast<double>(outcome.got) / weight_of(weights, lane.tenant));
+    charge(level, lane.tenant, static_cast<double>(outcome.got) / weight_of(weights, lane.tenant));
     if (outcome.is_closed) return;
     if (outcome.is_all_kinds)
         lane.cursor = std::max(lane.cursor, std::min(outcome.last_seq, horizon));

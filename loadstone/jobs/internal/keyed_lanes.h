@@ -74,7 +74,7 @@ private:
         std::deque<std::string> runnable;  // partitions, in turn
     };
     struct Level {
-        std::map<std::string, Tenant> tenants;          // those with runnable lanes
+        std::map<std::string, Tenant> tenants;           // those with runnable lanes
         std::set<std::pair<double, std::string>> order;  // by served
         double virtual_time = 0;
         std::optional<double> plain_served;

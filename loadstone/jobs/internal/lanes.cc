@@ -108,7 +108,8 @@ void Lanes::add_claims(QueueLanes& of, std::size_t count, Clock::time_point now,
         const bool is_shared = of.keyed.is_runnable(priority);
         std::vector<KeyedLanes::Share> shares;
         if (is_shared) {
-            shares = of.keyed.share(priority, static_cast<std::int64_t>(count), has_plain, weights_);
+            shares =
+                of.keyed.share(priority, static_cast<std::int64_t>(count), has_plain, weights_);
         } else {
             shares.push_back({{priority, ""}, 0, static_cast<std::int64_t>(count)});
         }

@@ -109,7 +109,7 @@ private:
         std::string name;
         std::vector<std::string> kinds;
         std::string json;
-        std::string claimable_json;  // those that are not held; empty: all are
+        std::string claimable_json;                 // those that are not held; empty: all are
         std::map<int, Lane, std::greater<>> plain;  // by priority
         KeyedLanes keyed;
     };

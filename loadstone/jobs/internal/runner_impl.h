@@ -149,9 +149,9 @@ struct Runner::Impl {
 
     // Of the claims' task.
     internal::Lanes lanes;
-    const bool has_keyed;   // some kind has a tenant or limits
-    // Places up to `seen` have been looked at for lanes when all of them were decided; up to `looked`
-    // once at least.
+    const bool has_keyed;  // some kind has a tenant or limits
+    // Places up to `seen` have been looked at for lanes when all of them were decided; up to
+    // `looked` once at least.
     std::int64_t seen = 0, looked = 0;
     Deadline full_look_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     internal::LaneFound lanes_from;  // where the look at all lanes goes on

@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::chrono::milliseconds idle_in_transaction_max{4'000};
 
-
 Error bad_url(std::string message) {
     return Error(Errc::invalid_argument, std::move(message)).with_field("database");
 }
