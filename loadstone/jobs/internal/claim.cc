@@ -161,13 +161,19 @@ private:
 
     void take(const LaneClaim& lane, std::vector<LaneRow>& rows, LaneResult& result) {
         if (result.asked == 0) return;
+        const bool is_keyed = !lane.partition_key.empty();
+        Extra held;
+        if (is_keyed) limits_.hold(lane.partition_key, held);
+        const std::string held_text = to_text(held);
         for (LaneRow& row : rows) {
             if (row.priority != lane.priority || row.partition_key != lane.partition_key) continue;
             ++result.got;
             result.last_seq = row.seq;
             places_.push_back(std::move(row.place));
             StoredJob job = stored(std::move(row));
-            if (!lane.partition_key.empty()) {
+            if (job.extra.empty()) {
+                job.extra = held_text;
+            } else if (is_keyed) {
                 Extra extra = extra_of(job.extra);
                 limits_.hold(lane.partition_key, extra);
                 job.extra = to_text(extra);
