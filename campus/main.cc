@@ -1,6 +1,7 @@
 #include "campus/accounts/accounts.h"
 #include "campus/audit/audit.h"
 #include "campus/notifications/notifications.h"
+#include "campus/reports/reports.h"
 #include "loadstone/server/application.h"
 
 int main(int argc, char** argv) {
@@ -8,6 +9,7 @@ int main(int argc, char** argv) {
     application.add(campus::accounts::module());
     application.add(campus::audit::module());
     application.add(campus::notifications::module());
+    application.add(campus::reports::module());
     application.greet_with(
         R"(
 Campus listens on {url}. Try, in another terminal:
