@@ -17,6 +17,7 @@
 #include "loadstone/jobs/runner.h"
 #include "loadstone/module/site.h"
 #include "loadstone/net/http_server.h"
+#include "loadstone/outbound/http.h"
 #include "loadstone/outbound/mail.h"
 #include "loadstone/store/database.h"
 
@@ -44,6 +45,7 @@ struct Config {
     net::HttpOptions http;
     store::DatabaseOptions database;
     outbound::MailOptions mail;
+    outbound::HttpClientOptions http_client;
     jobs::RunnerOptions jobs;
     jobs::Retention jobs_kept;
 };

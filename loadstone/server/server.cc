@@ -146,6 +146,7 @@ struct Server::Impl {
               registry),
           cpu_lane{cpu},
           site(config.site),
+          http_client(config.http_client, registry),
           rate_limits(config.http.rate_limits, config.http.rate_limit_keys_max, registry) {
         // What can be wrong with the settings shows before the schema is changed, which cannot be
         // undone.
@@ -179,6 +180,7 @@ struct Server::Impl {
         services.add<telemetry::Registry>(registry);
         services.add<store::Database>(*database);
         services.add<outbound::Mailer>(*mailer);
+        services.add<outbound::HttpClient>(http_client);
         services.add<jobs::Queue>(*queue);
         services.add<runtime::CpuLane>(cpu_lane);
         services.add<module::Site>(site);
@@ -283,6 +285,7 @@ struct Server::Impl {
     runtime::Lane cpu;
     runtime::CpuLane cpu_lane;
     module::Site site;
+    outbound::HttpClient http_client;
     admission::RateLimits rate_limits;
     runtime::Services services;
     std::unique_ptr<store::Database> database;
@@ -416,6 +419,7 @@ bool Server::stop() {
     ended = impl.background.join_blocking(Deadline::in(seconds(12))) && ended;
     impl.admin.reset();
     impl.mailer->stop();
+    impl.http_client.stop();
     if (!ended) return false;
     impl.database->stop();
     impl.loops.stop();
