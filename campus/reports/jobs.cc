@@ -97,6 +97,7 @@ void jobs(Handlers& handlers) {
     handlers.handle(make_report)
         .attempts(attempts_max)
         .timeout(std::chrono::minutes(10))
+        .backoff(std::chrono::seconds(2), std::chrono::minutes(10))
         .expires_after(std::chrono::hours(24))
         .limit(one_each, &MakeReport::owner)
         .unique(&MakeReport::owner, &MakeReport::kind, &MakeReport::from, &MakeReport::to);

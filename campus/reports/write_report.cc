@@ -34,7 +34,8 @@ struct Writing {
     ReportRow report;
     Step step;
     std::unique_ptr<ReportFile> file;
-    std::string text;  // not written yet
+    std::string text;       // not written yet
+    bool is_saved = false;  // a step names this attempt's file
 };
 
 void append_entry(Writing& writing, const audit::Entry& entry) {
@@ -44,6 +45,16 @@ void append_entry(Writing& writing, const audit::Entry& entry) {
     writing.step.id = entry.id;
     writing.step.happened_at = entry.happened_at;
     ++writing.step.rows;
+}
+
+Task<void> save(Writing& writing) {
+    co_await writing.context.write(save_progress, writing.job.lease(), writing.step);
+    writing.is_saved = true;
+}
+
+Task<void> remove_file(Writing& writing, std::string name) {
+    auto work = [&] { remove_report_file(writing.folder, name); };
+    co_await writing.lane.run(writing.context, work);
 }
 
 Task<void> begin_file(Writing& writing) {
@@ -61,9 +72,8 @@ Task<void> begin_file(Writing& writing) {
     if (goes_on) {
         writing.step = before;
         writing.step.file = name;
-        co_await writing.context.write(save_progress, writing.job.lease(), writing.step);
-        auto remove_other = [&] { remove_report_file(writing.folder, before.file); };
-        co_await writing.lane.run(writing.context, remove_other);
+        co_await save(writing);
+        co_await remove_file(writing, before.file);
         log::info("a report goes on where it was",
                   {{"report", writing.report.id.value}, {"bytes", before.bytes}});
     } else {
@@ -82,7 +92,7 @@ Task<void> write_piece(Writing& writing) {
     co_await writing.lane.run(writing.context, work);
     writing.step.bytes += static_cast<std::int64_t>(writing.text.size());
     writing.text.clear();
-    co_await writing.context.write(save_progress, writing.job.lease(), writing.step);
+    co_await save(writing);
     const double total = static_cast<double>(std::max<std::int64_t>(writing.step.total, 1));
     writing.job.progress(static_cast<double>(writing.step.rows) / total,
                          fmt::format("{} of {} entries", writing.step.rows, writing.step.total));
@@ -104,11 +114,6 @@ Task<void> write_entries(Writing& writing) {
     writing.step.is_whole = true;
     co_await write_piece(writing);
     auto work = [&] { writing.file->publish(); };
-    co_await writing.lane.run(writing.context, work);
-}
-
-Task<void> remove_file(Writing& writing) {
-    auto work = [&] { remove_report_file(writing.folder, writing.step.file); };
     co_await writing.lane.run(writing.context, work);
 }
 
@@ -135,7 +140,7 @@ Task<void> write_report(Writing& writing) {
     }
     const bool is_wanted =
         co_await context.write(finish_report, lease, writing.report.id, writing.step);
-    if (!is_wanted) co_await remove_file(writing);
+    if (!is_wanted) co_await remove_file(writing, writing.step.file);
 }
 
 // Will the runner bury it? (jobs/retry_policy.h)
@@ -158,8 +163,12 @@ std::string reason_of(const Error& error, std::int64_t job) {
 
 Task<void> after_failure(Context& context, Writing& writing, const Error& error) {
     const auto row = co_await report_by_id(context.reader(), writing.report.id);
-    if (!row || row->state == "cancelled") {
-        co_await remove_file(writing);
+    const bool is_wanted = row && row->state != "cancelled";
+    // What no step names is found by no other attempt: on a full disk it would be in its way.
+    if (writing.file && (!is_wanted || !writing.is_saved))
+        co_await remove_file(writing, writing.file->name());
+    if (!is_wanted) {
+        co_await remove_file(writing, writing.step.file);
     } else if (is_last(error, writing.job.attempt())) {
         std::string reason = reason_of(error, row->job);
         co_await context.write(fail_report, writing.report.id, reason);

@@ -6,9 +6,11 @@ import email.policy
 import os
 import pathlib
 import re
+import signal
 import time
 
 from harness.case import SHORT_LEASE, ProcessTest, main
+from harness.small_disk import SmallDisk, enter_namespace
 from harness.waiting import wait_until
 
 ROWS = 200_000
@@ -45,8 +47,8 @@ class ReportsTest(ProcessTest):
         self.cookie = self.client.register("ada@example.org").cookie
         self.eve = self.client.register("eve@example.org").cookie
 
-    def worker(self):
-        return self.campus("work", role="work", data=self.folder / "data2", jobs_crashes_max=10, **self.shared,
+    def worker(self, name="work", data="data2"):
+        return self.campus(name, role="work", data=self.folder / data, jobs_crashes_max=10, **self.shared,
                            **SHORT_LEASE).start()
 
     def fill(self, rows, user=1):
@@ -143,6 +145,27 @@ class ReportsTest(ProcessTest):
         self.assertIn(f"https://campus.example.org/api/reports/{report}/file", mail.get_content())
         self.assertEqual(self.tables.count("deliveries", "subject = 'Your report is ready'"), 1)
         self.assertEqual(self.saved_steps(), 0, "what was saved is forgotten")
+
+    def test_a_worker_that_only_stood_still_spoils_nothing(self):
+        self.fill(ROWS)
+        slow = self.worker("slow", "data2")
+        report = self.ask().json["id"]
+        wait_until(lambda: self.part_bytes() > 600_000, 60, "the file to grow")
+        slow.signal(signal.SIGSTOP)
+        self.assertEqual(self.show(report)["state"], "running")
+        other = self.worker("other", "data3")
+        shown = self.wait_done(report)
+        self.assertIn("a report goes on where it was", [line.get("event") for line in other.log_lines()])
+        slow.signal(signal.SIGCONT)
+        wait_until(lambda: any("running jobs are stopped" in event or "declared dead" in event
+                               for event in (line.get("event", "") for line in slow.log_lines())), 30, "it to notice")
+        self.wait_for_jobs(30)
+        self.assertEqual(slow.terminate(), 0)
+        self.assertEqual(other.terminate(), 0)
+        expected, _ = self.expected(shown)
+        self.assertTrue(self.client.get(shown["file"], cookie=self.cookie).body == expected)
+        self.assertEqual(len([name for name in self.in_folder() if not name.endswith(".part")]), 1, self.in_folder())
+        self.assertEqual(len(self.link_mails()), 1)
 
     @staticmethod
     def peak_memory(campus):
@@ -241,6 +264,25 @@ class ReportsTest(ProcessTest):
         wait_until(all_done, 120, "six reports")
         self.assertEqual(most, [1, 1])
 
+    def test_a_full_disk_puts_it_off(self):
+        self.fill(60_000)
+        folder = self.files / "reports"
+        folder.mkdir(mode=0o700)
+        disk = SmallDisk(folder, megabytes=8)
+        self.addCleanup(disk.unmount)
+        disk.fill()
+        self.worker()
+        report = self.ask().json["id"]
+        wait_until(lambda: any(job["last_error"] for job in self.tables.jobs()), 20, "it to be put off")
+        job, = self.tables.jobs()
+        self.assertIn("No space left on device", job["last_error"])
+        self.assertEqual(job["attempt"], 0, "that is no attempt")
+        wait_until(lambda: self.in_folder() == ["ballast"], 10, "nothing of it to be left")
+        disk.make_room()
+        shown = self.wait_done(report)
+        expected, _ = self.expected(shown)
+        self.assertEqual(self.client.get(shown["file"], cookie=self.cookie).body, expected)
+
     def test_old_ones_and_stray_files_are_removed(self):
         self.fill(10)
         self.worker()
@@ -265,4 +307,5 @@ class ReportsTest(ProcessTest):
 
 
 if __name__ == "__main__":
+    enter_namespace()
     main()
