@@ -34,7 +34,8 @@ Task<std::string> list(Context& context) {
         if (row.failed_at)
             out += fmt::format("{:<22}{} {}\n", "", to_rfc3339(*row.failed_at), row.error);
     }
-    co_return rows.empty() ? "there are no rosters: roster add NAME URL\n" : out;
+    if (rows.empty()) out = "there are no rosters: roster add NAME URL\n";
+    co_return out;
 }
 
 Task<std::string> add(Context& context, std::string name, std::string url) {

@@ -49,12 +49,12 @@ Task<void> send_report_link(Context& context, Job<SendReportLink> job) {
 // Its job is gone, or is a dead letter, and had no chance to say so: its processes died, it was too
 // late, or an operator has cancelled it.
 Task<void> fail_stranded(Context& context) {
-    ReportId last{0};
+    Unfinished last;
     for (;;) {
         const Timestamp before = Timestamp::now() - unfinished_for;
         const auto reports = co_await long_unfinished(context.reader(), before, last, at_once);
         for (const Unfinished& report : reports) {
-            last = report.id;
+            last = report;
             const auto job = co_await jobs::job_by_id(context.reader(), report.job);
             if (job && job->state != "dead") continue;
             const std::string reason =

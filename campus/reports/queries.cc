@@ -19,9 +19,10 @@ Task<std::vector<OldReport>> old_reports(Reader reader, Timestamp before, int li
     co_return co_await reader.many<OldReport>(sql::old_reports, before, limit);
 }
 
-Task<std::vector<Unfinished>> long_unfinished(Reader reader, Timestamp before, ReportId after,
+Task<std::vector<Unfinished>> long_unfinished(Reader reader, Timestamp before, Unfinished after,
                                               int limit) {
-    co_return co_await reader.many<Unfinished>(sql::long_unfinished, before, after, limit);
+    co_return co_await reader.many<Unfinished>(sql::long_unfinished, before, after.requested_at,
+                                               after.id, limit);
 }
 
 }  // namespace campus::reports

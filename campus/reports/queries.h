@@ -43,11 +43,12 @@ loadstone::Task<std::vector<OldReport>> old_reports(loadstone::Reader reader,
 struct Unfinished {
     ReportId id;
     std::int64_t job = 0;
+    loadstone::Timestamp requested_at;
 };
-BOOST_DESCRIBE_STRUCT(Unfinished, (), (id, job))
-// By id, those above `after`.
+BOOST_DESCRIBE_STRUCT(Unfinished, (), (id, job, requested_at))
+// Oldest first, those behind `after`.
 loadstone::Task<std::vector<Unfinished>> long_unfinished(loadstone::Reader reader,
                                                          loadstone::Timestamp before,
-                                                         ReportId after, int limit);
+                                                         Unfinished after, int limit);
 
 }  // namespace campus::reports

@@ -44,10 +44,13 @@ select $1, email, name, $3, $3 from json_to_recordset($2::json) as p (email text
 on conflict (roster_id, email) do nothing
 
 -- name: rename_invited
--- Of the same those whose names are others. Index: invitations_of_roster.
+-- Of the same, who are all there now, those whose names are others. Index: invitations_of_roster. (SQLite would read the array for
+-- each invitation of the roster if it were an update.)
 -- dialect: sqlite
-update invitations set name = json_extract(p.value, '$.name'), changed_at = $3 from json_each($2) as p
-where roster_id = $1 and email = json_extract(p.value, '$.email') and name <> json_extract(p.value, '$.name')
+insert into invitations (roster_id, email, name, invited_at, changed_at)
+select $1, json_extract(p.value, '$.email'), json_extract(p.value, '$.name'), $3, $3 from json_each($2) as p where true
+on conflict (roster_id, email) do update set name = excluded.name, changed_at = excluded.changed_at
+where invitations.name <> excluded.name
 -- dialect: postgres
 update invitations as i set name = p.name, changed_at = $3 from json_to_recordset($2::json) as p (email text, name text)
 where i.roster_id = $1 and i.email = p.email and i.name <> p.name

@@ -60,5 +60,7 @@ update reports set state = 'cancelled' where id = $1
 select id, file from reports where requested_at < $1 order by requested_at limit $2
 
 -- name: long_unfinished
--- Asked for before $1, those with ids above $2, $3 at most. Index: reports_unfinished, which is small.
-select id, job from reports where state in ('waiting', 'running') and requested_at < $1 and id > $2 order by id limit $3
+-- Asked for before $1, behind ($2, $3), $4 at most. Index: reports_long_unfinished.
+select id, job, requested_at from reports
+where state in ('waiting', 'running') and requested_at < $1 and (requested_at, id) > ($2, $3)
+order by requested_at, id limit $4

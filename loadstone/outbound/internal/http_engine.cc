@@ -70,10 +70,10 @@ private:
 };
 
 void Exchange::add_header(const std::string& line) {
-    curl_slist* const longer = curl_slist_append(headers_.get(), line.c_str());
+    curl_slist* const list = headers_.release();
+    curl_slist* const longer = curl_slist_append(list, line.c_str());
+    headers_.reset(longer != nullptr ? longer : list);
     if (longer == nullptr) throw std::bad_alloc();
-    static_cast<void>(headers_.release());
-    headers_.reset(longer);
 }
 
 void Exchange::configure(const HttpClientOptions& options) {

@@ -17,7 +17,8 @@ create table reports (
 create index reports_of_owner on reports (owner_id, id desc);
 create index reports_of_job on reports (job);
 create index reports_by_age on reports (requested_at);
-create index reports_unfinished on reports (owner_id, requested_at) where state in ('waiting', 'running');
+create index reports_unfinished on reports (owner_id) where state in ('waiting', 'running');
+create index reports_long_unfinished on reports (requested_at, id) where state in ('waiting', 'running');
 -- dialect: postgres
 create table reports (
     id bigint generated always as identity primary key,
@@ -37,4 +38,5 @@ create table reports (
 create index reports_of_owner on reports (owner_id, id desc);
 create index reports_of_job on reports (job);
 create index reports_by_age on reports (requested_at);
-create index reports_unfinished on reports (owner_id, requested_at) where state in ('waiting', 'running');
+create index reports_unfinished on reports (owner_id) where state in ('waiting', 'running');
+create index reports_long_unfinished on reports (requested_at, id) where state in ('waiting', 'running');
