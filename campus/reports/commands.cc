@@ -47,13 +47,12 @@ Task<ReportId> request_report(Tx& tx, NewReport report) {
     co_return id;
 }
 
-Task<std::string> forget_report(Tx& tx, ReportId id, accounts::UserId owner) {
+Task<std::string> forget_report(Tx& tx, ReportId id, accounts::UserId owner, std::int64_t job) {
+    const jobs::Cancelled cancelled = co_await jobs::cancel_job(tx, job);
     const auto report = co_await tx.maybe<ReportRow>(sql::report_of_owner, id, owner);
-    if (!report || report->state == "cancelled")
+    // That rolls the cancellation back too.
+    if (!report || report->state == "cancelled" || report->job != job)
         throw Error(Errc::not_found, fmt::format("there is no report {}", id.value));
-    jobs::Cancelled cancelled;
-    if (report->state == "waiting" || report->state == "running")
-        cancelled = co_await jobs::cancel_job(tx, report->job);
     if (cancelled.was_asked) {
         co_await tx.exec(sql::cancel_report, id);
     } else {

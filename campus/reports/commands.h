@@ -24,7 +24,9 @@ struct NewReport {
 loadstone::Task<ReportId> request_report(loadstone::Tx& tx, NewReport report);
 
 // Its job is dropped or told to end. Gives its file, which is still to be removed. Errc::not_found.
-loadstone::Task<std::string> forget_report(loadstone::Tx& tx, ReportId id, accounts::UserId owner);
+// `job` is the report's, read before: on PostgreSQL jobs::cancel_job begins its transaction.
+loadstone::Task<std::string> forget_report(loadstone::Tx& tx, ReportId id, accounts::UserId owner,
+                                           std::int64_t job);
 
 // How far the file has come: what the next attempt begins with.
 struct Step {

@@ -164,8 +164,8 @@ Task<Response> report_file(Context& context, Path<ReportId> id) {
 }
 
 Task<Response> remove_own_report(Context& context, Path<ReportId> id) {
-    const accounts::UserId user = user_of(context);
-    const std::string file = co_await context.write(forget_report, id.value, user);
+    const ReportRow row = co_await own_report(context, id.value);
+    const std::string file = co_await context.write(forget_report, row.id, row.owner_id, row.job);
     const std::string folder = folder_of(context);
     auto work = [&] { remove_report_file(folder, file); };
     if (!file.empty()) co_await context.services().get<runtime::CpuLane>().lane.run(context, work);
