@@ -1,13 +1,17 @@
 #include "campus/accounts/accounts.h"
 #include "campus/audit/audit.h"
+#include "campus/integrations/integrations.h"
 #include "campus/notifications/notifications.h"
+#include "campus/reports/reports.h"
 #include "loadstone/server/application.h"
 
 int main(int argc, char** argv) {
     loadstone::server::Application application("campus", "Campus: a learning platform");
     application.add(campus::accounts::module());
     application.add(campus::audit::module());
+    application.add(campus::integrations::module());
     application.add(campus::notifications::module());
+    application.add(campus::reports::module());
     application.greet_with(
         R"(
 Campus listens on {url}. Try, in another terminal:

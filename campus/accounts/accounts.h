@@ -1,6 +1,9 @@
 #pragma once
 // accounts: people, their passwords and their sessions.
 
+#include <optional>
+#include <string>
+
 #include "loadstone/base/describe.h"
 #include "loadstone/base/id.h"
 #include "loadstone/module/module.h"
@@ -11,6 +14,13 @@ loadstone::Module module();
 
 struct UserTag {};
 using UserId = loadstone::Id<UserTag>;
+
+// Whom mail is for.
+struct Recipient {
+    std::string name, email;
+};
+BOOST_DESCRIBE_STRUCT(Recipient, (), (name, email))
+loadstone::Task<std::optional<Recipient>> recipient(loadstone::Reader reader, UserId user);
 
 // The job that greets a new user by mail.
 struct SendWelcomeEmail {

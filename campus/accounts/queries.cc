@@ -19,6 +19,10 @@ Task<std::optional<User>> user_by_id(Reader reader, UserId id) {
     co_return co_await reader.maybe<User>(sql::user_by_id, id);
 }
 
+Task<std::optional<Recipient>> recipient(Reader reader, UserId user) {
+    co_return co_await reader.maybe<Recipient>(sql::recipient, user);
+}
+
 Task<std::optional<Credentials>> credentials_by_email(Reader reader, std::string email) {
     co_return co_await reader.maybe<Credentials>(sql::credentials_by_email, email);
 }

@@ -2,6 +2,7 @@
 // Response and Reply<T>: what a handler returns. Reply<T, Status> carries a described struct, so
 // that the body's schema stands in /openapi.json; Response is anything else.
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,11 +13,14 @@
 
 namespace loadstone::net {
 
+class BodyStream;
+
 struct Response {
     int status = 200;
     std::string content_type = "application/json";
     std::string body;
     std::vector<std::pair<std::string, std::string>> headers;
+    std::shared_ptr<BodyStream> stream{};  // instead of `body` (body_stream.h)
 
     Response& set_header(std::string name, std::string value) {
         headers.emplace_back(std::move(name), std::move(value));

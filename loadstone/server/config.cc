@@ -105,6 +105,18 @@ std::string listen_text(const net::HttpOptions& http) {
     return authority_of(http.address, http.port);
 }
 
+// As it stands before a path: without a slash at its end.
+std::string public_url(std::string_view value) {
+    if (value.empty()) return {};
+    const std::string_view host = value.substr(std::min(value.find("://"), value.size() - 1) + 1);
+    const bool has_host = host.size() > 2 && host[2] != '/';
+    const bool is_web = value.starts_with("http://") || value.starts_with("https://");
+    if (!is_web || !has_host || value.find_first_of(" \t\r\n?#\"<>@") != std::string_view::npos)
+        refuse("http://HOST or https://HOST, with a port or a path if need be", value);
+    while (value.ends_with('/')) value.remove_suffix(1);
+    return std::string(value);
+}
+
 // Builds the list; one line a setting below.
 class Settings {
 public:
@@ -168,8 +180,15 @@ constexpr std::size_t million = 1'000'000;
 constexpr std::size_t gigabyte = 1'000'000'000;
 
 void everyday_settings(Settings& s, Config& c) {
-    s.text("data", "DIR", "where everything is kept: database, mail, admin socket", c.data)
+    s.text("data", "DIR", "where everything is kept: database, mail, files, admin socket", c.data)
         .everyday = true;
+    s.text("files", "DIR",
+           "where files are kept that all servers of a database must see; default: in the data "
+           "folder",
+           c.site.files);
+    s.add(
+        "public_url", "URL", "how people reach this server, for links in mail; default: listen",
+        [&c](std::string_view v) { c.site.url = public_url(v); }, [&c] { return c.site.url; });
     s.add(
          "listen", "HOST:PORT", "where HTTP is served; port 0: any free one",
          [&c](std::string_view v) { set_listen(c.http, v); }, [&c] { return listen_text(c.http); })
@@ -440,6 +459,7 @@ void complete(Config& config) {
     if (config.database.url.empty())
         config.database.url = "sqlite:" + (data / "campus.db").string();
     if (config.mail.url.empty()) config.mail.url = "maildir:" + (data / "mail").string();
+    if (config.site.files.empty()) config.site.files = (data / "files").string();
     if (config.http.tls_certificate.empty() != config.http.tls_key.empty()) {
         throw Error(Errc::invalid_argument,
                     "tls_certificate and tls_key are given together or not at all");

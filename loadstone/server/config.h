@@ -15,7 +15,9 @@
 #include "loadstone/base/log.h"
 #include "loadstone/jobs/admin.h"
 #include "loadstone/jobs/runner.h"
+#include "loadstone/module/site.h"
 #include "loadstone/net/http_server.h"
+#include "loadstone/outbound/http.h"
 #include "loadstone/outbound/mail.h"
 #include "loadstone/store/database.h"
 
@@ -26,6 +28,7 @@ enum class MetricsAccess { local, everyone, off };
 
 struct Config {
     std::string data = "./var";
+    module::Site site;
     Role role = Role::all;
     int threads = 0;      // event loops; 0: one per core
     int cpu_threads = 0;  // CPU lane; 0: one per core
@@ -42,6 +45,7 @@ struct Config {
     net::HttpOptions http;
     store::DatabaseOptions database;
     outbound::MailOptions mail;
+    outbound::HttpClientOptions http_client;
     jobs::RunnerOptions jobs;
     jobs::Retention jobs_kept;
 };

@@ -1,5 +1,6 @@
 #include "loadstone/server/config.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -77,6 +78,18 @@ TEST_F(ConfigTest, RefusesWithFileLineAndKey) {
     EXPECT_EQ(refusal_of_file("threads = 1.5\n"),
               ":1: threads: expected a text in quotes, a whole number, true or false");
     EXPECT_EQ(refusal_of_file("threads = \n").substr(0, 4), ":1: ");
+}
+
+TEST_F(ConfigTest, TakesThePublicUrlAsItStandsBeforeAPath) {
+    EXPECT_EQ(refusal_of_file("public_url = \"https://campus.example.org/\"\n"), "accepted");
+    EXPECT_EQ(config.site.url, "https://campus.example.org");
+    EXPECT_EQ(refusal_of_file("public_url = \"http://[::1]:8080/campus//\"\n"), "accepted");
+    EXPECT_EQ(config.site.url, "http://[::1]:8080/campus");
+    for (const char* wrong : {"campus.example.org", "https://", "http:///x", "ftp://a",
+                              "https://a b", "https://a?b", "https://a#b", "https://user@a", "h"}) {
+        EXPECT_NE(refusal_of_file(fmt::format("public_url = \"{}\"\n", wrong)), "accepted")
+            << wrong;
+    }
 }
 
 TEST_F(ConfigTest, ReadsTheEnvironmentAndRefusesWhatItDoesNotKnow) {

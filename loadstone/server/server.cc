@@ -54,6 +54,12 @@ void make_data_folder(const std::string& path) {
         log::warning("others than its owner may change the data folder", {{"data", path}});
 }
 
+std::string own_url(const net::HttpOptions& http, std::uint16_t port) {
+    const bool any = http.address == "0.0.0.0" || http.address == "::";
+    return fmt::format("{}://{}", http.tls_certificate.empty() ? "http" : "https",
+                       authority_of(any ? "127.0.0.1" : http.address, port));
+}
+
 // Each connection is a file to the kernel. The soft limit is raised to the hard one, and if that
 // does not hold all that the settings allow, fewer connections are taken, so that database, mail
 // and logs can always open theirs.
@@ -139,10 +145,13 @@ struct Server::Impl {
                .in_background = config.cpu_in_background},
               registry),
           cpu_lane{cpu},
+          site(config.site),
+          http_client(config.http_client, registry),
           rate_limits(config.http.rate_limits, config.http.rate_limit_keys_max, registry) {
         // What can be wrong with the settings shows before the schema is changed, which cannot be
         // undone.
         make_data_folder(config.data);
+        make_data_folder(site.files);
         mailer = outbound::Mailer::open(config.mail, registry);
         make_bulkheads();
         auto routes = routes_of(modules);
@@ -153,6 +162,11 @@ struct Server::Impl {
                 std::make_unique<net::HttpServer>(config.http, std::move(routes), request_bulkheads,
                                                   session_resolver(), loops, services, registry);
             http->listen();
+        }
+        if (site.url.empty()) {
+            if (config.role == Role::work)
+                log::warning("public_url is not set: links in mail lead to this machine");
+            site.url = own_url(config.http, http ? http->port() : config.http.port);
         }
         const auto plan = migrations_of(modules);
         for (const auto& step : store::migrate(config.database, plan)) {
@@ -166,8 +180,10 @@ struct Server::Impl {
         services.add<telemetry::Registry>(registry);
         services.add<store::Database>(*database);
         services.add<outbound::Mailer>(*mailer);
+        services.add<outbound::HttpClient>(http_client);
         services.add<jobs::Queue>(*queue);
         services.add<runtime::CpuLane>(cpu_lane);
+        services.add<module::Site>(site);
         services.add<admission::RateLimits>(rate_limits);
         services.add<internal::SystemState>(*system);
         if (config.role != Role::web) {
@@ -268,6 +284,8 @@ struct Server::Impl {
     runtime::Loops loops;
     runtime::Lane cpu;
     runtime::CpuLane cpu_lane;
+    module::Site site;
+    outbound::HttpClient http_client;
     admission::RateLimits rate_limits;
     runtime::Services services;
     std::unique_ptr<store::Database> database;
@@ -401,6 +419,7 @@ bool Server::stop() {
     ended = impl.background.join_blocking(Deadline::in(seconds(12))) && ended;
     impl.admin.reset();
     impl.mailer->stop();
+    impl.http_client.stop();
     if (!ended) return false;
     impl.database->stop();
     impl.loops.stop();

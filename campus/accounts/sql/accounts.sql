@@ -5,6 +5,9 @@ insert into users (name, email, password_hash, created_at) values ($1, $2, $3, $
 -- name: user_by_id
 select id, name, email, created_at from users where id = $1
 
+-- name: recipient
+select name, email from users where id = $1
+
 -- name: credentials_by_email
 -- Index: users_by_email.
 select id, password_hash from users where email = $1

@@ -9,9 +9,13 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 #include <cerrno>
+#include <optional>
 #include <utility>
+#include <vector>
 
+#include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
+#include "loadstone/net/body_stream.h"
 #include "loadstone/net/internal/address.h"
 #include "loadstone/net/internal/response_head.h"
 
@@ -21,6 +25,7 @@ namespace {
 
 // A body up to this size is copied behind the head, so that one plain send does.
 constexpr std::size_t body_copied_max = 4096;
+constexpr std::size_t stream_piece_bytes = 64 * 1024;
 constexpr std::size_t kept_max = 8 * 1024;  // of a response's buffers, while it is idle
 // While the server stops: what a client may take that sends or reads slowly.
 constexpr std::chrono::milliseconds client_wait_max{2'000};
@@ -156,7 +161,10 @@ Task<void> Connection::run() {
         if (tls_ == nullptr) written = write_now();
         record();
         if (written == Written::some) goes_on = co_await write_rest();
-        goes_on = goes_on && written != Written::failed && !closes_;
+        goes_on = goes_on && written != Written::failed;
+        if (goes_on && sends_body_ && response_.stream) goes_on = co_await write_stream();
+        goes_on = goes_on && !closes_;
+        response_.stream.reset();
         if (head_.capacity() > kept_max) std::string().swap(head_);
         if (response_.body.capacity() > kept_max) std::string().swap(response_.body);
     }
@@ -259,6 +267,11 @@ Task<bool> Connection::write_rest() {
     }
     if (is_written && !rest_.empty())
         is_written = co_await write(rest_.substr(sent_ - head_.size()));
+    write_is_over(is_written);
+    co_return is_written;
+}
+
+void Connection::write_is_over(bool is_written) {
     wait_is_over();
     gone_ = !is_written;
     if (timed_out_) {
@@ -267,7 +280,41 @@ Task<bool> Connection::write_rest() {
         socket_.set_option(asio::socket_base::linger(true, 0), ignored);
         socket_.close(ignored);  // its destructor would take the option back
     }
-    co_return is_written;
+}
+
+Task<bool> Connection::write_stream() {
+    std::uint64_t left = response_.stream->size();
+    std::vector<char> piece(
+        static_cast<std::size_t>(std::min<std::uint64_t>(stream_piece_bytes, left)));
+    while (left > 0 && !aborted_) {
+        const std::size_t bytes = co_await read_stream(piece);
+        if (bytes == 0) break;
+        wait_for(Waiting::write, limits_.write_timeout);
+        const std::string_view text(piece.data(), bytes);
+        const bool is_written = co_await write(text);
+        write_is_over(is_written);
+        if (!is_written) co_return false;
+        left -= bytes;
+    }
+    // What is missing shows to the client by the connection's end.
+    if (left > 0) gone_ = true;
+    co_return left == 0;
+}
+
+Task<std::size_t> Connection::read_stream(std::span<char> space) {
+    std::optional<Error> failed;
+    std::size_t bytes = 0;
+    Context reading(server_.services, Deadline::in(limits_.write_timeout));
+    try {
+        bytes = co_await response_.stream->read(reading, space);
+    } catch (...) {
+        failed = error_from_exception(std::current_exception());
+    }
+    if (failed)
+        log::error(
+            "an answer broke off: its body could not be read",
+            {{"route", context_->span().name}, {"request_id", id()}, {"error", failed->message()}});
+    co_return bytes;
 }
 
 bool Connection::has_unread_input() {

@@ -94,6 +94,11 @@ private:
     Task<bool> write(std::string_view bytes);
     Written write_now();
     Task<bool> write_rest();
+    // The body that is not in memory.
+    Task<bool> write_stream();
+    // 0: it cannot be read.
+    Task<std::size_t> read_stream(std::span<char> space);
+    void write_is_over(bool is_written);
     bool has_unread_input();
     // Half-closes and waits until the client has done so, so that what it still sends does not
     // make its kernel drop the answer.

@@ -7,6 +7,7 @@
 
 #include "loadstone/base/log.h"
 #include "loadstone/base/sha256.h"
+#include "loadstone/net/body_stream.h"
 #include "loadstone/net/internal/connection.h"
 #include "loadstone/net/internal/http_error.h"
 #include "loadstone/net/internal/reason.h"
@@ -336,7 +337,7 @@ void Connection::prepare_response() {
     envelope.date_line = loop_.date_line();
     envelope.request_id = id();
     envelope.rate_lines = rate_lines_;
-    envelope.body_bytes = body.size();
+    envelope.body_bytes = response_.stream ? response_.stream->size() : body.size();
     envelope.closes = closes_;
     envelope.keeps_alive_1_0 = head_read_ && head.version == 10;
     envelope.is_tls = is_tls();
@@ -351,6 +352,7 @@ void Connection::record() {
         if (!reader_.is_body_open()) reader_.finish();
     }
     span.bytes_out = head_.size() + rest_.size();
+    if (sends_body_ && response_.stream) span.bytes_out += response_.stream->size();
     span.failed = gone_ || response_.status >= 500;
     runtime::settle_slice();
     loop_.shard->record(span, runtime::Loops::cpu_share());

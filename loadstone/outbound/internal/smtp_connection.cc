@@ -4,17 +4,11 @@
 
 #include <new>
 
-#include "loadstone/base/assert.h"
+#include "loadstone/outbound/internal/curl.h"
 
 namespace loadstone::outbound::internal {
 
 namespace {
-
-template <class Value>
-void set(CURL* easy, CURLoption option, Value value) {
-    const CURLcode code = curl_easy_setopt(easy, option, value);
-    LOADSTONE_ASSERT(code == CURLE_OK, "libcurl has this option");
-}
 
 bool is_of_configuration(CURLcode code) noexcept {
     switch (code) {
@@ -53,32 +47,34 @@ SmtpConnection& SmtpConnection::of(CURL* handle) {
 }
 
 void SmtpConnection::configure(std::chrono::milliseconds timeout) {
-    set(easy_, CURLOPT_PRIVATE, static_cast<void*>(this));
-    set(easy_, CURLOPT_URL, server_.url.c_str());
-    set(easy_, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
-    set(easy_, CURLOPT_CONNECT_ONLY, 1L);
-    set(easy_, CURLOPT_PROXY, "");  // not what the environment says
-    set(easy_, CURLOPT_NOSIGNAL, 1L);
-    set(easy_, CURLOPT_QUICK_EXIT, 1L);  // closing does not wait for a resolver's thread
-    set(easy_, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(timeout.count()));
-    set(easy_, CURLOPT_SERVER_RESPONSE_TIMEOUT, static_cast<long>(timeout.count() / 1000 + 1));
-    set(easy_, CURLOPT_TCP_KEEPALIVE, 1L);
-    set(easy_, CURLOPT_ERRORBUFFER, static_cast<char*>(fault_));
-    set(easy_, CURLOPT_HEADERFUNCTION, &SmtpConnection::on_line);
-    set(easy_, CURLOPT_HEADERDATA, static_cast<void*>(this));
+    set_option(easy_, CURLOPT_PRIVATE, static_cast<void*>(this));
+    set_option(easy_, CURLOPT_URL, server_.url.c_str());
+    set_option(easy_, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+    set_option(easy_, CURLOPT_CONNECT_ONLY, 1L);
+    set_option(easy_, CURLOPT_PROXY, "");  // not what the environment says
+    set_option(easy_, CURLOPT_NOSIGNAL, 1L);
+    set_option(easy_, CURLOPT_QUICK_EXIT, 1L);  // closing does not wait for a resolver's thread
+    set_option(easy_, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(timeout.count()));
+    set_option(easy_, CURLOPT_SERVER_RESPONSE_TIMEOUT,
+               static_cast<long>(timeout.count() / 1000 + 1));
+    set_option(easy_, CURLOPT_TCP_KEEPALIVE, 1L);
+    set_option(easy_, CURLOPT_ERRORBUFFER, static_cast<char*>(fault_));
+    set_option(easy_, CURLOPT_HEADERFUNCTION, &SmtpConnection::on_line);
+    set_option(easy_, CURLOPT_HEADERDATA, static_cast<void*>(this));
     // libcurl's cache must not take this connection for one that was idle for too long.
-    set(easy_, CURLOPT_MAXAGE_CONN, 24L * 3600);
+    set_option(easy_, CURLOPT_MAXAGE_CONN, 24L * 3600);
     if (!server_.user.empty() || !server_.password.empty()) {
-        set(easy_, CURLOPT_USERNAME, server_.user.c_str());
-        set(easy_, CURLOPT_PASSWORD, server_.password.c_str());
+        set_option(easy_, CURLOPT_USERNAME, server_.user.c_str());
+        set_option(easy_, CURLOPT_PASSWORD, server_.password.c_str());
     }
     const bool opportunistic = server_.tls == TlsUse::if_offered;
-    set(easy_, CURLOPT_USE_SSL, static_cast<long>(opportunistic ? CURLUSESSL_TRY : CURLUSESSL_ALL));
-    set(easy_, CURLOPT_SSL_VERIFYPEER, opportunistic ? 0L : 1L);
-    set(easy_, CURLOPT_SSL_VERIFYHOST, opportunistic ? 0L : 2L);
+    set_option(easy_, CURLOPT_USE_SSL,
+               static_cast<long>(opportunistic ? CURLUSESSL_TRY : CURLUSESSL_ALL));
+    set_option(easy_, CURLOPT_SSL_VERIFYPEER, opportunistic ? 0L : 1L);
+    set_option(easy_, CURLOPT_SSL_VERIFYHOST, opportunistic ? 0L : 2L);
     if (!server_.tls_ca_file.empty()) {
-        set(easy_, CURLOPT_CAINFO, server_.tls_ca_file.c_str());
-        set(easy_, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+        set_option(easy_, CURLOPT_CAINFO, server_.tls_ca_file.c_str());
+        set_option(easy_, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
     }
 }
 

@@ -1,9 +1,5 @@
 #include "loadstone/outbound/internal/smtp_engine.h"
 
-#include <curl/curl.h>
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <array>
 #include <exception>
@@ -15,6 +11,7 @@
 #include <vector>
 
 #include "loadstone/base/assert.h"
+#include "loadstone/outbound/internal/curl.h"
 #include "loadstone/outbound/internal/smtp_connection.h"
 
 namespace loadstone::outbound::internal {
@@ -27,16 +24,6 @@ using Io = SmtpConnection::Io;
 constexpr std::size_t send_bytes_max =
     64 * 1024;  // at once, so that one mail does not hold the rest
 constexpr std::chrono::milliseconds poll_max{1000};
-
-struct Multi {
-    Multi() : handle(curl_multi_init()) {
-        if (handle == nullptr) throw std::bad_alloc();
-    }
-    ~Multi() { curl_multi_cleanup(handle); }
-    Multi(const Multi&) = delete;
-    Multi& operator=(const Multi&) = delete;
-    CURLM* const handle;
-};
 
 // A connection and the mail that is on it.
 struct Link {
@@ -53,12 +40,6 @@ struct Link {
     int mails = 0;
     Clock::time_point idle_since;
 };
-
-// Called once, before libcurl is used (it counts on that where it is not thread-safe).
-void initialise_curl() {
-    static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
-    LOADSTONE_ASSERT(code == CURLE_OK, "libcurl starts");
-}
 
 }  // namespace
 
@@ -112,18 +93,10 @@ SmtpVerdict not_tried(std::string why, ProviderHealth health) {
     return verdict;
 }
 
-// Signals are for other threads; a lost connection shows as an error, not as SIGPIPE.
-void block_signals() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);
-}
-
 }  // namespace
 
 void SmtpEngine::Impl::run() {
-    block_signals();
-    pthread_setname_np(pthread_self(), "smtp");
+    begin_engine_thread("smtp");
     for (;;) {
         {
             std::lock_guard lock(mutex);

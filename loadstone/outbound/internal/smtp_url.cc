@@ -1,6 +1,5 @@
 #include "loadstone/outbound/internal/smtp_url.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <memory>
@@ -8,6 +7,7 @@
 
 #include "loadstone/base/encoding.h"
 #include "loadstone/base/error.h"
+#include "loadstone/outbound/internal/curl.h"
 #include "loadstone/outbound/internal/mail_address.h"
 
 namespace loadstone::outbound::internal {
@@ -20,13 +20,6 @@ Error bad_url(std::string_view why) {
                              "smtps://... or maildir:PATH",
                              why));
 }
-
-struct UrlCloser {
-    void operator()(CURLU* url) const noexcept { curl_url_cleanup(url); }
-};
-struct CurlStringCloser {
-    void operator()(char* text) const noexcept { curl_free(text); }
-};
 
 // Empty if the URL has no such part.
 std::string part(CURLU* url, CURLUPart what, unsigned flags) {

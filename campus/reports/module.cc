@@ -1,0 +1,19 @@
+#include "campus/reports/jobs.h"
+#include "campus/reports/reports.h"
+#include "campus/reports/routes.h"
+#include "campus/reports/sql.h"
+
+namespace campus::reports {
+
+loadstone::Module module() {
+    return {
+        .name = "reports",
+        .depends_on = {"accounts", "audit", "notifications"},
+        .migrations = sql::migrations,
+        .routes = routes,
+        .jobs = jobs,
+        .budget = {.requests_max = 64, .request_queue_max = 128, .jobs_max = 4},
+    };
+}
+
+}  // namespace campus::reports

@@ -1,0 +1,34 @@
+#pragma once
+// BodyStream: a response's body that is not in memory. It is read piece by piece as the client
+// takes it, so that a large file costs one piece of memory, and a slow client holds up nobody.
+//
+//     Response response;
+//     response.content_type = "text/csv; charset=utf-8";
+//     response.stream = net::file_body(path);
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "loadstone/runtime/context.h"
+#include "loadstone/runtime/task.h"
+
+namespace loadstone::net {
+
+class BodyStream {
+public:
+    virtual ~BodyStream() = default;
+    // Of all of it; the client is told beforehand.
+    virtual std::uint64_t size() const noexcept = 0;
+    // The next bytes into `space`, one at least as long as there are some. What it throws is logged
+    // and ends the connection: the client sees that bytes are missing. `context` is of this piece.
+    virtual Task<std::size_t> read(Context& context, std::span<char> space) = 0;
+};
+
+// The file as it is now; it may be renamed or removed meanwhile, but not written. A piece that is
+// not in the page cache is read on the CPU lane. Errors: not_found; unavailable.
+std::shared_ptr<BodyStream> file_body(const std::string& path);
+
+}  // namespace loadstone::net
