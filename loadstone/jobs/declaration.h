@@ -7,7 +7,8 @@
 // the one that started last is right. While it runs, whoever agrees with a row confirms it every
 // few minutes, and whoever does not waits until nobody has confirmed it for longer: so two versions
 // never take turns, and when the last process of one has gone, the other's word holds within
-// `declaration_kept`. A kind that no process has confirmed for `declaration_forgotten` is forgotten.
+// `declaration_kept`. A kind that no process has confirmed for `declaration_forgotten` is
+// forgotten.
 
 #include <chrono>
 #include <cstdint>

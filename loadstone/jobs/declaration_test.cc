@@ -75,10 +75,9 @@ TEST(Declaration, TellsTheTypesAndDefaultsOfMembers) {
     handlers.handle(declared_kinds::handle_deliver);
     const auto members = declaration_of(*all.kinds.front()).arguments.members;
     ASSERT_EQ(members.size(), 6U);
-    EXPECT_EQ(to_json(members[2]),
-              R"({"name":"message","type":"integer","is_optional":false,)"
-              R"("min":"-9223372036854775808","max":"9223372036854775807",)"
-              R"("missing":"-1","members":[]})");
+    EXPECT_EQ(to_json(members[2]), R"({"name":"message","type":"integer","is_optional":false,)"
+                                   R"("min":"-9223372036854775808","max":"9223372036854775807",)"
+                                   R"("missing":"-1","members":[]})");
     EXPECT_EQ(members[3].type, "real");
     EXPECT_TRUE(members[3].is_optional);
     EXPECT_EQ(members[3].missing, "null");

@@ -332,7 +332,8 @@ Task<void> Server::Impl::declare_kinds(Context& context) {
 }
 
 // Small periodic work of the server itself: the queue's age every second or two, old idempotency
-// records and the declarations of kinds every minute. What fails is logged and tried at the next round.
+// records and the declarations of kinds every minute. What fails is logged and tried at the next
+// round.
 Task<void> Server::Impl::housekeeping() {
     auto prune_at = std::chrono::steady_clock::now() + housekeeping_every;
     const telemetry::LabelIndex label =
