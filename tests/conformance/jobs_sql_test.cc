@@ -75,7 +75,10 @@ kinds::Everything everything(Random& random) {
     all.large = random.next();
     all.id.value = static_cast<std::int64_t>(random.next());
     all.real = any_real(random);
-    all.single = static_cast<float>(std::isfinite(static_cast<float>(all.real)) ? all.real : 1.5);
+    all.single = static_cast<float>(all.real);
+    // jsonb has no negative zero.
+    if (!std::isfinite(all.single) || all.single == 0) all.single = 0;
+    if (all.real == 0) all.real = 0;
     if (random.below(2) == 0) all.text = any_text(random);
     if (random.below(2) == 0) all.part = kinds::Part{any_text(random), {1, -2}};
     for (std::size_t i = random.below(4); i > 0; --i) all.parts.push_back({any_text(random), {}});
@@ -306,18 +309,31 @@ TEST_F(JobsSqlRows, RunAsAnyOther) {
     EXPECT_TRUE(wait_until([&] { return psql("select count(*) from loadstone_unique") == "0"; }));
 }
 
-TEST_F(JobsSqlRows, WakeRunnersOnlyIfAskedTo) {
+TEST_F(JobsSqlRows, NotifyOnlyIfAskedTo) {
+    const auto hears_of = [&](const std::string& options) {
+        const std::string heard = psql(
+            "begin; listen loadstone_jobs; commit; begin; select "
+            "loadstone.enqueue('sql_kinds.Plain', '{}', '" +
+            options + "'); commit; select 1");
+        return heard.find("\"loadstone_jobs\"") != std::string::npos;
+    };
+    EXPECT_FALSE(hears_of("{}"));
+    EXPECT_FALSE(hears_of(R"({"notify":false})"));
+    EXPECT_TRUE(hears_of(R"({"notify":true})"));
+}
+
+TEST_F(JobsSqlRows, WakeRunnersThatLookSeldomIfAskedTo) {
     node().runner_options.poll_every = std::chrono::seconds(60);
     node().run();
-    ASSERT_TRUE(wait_until([&] {
-        return psql(
-                   "select count(*) from pg_stat_activity where query "
-                   "ilike 'listen %' and datname = current_database()") != "0";
-    }));
-    const auto began = std::chrono::steady_clock::now();
-    enqueue("sql_kinds.Plain", R"({"text":"at once"})", R"({"notify":true})");
+    // The runner is there when it has run one, and listens within a moment.
+    node().write(enqueue_in<kinds::Plain>, kinds::Plain{"first"});
     ASSERT_TRUE(wait_until([&] { return diary_.all().size() == 1; }, std::chrono::seconds(20)));
-    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20));
+    bool has_run = false;
+    for (int i = 0; i < 10 && !has_run; ++i) {
+        enqueue("sql_kinds.Plain", R"({"text":"at once"})", R"({"notify":true})");
+        has_run = wait_until([&] { return diary_.all().size() > 1; }, std::chrono::seconds(2));
+    }
+    EXPECT_TRUE(has_run);
 }
 
 TEST_F(JobsSqlRows, FollowTheProgramThatStartedLastAndThenTheOneThatIsLeft) {

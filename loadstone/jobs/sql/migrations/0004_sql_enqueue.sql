@@ -49,7 +49,10 @@ language plpgsql immutable strict security invoker as $body$
 -- As std::to_chars: the fewest digits that read the same, the closest of them, fixed or scientific, whichever is shorter.
 declare
     value double precision := case when is_32 then number::real else number::double precision end;
+    pattern text;
     text_of text;
+    tried numeric;
+    most constant numeric := case when is_32 then 3.40282356e38 else 1.79769313486231581e308 end;
     digits text;
     exponent integer;
     doublings integer := 0;
@@ -58,10 +61,20 @@ begin
     if value = 0 then
         return '0';
     end if;
+    <<longer>>
     for more in 0..16 loop
-        text_of := btrim(to_char(value, '9' || case when more > 0 then '.' || repeat('9', more) else '' end || 'EEEE'));
-        is_same := case when is_32 then text_of::real::double precision else text_of::double precision end = value;
-        exit when is_same;
+        pattern := '9' || case when more > 0 then '.' || repeat('9', more) else '' end || 'EEEE';
+        text_of := btrim(to_char(value, pattern));
+        -- Above a power of two more numbers read as it than below: one that is not the nearest may do.
+        for away in 0..1 loop
+            tried := text_of::numeric + sign(value)::numeric * away * ('1e' || split_part(text_of, 'e', 2)::integer - more)::numeric;
+            is_same := case when abs(tried) >= most then false when is_32 then tried::real = value
+                       else tried::double precision = value end;
+            if is_same then
+                text_of := btrim(to_char(tried, pattern));
+                exit longer;
+            end if;
+        end loop;
     end loop;
     digits := replace(replace(split_part(text_of, 'e', 1), '-', ''), '.', '');
     digits := coalesce(nullif(rtrim(digits, '0'), ''), '0');
@@ -186,7 +199,8 @@ $function$;
 execute $function$
 create function loadstone.unknown_kind(kind text) returns text
 language plpgsql stable security invoker as $body$
--- What to say of a kind that no process has declared: those whose names share a third of its groups of three letters.
+-- What to say of a kind that no process has declared: those whose names share the most groups of three letters with it, a third
+-- at least.
 declare
     near text;
     known integer;
@@ -195,8 +209,8 @@ begin
     if known = 0 then
         return 'No process has declared any kind yet: start the program that handles it.';
     end if;
-    select string_agg(best.name, ', ') into near from (
-        select k.name from loadstone_kinds as k
+    select string_agg(best.name, ', ' order by best.shared desc, best.name) into near from (
+        select k.name, groups.shared, max(groups.shared) over () as most from loadstone_kinds as k
         cross join lateral (
             select count(*) as shared from (
                 select substr(lower(k.name), i, 3) from generate_series(1, length(k.name) - 2) as i
@@ -206,7 +220,7 @@ begin
         ) as groups
         where 3 * groups.shared >= greatest(length(unknown_kind.kind) - 2, 3)
         order by groups.shared desc, k.name limit 3
-    ) as best;
+    ) as best where best.shared * 5 >= best.most * 4;
     return coalesce('Is it ' || near || '?', format('Kinds that are declared: %s, none of a similar name.', known));
 end
 $body$
