@@ -98,6 +98,9 @@ struct Kind {
     std::function<Task<void>(Context&, const JobInfo&)> run;
     // The arguments out of their JSON, for key fields.
     std::function<std::shared_ptr<const void>(const std::string& json)> parse;
+    // What they are, and one with its defaults.
+    const TypeInfo* arguments = nullptr;
+    std::function<std::shared_ptr<void>()> make;
 
     internal::KeyField tenant;  // no name: none
     std::vector<KindLimit> limits;
@@ -280,6 +283,8 @@ private:
             return internal::run(handler, context, info);
         };
         kind->parse = internal::parse<T>;
+        kind->arguments = &type_info<T>();
+        kind->make = [] { return std::make_shared<T>(); };
         all_->kinds.push_back(std::move(kind));
         return *all_->kinds.back();
     }

@@ -14,6 +14,7 @@
 #include "loadstone/attribution/why.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
+#include "loadstone/jobs/declaration.h"
 #include "loadstone/jobs/queue.h"
 #include "loadstone/jobs/runner.h"
 #include "loadstone/jobs/sql.h"
@@ -37,6 +38,7 @@ constexpr seconds snapshot_every{10};
 // `why` looks back a minute, and at the start to the start.
 constexpr std::size_t snapshots_kept = 7;
 constexpr seconds housekeeping_every{60};
+constexpr seconds declare_again_after{5};  // where it has failed
 constexpr seconds not_pulling_after{30};
 
 // A new one is of this user alone: it holds password hashes and everybody's mail.
@@ -274,6 +276,7 @@ struct Server::Impl {
     }
 
     Task<void> housekeeping();
+    Task<void> declare_kinds(Context& context);
     std::string answer(std::string_view line);
     void take_snapshot();
 
@@ -301,6 +304,8 @@ struct Server::Impl {
     std::atomic<std::int64_t> oldest_due_us{0};
     std::map<std::string, std::atomic<std::int64_t>> queue_ages_us;
     std::atomic<bool> is_not_pulling{false};
+    bool kinds_are_declared = false;  // of housekeeping, as when it is to look again
+    std::chrono::steady_clock::time_point declare_at{};
     std::atomic<bool> stopping{false};
     runtime::Event stop_event;
     runtime::SpanSlot housekeeping_slot;
@@ -311,8 +316,24 @@ struct Server::Impl {
     std::unique_ptr<internal::AdminSocket> admin;
 };
 
+// First when the server starts. Nothing of its own needs them: a failure is no more than a warning.
+Task<void> Server::Impl::declare_kinds(Context& context) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < declare_at) co_return;
+    try {
+        co_await jobs::declare_kinds(context, *queue, !kinds_are_declared);
+        kinds_are_declared = true;
+        declare_at = now + housekeeping_every;
+    } catch (const Error& error) {
+        declare_at = now + declare_again_after;
+        log::warning("the job kinds could not be declared for other languages; it is tried again",
+                     {{"error", error.message()}});
+    }
+}
+
 // Small periodic work of the server itself: the queue's age every second or two, old idempotency
-// records every minute. What fails is logged and tried at the next round.
+// records and the declarations of kinds every minute. What fails is logged and tried at the next
+// round.
 Task<void> Server::Impl::housekeeping() {
     auto prune_at = std::chrono::steady_clock::now() + housekeeping_every;
     const telemetry::LabelIndex label =
@@ -323,6 +344,7 @@ Task<void> Server::Impl::housekeeping() {
         housekeeping_slot.enter(&context.span());
         const auto began = std::chrono::steady_clock::now();
         auto pause = std::chrono::nanoseconds(seconds(2));
+        co_await declare_kinds(context);
         try {
             Reader reader = context.reader();
             const auto ages = co_await jobs::oldest_due_ages(reader);

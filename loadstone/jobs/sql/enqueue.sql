@@ -63,6 +63,21 @@ select job from loadstone_unique where unique_key = $1
 -- How many jobs of a queue ($1) are ready, counted no further than $2.
 select count(*) from (select 1 from loadstone_ready where queue = $1 limit $2) as waiting
 
--- name: save_kind
-insert into loadstone_kinds (name, declaration) values ($1, $2)
-on conflict (name) do update set declaration = excluded.declaration where loadstone_kinds.declaration <> excluded.declaration
+-- name: declared_kinds
+-- What programs have declared, and how long ago one has last said so.
+select name, declaration, {now} - declared_at as age from loadstone_kinds order by name limit 10000
+
+-- name: save_kinds
+-- $1: a JSON array of {name, declaration}.
+-- dialect: sqlite
+insert into loadstone_kinds (name, declaration, declared_at)
+select json_extract(value, '$.name'), json_extract(value, '$.declaration'), {now} from json_each($1) where true order by 1
+on conflict (name) do update set declaration = excluded.declaration, declared_at = excluded.declared_at
+-- dialect: postgres
+insert into loadstone_kinds (name, declaration, declared_at)
+select name, declaration, {now} from json_to_recordset($1::json) as new (name text, declaration text) order by name collate "C"
+on conflict (name) do update set declaration = excluded.declaration, declared_at = excluded.declared_at
+
+-- name: forget_kinds
+-- Those of which no program has said anything for $1 microseconds.
+delete from loadstone_kinds where declared_at < {now} - $1

@@ -1,0 +1,28 @@
+// A program in another language: adds users and enqueues their welcome mails, each in a transaction of its own.
+//
+//     node enqueue.mjs URL EMAIL.. [--rollback EMAIL..]
+import pg from "pg";
+
+const [url, ...words] = process.argv.slice(2);
+const client = new pg.Client(url);
+await client.connect();
+let end = "commit";
+for (const email of words) {
+    if (email === "--rollback") {
+        end = "rollback";
+        continue;
+    }
+    await client.query("begin");
+    const { rows } = await client.query(
+        "insert into users (name, email, password_hash, created_at) values ($1, $2, '', 0) returning id", ["Node", email]);
+    const job = await client.query("select loadstone.enqueue($1, $2, $3) as id",
+        ["accounts.SendWelcomeEmail", { user: Number(rows[0].id) }, { cause: "node", run_at: new Date() }]);
+    await client.query(end);
+    console.log(JSON.stringify({ email, job: Number(job.rows[0].id), end }));
+}
+try {
+    await client.query("select loadstone.enqueue($1, $2)", ["accounts.SendWelcomeMail", {}]);
+} catch (error) {
+    console.log(JSON.stringify({ code: error.code, hint: error.hint }));
+}
+await client.end();
