@@ -6,6 +6,7 @@
 
 #include <bit>
 #include <cmath>
+#include <thread>
 
 #include "loadstone/base/random.h"
 #include "loadstone/jobs/declaration.h"
@@ -307,6 +308,65 @@ TEST_F(JobsSqlRows, RunAsAnyOther) {
     const std::multiset<std::string> expected{"plain", "later", "a|b h 3", "unique", "now", "then"};
     EXPECT_EQ(runs, expected);
     EXPECT_TRUE(wait_until([&] { return psql("select count(*) from loadstone_unique") == "0"; }));
+}
+
+TEST_F(JobsSqlRows, OfOneUniqueKeyAtOnceAreOne) {
+    const std::string call = "select loadstone.enqueue('sql_kinds.UniqueSome', '{\"key\":\"k\"}')";
+    std::string first;
+    std::thread slow([&] {
+        first = psql("begin; " + call + "; select pg_sleep(1); commit");  // for the other to wait
+    });
+    ASSERT_TRUE(wait_until([&] {
+        return psql(
+                   "select count(*) from pg_locks where locktype = 'relation' and mode = "
+                   "'RowExclusiveLock' and relation = 'loadstone_ready'::regclass") != "0";
+    }));
+    const std::string second = psql(call);
+    slow.join();
+    EXPECT_EQ(first.substr(0, first.find('\n')), second);
+    EXPECT_EQ(psql("select count(*) from loadstone_ready"), "1");
+}
+
+TEST_F(JobsSqlRows, TakeAKeyThatARollbackHasFreed) {
+    const std::string call = "select loadstone.enqueue('sql_kinds.UniqueSome', '{\"key\":\"k\"}')";
+    std::thread slow([&] { psql("begin; " + call + "; select pg_sleep(1); rollback"); });
+    ASSERT_TRUE(wait_until([&] {
+        return psql(
+                   "select count(*) from pg_locks where locktype = 'relation' and mode = "
+                   "'RowExclusiveLock' and relation = 'loadstone_ready'::regclass") != "0";
+    }));
+    const std::string second = psql(call);
+    slow.join();
+    EXPECT_EQ(psql("select seq from loadstone_ready"), second);
+    EXPECT_EQ(psql("select job from loadstone_unique"), second);
+}
+
+TEST_F(JobsSqlRows, OfASchemaThatThereIsNoneYetNeedARight) {
+    const TestDatabase other(server());
+    const auto on_other = [&](const std::string& sql) { return server().psql(other.name(), sql); };
+    on_other("create role owns_nothing login; grant all on schema public to owns_nothing");
+    auto options = test_options(other.url());
+    options.url.replace(options.url.find("postgres@"), 9, "owns_nothing@");
+    try {
+        Node::migrate(options, jobs::sql::migrations);
+        ADD_FAILURE() << "it may not make the schema";
+    } catch (const Error& error) {
+        EXPECT_NE(error.message().find("the schema loadstone is not there"), std::string::npos)
+            << error.message();
+    }
+    on_other("create schema loadstone authorization owns_nothing");
+    EXPECT_NO_THROW(Node::migrate(options, jobs::sql::migrations));
+    on_other("drop owned by owns_nothing; drop role owns_nothing");
+}
+
+TEST_F(JobsSqlRows, AreThoseOfTheProgramThatMigratedFirst) {
+    psql("create schema second");
+    auto options = test_options(database_.url() + "?options=-csearch_path%3Dsecond");
+    EXPECT_NO_THROW(Node::migrate(options, jobs::sql::migrations));
+    enqueue("sql_kinds.Plain", "{}");
+    EXPECT_EQ(psql("select (select count(*) from public.loadstone_ready), (select count(*) from "
+                   "second.loadstone_ready)"),
+              "1|0");
 }
 
 TEST_F(JobsSqlRows, NotifyOnlyIfAskedTo) {
