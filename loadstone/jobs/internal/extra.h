@@ -21,6 +21,8 @@ struct Extra {
     std::string partition;  // where it stood, while it keeps a place
     bool is_noted = false;  // steps, progress or results of it are stored
     int version = 1;        // of its arguments
+
+    friend bool operator==(const Extra&, const Extra&) = default;
 };
 BOOST_DESCRIBE_STRUCT(Extra, (),
                       (expires_after, unique, gives_unique_back, next, name, holds, keeps,
@@ -31,9 +33,7 @@ inline Extra extra_of(const std::string& text) {
 }
 
 inline std::string to_text(const Extra& extra) {
-    static const std::string nothing = to_json(Extra{});
-    std::string text = to_json(extra);
-    return text == nothing ? std::string() : text;
+    return extra == Extra{} ? std::string() : to_json(extra);
 }
 
 }  // namespace loadstone::jobs::internal
