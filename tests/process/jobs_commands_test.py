@@ -142,15 +142,11 @@ class OperatedTest(StormTest):
         self.assertIsNone(self.limit("host")["set"])
         self.assertEqual(self.ask("limits")["shares"], [])
 
-    def test_a_program_without_tenants_or_limits_says_so(self):
+    def test_a_program_without_tenants_says_so(self):
         self.mail.start()
         campus = self.campus().start()
         self.assertIn("no job kind of this program has tenants",
                       campus.command("jobs", "share", "acme", "--weight", 2, check=False).stderr)
-        self.assertIn("no job kind of this program declares one",
-                      campus.command("jobs", "limit", "mail", "--running", 2, check=False).stderr)
-        self.assertIn("no job kind", campus.command("jobs", "limits").stdout)
-        self.assertIn("recurs", campus.command("jobs", "schedules").stdout)
 
     def test_a_share_is_set_and_reset(self):
         storm = self.start()
