@@ -67,9 +67,11 @@ Task<std::int64_t> revive(Tx& tx, const std::string& ids_json) {
 
 struct QueueCounts {
     std::string name;
-    std::int64_t ready = 0, oldest_us = 0, scheduled = 0, blocked = 0, running = 0, dead = 0;
+    std::int64_t ready = 0, oldest_us = 0, scheduled = 0, blocked = 0, running = 0;
+    std::int64_t retrying = 0, dead = 0;
 };
-BOOST_DESCRIBE_STRUCT(QueueCounts, (), (name, ready, oldest_us, scheduled, blocked, running, dead))
+BOOST_DESCRIBE_STRUCT(QueueCounts, (),
+                      (name, ready, oldest_us, scheduled, blocked, running, retrying, dead))
 
 struct Place {
     std::string queue, partition_key;
@@ -89,10 +91,14 @@ BOOST_DESCRIBE_STRUCT(RunsIn, (), (name, claimed_at))
 Task<std::string> why_limited(Reader reader, const Place& place) {
     const Queue* queue = reader.context().services().find<Queue>();
     if (queue == nullptr) co_return std::string();
-    for (const std::string& name : parse_partition(place.partition_key).limits) {
-        const auto limit = queue->limits().find(limit_name(name));
+    const auto names = parse_partition(place.partition_key).limits;
+    if (names.empty()) co_return std::string();
+    const auto settings = co_await reader.many<internal::LimitSetting>(sql::limit_settings);
+    const internal::LimitBook book = internal::with_settings(queue->limits(), settings);
+    for (const std::string& name : names) {
+        const auto limit = book.find(limit_name(name));
         const auto row = co_await reader.maybe<internal::LimitRow>(sql::limit_state, name);
-        if (limit == queue->limits().end() || !row) continue;
+        if (limit == book.end() || !row) continue;
         const LimitState state{row->arrival_at, row->running};
         const Allowance allowed = allowance(limit->second, state, row->now, 1);
         if (allowed.count > 0) continue;
@@ -132,8 +138,10 @@ std::string failure_of(const JobRow& job) {
 Task<std::vector<JobRow>> list_jobs(Reader reader, JobFilter filter) {
     const std::int64_t below =
         filter.before > 0 ? filter.before : std::numeric_limits<std::int64_t>::max();
+    const std::string tenant = tenant_in_partition(filter.tenant);
     co_return co_await reader.many<JobRow>(sql::jobs_before, filter.state, filter.kind,
-                                           filter.queue, below, filter.limit);
+                                           filter.queue, tenant, filter.partition, below,
+                                           filter.limit);
 }
 
 Task<std::optional<JobRow>> job_by_id(Reader reader, std::int64_t id) {
@@ -192,7 +200,7 @@ Task<std::vector<QueueStats>> queue_stats(Reader reader) {
     for (const QueueCounts& each : counts) {
         const bool is_paused = std::ranges::find(paused, each.name) != paused.end();
         all.push_back({each.name, each.ready, each.oldest_us, each.scheduled, each.blocked,
-                       each.running, each.dead, is_paused});
+                       each.running, each.retrying, each.dead, is_paused});
     }
     co_return all;
 }
@@ -256,6 +264,12 @@ Task<std::optional<Progress>> progress_of(Reader reader, std::int64_t id) {
 
 Task<void> set_limit(Tx& tx, LimitChange change) {
     co_await tx.exec(sql::set_limit, change.name, change.running_max, change.per_second,
+                     change.burst, change.weight);
+    wake_after(tx);
+}
+
+Task<void> change_limit(Tx& tx, LimitChange change) {
+    co_await tx.exec(sql::change_limit, change.name, change.running_max, change.per_second,
                      change.burst, change.weight);
     wake_after(tx);
 }

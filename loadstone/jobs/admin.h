@@ -24,15 +24,16 @@ struct JobRow {
     std::string last_error;
     std::string cause;
     std::string arguments;
+    std::string partition_key;  // its tenant and limits (keys.h)
     std::string idempotency_key;
 };
 BOOST_DESCRIBE_STRUCT(JobRow, (),
                       (id, queue, kind, state, attempt, crashes, enqueued_at, run_at, last_error,
-                       cause, arguments, idempotency_key))
+                       cause, arguments, partition_key, idempotency_key))
 
 // Of a list; empty: all.
 struct JobFilter {
-    std::string state, kind, queue;
+    std::string state, kind, queue, tenant, partition;
     std::int64_t before = 0;  // only smaller ids (keyset), 0: from the newest
     int limit = 50;
 };
@@ -70,6 +71,8 @@ struct LimitChange {
     double weight = -1;
 };
 Task<void> set_limit(Tx& tx, LimitChange change);
+// As set_limit, but what is below 0 stays as it has been set before.
+Task<void> change_limit(Tx& tx, LimitChange change);
 // False: nothing was set.
 Task<bool> unset_limit(Tx& tx, std::string name);
 
@@ -92,11 +95,14 @@ struct QueueStats {
     std::string name;
     std::int64_t ready = 0;
     std::int64_t oldest_us = 0;  // how long the oldest ready job has been due
-    std::int64_t scheduled = 0, blocked = 0, running = 0, dead = 0;
+    std::int64_t scheduled = 0, blocked = 0, running = 0;
+    std::int64_t retrying = 0;  // of those that wait, how many have failed before
+    std::int64_t dead = 0;
     bool is_paused = false;
 };
 BOOST_DESCRIBE_STRUCT(QueueStats, (),
-                      (name, ready, oldest_us, scheduled, blocked, running, dead, is_paused))
+                      (name, ready, oldest_us, scheduled, blocked, running, retrying, dead,
+                       is_paused))
 Task<std::vector<QueueStats>> queue_stats(Reader reader);
 
 // How long the oldest runnable job of each queue has been due.

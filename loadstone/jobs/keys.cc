@@ -33,6 +33,8 @@ void append_escaped(std::string& out, std::string_view part, bool is_name = fals
     }
 }
 
+}  // namespace
+
 std::string unescaped(std::string_view text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -52,7 +54,11 @@ std::string unescaped(std::string_view text) {
     return out;
 }
 
-}  // namespace
+std::string tenant_in_partition(std::string_view tenant) {
+    std::string out;
+    append_escaped(out, tenant);
+    return out;
+}
 
 std::string partition_of(const Kind& kind, const void* arguments) {
     std::string out;
@@ -112,6 +118,12 @@ std::string without_limits(std::string_view partition, const std::vector<std::st
         if (std::ranges::find(limits, name) == limits.end()) out += "|" + name;
     }
     return out;
+}
+
+std::string limit_key(std::string_view limit_and_key) {
+    const auto colon = limit_and_key.find(':');
+    return colon == std::string_view::npos ? std::string()
+                                           : unescaped(limit_and_key.substr(colon + 1));
 }
 
 std::string limit_name(std::string_view limit_and_key) {

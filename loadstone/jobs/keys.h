@@ -15,11 +15,13 @@
 namespace loadstone::jobs {
 
 std::string partition_of(const Kind& kind, const void* arguments);
+// A tenant as it stands in the partitions of its jobs.
+std::string tenant_in_partition(std::string_view tenant);
 // "KIND|VALUE|VALUE.."; empty for a kind that is not unique.
 std::string unique_key_of(const Kind& kind, const void* arguments, std::string_view json);
 
 struct Partition {
-    std::string tenant;
+    std::string tenant;               // as it stands there; unescaped() gives its name
     std::vector<std::string> limits;  // "mail:gmail.com"
 };
 Partition parse_partition(std::string_view text);
@@ -31,5 +33,9 @@ std::string suspect_partition(std::string_view partition, std::string_view queue
 std::string without_limits(std::string_view partition, const std::vector<std::string>& limits);
 // "mail" of "mail:gmail.com".
 std::string limit_name(std::string_view limit_and_key);
+// "gmail.com" of it.
+std::string limit_key(std::string_view limit_and_key);
+// A part of a partition as it was given.
+std::string unescaped(std::string_view part);
 
 }  // namespace loadstone::jobs

@@ -14,6 +14,7 @@
 #include "loadstone/base/log.h"
 #include "loadstone/server/config.h"
 #include "loadstone/server/internal/commands.h"
+#include "loadstone/server/internal/jobs_command_line.h"
 #include "loadstone/server/server.h"
 
 namespace loadstone::server {
@@ -183,58 +184,8 @@ int Application::run(int argc, char** argv) {
         internal::migrate_command(config, modules, plan);
     })->add_flag("--plan", plan, "show what would be done, and do nothing");
 
-    CLI::App* jobs = app.add_subcommand("jobs", "Look at jobs, try them again, cancel, pause");
-    jobs->require_subcommand(1);
-    internal::JobsQuery query;
-    std::int64_t job = 0;
-    auto* list = command(*jobs, "list", "Waiting, running and dead jobs, newest first",
-                         [&] { internal::list_jobs_command(config, modules, query); });
-    list->add_option("--state", query.state, "waiting, running or dead")
-        ->check(CLI::IsMember({"waiting", "running", "dead"}));
-    list->add_option("--kind", query.kind, "only this kind");
-    list->add_option("--queue", query.queue, "only this queue");
-    list->add_option("--before", query.before, "only ids below: the next page");
-    list->add_option("--limit", query.limit, "how many")
-        ->check(CLI::Range(1, 1'000))
-        ->capture_default_str();
-    list->add_flag("--json", query.json, "as JSON");
-    auto* show = command(*jobs, "show", "One job",
-                         [&] { internal::show_job_command(config, modules, job, query.json); });
-    show->add_option("id", job, "its id")->required();
-    show->add_flag("--json", query.json, "as JSON");
-    command(*jobs, "retry", "Make a waiting job due now, or put a dead one back",
-            [&] { internal::retry_job_command(config, modules, job); })
-        ->add_option("id", job, "its id")
-        ->required();
-
-    command(*jobs, "cancel", "Forget a job that waits",
-            [&] { internal::cancel_job_command(config, modules, job); })
-        ->add_option("id", job, "its id")
-        ->required();
-    command(*jobs, "why", "Why a job does not run now",
-            [&] { internal::why_job_command(config, modules, job); })
-        ->add_option("id", job, "its id")
-        ->required();
-    command(*jobs, "stats", "Each queue: what waits, how long, runs, is dead", [&] {
-        internal::jobs_stats_command(config, modules, query.json);
-    })->add_flag("--json", query.json, "as JSON");
-    internal::RedriveQuery redrive;
-    auto* dead = command(*jobs, "redrive", "Put dead jobs back, all or some",
-                         [&] { internal::redrive_command(config, modules, redrive); });
-    dead->add_option("--kind", redrive.kind, "only this kind");
-    dead->add_option("--queue", redrive.queue, "only this queue");
-    dead->add_option("--error", redrive.error, "only with this in their error");
-    dead->add_option("--rate", redrive.rate, "so many a second at most; 0: no limit")
-        ->check(CLI::Range(0, 1'000'000))
-        ->capture_default_str();
-    std::string queue;
-    for (const bool is_paused : {true, false}) {
-        command(*jobs, is_paused ? "pause" : "resume",
-                is_paused ? "Begin no more jobs of a queue" : "Go on with a queue",
-                [&, is_paused] { internal::pause_command(config, modules, queue, is_paused); })
-            ->add_option("queue", queue, "the queue: a module's name")
-            ->required();
-    }
+    internal::JobsArguments jobs;
+    internal::add_jobs_commands(app, command, config, modules, jobs);
 
     int mails = 20;
     command(app, "mail", "Mail in the Maildir, newest last",

@@ -7,8 +7,8 @@
 //         return application.run(argc, argv);
 //     }
 //
-// Commands: serve, migrate, jobs list|show|retry, mail, why, settings, openapi, and what the
-// modules declare (Module::commands).
+// Commands: serve, migrate, jobs ..., mail, why, settings, openapi, and what the modules declare
+// (Module::commands).
 
 #include <string>
 #include <vector>

@@ -1,15 +1,18 @@
 // campus jobs ...: what an operator sees of the queue, and does to it.
 
-#include <fmt/core.h>
+#include "loadstone/server/internal/jobs_commands.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "loadstone/base/error.h"
 #include "loadstone/jobs/admin.h"
+#include "loadstone/jobs/overview.h"
 #include "loadstone/runtime/loops.h"
 #include "loadstone/server/blocking.h"
 #include "loadstone/server/internal/command_session.h"
-#include "loadstone/server/internal/commands.h"
 #include "loadstone/store/context_store.h"
 
 namespace loadstone::server::internal {
@@ -18,20 +21,13 @@ namespace {
 
 constexpr std::int64_t redrive_batch_max = 500;
 
-std::string age_text(Timestamp since) {
-    const auto age = Timestamp::now() - since;
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(age).count();
-    if (seconds < 0) return fmt::format("in {}s", -seconds);
-    if (seconds < 120) return fmt::format("{}s ago", seconds);
-    if (seconds < 7'200) return fmt::format("{}m ago", seconds / 60);
-    return fmt::format("{}h ago", seconds / 3'600);
-}
-
 Task<std::vector<jobs::JobRow>> list_in(Context& context, JobsQuery query) {
     jobs::JobFilter filter;
     filter.state = std::move(query.state);
     filter.kind = std::move(query.kind);
     filter.queue = std::move(query.queue);
+    filter.tenant = std::move(query.tenant);
+    filter.partition = std::move(query.partition);
     filter.before = query.before;
     filter.limit = query.limit;
     co_return co_await jobs::list_jobs(context.reader(), std::move(filter));
@@ -39,6 +35,10 @@ Task<std::vector<jobs::JobRow>> list_in(Context& context, JobsQuery query) {
 
 Task<std::optional<jobs::JobRow>> show_in(Context& context, std::int64_t id) {
     co_return co_await jobs::job_by_id(context.reader(), id);
+}
+
+Task<jobs::JobDetails> details_in(Context& context, jobs::JobRow job) {
+    co_return co_await jobs::job_details(context.reader(), std::move(job));
 }
 
 Task<bool> retry_in(Context& context, std::int64_t id) {
@@ -83,11 +83,27 @@ Task<std::string> why_in(Context& context, std::int64_t id) {
     co_return co_await jobs::why(context.reader(), id);
 }
 
+// Two JSON objects as one.
+std::string joined(std::string one, std::string_view other) {
+    one.back() = ',';
+    return one.append(other.substr(1));
+}
+
 std::string seconds_text(std::int64_t micros) {
     return fmt::format("{:.1f}s", static_cast<double>(micros) / 1e6);
 }
 
 }  // namespace
+
+std::string age_text(Timestamp time) {
+    const auto age = Timestamp::now() - time;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(age).count();
+    const auto size = std::abs(seconds);
+    const std::string text = size < 120     ? fmt::format("{}s", size)
+                             : size < 7'200 ? fmt::format("{}m", size / 60)
+                                            : fmt::format("{}h", size / 3'600);
+    return seconds < 0 ? "in " + text : text + " ago";
+}
 
 void list_jobs_command(const Config& config, const std::vector<Module>& modules,
                        const JobsQuery& query) {
@@ -117,20 +133,39 @@ void show_job_command(const Config& config, const std::vector<Module>& modules, 
     if (!row)
         throw Error(Errc::not_found,
                     fmt::format("there is no job {}: it was never enqueued, or it is done", id));
+    const auto details = run_blocking(session.loops(), details_in(session.context(), *row));
     if (json) {
-        print(to_json(*row) + "\n");
+        print(joined(to_json(*row), to_json(details)) + "\n");
         return;
     }
-    print(fmt::format(
-        "id               {}\nkind             {}\nqueue            {}\nstate            {}\n"
-        "failed attempts  {}\ncrashes          {}\n"
-        "enqueued at      {}\n{} {}\nidempotency key  {}\ncause            {}\narguments        "
-        "{}\nlast error       {}\n",
-        row->id, row->kind, row->queue, row->state, row->attempt, row->crashes,
-        to_rfc3339(row->enqueued_at),
-        row->state == "dead" ? "buried at       " : "run at          ", to_rfc3339(row->run_at),
-        row->idempotency_key, row->cause, row->arguments,
-        row->last_error.empty() ? "-" : row->last_error));
+    const auto line = [](std::string_view name, std::string_view value) {
+        print(fmt::format("{:<17}{}\n", name, value.empty() ? "-" : value));
+    };
+    line("id", fmt::to_string(row->id));
+    line("kind", row->kind);
+    line("queue", row->queue);
+    line("state", row->state);
+    line("now", details.why);
+    if (details.progress)
+        line("progress",
+             fmt::format("{:.0f} %{}{}, {}", details.progress->fraction * 100,
+                         details.progress->note.empty() ? "" : ": ", details.progress->note,
+                         age_text(details.progress->reported_at)));
+    line("failed attempts", fmt::to_string(row->attempt));
+    line("crashes", fmt::to_string(row->crashes));
+    line("enqueued at", to_rfc3339(row->enqueued_at));
+    line(row->state == "dead" ? "buried at" : "run at", to_rfc3339(row->run_at));
+    if (!details.waits_for.empty())
+        line("waits for", fmt::format("{}", fmt::join(details.waits_for, ", ")));
+    if (!details.tenant.empty()) line("tenant", details.tenant);
+    if (!details.limits.empty()) line("limits", fmt::format("{}", fmt::join(details.limits, ", ")));
+    if (!details.holds.empty()) line("holds", fmt::format("{}", fmt::join(details.holds, ", ")));
+    if (!row->partition_key.empty()) line("partition", row->partition_key);
+    if (!details.unique_key.empty()) line("unique key", details.unique_key);
+    line("idempotency key", row->idempotency_key);
+    line("cause", row->cause);
+    line("arguments", row->arguments);
+    line("last error", row->last_error);
 }
 
 void retry_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id) {

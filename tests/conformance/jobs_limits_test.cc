@@ -1,6 +1,7 @@
 // How many jobs run, how often, in which order and which at all, on every database: limits, order,
 // tenants, uniqueness, expiry, bounds.
 
+#include "loadstone/jobs/overview.h"
 #include "tests/conformance/jobs_features.h"
 
 namespace tests::conformance {
@@ -13,6 +14,29 @@ class JobLimits : public JobFeatures {};
 Task<bool> change_limit(Tx& tx, jobs::LimitChange change) {
     co_await jobs::set_limit(tx, change);
     co_return true;
+}
+
+Task<bool> change_some(Tx& tx, jobs::LimitChange change) {
+    co_await jobs::change_limit(tx, change);
+    co_return true;
+}
+
+Task<jobs::LimitsOverview> overview(Reader reader) {
+    co_return co_await jobs::limits_overview(reader, 5);
+}
+
+Task<jobs::JobDetails> details_of_a_running_one(Reader reader) {
+    jobs::JobFilter filter;
+    filter.state = "running";
+    const auto running = co_await jobs::list_jobs(reader, filter);
+    co_return co_await jobs::job_details(reader, running.at(0));
+}
+
+jobs::LimitOverview limit_called(Node& node, const std::string& name) {
+    for (const jobs::LimitOverview& limit : node.read(overview).limits) {
+        if (limit.name == name) return limit;
+    }
+    return {};
 }
 
 INSTANTIATE_TEST_SUITE_P(Databases, JobLimits, testing::Values(Backend::sqlite, Backend::postgres),
@@ -57,6 +81,76 @@ TEST_P(JobLimits, ALimitIsChangedWhileJobsRun) {
     stage_.may_end = true;
     ASSERT_TRUE(is_done(*one));
     expect_nothing_left(*one);
+}
+
+TEST_P(JobLimits, WhyAndTheOverviewGoByWhatIsSet) {
+    auto one = node();
+    stage_.may_end = false;
+    one->run();
+    jobs::LimitChange change;
+    change.name = "crowd";
+    change.running_max = 3;
+    one->write(change_limit, change);
+    std::vector<Crowded> all;
+    for (int i = 0; i < 5; ++i) all.push_back({"a", std::to_string(i)});
+    one->write(add_all<Crowded>, all);
+    ASSERT_TRUE(wait_until([&] { return stage_.running == 3; }));
+    EXPECT_EQ(one->why(one->jobs_of("waiting")[0].id),
+              "limit crowd:a has all of its 3 places taken");
+    const auto crowd = limit_called(*one, "crowd");
+    EXPECT_EQ(crowd.declared.running_max, 2);
+    EXPECT_EQ(crowd.now.running_max, 3);
+    ASSERT_EQ(crowd.busiest.size(), 1U);
+    EXPECT_EQ(crowd.busiest[0].key, "a");
+    EXPECT_EQ(crowd.busiest[0].running, 3);
+    const auto details = one->read(details_of_a_running_one);
+    EXPECT_EQ(details.holds, std::vector<std::string>{"crowd:a"});
+    stage_.may_end = true;
+    ASSERT_TRUE(is_done(*one));
+}
+
+TEST_P(JobLimits, WhatIsSetDoesNotBreakAnOrder) {
+    auto one = node();
+    jobs::LimitChange change;
+    change.name = "features.Ordered";
+    change.running_max = 8;
+    one->write(change_limit, change);
+    EXPECT_EQ(limit_called(*one, "features.Ordered").now.running_max, 1);
+}
+
+TEST_P(JobLimits, OfALimitOnlyWhatIsGivenChanges) {
+    auto one = node();
+    jobs::LimitChange change;
+    change.name = "host";
+    change.per_second = 7;
+    one->write(change_some, change);
+    change.per_second = -1;
+    change.burst = 9;
+    one->write(change_some, change);
+    const auto host = limit_called(*one, "host");
+    EXPECT_EQ(host.now.per_second, 7);
+    EXPECT_EQ(host.now.burst, 9);
+    EXPECT_EQ(host.now.running_max, 0);
+}
+
+TEST_P(JobLimits, AWeightCountsForATenantOfAnyName) {
+    auto one = node();
+    jobs::LimitChange change;
+    change.name = "tenant:50% |x";
+    change.weight = 9;
+    one->write(change_limit, change);
+    std::vector<Tenanted> all;
+    for (int i = 0; i < 300; ++i) {
+        all.push_back({"50% |x", i});
+        all.push_back({"plain", i});
+    }
+    one->write(add_all<Tenanted>, all);
+    one->runner_options.running_max = 8;
+    one->run();
+    ASSERT_TRUE(is_done(*one));
+    const auto order = runs();
+    const auto early = std::count(order.begin(), order.begin() + 200, "50% |x");
+    EXPECT_GT(early, 150) << "nine of ten";
 }
 
 TEST_P(JobLimits, AThrottleHoldsInAllProcesses) {

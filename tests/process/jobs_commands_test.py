@@ -1,10 +1,16 @@
 """What an operator does with `campus jobs`, to a server that runs."""
 
 import json
+import signal
 import time
 
 from harness.case import ProcessTest, main
+from harness.storm import StormTest
+from harness.terminal import Terminal
 from harness.waiting import wait_until
+
+LONG_MS = 120_000
+SLOW_HOST = "slow.example"
 
 
 class JobsCommandsTest(ProcessTest):
@@ -55,6 +61,211 @@ class JobsCommandsTest(ProcessTest):
         self.mail.mode("ok")
         self.assertIn("0 dead jobs", campus.command("jobs", "redrive", "--kind", "accounts.SendWelcomeEmail").stdout)
         self.wait_for_jobs(30)
+
+
+class OperatedTest(StormTest):
+    """The module tests/process/storm/operated.cc, which has limits, tenants, keys, progress and a schedule."""
+
+    def start(self):
+        self.program_ = self.storm("storm", "all").start()
+        return self.program_
+
+    def ask(self, *words):
+        return json.loads(self.program_.command("jobs", *words, "--json").stdout)
+
+    def refused(self, status, *words):
+        done = self.program_.command("jobs", *words, check=False)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stderr
+
+    def post(self, path, body=None):
+        with self.program_.client() as client:
+            answer = client.post(path, body)
+            self.assertEqual(answer.status, 201, answer)
+            return answer.json["ids"]
+
+    def watched(self, name, host="a.example", tenant="acme", note="", takes_ms=LONG_MS):
+        return self.post("/watched", {"tenant": tenant, "host": host, "name": name, "note": note,
+                                      "takes_ms": takes_ms})[0]
+
+    def limit(self, name):
+        return next(limit for limit in self.ask("limits")["limits"] if limit["name"] == name)
+
+    def running(self):
+        return sorted(job["id"] for job in self.ask("list", "--state", "running"))
+
+    def wait_running(self, *ids):
+        wait_until(lambda: self.running() == sorted(ids), 20, f"jobs {ids} to run")
+
+    def end_all(self):
+        for job in self.ask("list"):
+            self.program_.command("jobs", "cancel", job["id"], check=False)
+        wait_until(lambda: not self.ask("list"), 30, "all jobs to be cancelled")
+
+    def test_a_limit_is_shown_set_and_reset(self):
+        storm = self.start()
+        first, second, third = (self.watched(name) for name in "abc")
+        self.wait_running(first, second)
+        self.assertEqual(self.limit("host")["busiest"], [{"key": "a.example", "running": 2, "next_in_us": 0}])
+        self.assertIn("all of its 2 places", storm.command("jobs", "why", third).stdout)
+
+        self.assertIn("3 at once (declared: 2 at once)", storm.command("jobs", "limit", "host", "--running", 3).stdout)
+        self.wait_running(first, second, third)
+        fourth = self.watched("d")
+        self.assertIn("all of its 3 places", wait_until(
+            lambda: (why := self.ask("show", fourth)["why"]).startswith("limit") and why, 10, "it to be held up"))
+        text = storm.command("jobs", "limits").stdout
+        for part in ("2 at once", "3 at once", "3 running", "one at a time, in order", "10 a second, bursts of 5"):
+            self.assertIn(part, text)
+
+        storm.command("jobs", "limit", "rate", "--per-second", "2.5")
+        storm.command("jobs", "limit", "rate", "--burst", 7)
+        self.assertEqual(self.limit("rate")["set"], {"running_max": None, "per_second": 2.5, "burst": 7})
+        self.assertEqual(self.limit("rate")["now"], {"running_max": 0, "per_second": 2.5, "burst": 7})
+        self.assertIn("as declared", storm.command("jobs", "limit", "rate", "--reset").stdout)
+        self.assertIsNone(self.limit("rate")["set"])
+        self.assertEqual(self.ask("limit", "host")["set"]["running_max"], 3)
+        self.end_all()
+
+    def test_what_makes_no_sense_is_refused(self):
+        self.start()
+        self.assertIn('there is no limit "nope": there are host, operated.Ordered, rate',
+                      self.refused(1, "limit", "nope", "--running", 3))
+        self.assertIn("run in order", self.refused(1, "limit", "operated.Ordered", "--running", 2))
+        for words in (("--running", -1), ("--per-second", -1), ("--per-second=-0.5",), ("--burst", 0), ("--burst", -3),
+                      ("--per-second", "many"), ("--reset", "--burst", 2)):
+            self.refused(2, "limit", "host", *words)
+        for weight in (-1, 0, "heavy"):
+            self.refused(2, "share", "acme", "--weight", weight)
+        self.refused(2, "list", "--state", "asleep")
+        self.refused(2, "watch", "--times", -1)
+        self.assertIsNone(self.limit("host")["set"])
+        self.assertEqual(self.ask("limits")["shares"], [])
+
+    def test_a_program_without_tenants_says_so(self):
+        self.mail.start()
+        campus = self.campus().start()
+        self.assertIn("no job kind of this program has tenants",
+                      campus.command("jobs", "share", "acme", "--weight", 2, check=False).stderr)
+
+    def test_a_share_is_set_and_reset(self):
+        storm = self.start()
+        self.assertEqual(self.ask("share", "acme"), {"tenant": "acme", "weight": 1})
+        self.assertIn("weight 2.5", storm.command("jobs", "share", "acme", "--weight", 2.5).stdout)
+        self.assertEqual(self.ask("limits")["shares"], [{"tenant": "acme", "weight": 2.5}])
+        self.assertIn("acme", storm.command("jobs", "limits").stdout)
+        self.assertIn("weight 1", storm.command("jobs", "share", "acme", "--reset").stdout)
+        self.assertEqual(self.ask("limits")["shares"], [])
+
+    def test_a_job_shows_what_is_known_of_it(self):
+        storm = self.start()
+        job = self.watched("one", tenant="acme|x", note="half \x1b[31mway")
+        shown = wait_until(lambda: (now := self.ask("show", job))["progress"] and now, 20, "progress")
+        self.assertEqual(shown["progress"]["fraction"], 0.5)
+        self.assertEqual((shown["state"], shown["tenant"], shown["partition_key"], shown["unique_key"]),
+                         ("running", "acme|x", "acme%7Cx|host:a.example", "operated.Watched|one"))
+        self.assertEqual((shown["limits"], shown["holds"]), (["host:a.example"], ["host:a.example"]))
+        text = storm.command("jobs", "show", job).stdout
+        self.assertIn("50 %: half ?[31mway", text)
+        self.assertNotIn("\x1b", text)
+        self.assertIn("holds            host:a.example", text)
+
+        first, second = self.post("/pair", {"takes_ms": LONG_MS})
+        self.assertEqual(self.ask("show", second)["waits_for"], [first])
+        self.assertIn(f"waits for        {first}", storm.command("jobs", "show", second).stdout)
+        self.assertEqual([row["id"] for row in self.ask("list", "--state", "blocked")], [second])
+        self.assertEqual([row["id"] for row in self.ask("list", "--tenant", "acme|x")], [job])
+        self.assertEqual([row["id"] for row in self.ask("list", "--partition", "acme%7Cx|host:a.example")], [job])
+        self.assertEqual(self.ask("list", "--tenant", "acme"), [])
+        self.end_all()
+
+    def test_schedules_are_listed(self):
+        storm = self.start()
+        schedule, = self.ask("schedules")
+        self.assertEqual((schedule["name"], schedule["kind"], schedule["expression"], schedule["zone"], schedule["missed"]),
+                         ("operated.new_year", "operated.Ordered", "0 0 1 1 *", "Europe/Berlin", "once"))
+        self.assertIsNone(schedule["fired_at"])
+        self.assertIn("-12-31T23:00:00", schedule["next_at"])
+        wait_until(lambda: self.tables.count("loadstone_schedules"), 10, "the schedule to begin")
+        # It was last here two new years ago.
+        old = 1_000_000 * (int(time.time()) - 2 * 366 * 86_400)
+        self.database.execute(f"update loadstone_schedules set fired_at = {old}")
+        fired = wait_until(lambda: (now := self.ask("schedules")[0])["fired_at"] and now["fired_at"].endswith(
+            "-12-31T23:00:00.000000Z") and now, 20, "it to fire what was missed")
+        self.assertGreater(fired["next_at"], fired["fired_at"])
+        self.assertIn("T23:00:00Z", storm.command("jobs", "schedules").stdout)
+
+    def test_watching_without_a_terminal_gives_lines(self):
+        storm = self.start()
+        job = self.watched("one", note="on its\nway \x1b[2J")
+        self.wait_running(job)
+        self.post(f"/rated/{SLOW_HOST}/400")
+        done = storm.command("jobs", "watch", "--times", 4, "--json")
+        looks = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(len(looks), 4)
+        queues = [next(queue for queue in look["queues"] if queue["name"] == "operated") for look in looks]
+        self.assertIsNone(queues[0]["done_per_second"], "there is nothing to compare with")
+        rates = [queue["done_per_second"] for queue in queues[1:]]
+        self.assertTrue(all(rate <= 25 for rate in rates) and max(rates) >= 5, rates)
+        self.assertEqual(looks[-1]["running"][0]["id"], job)
+        # Each tenth of a second one may start, and is not throttled.
+        wait_until(lambda: any(key["key"] == SLOW_HOST and key["next_in_us"] > 0 for key in self.limit("rate")["busiest"]),
+                   20, "the host to be throttled")
+        wait_until(lambda: "throttled, the next in" in storm.command("jobs", "limit", "rate").stdout, 20, "it to be told")
+
+        text = storm.command("jobs", "watch", "--times", 2).stdout
+        self.assertNotIn("\x1b", text)
+        lines = text.splitlines()
+        self.assertTrue(any(f"job {job}  operated.Watched" in line and "50 %  on its way ?[2J" in line for line in lines), text)
+        self.assertTrue(all(line[:2] == "20" for line in lines), text)
+        self.database.execute("delete from loadstone_ready")
+        self.end_all()
+
+    def watch(self, **options):
+        terminal = Terminal(self.program_.program, "jobs", "watch", *self.program_.database_flags, cwd=self.folder,
+                            **options)
+        self.addCleanup(terminal.close)
+        return terminal
+
+    def test_watching_is_live_in_a_terminal(self):
+        self.start()
+        job = self.watched("one", note="on its\nway \x1b[2J\x1b]0;title\x07")
+        self.wait_running(job)
+        self.post(f"/rated/{SLOW_HOST}/600")
+        terminal = self.watch(width=100, height=20)
+        terminal.wait_for(lambda t: "[#####.....]  50 %  on its way ?[2J?]0;title?" in t.screen, 20, "the progress")
+        terminal.wait_for(lambda t: t.frames >= 4, 20, "more looks")
+        self.assertTrue(terminal.modes["1049"])
+        self.assertFalse(terminal.modes["25"], "the cursor is hidden")
+        row = next(line.split() for line in terminal.screen.splitlines() if line.startswith("operated"))
+        self.assertEqual(len(row), 7, terminal.screen)
+        self.assertGreater(int(row[1]), 100, "ready")
+        self.assertTrue(1 <= float(row[4]) <= 25, f"done per second: {row}")
+        self.assertIn(str(job), terminal.screen)
+
+        terminal.resize(44, 8)
+        terminal.signal(signal.SIGWINCH)
+        frames = terminal.frames
+        terminal.wait_for(lambda t: t.frames >= frames + 2, 20, "the small screen")
+        self.assertIn("READY", terminal.screen)
+        self.assertNotIn("RETRYING", terminal.screen, "what is needed least makes room")
+        self.assertIn(str(job), terminal.screen)
+
+        terminal.press("x")
+        terminal.press("q")
+        self.assertEqual(terminal.ended(), 0)
+        self.assertTrue(terminal.is_as_before())
+        self.assertEqual(terminal.text.strip(), "")
+
+        for how in ("\x03", signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(how=how):
+                terminal = self.watch()
+                terminal.wait_for(lambda t: "QUEUE" in t.screen, 20, "the first look")
+                terminal.press(how) if isinstance(how, str) else terminal.signal(how)
+                self.assertEqual(terminal.ended(), 0)
+                self.assertTrue(terminal.is_as_before())
+        self.database.execute("delete from loadstone_ready")
+        self.end_all()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ endfunction()
 
 # The application of jobs_*_test.py.
 set(storm ${CMAKE_CURRENT_LIST_DIR}/storm)
-add_executable(storm ${storm}/main.cc ${storm}/run.cc)
+add_executable(storm ${storm}/main.cc ${storm}/operated.cc ${storm}/run.cc)
 loadstone_sql(storm ${storm})
 target_link_libraries(storm PRIVATE loadstone_options ${server})
 loadstone_pch(storm asio)

@@ -38,6 +38,18 @@ LimitState state_of(const LimitRow& row) { return {row.arrival_at, row.running};
 
 }  // namespace
 
+LimitBook with_settings(LimitBook declared, const std::vector<LimitSetting>& settings) {
+    for (const LimitSetting& setting : settings) {
+        const auto limit = declared.find(setting.name);
+        if (limit == declared.end()) continue;
+        if (setting.running_max >= 0 && !limit->second.is_in_order)
+            limit->second.running_max = setting.running_max;
+        if (setting.per_second >= 0) limit->second.per_second = setting.per_second;
+        if (setting.burst >= 1) limit->second.burst = setting.burst;
+    }
+    return declared;
+}
+
 Task<LockedLimits> LockedLimits::lock(Tx& tx, const LimitBook& book,
                                       std::vector<std::string> partitions) {
     LockedLimits locked;

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "loadstone/jobs/internal/extra.h"
@@ -14,6 +15,22 @@ namespace loadstone::jobs::internal {
 
 // What each limit allows, by name ("mail"): as declared, or as operators have set it.
 using LimitBook = std::map<std::string, Limit, std::less<>>;
+
+// What an operator has set instead (admin.h); below 0: as declared. Of "tenant:NAME" the weight.
+struct LimitSetting {
+    std::string name;
+    int running_max = -1;
+    double per_second = -1;
+    int burst = -1;
+    double weight = -1;
+};
+BOOST_DESCRIBE_STRUCT(LimitSetting, (), (name, running_max, per_second, burst, weight))
+
+inline constexpr std::string_view tenant_prefix = "tenant:";
+
+// The book as declared, with what has been set. A limit in order stays one: it is a promise of the
+// kind, and more than one at once would break it.
+LimitBook with_settings(LimitBook declared, const std::vector<LimitSetting>& settings);
 
 struct LimitRow {
     std::string name;  // "mail:gmail.com"

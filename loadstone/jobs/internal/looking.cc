@@ -5,6 +5,7 @@
 #include "loadstone/base/log.h"
 #include "loadstone/jobs/internal/firing.h"
 #include "loadstone/jobs/internal/runner_impl.h"
+#include "loadstone/jobs/keys.h"
 #include "loadstone/jobs/sql.h"
 #include "loadstone/store/context_store.h"
 
@@ -18,7 +19,6 @@ constexpr milliseconds look_every{500};
 constexpr milliseconds recurring_every{500};
 // What a handler that does not look at its context is given before its job ends without it.
 constexpr milliseconds abandon_after = recording_grace + milliseconds(1'000);
-constexpr std::string_view tenant_prefix = "tenant:";
 constexpr std::size_t lanes_page = 5'000;  // of sql::lanes
 
 struct Told {
@@ -71,18 +71,13 @@ Task<void> Runner::Impl::read_settings(Reader reader) {
 }
 
 void Runner::Impl::apply_limit_settings(const std::vector<internal::LimitSetting>& settings) {
-    auto book = std::make_shared<internal::LimitBook>(queue.limits());
+    auto book = std::make_shared<const internal::LimitBook>(
+        internal::with_settings(queue.limits(), settings));
     std::map<std::string, double> weights;
     for (const internal::LimitSetting& setting : settings) {
-        if (setting.name.starts_with(tenant_prefix)) {
-            weights[setting.name.substr(tenant_prefix.size())] = setting.weight;
-            continue;
-        }
-        const auto limit = book->find(setting.name);
-        if (limit == book->end()) continue;
-        if (setting.running_max >= 0) limit->second.running_max = setting.running_max;
-        if (setting.per_second >= 0) limit->second.per_second = setting.per_second;
-        if (setting.burst >= 1) limit->second.burst = setting.burst;
+        if (setting.name.starts_with(internal::tenant_prefix))
+            weights[tenant_in_partition(setting.name.substr(internal::tenant_prefix.size()))] =
+                setting.weight;
     }
     lanes.set_weights(std::move(weights));
     const std::lock_guard lock(mutex);

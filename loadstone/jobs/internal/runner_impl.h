@@ -32,15 +32,6 @@ inline constexpr std::chrono::milliseconds control_deadline{
 inline constexpr std::chrono::milliseconds hold_max{5'000};
 inline constexpr std::chrono::milliseconds failure_pause{500};  // after the database refused one
 
-struct LimitSetting {
-    std::string name;
-    int running_max = -1;
-    double per_second = -1;
-    int burst = -1;
-    double weight = -1;
-};
-BOOST_DESCRIBE_STRUCT(LimitSetting, (), (name, running_max, per_second, burst, weight))
-
 // Of `all` places a quarter is worth a claim at once: one for each single place would be a
 // transaction a job. Fewer are worth one each `small_claim_every`.
 inline constexpr std::chrono::milliseconds small_claim_every{20};

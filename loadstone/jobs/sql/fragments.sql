@@ -46,15 +46,16 @@ rows from (json_to_recordset($1::json) as (id bigint, queue text, partition_key 
         json_extract(j.value, '$.idempotency_key') as idempotency_key, json_extract(j.value, '$.cause') as cause,
         json_extract(j.value, '$.enqueued_at') as enqueued_at, json_extract(j.value, '$.run_at') as run_at,
         json_extract(j.value, '$.attempt') as attempt, json_extract(j.value, '$.crashes') as crashes,
-        json_extract(j.value, '$.last_error') as last_error
+        json_extract(j.value, '$.last_error') as last_error, json_extract(j.value, '$.partition_key') as partition_key,
+        json_extract(j.value, '$.extra') as extra
  from loadstone_batches b, json_each(b.jobs) j
  where not exists (select 1 from loadstone_done d where d.batch = b.id and d.job = json_extract(j.value, '$.id'))) as running
 -- dialect: postgres
 (select b.id as batch, b.process, b.claimed_at, j.id, j.queue, j.kind, j.arguments, j.idempotency_key, j.cause, j.enqueued_at, j.run_at,
-        j.attempt, j.crashes, j.last_error
+        j.attempt, j.crashes, j.last_error, j.partition_key, j.extra
  from loadstone_batches b
  cross join lateral json_to_recordset(b.jobs::json) as j (id bigint, queue text, kind text, arguments text, idempotency_key text,
-     cause text, enqueued_at bigint, run_at bigint, attempt integer, crashes integer, last_error text)
+     cause text, enqueued_at bigint, run_at bigint, attempt integer, crashes integer, last_error text, partition_key text, extra text)
  where not exists (select 1 from loadstone_done d where d.batch = b.id and d.job = j.id)) as running
 
 -- fragment: columns
@@ -63,24 +64,27 @@ queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueue
 -- fragment: every_job
 -- All jobs, whatever their state.
 (select coalesce(job, seq) as id, queue, kind, 'waiting' as state, attempt, crashes, enqueued_at, run_at, last_error, cause, arguments,
-        idempotency_key
+        idempotency_key, partition_key, extra
  from loadstone_ready
  union all
- select id, queue, kind, 'waiting', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key
+ select id, queue, kind, 'waiting', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key, partition_key,
+        extra
  from loadstone_scheduled
  union all
- select id, queue, kind, 'blocked', 0, 0, enqueued_at, enqueued_at, '', cause, arguments, ''
+ select id, queue, kind, 'blocked', 0, 0, enqueued_at, enqueued_at, '', cause, arguments, '', partition_key, extra
  from loadstone_blocked
  union all
- select id, queue, kind, 'running', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key
+ select id, queue, kind, 'running', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key,
+        coalesce(partition_key, ''), coalesce(extra, '')
  from {running}
  union all
- select id, queue, kind, 'dead', attempt, crashes, enqueued_at, buried_at, last_error, cause, arguments, idempotency_key
+ select id, queue, kind, 'dead', attempt, crashes, enqueued_at, buried_at, last_error, cause, arguments, idempotency_key, partition_key,
+        extra
  from loadstone_dead_jobs) as every_job
 
 -- fragment: job_row
 -- What operators see of one (JobRow of admin.h).
-id, queue, kind, state, attempt, crashes, enqueued_at, run_at, last_error, cause, arguments,
+id, queue, kind, state, attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, partition_key,
 case when idempotency_key = '' then id || '-' || enqueued_at else idempotency_key end as idempotency_key
 
 -- fragment: next_lane

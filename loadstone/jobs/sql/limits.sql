@@ -55,6 +55,15 @@ insert into loadstone_limit_settings (name, running_max, per_second, burst, weig
 on conflict (name) do update set running_max = excluded.running_max, per_second = excluded.per_second, burst = excluded.burst,
     weight = excluded.weight
 
+-- name: change_limit
+-- As set_limit; what is below 0 stays as it has been set.
+insert into loadstone_limit_settings (name, running_max, per_second, burst, weight) values ($1, $2, $3, $4, $5)
+on conflict (name) do update set
+    running_max = case when excluded.running_max < 0 then loadstone_limit_settings.running_max else excluded.running_max end,
+    per_second = case when excluded.per_second < 0 then loadstone_limit_settings.per_second else excluded.per_second end,
+    burst = case when excluded.burst < 0 then loadstone_limit_settings.burst else excluded.burst end,
+    weight = case when excluded.weight < 0 then loadstone_limit_settings.weight else excluded.weight end
+
 -- name: unset_limit
 delete from loadstone_limit_settings where name = $1
 

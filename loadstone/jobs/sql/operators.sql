@@ -17,12 +17,14 @@ insert into loadstone_queues (name, is_paused) values ($1, $2::integer <> 0)
 on conflict (name) do update set is_paused = excluded.is_paused
 
 -- name: jobs_before
--- Newest first, dead ones too. $1 state or '', $2 kind or '', $3 queue or '', $4 only smaller ids, $5 limit. For operators:
--- it reads the tables.
+-- Newest first, dead ones too. $1 state or '', $2 kind or '', $3 queue or '', $4 tenant as it stands in a partition or '',
+-- $5 partition or '', $6 only smaller ids, $7 limit. For operators: it reads the tables.
 select {job_row}
 from {every_job}
-where ($1 = '' or state = $1) and ($2 = '' or kind = $2) and ($3 = '' or queue = $3) and id < $4
-order by id desc limit $5
+where ($1 = '' or state = $1) and ($2 = '' or kind = $2) and ($3 = '' or queue = $3)
+  and ($4 = '' or partition_key = $4 or substr(partition_key, 1, length($4) + 1) = $4 || '|')
+  and ($5 = '' or partition_key = $5) and id < $6
+order by id desc limit $7
 
 -- name: job_by_id
 -- For operators: it reads the tables.
@@ -72,23 +74,25 @@ returning id, queue, partition_key, priority, kind, arguments, idempotency_key, 
 -- For operators: it reads the tables.
 -- dialect: sqlite
 select name, sum(ready) as ready, coalesce(max(age), 0) as oldest_us, sum(scheduled) as scheduled, sum(blocked) as blocked, sum(running) as running,
-       sum(dead) as dead
-from (select queue as name, count(*) as ready, {now} - min(run_at) as age, 0 as scheduled, 0 as blocked, 0 as running, 0 as dead from loadstone_ready group by queue
-      union all select queue, 0, null, count(*), 0, 0, 0 from loadstone_scheduled group by queue
-      union all select queue, 0, null, 0, count(*), 0, 0 from loadstone_blocked group by queue
-      union all select queue, 0, null, 0, 0, count(*), 0 from {running} group by queue
-      union all select queue, 0, null, 0, 0, 0, count(*) from loadstone_dead_jobs group by queue
-      union all select name, 0, null, 0, 0, 0, 0 from loadstone_queues) as part
+       sum(retrying) as retrying, sum(dead) as dead
+from (select queue as name, count(*) as ready, {now} - min(run_at) as age, 0 as scheduled, 0 as blocked, 0 as running,
+             count(*) filter (where attempt > 0) as retrying, 0 as dead from loadstone_ready group by queue
+      union all select queue, 0, null, count(*), 0, 0, count(*) filter (where attempt > 0), 0 from loadstone_scheduled group by queue
+      union all select queue, 0, null, 0, count(*), 0, 0, 0 from loadstone_blocked group by queue
+      union all select queue, 0, null, 0, 0, count(*), 0, 0 from {running} group by queue
+      union all select queue, 0, null, 0, 0, 0, 0, count(*) from loadstone_dead_jobs group by queue
+      union all select name, 0, null, 0, 0, 0, 0, 0 from loadstone_queues) as part
 group by name order by name
 -- dialect: postgres
 select name, sum(ready)::bigint as ready, coalesce(max(age), 0) as oldest_us, sum(scheduled)::bigint as scheduled, sum(blocked)::bigint as blocked,
-       sum(running)::bigint as running, sum(dead)::bigint as dead
-from (select queue as name, count(*) as ready, {now} - min(run_at) as age, 0 as scheduled, 0 as blocked, 0 as running, 0 as dead from loadstone_ready group by queue
-      union all select queue, 0, null, count(*), 0, 0, 0 from loadstone_scheduled group by queue
-      union all select queue, 0, null, 0, count(*), 0, 0 from loadstone_blocked group by queue
-      union all select queue, 0, null, 0, 0, count(*), 0 from {running} group by queue
-      union all select queue, 0, null, 0, 0, 0, count(*) from loadstone_dead_jobs group by queue
-      union all select name, 0, null, 0, 0, 0, 0 from loadstone_queues) as part
+       sum(running)::bigint as running, sum(retrying)::bigint as retrying, sum(dead)::bigint as dead
+from (select queue as name, count(*) as ready, {now} - min(run_at) as age, 0 as scheduled, 0 as blocked, 0 as running,
+             count(*) filter (where attempt > 0) as retrying, 0 as dead from loadstone_ready group by queue
+      union all select queue, 0, null, count(*), 0, 0, count(*) filter (where attempt > 0), 0 from loadstone_scheduled group by queue
+      union all select queue, 0, null, 0, count(*), 0, 0, 0 from loadstone_blocked group by queue
+      union all select queue, 0, null, 0, 0, count(*), 0, 0 from {running} group by queue
+      union all select queue, 0, null, 0, 0, 0, 0, count(*) from loadstone_dead_jobs group by queue
+      union all select name, 0, null, 0, 0, 0, 0, 0 from loadstone_queues) as part
 group by name order by name
 
 -- name: ready_place

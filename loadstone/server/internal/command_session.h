@@ -32,6 +32,9 @@ public:
     CommandSession& operator=(const CommandSession&) = delete;
 
     Context& context() { return context_; }
+    // For contexts of its own: of what lasts longer than a command.
+    const runtime::Services& services() const { return services_; }
+    const jobs::Queue& queue() const { return queue_; }
     runtime::Loops& loops() { return loops_; }
 
 private:

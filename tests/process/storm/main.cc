@@ -10,6 +10,7 @@
 #include "loadstone/module/module.h"
 #include "loadstone/runtime/loops.h"
 #include "loadstone/server/application.h"
+#include "tests/process/storm/operated.h"
 #include "tests/process/storm/run.h"
 #include "tests/process/storm/sql.h"
 
@@ -205,5 +206,6 @@ int main(int argc, char** argv) {
                      .routes = storm::routes,
                      .jobs = storm::jobs,
                      .budget = {.jobs_max = 64}});
+    application.add(operated::module());
     return application.run(argc, argv);
 }

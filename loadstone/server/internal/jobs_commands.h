@@ -1,0 +1,75 @@
+#pragma once
+// campus jobs ...: what each command does, without the command line itself
+// (jobs_command_line.h). As commands.h says of all: each prints to stdout and throws Error.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "loadstone/base/timestamp.h"
+#include "loadstone/module/module.h"
+#include "loadstone/server/config.h"
+
+namespace loadstone::server::internal {
+
+struct JobsQuery {
+    std::string state, kind, queue, tenant, partition;
+    std::int64_t before = 0;
+    int limit = 50;
+    bool json = false;
+};
+void list_jobs_command(const Config& config, const std::vector<Module>& modules,
+                       const JobsQuery& query);
+void show_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id,
+                      bool json);
+void retry_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id);
+void cancel_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id);
+struct RedriveQuery {
+    std::string kind, queue, error;  // empty: all
+    std::int64_t rate = 0;           // jobs a second; 0: as fast as it goes
+};
+void redrive_command(const Config& config, const std::vector<Module>& modules,
+                     const RedriveQuery& query);
+void pause_command(const Config& config, const std::vector<Module>& modules,
+                   const std::string& queue, bool is_paused);
+void jobs_stats_command(const Config& config, const std::vector<Module>& modules, bool json);
+void why_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id);
+
+// Without anything to set it shows the limit.
+struct LimitQuery {
+    std::string name;
+    std::optional<int> running;
+    std::optional<double> per_second;
+    std::optional<int> burst;
+    bool is_reset = false;
+    bool json = false;
+};
+void limit_command(const Config& config, const std::vector<Module>& modules,
+                   const LimitQuery& query);
+void limits_command(const Config& config, const std::vector<Module>& modules, bool json);
+
+// Without anything to set it shows the weight.
+struct ShareQuery {
+    std::string tenant;
+    std::optional<double> weight;
+    bool is_reset = false;
+    bool json = false;
+};
+void share_command(const Config& config, const std::vector<Module>& modules,
+                   const ShareQuery& query);
+void schedules_command(const Config& config, const std::vector<Module>& modules, bool json);
+
+struct WatchQuery {
+    int times = 0;  // looks, one a second; 0: until it is stopped
+    bool json = false;
+};
+// Live in a terminal, else lines.
+void watch_jobs_command(const Config& config, const std::vector<Module>& modules,
+                        const WatchQuery& query);
+
+// "12s ago", "in 3s".
+std::string age_text(Timestamp time);
+
+}  // namespace loadstone::server::internal

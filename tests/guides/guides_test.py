@@ -1,0 +1,62 @@
+"""Each C++ block of a guide is code that is compiled and run: its parts stand in an example's sources, line by line.
+
+A block is a part, or several with lines "// ..." between them. Indentation does not count.
+"""
+
+import pathlib
+import re
+import unittest
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+EXAMPLES = {"jobs.md": "02_jobs"}  # whose code a guide shows
+GAP = "// ..."
+BLOCK = re.compile(r"^```cpp\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def code_lines(text):
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def parts_of(block):
+    parts = [[]]
+    for line in code_lines(block):
+        if line == GAP:
+            parts.append([])
+        else:
+            parts[-1].append(line)
+    return parts
+
+
+def stands_in(part, lines):
+    return any(lines[at:at + len(part)] == part for at in range(len(lines) - len(part) + 1))
+
+
+class GuidesTest(unittest.TestCase):
+    def test_a_guide_with_code_has_its_example(self):
+        self.assertEqual({guide.name for guide in (SOURCE / "docs" / "guides").glob("*.md") if BLOCK.search(guide.read_text())},
+                         set(EXAMPLES))
+
+    def test_its_code_is_the_examples(self):
+        for guide, example in EXAMPLES.items():
+            sources = [code_lines(path.read_text()) for path in sorted((SOURCE / "examples" / example).rglob("*"))
+                       if path.suffix in (".cc", ".h")]
+            text = (SOURCE / "docs" / "guides" / guide).read_text()
+            blocks = BLOCK.findall(text)
+            self.assertGreater(len(blocks), 5, guide)
+            self.assertEqual(text.count("```"), 2 * len(blocks), f"{guide}: each block is ```cpp")
+            for block in blocks:
+                for part in parts_of(block):
+                    with self.subTest(guide=guide, part=part[:1]):
+                        self.assertTrue(part, "an empty part")
+                        self.assertTrue(any(stands_in(part, lines) for lines in sources),
+                                        "no file of the example has this:\n" + "\n".join(part))
+
+    def test_a_block_that_is_nowhere_is_found(self):
+        lines = code_lines("int a;\n  int b;\n\nint c;\n")
+        self.assertTrue(stands_in(["int b;", "int c;"], lines))
+        self.assertFalse(stands_in(["int a;", "int c;"], lines))
+        self.assertEqual(parts_of("int a;\n// ...\nint c;\n"), [["int a;"], ["int c;"]])
+
+
+if __name__ == "__main__":
+    unittest.main()
