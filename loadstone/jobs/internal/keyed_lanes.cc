@@ -51,8 +51,8 @@ void KeyedLanes::run(const Key& key, Lane& lane) {
     Level& level = levels_[key.first];
     const auto [at, is_back] = level.tenants.try_emplace(lane.tenant);
     if (is_back) {
-        at->second.served = level.virtual_time;
-        level.order.emplace(level.virtual_time, lane.tenant);
+        at->second.served = std::max(level.virtual_time, lane.served);
+        level.order.emplace(at->second.served, lane.tenant);
     }
     at->second.runnable.push_back(key.second);
 }
@@ -83,6 +83,8 @@ void KeyedLanes::leave(const Key& key, Lane& lane) {
 }
 
 void KeyedLanes::wait(const Key& key, Lane& lane, State state, Clock::time_point until) {
+    if (lane.state == State::runnable)
+        lane.served = levels_.at(key.first).tenants.at(lane.tenant).served;
     leave(key, lane);
     lane.state = state;
     lane.until = until;
@@ -148,11 +150,11 @@ std::vector<KeyedLanes::Share> KeyedLanes::share(int priority, std::int64_t coun
         if (!takes_next && order.empty() && !with_plain) break;
         const double least = takes_next ? next->first : least_had;
         if (with_plain && ((!takes_next && order.empty()) || plain <= least)) {
-            if (is_first) level.virtual_time = std::max(level.virtual_time, plain);
+            if (is_first) level.asked_at = plain;
             give({priority, ""}, some);
             plain += static_cast<double>(some);
         } else {
-            if (is_first) level.virtual_time = std::max(level.virtual_time, least);
+            if (is_first) level.asked_at = least;
             const std::string tenant = takes_next ? next->second : order.begin()->second;
             Had& of = had[tenant];
             if (takes_next) {
@@ -180,6 +182,8 @@ std::vector<KeyedLanes::Share> KeyedLanes::share(int priority, std::int64_t coun
 void KeyedLanes::claimed(const Key& key, const Outcome& outcome, std::int64_t horizon,
                          const std::map<std::string, double>& weights, Clock::time_point now) {
     Level& level = levels_[key.first];
+    // What a limit did not let happen moves nothing on.
+    if (outcome.got > 0) level.virtual_time = std::max(level.virtual_time, level.asked_at);
     if (key.second.empty()) {
         if (level.plain_served) *level.plain_served += static_cast<double>(outcome.got);
         return;

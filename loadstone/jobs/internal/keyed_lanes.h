@@ -68,6 +68,7 @@ private:
         std::int64_t cursor = 0;
         State state = State::idle;
         Clock::time_point until{};
+        double served = 0;  // its tenant's when it began to wait
     };
     struct Tenant {
         double served = 0;
@@ -77,6 +78,7 @@ private:
         std::map<std::string, Tenant> tenants;           // those with runnable lanes
         std::set<std::pair<double, std::string>> order;  // by served
         double virtual_time = 0;
+        double asked_at = 0;  // what it becomes when something of the last share is claimed
         std::optional<double> plain_served;
     };
     void run(const Key& key, Lane& lane);

@@ -225,6 +225,33 @@ TEST_F(SharesTest, EachTenantGetsAsMuch) {
     for (const char* tenant : {"a", "b", "c"}) EXPECT_NEAR(got.at(tenant), 700, 8) << tenant;
 }
 
+// A start each 10 ms for all of them: whoever is held up comes back to where it stood.
+TEST_F(SharesTest, TenantsUnderOneThrottleTakeTurns) {
+    for (const char* tenant : {"big", "small"}) find(std::string(tenant) + "|rate:x");
+    std::map<std::string, std::int64_t> got;
+    for (int tick = 0; tick < 200; ++tick) {
+        now += std::chrono::milliseconds(10);
+        std::int64_t left = 1;
+        for (int look = 0; look < 2; ++look) {
+            const auto claims = wanted(8);
+            std::vector<LaneResult> results;
+            for (const LaneClaim& claim : claims) {
+                LaneResult result;
+                const bool is_plain = claim.partition_key.empty();
+                result.asked = is_plain ? claim.count : std::min(claim.count, left);
+                result.got = is_plain ? 0 : result.asked;
+                if (result.asked == 0) result.retry_in_us = 10'000;
+                left -= result.got;
+                got[claim.partition_key] += result.got;
+                results.push_back(result);
+            }
+            lanes.claimed(claims, results, now);
+        }
+    }
+    EXPECT_NEAR(static_cast<double>(got["big|rate:x"]), 100, 5);
+    EXPECT_NEAR(static_cast<double>(got["small|rate:x"]), 100, 5);
+}
+
 TEST_F(SharesTest, AWeightIsAMultiple) {
     lanes.set_weights({{"b", 3.0}});
     for (const char* tenant : {"a", "b"}) find(tenant);
