@@ -3,8 +3,8 @@
 // What a claim asks costs the logarithm of how many there are.
 //
 // Shares. Of one priority, the next place goes to the tenant that has had least for its weight
-// (start-time fair queueing). A tenant that had nothing to claim, or was held up by a limit, saves
-// nothing up: when it comes back it stands where the others are.
+// (start-time fair queueing). A tenant that had nothing to claim saves nothing up: when it comes
+// back it stands where the others are. One that a limit held up keeps its place among them.
 
 #include <chrono>
 #include <cstdint>
