@@ -461,7 +461,7 @@ TEST_P(JobRaces, AJobThatHasEndedSavesNoSteps) {
 Task<bool> merge_and_dawdle(Tx& tx) {
     const Single merged{"k", "merged"};
     co_await tx.enqueue(merged);
-    const auto later = loadstone::Deadline::in(milliseconds(4'000));
+    const auto later = loadstone::Deadline::in(milliseconds(3'000));
     co_await loadstone::runtime::sleep_until(later);
     co_return true;
 }
