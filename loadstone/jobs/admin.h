@@ -50,6 +50,7 @@ struct Cancelled {
 };
 BOOST_DESCRIBE_STRUCT(Cancelled, (), (was_dropped, was_asked))
 // Neither: there is no such job, or it is a dead letter.
+// It is the first statement of its transaction, which on PostgreSQL is READ COMMITTED by it.
 Task<Cancelled> cancel_job(Tx& tx, std::int64_t id);
 
 // What a running job has last told.

@@ -143,7 +143,8 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, interna
         seat->job = &job;
         seat->lease = info.lease;
         seat->cancel_asked = cancel_wanted.contains(info.lease.job);
-        seat->abandon_at = Deadline::unbounded();
+        seat->abandon_at =
+            seat->cancel_asked ? Deadline::in(internal::abandon_after) : Deadline::unbounded();
         seat->is_abandoned = false;
         // Whoever cancelled all did not see this one.
         if (giving_up || process != info.lease.process || seat->cancel_asked) context.cancel();

@@ -17,8 +17,6 @@ namespace {
 
 constexpr milliseconds look_every{500};
 constexpr milliseconds recurring_every{500};
-// What a handler that does not look at its context is given before its job ends without it.
-constexpr milliseconds abandon_after = recording_grace + milliseconds(1'000);
 constexpr std::size_t lanes_page = 5'000;  // of sql::lanes
 
 struct Told {
@@ -92,7 +90,7 @@ void Runner::Impl::cancel_asked_for(const std::vector<std::int64_t>& jobs_wanted
         if (seat->context == nullptr || seat->cancel_asked) continue;
         if (!cancel_wanted.contains(seat->lease.job)) continue;
         seat->cancel_asked = true;
-        seat->abandon_at = Deadline::in(abandon_after);
+        seat->abandon_at = Deadline::in(internal::abandon_after);
         seat->context->cancel();
     }
 }

@@ -30,6 +30,10 @@ namespace internal {
 inline constexpr std::chrono::milliseconds control_deadline{
     10'000};  // of one claim, record, heartbeat
 inline constexpr std::chrono::milliseconds hold_max{5'000};
+// What a cancelled handler that does not look at its context is given before its job ends without
+// it.
+inline constexpr std::chrono::milliseconds abandon_after =
+    recording_grace + std::chrono::milliseconds(1'000);
 inline constexpr std::chrono::milliseconds failure_pause{500};  // after the database refused one
 
 // Of `all` places a quarter is worth a claim at once: one for each single place would be a
