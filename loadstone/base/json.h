@@ -36,6 +36,10 @@ void write_json(std::string& out, const TypeInfo& type, const void* object);
 // text is not JSON or its outermost value is of the wrong kind.
 Result<void> read_json(std::string_view text, const TypeInfo& type, void* object,
                        const JsonReadOptions& options);
+// A record without the members that hold what `fresh`, a new one, holds. Read back with
+// missing_fields_allowed it is the same. Nested records are written whole.
+void write_json_changes(std::string& out, const TypeInfo& type, const void* object,
+                        const void* fresh);
 // `text` as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD.
 void write_json_string(std::string& out, std::string_view text);
 
@@ -44,6 +48,13 @@ std::string to_json(const T& value) {
     std::string out;
     write_json(out, type_info<T>(), &value);
     return out;
+}
+
+// Appends; see write_json_changes().
+template <class T>
+void append_json_changes(std::string& out, const T& value) {
+    static const T fresh{};
+    write_json_changes(out, type_info<T>(), &value, &fresh);
 }
 
 template <class T>

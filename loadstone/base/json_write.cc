@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "loadstone/base/assert.h"
 #include "loadstone/base/encoding.h"
 #include "loadstone/base/internal/utf8.h"
 #include "loadstone/base/json.h"
@@ -87,15 +88,35 @@ void write_list(std::string& out, const TypeInfo& type, const void* object) {
     out += ']';
 }
 
-void write_record(std::string& out, const TypeInfo& type, const void* object) {
+// Are both known to be the same? Of what is nested only that both are empty.
+bool is_same(const TypeInfo& type, const void* one, const void* other) {
+    switch (type.kind) {
+        case TypeKind::boolean:
+            return *static_cast<const bool*>(one) == *static_cast<const bool*>(other);
+        case TypeKind::integer: return get_integer(type, one) == get_integer(type, other);
+        case TypeKind::text:
+            return *static_cast<const std::string*>(one) == *static_cast<const std::string*>(other);
+        case TypeKind::optional: return !type.has_value(one) && !type.has_value(other);
+        case TypeKind::list: return type.count(one) == 0 && type.count(other) == 0;
+        default: return false;
+    }
+}
+
+// `fresh`: null, or what members are left out if they are the same.
+void write_record(std::string& out, const TypeInfo& type, const void* object, const void* fresh) {
     char separator = '{';
     for (const FieldInfo& field : type.fields) {
+        const TypeInfo& member_type = field.type();
+        const void* const member = field.address(const_cast<void*>(object));
+        if (fresh != nullptr &&
+            is_same(member_type, member, field.address(const_cast<void*>(fresh))))
+            continue;
         out += separator;
         separator = ',';
         out += '"';
         out += field.name;  // a C++ identifier: nothing to escape
         out += "\":";
-        write_json(out, field.type(), field.address(const_cast<void*>(object)));
+        write_json(out, member_type, member);
     }
     if (separator == '{') out += '{';
     out += '}';
@@ -149,8 +170,14 @@ void write_json(std::string& out, const TypeInfo& type, const void* object) {
             out += "null";
             return;
         case TypeKind::list: return write_list(out, type, object);
-        case TypeKind::record: return write_record(out, type, object);
+        case TypeKind::record: return write_record(out, type, object, nullptr);
     }
+}
+
+void write_json_changes(std::string& out, const TypeInfo& type, const void* object,
+                        const void* fresh) {
+    LOADSTONE_ASSERT(type.kind == TypeKind::record, "only records have members");
+    write_record(out, type, object, fresh);
 }
 
 }  // namespace loadstone

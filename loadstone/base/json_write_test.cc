@@ -28,6 +28,12 @@ struct Order {
 };
 BOOST_DESCRIBE_STRUCT(Order, (), (user, note, lines, seal, placed, is_paid, price))
 
+struct Versioned {
+    int version = 1;
+    std::string of = "all";
+};
+BOOST_DESCRIBE_STRUCT(Versioned, (), (version, of))
+
 struct Empty {};
 BOOST_DESCRIBE_STRUCT(Empty, (), ())
 
@@ -52,6 +58,28 @@ TEST(WriteJson, WritesEveryKind) {
               R"({"user":7,"note":"quick","lines":[{"name":"tea","count":2},)"
               R"({"name":"milk","count":-1}],"seal":"AQI=",)"
               R"("placed":"2026-01-31T12:00:00.000001Z","is_paid":true,"price":12.5})");
+}
+
+TEST(WriteJson, LeavesOutWhatANewOneHolds) {
+    const auto changes = [](const Order& order) {
+        std::string out;
+        append_json_changes(out, order);
+        return out;
+    };
+    EXPECT_EQ(changes({}), R"({"seal":"","placed":"1970-01-01T00:00:00.000000Z","price":0})");
+    Order order{.user = Id<UserTag>(7), .note = "", .lines = {{"", 0}}, .is_paid = true};
+    const std::string text = changes(order);
+    EXPECT_EQ(text, R"({"user":7,"note":"","lines":[{"name":"","count":0}],"seal":"",)"
+                    R"("placed":"1970-01-01T00:00:00.000000Z","is_paid":true,"price":0})");
+    EXPECT_EQ(to_json(value_or_throw(from_json<Order>(text, stored_json))), to_json(order));
+}
+
+TEST(WriteJson, ComparesWithTheDefaultsOfTheType) {
+    std::string out;
+    append_json_changes(out, Versioned{});
+    EXPECT_EQ(out, "{}");
+    append_json_changes(out, Versioned{.version = 0, .of = ""});
+    EXPECT_EQ(out, R"({}{"version":0,"of":""})");
 }
 
 TEST(WriteJson, WritesWhatHasNoMembers) {

@@ -161,7 +161,7 @@ Task<bool> retry_job(Tx& tx, std::int64_t id) {
 }
 
 Task<Cancelled> cancel_job(Tx& tx, std::int64_t id) {
-    co_await internal::see_commits(tx);
+    tx.see_commits();
     Cancelled cancelled;
     const Queue& queue = tx.context().services().get<Queue>();
     const auto limits = std::make_shared<const internal::LimitBook>(queue.limits());
@@ -237,7 +237,7 @@ Task<std::vector<QueueAge>> oldest_due_ages(Reader reader) {
 }
 
 Task<void> prune_limits(Tx& tx, std::int64_t idle_us) {
-    co_await internal::see_commits(tx);
+    tx.see_commits();
     const auto names = co_await tx.many<std::string>(sql::idle_limits, idle_us, prune_max);
     if (names.empty()) co_return;
     const std::string json = to_json(names);

@@ -33,7 +33,7 @@ NewJob new_job(const Kind& kind, std::string arguments, std::int64_t delay_us) {
 
 Task<std::int64_t> insert(Tx& tx, const NewJob& job) {
     const std::string_view cause = tx.context().span().name;
-    const std::string extra = to_text(job.extra);
+    const std::string extra = to_text_of_new_job(job.extra);
     co_return co_await tx.one<std::int64_t>(sql::insert_ready, job.kind->queue, job.partition,
                                             job.kind->policy.priority, job.kind->name,
                                             job.arguments, cause, extra);
@@ -64,7 +64,7 @@ Task<void> insert_all(Tx& tx, const Kind& kind, std::vector<std::string> argumen
     }
     Extra all = new_job(kind, arguments.front(), 0).extra;
     if (next != 0) all.next.push_back(next);
-    const std::string extra = to_text(all);
+    const std::string extra = to_text_of_new_job(all);
     const std::string_view cause = tx.context().span().name;
     const int priority = kind.policy.priority;
     const std::string arguments_json = to_json(arguments);

@@ -89,48 +89,58 @@ void Runner::Impl::cancel_running() {
     }
 }
 
-void Runner::Impl::start_job(internal::StoredJob job, const internal::Batch& batch,
-                             std::int64_t owner) {
-    const Lease claimed{job.id, owner, batch.id};
-    const Kind* kind = queue.find(job.kind);
+std::optional<Seated> Runner::Impl::seat(internal::SharedJob job, const internal::Batch& batch,
+                                         std::int64_t owner) {
+    const internal::StoredJob& stored = job->stored;
+    const internal::Extra& extra = job->extra;
+    const Lease claimed{stored.id, owner, batch.id};
+    const Kind* kind = queue.find(stored.kind);
     LOADSTONE_ASSERT(kind != nullptr, "claims are for known kinds");
-    internal::Extra extra;
-    if (!job.extra.empty()) extra = internal::extra_of(job.extra);
-    if (extra.expires_after > 0 && batch.claimed_at > job.enqueued_at + extra.expires_after) {
+    if (extra.expires_after > 0 && batch.claimed_at > stored.enqueued_at + extra.expires_after) {
         expired_total.add(1);
         drop(std::move(job), claimed);
-        return;
+        return std::nullopt;
     }
-    JobInfo info;
-    info.lease = claimed;
-    info.kind = job.kind;
-    info.idempotency_key = job.idempotency_key.empty()
-                               ? fmt::format("{}-{}", job.id, job.enqueued_at)
-                               : job.idempotency_key;
-    info.arguments = job.arguments;
-    info.version = extra.version;
-    info.cause = job.cause;
-    info.attempt = job.attempt + 1;
-    info.crashes = job.crashes;
-    info.enqueued_at = {job.enqueued_at};
-    std::optional<admission::Permit> permit;
+    Seated seated;
+    seated.kind = kind;
+    seated.lease = claimed;
     if (const auto bulkhead = bulkheads.find(kind->module); bulkhead != bulkheads.end()) {
-        permit = bulkhead->second->try_enter();
-        LOADSTONE_ASSERT(permit, "claims are for modules that have room");
+        seated.permit = bulkhead->second->try_enter();
+        LOADSTONE_ASSERT(seated.permit, "claims are for modules that have room");
     }
-    Seat* seat = nullptr;
-    {
-        const std::lock_guard lock(mutex);
-        LOADSTONE_ASSERT(!free_seats.empty(), "claims are for free seats");
-        seat = free_seats.back();
-        free_seats.pop_back();
-    }
-    jobs.spawn(loops.span_executor(seat->loop, seat->slot),
-               run(seat, kind, std::move(info), std::move(job), std::move(permit)),
-               seat->shared_from_this());
+    const std::lock_guard lock(mutex);
+    LOADSTONE_ASSERT(!free_seats.empty(), "claims are for free seats");
+    seated.seat = free_seats.back();
+    free_seats.pop_back();
+    seated.job = std::move(job);
+    return seated;
 }
 
-Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, internal::StoredJob job,
+Task<void> Runner::Impl::start(std::vector<Seated> seated) {
+    for (Seated& each : seated) {
+        const internal::StoredJob& job = each.job->stored;
+        JobInfo info;
+        info.lease = each.lease;
+        info.kind = job.kind;
+        info.idempotency_key = job.idempotency_key.empty()
+                                   ? fmt::format("{}-{}", job.id, job.enqueued_at)
+                                   : job.idempotency_key;
+        info.arguments = job.arguments;
+        info.version = each.job->extra.version;
+        info.cause = job.cause;
+        info.attempt = job.attempt + 1;
+        info.crashes = job.crashes;
+        info.enqueued_at = {job.enqueued_at};
+        Seat* const seat = each.seat;
+        jobs.spawn(
+            loops.span_executor(seat->loop, seat->slot),
+            run(seat, each.kind, std::move(info), std::move(each.job), std::move(each.permit)),
+            seat->shared_from_this());
+    }
+    co_return;
+}
+
+Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, internal::SharedJob job,
                              std::optional<admission::Permit> permit) {
     Context context(services, Deadline::in(kind->policy.timeout));
     context.set_module(kind->module);
@@ -140,7 +150,7 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, interna
     {
         const std::lock_guard lock(mutex);
         seat->context = &context;
-        seat->job = &job;
+        seat->job = job;
         seat->lease = info.lease;
         seat->cancel_asked = cancel_wanted.contains(info.lease.job);
         seat->abandon_at =
@@ -202,7 +212,7 @@ void Runner::Impl::release_batch(internal::Finished& outcome) {
     outcome.ends_batch = --batch->second == 0;
 }
 
-void Runner::Impl::drop(internal::StoredJob job, const Lease& claimed) {
+void Runner::Impl::drop(internal::SharedJob job, const Lease& claimed) {
     internal::Finished outcome;
     outcome.lease = claimed;
     outcome.job = std::move(job);

@@ -44,6 +44,10 @@ public:
     Task<std::int64_t> enqueue(const Arguments& arguments);
 
     Context& context() const noexcept { return *context_; }
+    // Before its first statement, or Errc::internal: each statement sees what was committed before
+    // it, and waits for locks instead of failing (READ COMMITTED); and it finds rows by an index.
+    // For queues. On SQLite that changes nothing: nobody else writes meanwhile.
+    virtual void see_commits() = 0;
     // Called in order after the commit is durable, on any thread, quickly; dropped on rollback.
     // For wake-ups and cache invalidation, never for effects that must not be lost.
     virtual void after_commit(std::function<void()> action) = 0;

@@ -78,6 +78,9 @@ Task<std::int64_t> enqueue_in(Tx& tx, Job job) {
     co_return co_await tx.enqueue(job);
 }
 
+inline jobs::internal::FinishedRuns only(jobs::internal::Finished run) {
+    return std::make_shared<const std::vector<jobs::internal::Finished>>(1, std::move(run));
+}
 inline const auto no_limits = std::make_shared<const jobs::internal::LimitBook>();
 
 // One process with a database, a queue and, once run(), a runner.

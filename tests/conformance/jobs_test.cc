@@ -24,8 +24,8 @@ std::vector<jobs::internal::StoredJob> claim(Node& node, std::int64_t process,
         {"test", "", 0, 0, kinds, 10, 10},
         {"test", "|loadstone.suspect:test", 0, 0, kinds, 10, 10}};
     const auto limits = std::make_shared<const jobs::internal::LimitBook>(node.queue->limits());
-    const auto claimed =
-        node.write(jobs::internal::claim, process, lanes, std::int64_t{10}, limits);
+    const auto claimed = node.write(jobs::internal::claim, process, lanes, std::int64_t{10}, limits,
+                                    jobs::internal::LockLimits::first);
     std::vector<jobs::internal::StoredJob> all;
     for (const auto& each : claimed.batches) {
         all.insert(all.end(), each.jobs.begin(), each.jobs.end());
@@ -100,12 +100,13 @@ TEST_P(JobQueue, AFailureThatIsRecordedWhileTheJobCompletesItselfIsNoRetry) {
     ASSERT_EQ(claimed.size(), 1U);
     const jobs::Lease lease{claimed[0].id, process, batch};
     beside_a_completion(node, lease, [&] {
-        std::vector<jobs::internal::Finished> failed(1);
-        failed[0].lease = lease;
-        failed[0].job = claimed[0];
-        failed[0].ends_batch = true;
-        failed[0].decision.verdict = jobs::Verdict::snooze;
-        EXPECT_EQ(other.write(jobs::internal::record, process, failed, no_limits).snoozed, 0U);
+        jobs::internal::Finished failed;
+        failed.lease = lease;
+        failed.job = jobs::internal::held_job(claimed[0]);
+        failed.ends_batch = true;
+        failed.decision.verdict = jobs::Verdict::snooze;
+        EXPECT_EQ(other.write(jobs::internal::record, process, only(failed), no_limits).snoozed,
+                  0U);
     });
     EXPECT_TRUE(node.jobs_of("").empty());
 }
@@ -184,12 +185,12 @@ TEST_P(JobQueue, ADeadProcessLosesItsJobsAndItsSay) {
     EXPECT_FALSE(node.write(jobs::internal::renew_heartbeat, dead));
     EXPECT_TRUE(claim(node, dead, known_kinds).empty())
         << "a process that was declared dead claims nothing";
-    std::vector<jobs::internal::Finished> late(1);
-    late[0].lease = {id, dead, batch};
-    late[0].job = claimed[0];
-    late[0].ends_batch = true;
-    late[0].decision.verdict = jobs::Verdict::bury;
-    const auto recorded = node.write(jobs::internal::record, dead, late, no_limits);
+    jobs::internal::Finished late;
+    late.lease = {id, dead, batch};
+    late.job = jobs::internal::held_job(claimed[0]);
+    late.ends_batch = true;
+    late.decision.verdict = jobs::Verdict::bury;
+    const auto recorded = node.write(jobs::internal::record, dead, only(late), no_limits);
     EXPECT_EQ(recorded.lost, 1U) << "a lost lease";
     EXPECT_EQ(recorded.buried, 0U);
     EXPECT_EQ(node.jobs_of("waiting").size(), 1U);

@@ -13,27 +13,19 @@ namespace loadstone::jobs::internal {
 
 namespace {
 
-struct LaneRow {
-    std::int64_t id = 0;
-    std::string queue, partition_key;
-    int priority = 0;
-    std::string kind, arguments, idempotency_key, cause;
-    std::int64_t enqueued_at = 0, run_at = 0;
-    int attempt = 0, crashes = 0;
-    std::string last_error, extra;
+struct LaneRow : StoredJob {
     std::int64_t seq = 0;
-    std::string place;  // of the row, until the transaction ends
 };
 BOOST_DESCRIBE_STRUCT(LaneRow, (),
                       (id, queue, partition_key, priority, kind, arguments, idempotency_key, cause,
-                       enqueued_at, run_at, attempt, crashes, last_error, extra, seq, place))
+                       enqueued_at, run_at, attempt, crashes, last_error, extra, seq))
 
 struct BatchRow {
     std::int64_t id = 0, claimed_at = 0;
 };
 BOOST_DESCRIBE_STRUCT(BatchRow, (), (id, claimed_at))
 
-// A lane as it is asked for by sql::lanes_to_claim.
+// A lane as it is asked for by sql::claim_lanes.
 struct LaneAsked {
     std::string partition_key;
     int priority = 0;
@@ -41,41 +33,26 @@ struct LaneAsked {
 };
 BOOST_DESCRIBE_STRUCT(LaneAsked, (), (partition_key, priority, cursor, count))
 
-StoredJob stored(LaneRow row) {
-    StoredJob job;
-    job.id = row.id;
-    job.queue = std::move(row.queue);
-    job.partition_key = std::move(row.partition_key);
-    job.priority = row.priority;
-    job.kind = std::move(row.kind);
-    job.arguments = std::move(row.arguments);
-    job.idempotency_key = std::move(row.idempotency_key);
-    job.cause = std::move(row.cause);
-    job.enqueued_at = row.enqueued_at;
-    job.run_at = row.run_at;
-    job.attempt = row.attempt;
-    job.crashes = row.crashes;
-    job.last_error = std::move(row.last_error);
-    job.extra = std::move(row.extra);
-    return job;
+// As the row of a batch has them.
+std::string to_batch_json(const std::vector<StoredJob>& jobs) {
+    std::string out = "[";
+    for (const StoredJob& job : jobs) {
+        if (out.size() > 1) out += ',';
+        append_json_changes(out, job);
+    }
+    out += ']';
+    return out;
 }
 
 bool has_lateral(Tx& tx) {
     return tx.context().services().get<store::Database>().dialect() == store::Dialect::postgres;
 }
 
-Task<std::vector<LaneRow>> rows_of(Tx& tx, std::int64_t process, const LaneClaim& lane,
-                                   std::int64_t count) {
-    co_return co_await tx.many<LaneRow>(sql::lane_to_claim, lane.queue, lane.partition_key,
-                                        lane.priority, lane.cursor, lane.kinds_json, count,
-                                        process);
-}
-
 // The claim of the lanes of one queue.
 class QueueClaim {
 public:
     QueueClaim(Tx& tx, std::int64_t process, const std::vector<LaneClaim>& lanes,
-               LockedLimits& limits, std::int64_t left)
+               LimitsInUse& limits, std::int64_t left)
         : tx_(tx), process_(process), lanes_(lanes), limits_(limits), left_(left) {}
 
     // Of `lanes`, those from `first` to before `end`; gives a result for each.
@@ -101,10 +78,7 @@ public:
     Task<Batch> store() {
         Batch batch;
         if (jobs_.empty()) co_return batch;
-        const std::string places_json = to_json(places_);
-        const auto removed = co_await tx_.exec(sql::remove_ready, places_json);
-        LOADSTONE_ASSERT(removed == jobs_.size(), "rows that are locked stay where they are");
-        const std::string jobs_json = to_json(jobs_);
+        const std::string jobs_json = to_batch_json(jobs_);
         const auto row = co_await tx_.one<BatchRow>(sql::insert_batch, process_, jobs_json);
         batch.id = row.id;
         batch.claimed_at = row.claimed_at;
@@ -146,31 +120,41 @@ private:
         }
         if (asked.size() > 1 && has_lateral(tx_)) {
             const std::string asked_json = to_json(asked);
-            auto rows = co_await tx_.many<LaneRow>(sql::lanes_to_claim, lanes_[from].queue,
-                                                   asked_json, lanes_[from].kinds_json, process_);
-            for (std::size_t i = from; i < past; ++i) take(lanes_[i], rows, results[i - first]);
+            auto rows = co_await tx_.many<LaneRow>(sql::claim_lanes, lanes_[from].queue, asked_json,
+                                                   lanes_[from].kinds_json, process_);
+            std::map<std::pair<std::string, int>, std::vector<LaneRow>> by_lane;
+            for (LaneRow& row : rows) {
+                auto& lane = by_lane[{row.partition_key, row.priority}];
+                lane.push_back(std::move(row));
+            }
+            for (std::size_t i = from; i < past; ++i) {
+                auto& lane = by_lane[{lanes_[i].partition_key, lanes_[i].priority}];
+                take(lanes_[i], std::move(lane), results[i - first]);
+            }
         } else {
             for (std::size_t i = from; i < past; ++i) {
                 LaneResult& result = results[i - first];
                 if (result.asked == 0) continue;
-                auto rows = co_await rows_of(tx_, process_, lanes_[i], result.asked);
-                take(lanes_[i], rows, result);
+                const LaneClaim& lane = lanes_[i];
+                auto rows = co_await tx_.many<LaneRow>(
+                    sql::claim_lane, lane.queue, lane.partition_key, lane.priority, lane.cursor,
+                    lane.kinds_json, result.asked, process_);
+                take(lane, std::move(rows), result);
             }
         }
     }
 
-    void take(const LaneClaim& lane, std::vector<LaneRow>& rows, LaneResult& result) {
+    void take(const LaneClaim& lane, std::vector<LaneRow> rows, LaneResult& result) {
         if (result.asked == 0) return;
+        std::ranges::sort(rows, {}, &LaneRow::seq);
         const bool is_keyed = !lane.partition_key.empty();
         Extra held;
         if (is_keyed) limits_.hold(lane.partition_key, held);
         const std::string held_text = to_text(held);
         for (LaneRow& row : rows) {
-            if (row.priority != lane.priority || row.partition_key != lane.partition_key) continue;
             ++result.got;
             result.last_seq = row.seq;
-            places_.push_back(std::move(row.place));
-            StoredJob job = stored(std::move(row));
+            StoredJob job = std::move(row);
             if (job.extra.empty()) {
                 job.extra = held_text;
             } else if (is_keyed) {
@@ -187,30 +171,27 @@ private:
     Tx& tx_;
     std::int64_t process_;
     const std::vector<LaneClaim>& lanes_;
-    LockedLimits& limits_;
+    LimitsInUse& limits_;
     std::int64_t left_;
     std::vector<StoredJob> jobs_;
-    std::vector<std::string> places_;
 };
 
 }  // namespace
 
-Task<void> see_commits(Tx& tx) { co_await tx.maybe<std::int64_t>(sql::see_commits); }
-
 Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, std::int64_t total,
-                    SharedLimits limits) {
-    co_await see_commits(tx);
+                    SharedLimits limits, LockLimits when) {
+    tx.see_commits();
     std::vector<std::string> partitions;
     for (const LaneClaim& lane : lanes) {
         if (!lane.partition_key.empty()) partitions.push_back(lane.partition_key);
     }
-    LockedLimits locked = co_await LockedLimits::lock(tx, *limits, std::move(partitions));
+    LimitsInUse in_use = co_await LimitsInUse::of(tx, *limits, std::move(partitions), when);
     Claimed claimed;
     for (std::size_t i = 0; i < lanes.size();) {
         std::size_t end = i + 1;
         while (end < lanes.size() && lanes[end].queue == lanes[i].queue) ++end;
         const std::int64_t room = std::min(lanes[i].queue_count, total);
-        QueueClaim of(tx, process, lanes, locked, room);
+        QueueClaim of(tx, process, lanes, in_use, room);
         const auto results = co_await of.run(i, end);
         claimed.lanes.insert(claimed.lanes.end(), results.begin(), results.end());
         Batch batch = co_await of.store();
@@ -218,12 +199,12 @@ Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, 
         if (batch.id != 0) claimed.batches.push_back(std::move(batch));
         i = end;
     }
-    co_await locked.store(tx);
+    co_await in_use.store(tx);
     co_return claimed;
 }
 
 Task<std::int64_t> ready_due_jobs(Tx& tx, std::int64_t count) {
-    co_await see_commits(tx);
+    tx.see_commits();
     const auto due = co_await tx.many<std::int64_t>(sql::due_jobs, count);
     if (due.empty()) co_return 0;
     const std::string json = to_json(due);

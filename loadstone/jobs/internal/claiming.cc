@@ -117,7 +117,14 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
                 const std::lock_guard lock(mutex);
                 held[{owner, batch.id}] = batch.jobs.size();
             }
-            for (internal::StoredJob& job : batch.jobs) start_job(std::move(job), batch, owner);
+            std::vector<Seated> seated;
+            seated.reserve(batch.jobs.size());
+            for (internal::StoredJob& job : batch.jobs) {
+                if (auto one = seat(internal::held_job(std::move(job)), batch, owner))
+                    seated.push_back(std::move(*one));
+            }
+            // Posted: the database has the next claim before they begin.
+            claims.spawn(loops.span_executor(0, *start_slot), start(std::move(seated)), start_slot);
         }
     }
     has_backlog = lanes.has_backlog(internal::Lanes::Clock::now());
@@ -131,15 +138,24 @@ Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner,
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
     internal::Claimed claimed;
-    try {
-        claimed = co_await context.write(internal::claim, owner, wanted,
-                                         static_cast<std::int64_t>(total), limits_now());
-        pulled_at = Deadline::Clock::now();
-    } catch (...) {
-        const Error error = error_from_exception(std::current_exception());
-        failed = true;
-        watch_for_strays(owner);
-        log::warning("jobs could not be claimed", {{"error", error.message()}});
+    // Another process may take what the limits allow; then they are locked before all else.
+    auto when = internal::LockLimits::last;
+    for (bool again = true; again;) {
+        again = false;
+        try {
+            claimed = co_await context.write(internal::claim, owner, wanted,
+                                             static_cast<std::int64_t>(total), limits_now(), when);
+            pulled_at = Deadline::Clock::now();
+            continue;
+        } catch (...) {
+            const Error error = error_from_exception(std::current_exception());
+            again = error.code() == Errc::conflict && when == internal::LockLimits::last;
+            when = internal::LockLimits::first;
+            if (again) continue;
+            failed = true;
+            watch_for_strays(owner);
+            log::warning("jobs could not be claimed", {{"error", error.message()}});
+        }
     }
     end(*claim_slot, context, failed);
     if (failed) {

@@ -32,7 +32,15 @@ inline Extra extra_of(const std::string& text) {
     return text.empty() ? Extra{} : value_or_throw(from_json<Extra>(text, stored_json));
 }
 
+// Short: it is written and read for each job under a limit.
 inline std::string to_text(const Extra& extra) {
+    std::string text;
+    if (extra != Extra{}) append_json_changes(text, extra);
+    return text;
+}
+
+// As loadstone.enqueue writes it, to the byte.
+inline std::string to_text_of_new_job(const Extra& extra) {
     return extra == Extra{} ? std::string() : to_json(extra);
 }
 

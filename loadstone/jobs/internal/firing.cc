@@ -44,7 +44,7 @@ Task<std::vector<std::size_t>> due_schedules(Reader reader, const std::vector<Re
 }
 
 Task<std::int64_t> fire(Tx& tx, Recurring recurring) {
-    co_await see_commits(tx);
+    tx.see_commits();
     const auto row = co_await tx.maybe<FiredRow>(sql::lock_schedule, recurring.name);
     if (!row) co_return 0;
     const auto firings =

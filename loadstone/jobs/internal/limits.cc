@@ -13,6 +13,18 @@ namespace {
 
 constexpr int lock_attempts = 20;
 
+Task<std::vector<LimitRow>> states_of(Tx& tx, const std::set<std::string>& names) {
+    const std::vector<std::string> ordered(names.begin(), names.end());
+    const std::string json = to_json(ordered);
+    std::vector<LimitRow> rows = co_await tx.many<LimitRow>(sql::limit_states, json);
+    if (rows.size() == names.size()) co_return rows;
+    std::set<std::string> fresh = names;
+    for (const LimitRow& row : rows) fresh.erase(row.name);
+    const auto now = co_await tx.one<std::int64_t>(sql::time_now);
+    for (const std::string& name : fresh) rows.push_back({name, 0, 0, 0, now});
+    co_return rows;
+}
+
 // In the order of their names, so that no two transactions wait for each other. What is added or
 // pruned beside this makes it begin anew.
 Task<std::vector<LimitRow>> lock_rows(Tx& tx, const std::set<std::string>& names) {
@@ -25,13 +37,7 @@ Task<std::vector<LimitRow>> lock_rows(Tx& tx, const std::set<std::string>& names
     }
     if (locked.size() < names.size())
         throw Error(Errc::unavailable, "limits of jobs are removed as fast as they are added");
-    std::vector<LimitRow> rows = co_await tx.many<LimitRow>(sql::limit_states, json);
-    if (rows.size() == names.size()) co_return rows;
-    std::set<std::string> fresh = names;
-    for (const LimitRow& row : rows) fresh.erase(row.name);
-    const auto now = co_await tx.one<std::int64_t>(sql::time_now);
-    for (const std::string& name : fresh) rows.push_back({name, 0, 0, 0, now});
-    co_return rows;
+    co_return co_await states_of(tx, names);
 }
 
 LimitState state_of(const LimitRow& row) { return {row.arrival_at, row.running}; }
@@ -50,28 +56,53 @@ LimitBook with_settings(LimitBook declared, const std::vector<LimitSetting>& set
     return declared;
 }
 
-Task<LockedLimits> LockedLimits::lock(Tx& tx, const LimitBook& book,
-                                      std::vector<std::string> partitions) {
-    LockedLimits locked;
+Task<LimitsInUse> LimitsInUse::of(Tx& tx, const LimitBook& book,
+                                  std::vector<std::string> partitions, LockLimits when) {
+    LimitsInUse limits;
     std::set<std::string> names;
     for (const std::string& partition : partitions) {
         for (std::string& name : parse_partition(partition).limits) {
             if (book.contains(limit_name(name))) names.insert(std::move(name));
         }
     }
-    if (names.empty()) co_return locked;
-    auto rows = co_await lock_rows(tx, names);
+    if (names.empty()) co_return limits;
+    limits.is_locked_ = when == LockLimits::first;
+    std::vector<LimitRow> rows;
+    if (limits.is_locked_) {
+        rows = co_await lock_rows(tx, names);
+    } else {
+        rows = co_await states_of(tx, names);
+    }
     for (LimitRow& row : rows) {
         Entry entry;
         entry.limit = &book.find(limit_name(row.name))->second;
         std::string name = row.name;
         entry.row = std::move(row);
-        locked.entries_.emplace(std::move(name), std::move(entry));
+        limits.entries_.emplace(std::move(name), std::move(entry));
     }
-    co_return locked;
+    co_return limits;
 }
 
-std::vector<const LockedLimits::Entry*> LockedLimits::of(const std::string& partition) const {
+// What was taken on account of states that nobody had locked is looked at again.
+Task<void> LimitsInUse::lock(Tx& tx) {
+    std::set<std::string> names;
+    for (const auto& [name, entry] : entries_) {
+        if (entry.taken > 0) names.insert(name);
+    }
+    if (names.empty()) co_return;
+    auto rows = co_await lock_rows(tx, names);
+    for (LimitRow& row : rows) {
+        Entry& entry = entries_.at(row.name);
+        const Allowance allowed =
+            jobs::allowance(*entry.limit, state_of(row), row.now, entry.taken);
+        if (allowed.count < entry.taken)
+            throw Error(Errc::conflict, "the places of a limit have been taken meanwhile");
+        entry.row = std::move(row);
+    }
+    is_locked_ = true;
+}
+
+std::vector<const LimitsInUse::Entry*> LimitsInUse::entries_of(const std::string& partition) const {
     std::vector<const Entry*> found;
     if (entries_.empty()) return found;
     for (const std::string& name : parse_partition(partition).limits) {
@@ -80,9 +111,9 @@ std::vector<const LockedLimits::Entry*> LockedLimits::of(const std::string& part
     return found;
 }
 
-Allowance LockedLimits::allowance(const std::string& partition, std::int64_t wanted) const {
+Allowance LimitsInUse::allowance(const std::string& partition, std::int64_t wanted) const {
     Allowance all{wanted, 0};
-    for (const Entry* each : of(partition)) {
+    for (const Entry* each : entries_of(partition)) {
         const LimitState now_taken =
             started(*each->limit, state_of(each->row), each->row.now, each->taken);
         const Allowance one = jobs::allowance(
@@ -94,22 +125,23 @@ Allowance LockedLimits::allowance(const std::string& partition, std::int64_t wan
     return all;
 }
 
-void LockedLimits::take(const std::string& partition, std::int64_t count) {
-    for (const Entry* each : of(partition)) entries_.at(each->row.name).taken += count;
+void LimitsInUse::take(const std::string& partition, std::int64_t count) {
+    for (const Entry* each : entries_of(partition)) entries_.at(each->row.name).taken += count;
 }
 
-void LockedLimits::untake(const std::string& partition, std::int64_t count) {
+void LimitsInUse::untake(const std::string& partition, std::int64_t count) {
     take(partition, -count);
 }
 
-void LockedLimits::hold(const std::string& partition, Extra& extra) const {
-    for (const Entry* each : of(partition)) {
+void LimitsInUse::hold(const std::string& partition, Extra& extra) const {
+    for (const Entry* each : entries_of(partition)) {
         if (each->limit->running_max == 0) continue;
         (each->limit->is_in_order ? extra.keeps : extra.holds).push_back(each->row.name);
     }
 }
 
-Task<void> LockedLimits::store(Tx& tx) const {
+Task<void> LimitsInUse::store(Tx& tx) {
+    if (!is_locked_) co_await lock(tx);
     std::vector<LimitRow> changed;
     for (const auto& [name, entry] : entries_) {
         if (entry.taken == 0) continue;
@@ -129,12 +161,15 @@ Task<std::vector<std::string>> release_limits(Tx& tx, const LimitBook& book,
                                               const std::vector<std::string>& names) {
     std::vector<std::string> freed;
     if (names.empty()) co_return freed;
-    const std::set<std::string> distinct(names.begin(), names.end());
+    std::map<std::string, std::int64_t> places;
+    for (const std::string& name : names) ++places[name];
+    std::set<std::string> distinct;
+    for (const auto& [name, count] : places) distinct.insert(distinct.end(), name);
     auto rows = co_await lock_rows(tx, distinct);
     for (LimitRow& row : rows) {
         const auto limit = book.find(limit_name(row.name));
         const bool was_full = limit == book.end() || row.running >= limit->second.running_max;
-        row.running -= std::ranges::count(names, row.name);
+        row.running -= places[row.name];
         row.running = std::max<std::int64_t>(row.running, 0);
         if (was_full) freed.push_back(row.name);
     }

@@ -27,7 +27,7 @@ struct Told {
 BOOST_DESCRIBE_STRUCT(Told, (), (job, batch, fraction, note))
 
 Task<void> save_progress(Tx& tx, std::string json) {
-    co_await internal::see_commits(tx);
+    tx.see_commits();
     co_await tx.exec(sql::save_progress, json);
 }
 
@@ -105,7 +105,7 @@ void Runner::Impl::abandon_overdue() {
                 continue;
             internal::Finished outcome;
             outcome.lease = seat->lease;
-            outcome.job = *seat->job;
+            outcome.job = seat->job;
             outcome.is_dropped = outcome.was_noted = true;
             release_batch(outcome);
             finished.push_back(std::move(outcome));

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -53,17 +54,17 @@ struct Sorted {
 };
 
 // A job ends. What it holds and whom it concerns goes into `sorted`.
-void end(const StoredJob& job, bool is_done, bool was_noted, std::string result, Sorted& sorted) {
-    if (job.extra.empty() && !was_noted) return;
-    Extra extra = extra_of(job.extra);
+void end(std::int64_t job, Extra extra, bool is_done, bool was_noted, std::string result,
+         Sorted& sorted) {
+    std::ranges::move(extra.holds, std::back_inserter(sorted.released));
+    std::ranges::move(extra.keeps, std::back_inserter(sorted.released));
     extra.is_noted = extra.is_noted || was_noted;
-    sorted.released.insert(sorted.released.end(), extra.holds.begin(), extra.holds.end());
-    sorted.released.insert(sorted.released.end(), extra.keeps.begin(), extra.keeps.end());
-    sorted.ended.push_back({job.id, std::move(extra), is_done, std::move(result)});
+    if (extra.is_noted || extra.gives_unique_back || !extra.next.empty())
+        sorted.ended.push_back({job, std::move(extra), is_done, std::move(result)});
 }
 
 void bury(StoredJob job, bool was_noted, Sorted& sorted) {
-    end(job, false, was_noted, "", sorted);
+    end(job.id, extra_of(job.extra), false, was_noted, "", sorted);
     // An operator may put it back: then it concerns nobody any more and does not expire, but it is
     // unique and limited as before.
     if (!job.extra.empty()) {
@@ -82,10 +83,10 @@ void bury(StoredJob job, bool was_noted, Sorted& sorted) {
 
 void sort(const Finished& run, Recorded& recorded, Sorted& sorted) {
     if (run.is_dropped) {
-        end(run.job, false, run.was_noted, "", sorted);
+        end(run.lease.job, run.job->extra, false, run.was_noted, "", sorted);
         return;
     }
-    StoredJob job = run.job;
+    StoredJob job = run.job->stored;
     job.last_error = storable(run.error);
     switch (run.decision.verdict) {
         case Verdict::retry:
@@ -132,8 +133,9 @@ Task<std::set<DoneJob>> mark_failed(Tx& tx, const std::vector<DoneJob>& failed) 
 // A record whose answer was lost may have happened; of jobs that concern others that matters.
 Task<std::set<DoneJob>> settled_of(Tx& tx, const std::vector<Finished>& finished,
                                    const std::string& batches_json) {
-    const bool concerns_others = std::ranges::any_of(
-        finished, [](const Finished& run) { return run.was_noted || !run.job.extra.empty(); });
+    const bool concerns_others = std::ranges::any_of(finished, [](const Finished& run) {
+        return run.was_noted || !run.job->stored.extra.empty();
+    });
     std::set<DoneJob> settled;
     if (!concerns_others) co_return settled;
     const auto rows = co_await tx.many<DoneJob>(sql::settled_of, batches_json);
@@ -162,6 +164,31 @@ Task<void> store(Tx& tx, const Sorted& sorted) {
         co_await tx.exec(sql::mark_done, json);
     }
     if (!sorted.completed.empty()) co_await remove_batches(tx, sorted.completed);
+}
+
+// Whole batches whose ends concern nobody else.
+bool are_plain(const std::vector<Finished>& finished, const std::set<std::int64_t>& batches) {
+    std::size_t ends = 0;
+    for (const Finished& run : finished) {
+        if (!run.done || run.was_noted || !run.job->stored.extra.empty()) return false;
+        if (run.ends_batch) ++ends;
+    }
+    return ends == batches.size();
+}
+
+// Most of what is recorded: two statements.
+Task<Recorded> end_batches(Tx& tx, std::int64_t process, FinishedRuns runs,
+                           std::string batches_json) {
+    const auto removed =
+        co_await tx.many<std::int64_t>(sql::remove_held_batches, batches_json, process);
+    const std::set<std::int64_t> gone(removed.begin(), removed.end());
+    // Of what has completed itself; that has been committed, for its handler has returned.
+    co_await tx.exec(sql::remove_done, batches_json);
+    Recorded recorded;
+    for (const Finished& run : *runs) {
+        if (!gone.contains(run.lease.batch)) ++recorded.lost;
+    }
+    co_return recorded;
 }
 
 struct BatchRow {
@@ -223,7 +250,8 @@ Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, const L
     everything.insert(everything.end(), taken.unfinished.begin(), taken.unfinished.end());
     const auto noted = co_await noted_among(tx, everything);
     Sorted sorted;
-    for (const StoredJob& job : taken.done) end(job, true, noted.contains(job.id), "", sorted);
+    for (const StoredJob& job : taken.done)
+        end(job.id, extra_of(job.extra), true, noted.contains(job.id), "", sorted);
     std::vector<StoredJob> ready;
     const bool has_suspects = std::ranges::any_of(taken.unfinished, is_suspect);
     for (StoredJob& job : taken.unfinished) {
@@ -260,6 +288,13 @@ Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, const L
 
 }  // namespace
 
+SharedJob held_job(StoredJob stored) {
+    HeldJob job;
+    job.extra = extra_of(stored.extra);
+    job.stored = std::move(stored);
+    return std::make_shared<const HeldJob>(std::move(job));
+}
+
 StoredJob to_run_again(StoredJob job, std::vector<std::string>& released) {
     if (job.extra.empty()) return job;
     Extra extra = extra_of(job.extra);
@@ -275,13 +310,14 @@ StoredJob to_run_again(StoredJob job, std::vector<std::string>& released) {
     return job;
 }
 
-Task<Recorded> record(Tx& tx, std::int64_t process, std::vector<Finished> finished,
-                      SharedLimits limits) {
-    co_await see_commits(tx);
+Task<Recorded> record(Tx& tx, std::int64_t process, FinishedRuns runs, SharedLimits limits) {
+    tx.see_commits();
+    const std::vector<Finished>& finished = *runs;
     std::set<std::int64_t> batches;
     for (const Finished& run : finished) batches.insert(run.lease.batch);
     const std::vector<std::int64_t> asked(batches.begin(), batches.end());
     const std::string asked_json = to_json(asked);
+    if (are_plain(finished, batches)) co_return co_await end_batches(tx, process, runs, asked_json);
     const auto holds = co_await tx.many<std::int64_t>(sql::hold_batches, asked_json, process);
     const std::set<std::int64_t> held(holds.begin(), holds.end());
     const std::string held_json = to_json(holds);
@@ -300,7 +336,8 @@ Task<Recorded> record(Tx& tx, std::int64_t process, std::vector<Finished> finish
         if (unfinished.contains(job)) {
             sort(run, recorded, sorted);
         } else {
-            if (!settled.contains(job)) end(run.job, true, run.was_noted, run.result, sorted);
+            if (!settled.contains(job))
+                end(run.lease.job, run.job->extra, true, run.was_noted, run.result, sorted);
             sorted.done.push_back(job);
         }
         if (run.ends_batch) sorted.completed.push_back(run.lease.batch);
@@ -324,7 +361,7 @@ Task<bool> renew_heartbeat(Tx& tx, std::int64_t process) {
 }
 
 Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max, SharedLimits limits) {
-    co_await see_commits(tx);
+    tx.see_commits();
     co_await tx.exec(sql::remove_dead_processes, dead_after_us);
     const auto orphans = co_await tx.many<BatchRow>(sql::orphaned_batches, batches_at_once);
     Rescued counts;
@@ -337,7 +374,7 @@ Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max, Shared
 
 Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_json,
                              SharedLimits limits) {
-    co_await see_commits(tx);
+    tx.see_commits();
     Rescued counts;
     const auto batches = co_await tx.many<BatchRow>(sql::batches_of, known_json, process);
     if (batches.empty()) co_return 0;
@@ -354,7 +391,7 @@ Task<void> sign_off(Tx& tx, std::int64_t process, SharedLimits limits) {
 
 Task<void> drop(Tx& tx, StoredJob job, bool was_blocked, SharedLimits limits) {
     Sorted sorted;
-    end(job, false, was_blocked, "", sorted);
+    end(job.id, extra_of(job.extra), false, was_blocked, "", sorted);
     co_await end_jobs(tx, std::move(sorted.ended));
     co_await release_limits(tx, *limits, sorted.released);
 }

@@ -36,7 +36,8 @@ Task<void> Runner::Impl::record_outcomes() {
             co_await runtime::sleep_until(soon);
         }
         finished_event.reset();
-        std::vector<internal::Finished> batch;
+        const auto runs = std::make_shared<std::vector<internal::Finished>>();
+        std::vector<internal::Finished>& batch = *runs;
         {
             const std::lock_guard lock(mutex);
             // A batch is of one lease holder: this process may have signed on anew in between.
@@ -58,8 +59,9 @@ Task<void> Runner::Impl::record_outcomes() {
         bool failed = false;
         try {
             const auto owner = batch.front().lease.process;
+            const internal::FinishedRuns shared = runs;
             const auto recorded =
-                co_await context.write(internal::record, owner, batch, limits_now());
+                co_await context.write(internal::record, owner, shared, limits_now());
             retried.add(recorded.retried);
             snoozed.add(recorded.snoozed);
             buried.add(recorded.buried);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "loadstone/base/json.h"
+#include "loadstone/jobs/internal/extra.h"
 #include "loadstone/jobs/internal/limits.h"
 #include "loadstone/jobs/job.h"
 #include "loadstone/jobs/retry_policy.h"
@@ -64,10 +65,20 @@ struct Batch {
 };
 BOOST_DESCRIBE_STRUCT(Batch, (), (id, claimed_at, jobs))
 
+// A job that a process holds, with its extra read.
+struct HeldJob {
+    StoredJob stored;
+    Extra extra;
+};
+using SharedJob = std::shared_ptr<const HeldJob>;
+
+// Errc::data_loss for an extra that nobody can read.
+SharedJob held_job(StoredJob stored);
+
 // One finished run.
 struct Finished {
     Lease lease;
-    StoredJob job;
+    SharedJob job;
     bool done = false;
     bool ends_batch = false;  // the last one of it
     bool is_dropped = false;  // cancelled or expired: it ends without being done
@@ -76,6 +87,8 @@ struct Finished {
     Decision decision;        // where neither done nor dropped
     std::string error;
 };
+
+using FinishedRuns = std::shared_ptr<const std::vector<Finished>>;
 
 // What became of a number of finished runs.
 struct Recorded {
@@ -104,11 +117,10 @@ using SharedLimits = std::shared_ptr<const LimitBook>;
 
 // At most `total` jobs. The lanes of a queue stand together, in the order of their precedence.
 Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, std::int64_t total,
-                    SharedLimits limits);
+                    SharedLimits limits, LockLimits when);
 // Scheduled jobs whose time has come become ready, at most `count`; gives how many.
 Task<std::int64_t> ready_due_jobs(Tx& tx, std::int64_t count);
-Task<Recorded> record(Tx& tx, std::int64_t process, std::vector<Finished> finished,
-                      SharedLimits limits);
+Task<Recorded> record(Tx& tx, std::int64_t process, FinishedRuns runs, SharedLimits limits);
 Task<std::int64_t> register_process(Tx& tx, std::string name);
 // False: this process has been declared dead.
 Task<bool> renew_heartbeat(Tx& tx, std::int64_t process);
@@ -120,14 +132,11 @@ Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_jso
                              SharedLimits limits);
 Task<void> sign_off(Tx& tx, std::int64_t process, SharedLimits limits);
 // What operators do (admin.h): a job that waits is dropped. `was_blocked`: it waited for others.
-// The transaction has begun with see_commits().
+// The transaction sees commits.
 Task<void> drop(Tx& tx, StoredJob job, bool was_blocked, SharedLimits limits);
 
 // The job as it is put back to run again: no longer holding places of limits, except where it is in
 // order; those go into `released`.
 StoredJob to_run_again(StoredJob job, std::vector<std::string>& released);
-
-// The first statement of what moves jobs (sql/claims.sql).
-Task<void> see_commits(Tx& tx);
 
 }  // namespace loadstone::jobs::internal

@@ -54,11 +54,20 @@ struct Seat : std::enable_shared_from_this<Seat> {
 
     // Under Impl::mutex.
     Context* context = nullptr;  // null while free
-    const internal::StoredJob* job = nullptr;
+    internal::SharedJob job;
     Lease lease;
     bool cancel_asked = false;
     Deadline abandon_at = Deadline::unbounded();
     bool is_abandoned = false;  // its job has ended without it
+};
+
+// A job that has been claimed and has a place.
+struct Seated {
+    Seat* seat = nullptr;
+    const Kind* kind = nullptr;
+    Lease lease;
+    std::optional<admission::Permit> permit;
+    internal::SharedJob job;
 };
 
 struct Runner::Impl {
@@ -97,11 +106,14 @@ struct Runner::Impl {
     void hold(const Kind& kind, std::chrono::milliseconds time);
     void apply_holds();
     void apply_freed();
-    void start_job(internal::StoredJob job, const internal::Batch& batch, std::int64_t owner);
+    // None: it had expired, and is dropped.
+    std::optional<Seated> seat(internal::SharedJob job, const internal::Batch& batch,
+                               std::int64_t owner);
+    Task<void> start(std::vector<Seated> seated);
     // It ends without being run.
-    void drop(internal::StoredJob job, const Lease& claimed);
+    void drop(internal::SharedJob job, const Lease& claimed);
     void release_batch(internal::Finished& outcome);
-    Task<void> run(Seat* seat, const Kind* kind, JobInfo info, internal::StoredJob job,
+    Task<void> run(Seat* seat, const Kind* kind, JobInfo info, internal::SharedJob job,
                    std::optional<admission::Permit> permit);
     void finish(Seat* seat, internal::Finished outcome);
     Task<void> record_outcomes();
@@ -137,6 +149,7 @@ struct Runner::Impl {
     runtime::Event wake, finished_event, closing_event;
     // Of the tasks of loop 0, which may outlast this by the end of a slice.
     const std::shared_ptr<runtime::SpanSlot> claim_slot = std::make_shared<runtime::SpanSlot>(),
+                                             start_slot = std::make_shared<runtime::SpanSlot>(),
                                              record_slot = std::make_shared<runtime::SpanSlot>(),
                                              lease_slot = std::make_shared<runtime::SpanSlot>();
     runtime::TaskScope claims{"job claims"}, jobs{"jobs"}, records{"job records"},

@@ -1,57 +1,45 @@
 -- How a job lives: docs/internals/jobs.md.
 
--- name: see_commits
--- The first statement of a transaction: each further one sees what was committed before it, and waits for locks instead of
--- failing. What moves jobs between tables rests on it. SQLite's writer sees nothing else.
+-- name: claim_lane
+-- Takes the next $6 jobs of kinds in $5 of one queue ($1), partition ($2) and priority ($3), behind $4: entries that are dead
+-- and yet visible to some old snapshot lie before it. In no order. Index: loadstone_ready_for_claim, on PostgreSQL the primary
+-- key; what it finds is removed where it stands, without an index. Nothing for a process ($7) that has been declared dead.
 -- dialect: sqlite
-select 0 as unused where 0 = 1
+delete from loadstone_ready where seq in (
+    select seq from loadstone_ready
+    where queue = $1 and partition_key = $2 and priority = $3 and seq > $4 and kind in (select value from json_each($5))
+      and exists (select 1 from loadstone_processes where id = $7)
+      and not exists (select 1 from loadstone_queues where name = $1 and is_paused = 1)
+    order by seq limit $6)
+returning coalesce(job, seq) as id, {columns}, seq
 -- dialect: postgres
-set transaction isolation level read committed
+delete from loadstone_ready where ctid = any (array(
+    select ctid from loadstone_ready
+    where queue = $1 and partition_key = $2 and priority = $3 and seq > $4 and kind = any (array(select json_array_elements_text($5::json)))
+      and exists (select 1 from loadstone_processes where id = $7)
+      and not exists (select 1 from loadstone_queues where name = $1 and is_paused)
+    order by seq limit $6 for update skip locked))
+returning coalesce(job, seq) as id, {columns}, seq
 
--- name: remove_ready
--- $1: a JSON array of places, each where the row stands: no index is needed, and no plan can choose a bad one.
--- dialect: sqlite
-delete from loadstone_ready where seq in (select cast(value as integer) from json_each($1))
--- dialect: postgres
-delete from loadstone_ready where ctid = any (array(select json_array_elements_text($1::json)::tid))
-
--- name: lane_to_claim
--- The next $6 jobs of kinds in $5 of one queue ($1), partition ($2) and priority ($3), behind $4: entries that are dead and
--- yet visible to some old snapshot lie before it. Index: loadstone_ready_for_claim, on PostgreSQL the primary key.
--- Nothing for a process ($7) that has been declared dead.
--- dialect: sqlite
-select coalesce(job, seq) as id, {columns}, seq, cast(seq as text) as place
-from loadstone_ready
-where queue = $1 and partition_key = $2 and priority = $3 and seq > $4 and kind in (select value from json_each($5))
-  and exists (select 1 from loadstone_processes where id = $7)
-  and not exists (select 1 from loadstone_queues where name = $1 and is_paused = 1)
-order by seq limit $6
--- dialect: postgres
-select coalesce(job, seq) as id, {columns}, seq, ctid::text as place
-from loadstone_ready
-where queue = $1 and partition_key = $2 and priority = $3 and seq > $4 and kind = any (array(select json_array_elements_text($5::json)))
-  and exists (select 1 from loadstone_processes where id = $7)
-  and not exists (select 1 from loadstone_queues where name = $1 and is_paused)
-order by seq limit $6 for update skip locked
-
--- name: lanes_to_claim
--- As lane_to_claim, of several partitions of a queue ($1): $2, a JSON array of {"partition_key":..,"priority":..,"cursor":..,
+-- name: claim_lanes
+-- As claim_lane, of several partitions of a queue ($1): $2, a JSON array of {"partition_key":..,"priority":..,"cursor":..,
 -- "count":..}; $3 kinds, $4 process. SQLite asks for each.
 -- dialect: sqlite
-select 0 as id, {columns}, 0 as seq, '' as place from loadstone_ready where queue = $1 and extra = $2 and kind = $3 and seq = $4 and 0 = 1
+delete from loadstone_ready where queue = $1 and extra = $2 and kind = $3 and seq = $4 and 0 = 1
+returning coalesce(job, seq) as id, {columns}, seq
 -- dialect: postgres
-select coalesce(r.job, r.seq) as id, r.queue, r.partition_key, r.priority, r.kind, r.arguments, r.idempotency_key, r.cause,
-       r.enqueued_at, r.run_at, r.attempt, r.crashes, r.last_error, r.extra, r.seq, r.place
-from rows from (json_to_recordset($2::json) as (partition_key text, priority integer, cursor bigint, count bigint)) with ordinality
-     as w (partition_key, priority, after, count, turn)
-cross join lateral (
-    select ready.ctid::text as place, ready.* from loadstone_ready as ready
-    where ready.queue = $1 and ready.partition_key = w.partition_key and ready.priority = w.priority and ready.seq > w.after
-      and ready.kind = any (array(select json_array_elements_text($3::json)))
-    order by ready.seq limit w.count for update skip locked) as r
-where exists (select 1 from loadstone_processes where id = $4)
-  and not exists (select 1 from loadstone_queues where name = $1 and is_paused)
-order by w.turn, r.seq
+delete from loadstone_ready where ctid = any (array(
+    select found.place
+    from rows from (json_to_recordset($2::json) as (partition_key text, priority integer, cursor bigint, count bigint))
+         as w (partition_key, priority, after, count)
+    cross join lateral (
+        select ready.ctid as place from loadstone_ready as ready
+        where ready.queue = $1 and ready.partition_key = w.partition_key and ready.priority = w.priority and ready.seq > w.after
+          and ready.kind = any (array(select json_array_elements_text($3::json)))
+        order by ready.seq limit w.count for update skip locked) as found
+    where exists (select 1 from loadstone_processes where id = $4)
+      and not exists (select 1 from loadstone_queues where name = $1 and is_paused)))
+returning coalesce(job, seq) as id, {columns}, seq
 
 -- name: queue_is_open
 -- Whether a queue ($1) is not paused and a process ($2) has not been declared dead.

@@ -39,20 +39,22 @@ rows from (json_to_recordset($1::json) as (id bigint, queue text, partition_key 
     crashes, last_error, extra, place)
 
 -- fragment: running
--- The jobs that run: those of batches that have not ended.
+-- The jobs that run: those of batches that have not ended. A batch leaves out what is empty or 0.
 -- dialect: sqlite
 (select b.id as batch, b.process, b.claimed_at, json_extract(j.value, '$.id') as id, json_extract(j.value, '$.queue') as queue,
         json_extract(j.value, '$.kind') as kind, json_extract(j.value, '$.arguments') as arguments,
-        json_extract(j.value, '$.idempotency_key') as idempotency_key, json_extract(j.value, '$.cause') as cause,
-        json_extract(j.value, '$.enqueued_at') as enqueued_at, json_extract(j.value, '$.run_at') as run_at,
-        json_extract(j.value, '$.attempt') as attempt, json_extract(j.value, '$.crashes') as crashes,
-        json_extract(j.value, '$.last_error') as last_error, json_extract(j.value, '$.partition_key') as partition_key,
-        json_extract(j.value, '$.extra') as extra
+        coalesce(json_extract(j.value, '$.idempotency_key'), '') as idempotency_key,
+        coalesce(json_extract(j.value, '$.cause'), '') as cause, json_extract(j.value, '$.enqueued_at') as enqueued_at,
+        json_extract(j.value, '$.run_at') as run_at,
+        coalesce(json_extract(j.value, '$.attempt'), 0) as attempt, coalesce(json_extract(j.value, '$.crashes'), 0) as crashes,
+        coalesce(json_extract(j.value, '$.last_error'), '') as last_error,
+        coalesce(json_extract(j.value, '$.partition_key'), '') as partition_key, coalesce(json_extract(j.value, '$.extra'), '') as extra
  from loadstone_batches b, json_each(b.jobs) j
  where not exists (select 1 from loadstone_done d where d.batch = b.id and d.job = json_extract(j.value, '$.id'))) as running
 -- dialect: postgres
-(select b.id as batch, b.process, b.claimed_at, j.id, j.queue, j.kind, j.arguments, j.idempotency_key, j.cause, j.enqueued_at, j.run_at,
-        j.attempt, j.crashes, j.last_error, j.partition_key, j.extra
+(select b.id as batch, b.process, b.claimed_at, j.id, j.queue, j.kind, j.arguments, coalesce(j.idempotency_key, '') as idempotency_key,
+        coalesce(j.cause, '') as cause, j.enqueued_at, j.run_at, coalesce(j.attempt, 0) as attempt, coalesce(j.crashes, 0) as crashes,
+        coalesce(j.last_error, '') as last_error, coalesce(j.partition_key, '') as partition_key, coalesce(j.extra, '') as extra
  from loadstone_batches b
  cross join lateral json_to_recordset(b.jobs::json) as j (id bigint, queue text, kind text, arguments text, idempotency_key text,
      cause text, enqueued_at bigint, run_at bigint, attempt integer, crashes integer, last_error text, partition_key text, extra text)
@@ -74,8 +76,8 @@ queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueue
  select id, queue, kind, 'blocked', 0, 0, enqueued_at, enqueued_at, '', cause, arguments, '', partition_key, extra
  from loadstone_blocked
  union all
- select id, queue, kind, 'running', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key,
-        coalesce(partition_key, ''), coalesce(extra, '')
+ select id, queue, kind, 'running', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key, partition_key,
+        extra
  from {running}
  union all
  select id, queue, kind, 'dead', attempt, crashes, enqueued_at, buried_at, last_error, cause, arguments, idempotency_key, partition_key,

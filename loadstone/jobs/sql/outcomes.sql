@@ -7,6 +7,10 @@ select id from loadstone_batches where process = $2 and id {ids} order by id
 -- dialect: postgres
 select id from loadstone_batches where process = $2 and id {ids} order by id for no key update
 
+-- name: remove_held_batches
+-- Those of the batches in $1 that $2 still holds.
+delete from loadstone_batches where process = $2 and id {ids} returning id
+
 -- name: complete_job
 -- $1 batch, $2 job, $3 process. Whoever rescues the batch waits for this transaction, and sees what it did.
 -- dialect: sqlite

@@ -22,6 +22,7 @@ public:
 
     Task<RunResult> run(Context& context, StatementRef statement, std::span<const Value> values,
                         RowSink sink) override;
+    void see_commits() override {}
     void after_commit(std::function<void()> action) override;
 
     // On the lane, around each try of the body.

@@ -13,7 +13,13 @@ namespace {
 
 // One snapshot for the whole transaction and no lost updates, as on SQLite; what SERIALIZABLE
 // would add (no write skew) costs every transaction.
-constexpr std::string_view begin = "begin isolation level repeatable read";
+constexpr std::string_view begin_one_snapshot = "begin isolation level repeatable read";
+constexpr std::string_view begin_seeing_commits = "begin isolation level read committed";
+// A queue is empty most of the time. The plan that was made then, to read all of it, is kept by the
+// session, and would read what an old snapshot keeps dead in it too.
+constexpr std::string_view by_index = "set local enable_seqscan = off";
+// What has no index seems so dear then that compiling it seems worth while: 100 ms.
+constexpr std::string_view uncompiled = "set local jit = off";
 
 constexpr Query commit_statement{"loadstone.commit", "", "commit", 0};
 constexpr Query rollback_statement{"loadstone.rollback", "", "rollback", 0};
@@ -65,11 +71,23 @@ Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
     co_return result;
 }
 
+void TxConnection::see_commits() {
+    if (has_begun_)
+        throw Error(Errc::internal, "see_commits() comes before a transaction's first statement");
+    sees_commits_ = true;
+}
+
 // BEGIN if it is the first, and a timeout if the last one set is much longer than what remains.
 void TxConnection::bound_statement(Operation& operation) {
     const auto remaining = std::clamp(operation.deadline.remaining(), std::chrono::milliseconds(1),
                                       statement_timeout_max_);
-    if (!has_begun_) operation.before.emplace_back(begin);
+    if (!has_begun_) {
+        operation.before.emplace_back(sees_commits_ ? begin_seeing_commits : begin_one_snapshot);
+        if (sees_commits_) {
+            operation.before.emplace_back(by_index);
+            operation.before.emplace_back(uncompiled);
+        }
+    }
     if (!has_begun_ || remaining < timeout_set_ * 3 / 4) {
         operation.before.push_back(
             fmt::format("set local statement_timeout = {}", remaining.count()));

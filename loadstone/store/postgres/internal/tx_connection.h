@@ -39,6 +39,8 @@ public:
     // False if the connection is of no more use.
     Task<bool> rollback(Context& context, Deadline deadline);
 
+    // As Tx::see_commits().
+    void see_commits();
     bool has_begun() const noexcept { return has_begun_; }
     // Whether a statement was left to itself: its end must be awaited before anything else.
     bool is_left_busy() const noexcept { return !pipeline_->is_lost() && !pipeline_->is_idle(); }
@@ -58,19 +60,23 @@ private:
     Reaction reaction_ = Reaction::none;
     std::uint64_t last_ended_tsc_ = 0;
     bool has_begun_ = false;
+    bool sees_commits_ = false;
     bool is_busy_ = false;
 };
 
 class PostgresTx final : public Tx {
 public:
-    PostgresTx(Context& context, Connection& connection) : Tx(context, connection) {}
+    PostgresTx(Context& context, TxConnection& connection)
+        : Tx(context, connection), transaction_(connection) {}
     ~PostgresTx() = default;
+    void see_commits() override { transaction_.see_commits(); }
     void after_commit(std::function<void()> action) override {
         actions_.push_back(std::move(action));
     }
     std::vector<std::function<void()>> take_actions() noexcept { return std::move(actions_); }
 
 private:
+    TxConnection& transaction_;
     std::vector<std::function<void()>> actions_;
 };
 
