@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +13,7 @@
 #include "loadstone/admission/provider_throttles.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
+#include "loadstone/base/log_throttle.h"
 #include "loadstone/base/random.h"
 #include "loadstone/outbound/internal/mail_address.h"
 #include "loadstone/outbound/internal/mail_metrics.h"
@@ -33,7 +33,6 @@ constexpr std::size_t waiters_max = 4096;
 constexpr milliseconds queue_retry_after{1000};
 // How soon a cancelled caller is noticed.
 constexpr milliseconds cancellation_slice{100};
-constexpr std::chrono::seconds complaint_interval{10};
 
 std::uint64_t random_seed() {
     std::uint64_t seed = 0;
@@ -127,9 +126,7 @@ private:
     admission::ProviderThrottles throttles_;
     runtime::Semaphore slots_;
     std::atomic<bool> stopping_{false};
-    std::mutex complaint_mutex_;
-    Clock::time_point complained_at_{};    // guarded by complaint_mutex_
-    std::uint64_t complaints_unsaid_ = 0;  // guarded by complaint_mutex_
+    log::Throttle complaints_{std::chrono::seconds(10)};
     SmtpEngine engine_;
 };
 
@@ -241,23 +238,14 @@ void SmtpMailer::learn(const SmtpVerdict& verdict) {
 
 // Mails pile up until somebody looks: said aloud, but not once for each of them.
 void SmtpMailer::complain(const SmtpVerdict& verdict) {
-    const auto now = Clock::now();
-    std::uint64_t unsaid = 0;
-    {
-        std::lock_guard lock(complaint_mutex_);
-        if (complained_at_ != Clock::time_point{} && now - complained_at_ < complaint_interval) {
-            ++complaints_unsaid_;
-            return;
-        }
-        complained_at_ = now;
-        unsaid = std::exchange(complaints_unsaid_, 0);
-    }
+    const auto unsaid = complaints_.take(Clock::now());
+    if (!unsaid) return;
     log::error("mail server refuses us: check the mail URL, its account and the sender",
                {{"server", provider_},
                 {"code", verdict.result.code},
                 {"detail", verdict.result.detail},
                 {"sender", sender_.address},
-                {"unsaid", unsaid}});
+                {"unsaid", *unsaid}});
 }
 
 }  // namespace
