@@ -18,6 +18,7 @@
 #include "loadstone/outbound/internal/mail_address.h"
 #include "loadstone/outbound/internal/mail_metrics.h"
 #include "loadstone/outbound/internal/smtp_engine.h"
+#include "loadstone/outbound/internal/transfer.h"
 #include "loadstone/runtime/loops.h"
 #include "loadstone/runtime/semaphore.h"
 
@@ -59,33 +60,6 @@ SmtpEngineOptions engine_options(const MailOptions& options, const SmtpServer& s
     engine.connect_timeout = options.connect_timeout;
     return engine;
 }
-
-class Permit {
-public:
-    explicit Permit(runtime::Semaphore& slots) noexcept : slots_(slots) {}
-    ~Permit() { slots_.release(); }
-    Permit(const Permit&) = delete;
-    Permit& operator=(const Permit&) = delete;
-
-private:
-    runtime::Semaphore& slots_;
-};
-
-// A caller that is destroyed while it waits leaves no transfer behind.
-class Abandon {
-public:
-    Abandon(SmtpEngine& engine, SmtpTransfer& transfer) noexcept
-        : engine_(engine), transfer_(transfer) {}
-    ~Abandon() {
-        if (!transfer_.finished.is_set()) engine_.abandon(transfer_);
-    }
-    Abandon(const Abandon&) = delete;
-    Abandon& operator=(const Abandon&) = delete;
-
-private:
-    SmtpEngine& engine_;
-    SmtpTransfer& transfer_;
-};
 
 class SmtpMailer final : public Mailer {
 public:
@@ -192,7 +166,7 @@ Task<void> SmtpMailer::hand_over(Context& context, std::shared_ptr<SmtpTransfer>
     const MailMetrics::Scope in_flight(metrics_.in_flight);
     transfer->deadline = context.deadline().sooner(Deadline::in(transfer_timeout_));
     engine_.start(transfer);
-    const Abandon abandon(engine_, *transfer);
+    const AbandonUnfinished abandon(engine_, *transfer);
     for (;;) {
         // The engine ends it at its deadline.
         const Deadline slice = Deadline::in(cancellation_slice);
@@ -207,7 +181,7 @@ Task<MailResult> SmtpMailer::send(Context& context, const MailMessage& message) 
     const telemetry::Wait wait(context.span(), telemetry::WaitKind::external_host);
     std::optional<MailMetrics::Scope> waiting(std::in_place, metrics_.waiting);
     co_await wait_for_slot(context);
-    const Permit permit(slots_);
+    const HeldSlot slot(slots_);
     co_await wait_for_turn(context);
     waiting.reset();
     co_await hand_over(context, transfer);
