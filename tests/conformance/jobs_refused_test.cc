@@ -1,4 +1,4 @@
-// What jobs refuse to hold: results and steps over their bounds.
+// What jobs refuse to hold: results and steps over their bounds, unique kinds in workflows.
 
 #include <gtest/gtest.h>
 
@@ -77,12 +77,22 @@ Task<void> handle_saves_little(Context& context, Job<SavesLittle> job) {
     note(context, is_refused ? "refused" : "saved");
 }
 
+struct Unique {
+    std::string key;
+};
+BOOST_DESCRIBE_STRUCT(Unique, (), (key))
+Task<void> handle_unique(Context& context, Job<Unique> job) {
+    note(context, job->key);
+    co_return;
+}
+
 void declare(loadstone::Handlers& handlers) {
     handlers.handle(handle_gives);
     handlers.handle(handle_gives_little).result_bytes_max(100);
     handlers.handle(handle_reads);
     handlers.handle(handle_saves);
     handlers.handle(handle_saves_little).step_bytes_max(100);
+    handlers.handle(handle_unique).unique(&Unique::key);
 }
 
 }  // namespace refused
@@ -110,6 +120,23 @@ Task<bool> save_from_elsewhere(Tx& tx, jobs::Lease lease, std::int64_t bytes) {
     co_await save(tx, lease, bytes);
     co_return true;
 }
+Task<std::int64_t> workflow_with_unique(Tx& tx) {
+    jobs::Workflow workflow;
+    const auto first = workflow.add("first", Reads{"nothing"});
+    workflow.add("unique", Unique{"k"}, {first});
+    const auto ids = co_await jobs::enqueue(tx, workflow);
+    co_return ids.front();
+}
+Task<std::int64_t> batch_of_unique(Tx& tx) {
+    const std::vector<Unique> all{{"a"}, {"b"}};
+    const Reads then{"nothing"};
+    co_return co_await jobs::enqueue_batch(tx, all, then);
+}
+Task<std::int64_t> batch_then_unique(Tx& tx) {
+    const std::vector<Reads> all{{"a"}, {"b"}};
+    const Unique then{"k"};
+    co_return co_await jobs::enqueue_batch(tx, all, then);
+}
 
 class JobRefused : public JobQueue {
 protected:
@@ -120,6 +147,16 @@ protected:
         EXPECT_TRUE(
             wait_until([&] { return node.jobs_of("").size() == node.jobs_of("dead").size(); }));
         return diary_.all();
+    }
+    void expect_refused(Node& node, Task<std::int64_t> (*command)(Tx&), const std::string& why) {
+        try {
+            node.write(command);
+            ADD_FAILURE() << "it was taken";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), Errc::invalid_argument);
+            EXPECT_EQ(error.message(), why);
+        }
+        EXPECT_TRUE(node.jobs_of("").empty()) << "nothing of it is left";
     }
 };
 
@@ -186,6 +223,21 @@ TEST_P(JobRefused, AStepOfALeaseWithoutItsRunHasTheUsualBound) {
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), Errc::invalid_argument) << error.message();
     }
+}
+
+TEST_P(JobRefused, AUniqueKindIsNoPartOfAWorkflow) {
+    auto one = node();
+    expect_refused(
+        *one, workflow_with_unique,
+        "refused.Unique is a unique kind: it cannot be a step of a workflow (\"unique\")");
+}
+
+TEST_P(JobRefused, AUniqueKindIsNoPartOfABatch) {
+    auto one = node();
+    expect_refused(*one, batch_of_unique,
+                   "refused.Unique is a unique kind: it cannot be a job of a batch");
+    expect_refused(*one, batch_then_unique,
+                   "refused.Unique is a unique kind: it cannot be what ends a batch");
 }
 
 }  // namespace
