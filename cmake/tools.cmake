@@ -80,5 +80,5 @@ add_dependencies(benches floor)
 # The costs are those of the program that we ship: optimised, by the compiler of the baseline.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND NOT LOADSTONE_SANITIZE)
     loadstone_python_test(gates_test gates ${CMAKE_CURRENT_SOURCE_DIR}/tests/gates/gates_test.py $<TARGET_FILE:bench_app>)
-    set_tests_properties(gates_test PROPERTIES TIMEOUT 180 RUN_SERIAL ON)
+    set_tests_properties(gates_test PROPERTIES TIMEOUT 300 RUN_SERIAL ON)
 endif()

@@ -163,6 +163,16 @@ public:
         kind_->policy.expires_after = age;
         return *this;
     }
+    // Bytes as JSON of what a run gives to the jobs after it. More is Errc::invalid_argument.
+    Declared& result_bytes_max(std::size_t bytes) {
+        kind_->policy.result_bytes_max = bytes;
+        return *this;
+    }
+    // And of each step that it saves.
+    Declared& step_bytes_max(std::size_t bytes) {
+        kind_->policy.step_bytes_max = bytes;
+        return *this;
+    }
     // Of those whose jobs wait, each gets its share of the starts.
     template <class Member>
     Declared& tenant(Member T::* member) {

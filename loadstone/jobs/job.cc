@@ -1,7 +1,10 @@
 #include "loadstone/jobs/job.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "loadstone/jobs/handlers.h"
 #include "loadstone/jobs/sql.h"
 
 namespace loadstone::jobs {
@@ -14,6 +17,15 @@ constexpr std::size_t note_bytes_max = 500;
     throw Error(Errc::cancelled, "the lease of this job was lost: another process has it");
 }
 
+// The same run would come to the same: it is no use to try again.
+void check_step_bytes(std::string_view kind, const std::string& name, std::size_t bytes,
+                      std::size_t bytes_max) {
+    if (bytes > bytes_max)
+        throw Error(Errc::invalid_argument,
+                    fmt::format("{} saves a step \"{}\" of {} bytes, more than {}", kind, name,
+                                bytes, bytes_max));
+}
+
 }  // namespace
 
 Task<void> complete(Tx& tx, const Lease& lease) {
@@ -23,6 +35,11 @@ Task<void> complete(Tx& tx, const Lease& lease) {
 
 Task<void> save_step_json(Tx& tx, const Lease& lease, const std::string& name,
                           const std::string& value) {
+    if (lease.notes != nullptr) {
+        lease.notes->check_step(name, value.size());
+    } else {
+        check_step_bytes("a job", name, value.size(), Policy{}.step_bytes_max);
+    }
     const auto held =
         co_await tx.maybe<std::int64_t>(sql::hold_job, lease.batch, lease.process, lease.job);
     if (!held) throw_lease_lost();
@@ -44,7 +61,8 @@ Error snooze(std::chrono::milliseconds time) {
     return Error(Errc::cancelled, "put off by its handler").with_retry_after(time);
 }
 
-void RunNotes::begin() {
+void RunNotes::begin(const Kind& kind) {
+    kind_ = &kind;
     const std::lock_guard lock(mutex_);
     progress_ = {};
     changed_ = is_stored_ = false;
@@ -59,6 +77,11 @@ void RunNotes::report(double fraction, std::string note) {
 }
 
 void RunNotes::give_result(std::string json) {
+    const std::size_t bytes_max = kind_->policy.result_bytes_max;
+    if (json.size() > bytes_max)
+        throw Error(Errc::invalid_argument,
+                    fmt::format("{} gives a result of {} bytes, more than {}", kind_->name,
+                                json.size(), bytes_max));
     const std::lock_guard lock(mutex_);
     result_ = std::move(json);
 }
@@ -74,6 +97,10 @@ std::optional<RunNotes::Progress> RunNotes::take_progress() {
 std::string RunNotes::result() {
     const std::lock_guard lock(mutex_);
     return result_;
+}
+
+void RunNotes::check_step(const std::string& name, std::size_t bytes) const {
+    check_step_bytes(kind_->name, name, bytes, kind_->policy.step_bytes_max);
 }
 
 void RunNotes::step_was_saved() {

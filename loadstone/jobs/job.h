@@ -22,6 +22,8 @@
 
 namespace loadstone::jobs {
 
+struct Kind;
+
 // Who may finish a job: the process that claimed it, in the batch with which it did. The database
 // knows which process holds the batch, so one that lost its lease cannot finish or fail.
 struct Lease {
@@ -40,7 +42,8 @@ inline constexpr std::chrono::milliseconds recording_grace{5'000};
 Task<void> complete(Tx& tx, const Lease& lease);
 
 // Saves how far a long job has come, in the transaction of what it did: the next attempt begins
-// there. Errc::cancelled if the lease was lost. Forgotten when the job has ended.
+// there. Errc::cancelled if the lease was lost, Errc::invalid_argument if it has more bytes than
+// the kind's step_bytes_max. Forgotten when the job has ended.
 Task<void> save_step_json(Tx& tx, const Lease& lease, const std::string& name,
                           const std::string& value);
 Task<std::optional<std::string>> saved_step_json(Reader reader, std::int64_t job,
@@ -75,9 +78,9 @@ Error snooze(std::chrono::milliseconds time);
 // What a run tells while it runs. Used by the handler and by the runner's tasks.
 class RunNotes {
 public:
-    void begin();  // of the next run in the same place
+    void begin(const Kind& kind);  // of the next run in the same place
     void report(double fraction, std::string note);
-    void give_result(std::string json);
+    void give_result(std::string json);  // invalid_argument over the kind's bound
 
     struct Progress {
         double fraction = 0;
@@ -86,11 +89,13 @@ public:
     // What was reported since it was last asked.
     std::optional<Progress> take_progress();
     std::string result();
+    void check_step(const std::string& name, std::size_t bytes) const;  // likewise
     void step_was_saved();
     // Whether anything of it stands in the database, to be forgotten at the end.
     bool is_stored();
 
 private:
+    const Kind* kind_ = nullptr;  // of the run; set where nothing runs
     std::mutex mutex_;
     Progress progress_;
     bool changed_ = false;
@@ -126,7 +131,8 @@ public:
     void progress(double fraction, std::string note = "") const {
         info_->lease.notes->report(fraction, std::move(note));
     }
-    // What the jobs after it in its workflow can read (result_of), if this run succeeds.
+    // What the jobs after it in its workflow can read (result_of), if this run succeeds. At most
+    // the kind's result_bytes_max.
     template <class R>
     void give(const R& result) const {
         info_->lease.notes->give_result(to_json(result));

@@ -3,6 +3,7 @@
 // attempt. The one place that maps Errc to retry.
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -18,6 +19,9 @@ struct Policy {
     std::chrono::milliseconds backoff_max{3'600'000};
     int priority = 0;                            // higher first
     std::chrono::milliseconds expires_after{0};  // 0: never
+    // As JSON. What is larger belongs into a table or file of the application's.
+    std::size_t result_bytes_max = std::size_t{64} * 1024;  // of what a run gives
+    std::size_t step_bytes_max = std::size_t{64} * 1024;    // of one saved step
 };
 
 enum class Verdict {

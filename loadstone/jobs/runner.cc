@@ -145,7 +145,7 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, interna
     Context context(services, Deadline::in(kind->policy.timeout));
     context.set_module(kind->module);
     begin(seat->slot, context, kind->label, kind->label_name.c_str());
-    seat->notes.begin();
+    seat->notes.begin(*kind);
     info.lease.notes = &seat->notes;
     {
         const std::lock_guard lock(mutex);

@@ -1,5 +1,7 @@
 #include "loadstone/jobs/workflow.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "loadstone/base/assert.h"
@@ -8,6 +10,17 @@
 #include "loadstone/jobs/sql.h"
 
 namespace loadstone::jobs {
+
+namespace {
+
+// An enqueue of it may give the id of a job that is there already, and that tells nobody of its
+// end.
+Error unique_cannot_be(const Kind& kind, std::string_view what) {
+    return Error(Errc::invalid_argument,
+                 fmt::format("{} is a unique kind: it cannot be {}", kind.name, what));
+}
+
+}  // namespace
 
 Workflow::Step Workflow::add_json(std::string name, std::string kind, std::string arguments,
                                   std::vector<Step> after, IfFailed if_failed) {
@@ -29,11 +42,15 @@ Workflow::Step Workflow::add_json(std::string name, std::string kind, std::strin
 Task<std::vector<std::int64_t>> enqueue(Tx& tx, const Workflow& workflow) {
     Queue& queue = tx.context().services().get<Queue>();
     const auto& nodes = workflow.nodes();
+    for (const Workflow::Node& node : nodes) {
+        const Kind& kind = queue.known(node.kind);
+        if (kind.is_unique)
+            throw unique_cannot_be(kind, fmt::format("a step of a workflow (\"{}\")", node.name));
+    }
     std::vector<std::int64_t> ids(nodes.size());
     for (std::size_t i = nodes.size(); i-- > 0;) {
         const Workflow::Node& node = nodes[i];
         internal::NewJob job = internal::new_job(queue.known(node.kind), node.arguments, 0);
-        LOADSTONE_ASSERT(!job.kind->is_unique, "a job of a workflow is of no unique kind");
         job.extra.name = node.name;
         for (const Workflow::Step next : node.next) job.extra.next.push_back(ids[next]);
         ids[i] = co_await internal::insert(tx, job);
@@ -56,14 +73,16 @@ Task<std::int64_t> enqueue_batch_json(Tx& tx, const std::string& kind,
                                       std::vector<std::string> arguments,
                                       const std::string& then_kind, std::string then_arguments) {
     Queue& queue = tx.context().services().get<Queue>();
+    const Kind& of = queue.known(kind);
+    if (of.is_unique) throw unique_cannot_be(of, "a job of a batch");
     const internal::NewJob then =
         internal::new_job(queue.known(then_kind), std::move(then_arguments), 0);
-    LOADSTONE_ASSERT(!then.kind->is_unique, "what ends a batch is of no unique kind");
+    if (then.kind->is_unique) throw unique_cannot_be(*then.kind, "what ends a batch");
     const std::int64_t id = co_await internal::insert(tx, then);
     const auto count = static_cast<std::int64_t>(arguments.size());
     if (count > 0) {
         co_await internal::block(tx, then, id, count, true);
-        co_await internal::insert_all(tx, queue.known(kind), std::move(arguments), id);
+        co_await internal::insert_all(tx, of, std::move(arguments), id);
     }
     tx.after_commit([&queue] { queue.wake(); });
     co_return id;

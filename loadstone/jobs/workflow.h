@@ -50,7 +50,8 @@ private:
     std::vector<Node> nodes_;
 };
 
-// The ids of its jobs, in the order in which they were added.
+// The ids of its jobs, in the order in which they were added. Errc::invalid_argument if the kind of
+// one is unique.
 Task<std::vector<std::int64_t>> enqueue(Tx& tx, const Workflow& workflow);
 
 // How the jobs have ended that one has waited for.
@@ -66,7 +67,7 @@ Task<std::int64_t> enqueue_batch_json(Tx& tx, const std::string& kind,
                                       const std::string& then_kind, std::string then_arguments);
 
 // `then` runs once, when all of `jobs` have ended, whether done or failed (ended_before). Gives its
-// id. The kind of `jobs` is not a unique one.
+// id. Errc::invalid_argument if the kind of either is unique.
 template <class Arguments, class Then>
 Task<std::int64_t> enqueue_batch(Tx& tx, const std::vector<Arguments>& jobs, const Then& then) {
     std::vector<std::string> texts;

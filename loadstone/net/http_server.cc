@@ -14,6 +14,7 @@
 
 #include "loadstone/base/assert.h"
 #include "loadstone/base/log.h"
+#include "loadstone/base/log_throttle.h"
 #include "loadstone/net/internal/connection.h"
 #include "loadstone/net/internal/loop_state.h"
 #include "loadstone/net/internal/server_state.h"
@@ -106,7 +107,7 @@ struct LoopServer {
     Acceptor acceptor;
     Timer pause;
     Timer tick;
-    runtime::Deadline complains = runtime::Deadline::in(std::chrono::milliseconds(0));
+    log::Throttle complaints{accept_complaint};
     bool accepting = true;
     bool watching = true;
 };
@@ -145,10 +146,9 @@ Task<void> LoopServer::accept() {
         // Others are of the one connection (ECONNABORTED): the next one is tried at once.
         if (!is_shortage(error)) continue;
         state.server.counters.accept_failed.add();
-        if (complains.passed()) {
-            complains = runtime::Deadline::in(accept_complaint);
+        if (const auto unsaid = complaints.take(runtime::Clock::now())) {
             log::error("connections cannot be accepted: is the limit of open files too low?",
-                       {{"loop", state.index}, {"error", error.message()}});
+                       {{"loop", state.index}, {"error", error.message()}, {"unsaid", *unsaid}});
         }
         pause.expires_after(accept_pause);
         co_await pause.async_wait(internal::as_result);

@@ -8,6 +8,7 @@
 #include "loadstone/outbound/http.h"
 #include "loadstone/outbound/internal/curl.h"
 #include "loadstone/outbound/internal/http_engine.h"
+#include "loadstone/outbound/internal/transfer.h"
 #include "loadstone/runtime/semaphore.h"
 
 namespace loadstone::outbound {
@@ -51,33 +52,6 @@ std::string header_line(const std::string& name, const std::string& value) {
     // libcurl leaves out a header that has a colon and nothing behind it.
     return value.empty() ? name + ";" : name + ": " + value;
 }
-
-class Permit {
-public:
-    explicit Permit(runtime::Semaphore& slots) noexcept : slots_(slots) {}
-    ~Permit() { slots_.release(); }
-    Permit(const Permit&) = delete;
-    Permit& operator=(const Permit&) = delete;
-
-private:
-    runtime::Semaphore& slots_;
-};
-
-// A caller that is destroyed while it waits leaves no transfer behind.
-class Abandon {
-public:
-    Abandon(HttpEngine& engine, HttpTransfer& transfer) noexcept
-        : engine_(engine), transfer_(transfer) {}
-    ~Abandon() {
-        if (!transfer_.finished.is_set()) engine_.abandon(transfer_);
-    }
-    Abandon(const Abandon&) = delete;
-    Abandon& operator=(const Abandon&) = delete;
-
-private:
-    HttpEngine& engine_;
-    HttpTransfer& transfer_;
-};
 
 }  // namespace
 
@@ -202,10 +176,10 @@ Task<HttpResponse> HttpClient::get(Context& context, HttpRequest request) {
     context.throw_if_done(host);
     const telemetry::Wait wait(context.span(), telemetry::WaitKind::external_host);
     co_await impl.wait_for_slot(context, host);
-    const Permit permit(impl.slots);
+    const internal::HeldSlot slot(impl.slots);
     transfer->deadline = context.deadline().sooner(Deadline::in(impl.options.transfer_timeout));
     impl.engine.start(transfer);
-    const Abandon abandon(impl.engine, *transfer);
+    const internal::AbandonUnfinished abandon(impl.engine, *transfer);
     co_await impl.wait_for_answer(context, *transfer);
     impl.count(transfer->outcome);
     if (transfer->outcome != HttpOutcome::answered) impl.fail(*transfer, context, host);

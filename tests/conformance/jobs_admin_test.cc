@@ -49,6 +49,43 @@ TEST_P(JobAdmin, APausedQueueBeginsNothingUntilItGoesOn) {
     EXPECT_EQ(diary_.all().size(), 1U) << "a second after it was paused, nothing is begun";
 }
 
+template <const loadstone::store::Command& Statement>
+Task<bool> execute(Tx& tx) {
+    co_await tx.exec(Statement);
+    co_return true;
+}
+constexpr std::string_view hide_text = "alter table loadstone_limit_settings rename to hidden";
+constexpr loadstone::store::Command hide_settings{
+    .name = "test.hide_settings", .sqlite = hide_text, .postgres = hide_text};
+constexpr std::string_view show_text = "alter table hidden rename to loadstone_limit_settings";
+constexpr loadstone::store::Command show_settings{
+    .name = "test.show_settings", .sqlite = show_text, .postgres = show_text};
+
+double failures_of_claims(Node& node) {
+    const std::string line =
+        "loadstone_job_failures_total{job=\"loadstone.claim\",module=\"loadstone\"} ";
+    const std::string all = node.registry.prometheus();
+    const auto at = all.find(line);
+    return at == std::string::npos ? 0 : std::stod(all.substr(at + line.size()));
+}
+
+TEST_P(JobAdmin, WhatIsSetAndCannotBeReadIsSaidOnceAndHoldsUpNothing) {
+    Node node(database_.url(), diary_);
+    node.write(execute<hide_settings>);
+    ::testing::internal::CaptureStderr();
+    node.run();
+    EXPECT_TRUE(wait_until([&] { return failures_of_claims(node) >= 3; }));
+    node.enqueue("runs");
+    EXPECT_TRUE(wait_until([&] { return node.jobs_of("").empty(); }));
+    const std::string log = ::testing::internal::GetCapturedStderr();
+    const std::string line = "pauses, limits, cancellations and schedules could not be looked at";
+    const auto at = log.find(line);
+    ASSERT_NE(at, std::string::npos) << log;
+    EXPECT_EQ(log.find(line, at + 1), std::string::npos) << log;
+    EXPECT_EQ(diary_.all(), (std::vector<std::string>{"runs"}));
+    node.write(execute<show_settings>);
+}
+
 TEST_P(JobAdmin, ADelayedJobRunsWhenItIsDueAndNotBefore) {
     Node node(database_.url(), diary_);
     const auto id = node.write(enqueue_later, std::int64_t{3'600'000});

@@ -7,26 +7,10 @@ using loadstone::Job;
 using loadstone::Task;
 namespace jobs = loadstone::jobs;
 using std::chrono::milliseconds;
-using tests::conformance::Diary;
-
-Stage* stage = nullptr;
+using test_kinds::note;
+using test_kinds::wait_for_the_end;
 
 namespace {
-
-void note(Context& context, const std::string& text) { context.services().get<Diary>().ran(text); }
-
-Task<void> wait_for_the_end(Context& context) {
-    const int now = ++stage->running;
-    int seen = stage->running_max;
-    while (seen < now && !stage->running_max.compare_exchange_weak(seen, now)) {
-    }
-    while (!stage->may_end && !context.is_cancelled()) {
-        const auto soon = loadstone::Deadline::in(milliseconds(2));
-        co_await loadstone::runtime::sleep_until(soon);
-    }
-    --stage->running;
-    context.throw_if_done("waiting for the end");
-}
 
 Task<void> handle_crowded(Context& context, Job<Crowded> job) {
     note(context, job->text);

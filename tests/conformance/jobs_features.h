@@ -3,24 +3,20 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <map>
 #include <set>
 
 #include "loadstone/jobs/publish.h"
 #include "loadstone/jobs/workflow.h"
-#include "tests/conformance/jobs_node.h"
+#include "tests/conformance/jobs_stage.h"
 
 namespace features {
 
-// What handlers do is steered by the test through this.
-struct Stage {
-    std::atomic<int> running{0}, running_max{0};
-    std::atomic<bool> may_end{true};
-    std::atomic<int> failures_left{0};
-    std::atomic<int> attempts{0};
-};
-extern Stage* stage;  // of the test that runs
+using test_kinds::Bounded;
+using test_kinds::Fleeting;
+using test_kinds::Postponed;
+using test_kinds::stage;
+using test_kinds::Stage;
 
 struct Crowded {
     std::string key, text;
@@ -53,21 +49,6 @@ struct Periodic {
     std::string key;
 };
 BOOST_DESCRIBE_STRUCT(Periodic, (), (key))
-
-struct Fleeting {
-    std::string text;
-};
-BOOST_DESCRIBE_STRUCT(Fleeting, (), (text))
-
-struct Bounded {
-    int number = 0;
-};
-BOOST_DESCRIBE_STRUCT(Bounded, (), (number))
-
-struct Postponed {
-    int number = 0;
-};
-BOOST_DESCRIBE_STRUCT(Postponed, (), (number))
 
 struct Greeting {
     std::string name, language;

@@ -4,14 +4,13 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
-#include <atomic>
 #include <map>
 #include <thread>
 
 #include "loadstone/admission/bulkhead.h"
 #include "loadstone/jobs/publish.h"
 #include "loadstone/jobs/workflow.h"
-#include "tests/conformance/jobs_node.h"
+#include "tests/conformance/jobs_stage.h"
 
 namespace races {
 
@@ -20,28 +19,11 @@ using loadstone::Job;
 using loadstone::Task;
 namespace jobs = loadstone::jobs;
 using std::chrono::milliseconds;
-using tests::conformance::Diary;
-
-struct Stage {
-    std::atomic<int> running{0}, running_max{0};
-    std::atomic<bool> may_end{true};
-    std::atomic<int> failures_left{0};
-};
-Stage* stage = nullptr;
-
-void note(Context& context, const std::string& text) { context.services().get<Diary>().ran(text); }
-Task<void> wait_for_the_end(Context& context) {
-    const int now = ++stage->running;
-    int seen = stage->running_max;
-    while (seen < now && !stage->running_max.compare_exchange_weak(seen, now)) {
-    }
-    while (!stage->may_end && !context.is_cancelled()) {
-        const auto soon = loadstone::Deadline::in(milliseconds(2));
-        co_await loadstone::runtime::sleep_until(soon);
-    }
-    --stage->running;
-    context.throw_if_done("waiting for the end");
-}
+using test_kinds::Bounded;
+using test_kinds::note;
+using test_kinds::stage;
+using test_kinds::Stage;
+using test_kinds::wait_for_the_end;
 
 struct Crowd {
     std::string key, text;
@@ -89,10 +71,6 @@ Task<void> handle_brief(Context& context, Job<Brief> job) {
     if (stage->failures_left-- > 0) throw std::runtime_error("broken");
     co_return;
 }
-struct Bounded {
-    int number = 0;
-};
-BOOST_DESCRIBE_STRUCT(Bounded, (), (number))
 Task<void> handle_bounded(Context& context, Job<Bounded> job) {
     note(context, "bounded " + std::to_string(job->number));
     co_await wait_for_the_end(context);

@@ -8,11 +8,9 @@
 namespace sql_kinds {
 
 using std::chrono::milliseconds;
-using tests::conformance::Diary;
+using test_kinds::note;
 
 namespace {
-
-void note(Context& context, const std::string& text) { context.services().get<Diary>().ran(text); }
 
 Task<void> handle_plain(Context& context, Job<Plain> job) {
     note(context, job->text);

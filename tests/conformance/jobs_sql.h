@@ -2,7 +2,7 @@
 // The kinds of the tests of loadstone.enqueue, and a program that has declared them.
 
 #include "loadstone/jobs/declaration.h"
-#include "tests/conformance/jobs_node.h"
+#include "tests/conformance/jobs_stage.h"
 #include "tests/support/postgres_server.h"
 
 namespace sql_kinds {
@@ -10,6 +10,9 @@ namespace sql_kinds {
 using loadstone::Context;
 using loadstone::Job;
 using loadstone::Task;
+using test_kinds::Bounded;
+using test_kinds::Fleeting;
+using test_kinds::Postponed;
 
 struct Plain {
     std::string text;
@@ -46,25 +49,10 @@ struct UniqueFor {
 };
 BOOST_DESCRIBE_STRUCT(UniqueFor, (), (key))
 
-struct Fleeting {
-    std::string text;
-};
-BOOST_DESCRIBE_STRUCT(Fleeting, (), (text))
-
 struct Versioned {
     std::string text;
 };
 BOOST_DESCRIBE_STRUCT(Versioned, (), (text))
-
-struct Bounded {
-    int number = 0;
-};
-BOOST_DESCRIBE_STRUCT(Bounded, (), (number))
-
-struct Postponed {
-    int number = 0;
-};
-BOOST_DESCRIBE_STRUCT(Postponed, (), (number))
 
 struct Part {
     std::string name = "unnamed";

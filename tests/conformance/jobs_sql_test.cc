@@ -162,17 +162,17 @@ TEST_F(JobsSqlRows, AUniqueKeyOfATimeIsFreeAfterIt) {
 }
 
 TEST_F(JobsSqlRows, AFullQueueRejectsOrDelays) {
-    for (int i = 0; i < 4; ++i) EXPECT_GT(enqueue("sql_kinds.Bounded", "{}"), 0);
-    EXPECT_EQ(failure("sql_kinds.Bounded", "{}"),
+    for (int i = 0; i < 4; ++i) EXPECT_GT(enqueue("test_kinds.Bounded", "{}"), 0);
+    EXPECT_EQ(failure("test_kinds.Bounded", "{}"),
               "53400 queue bounded holds more than 3 ready jobs");
     EXPECT_EQ(psql("select count(*) from loadstone_ready"), "4");
-    for (int i = 0; i < 6; ++i) enqueue("sql_kinds.Postponed", "{}");
+    for (int i = 0; i < 6; ++i) enqueue("test_kinds.Postponed", "{}");
     EXPECT_EQ(psql("select count(*) from loadstone_ready where queue = 'postponed'"), "4");
     EXPECT_EQ(psql("select distinct run_at - enqueued_at from loadstone_scheduled"), "3600000000");
 }
 
 TEST_F(JobsSqlRows, BeginAtATimeThatIsNamed) {
-    EXPECT_EQ(psql("with enqueued as materialized (select loadstone.enqueue('sql_kinds.Fleeting', "
+    EXPECT_EQ(psql("with enqueued as materialized (select loadstone.enqueue('test_kinds.Fleeting', "
                    "'{}', jsonb_build_object('run_at', statement_timestamp() + interval '1 hour', "
                    "'cause', 'psql')) as id) select count(*) from enqueued"),
               "1");
@@ -267,10 +267,11 @@ TEST_F(JobsSqlRows, AreWrittenByARoleThatMayOnlyEnqueue) {
     EXPECT_NO_THROW(psql(as_role + call));
     psql("update loadstone_unique set until = 1");
     EXPECT_NO_THROW(psql(as_role + call));
-    for (const char* kind : {"Plain", "Keyed", "UniqueSome", "Bounded", "Postponed"})
-        EXPECT_NO_THROW(psql(as_role + "select loadstone.enqueue('sql_kinds." + kind +
+    for (const char* kind : {"sql_kinds.Plain", "sql_kinds.Keyed", "sql_kinds.UniqueSome",
+                             "test_kinds.Bounded", "test_kinds.Postponed"})
+        EXPECT_NO_THROW(psql(as_role + "select loadstone.enqueue('" + kind +
                              "', '{}', '{\"delay_ms\": 5, \"notify\": true}'), "
-                             "loadstone.enqueue('sql_kinds." +
+                             "loadstone.enqueue('" +
                              kind + "', '{}')"));
     for (const char* statement :
          {"select arguments from loadstone_ready", "delete from loadstone_ready",

@@ -6,29 +6,15 @@ when its own log finds no room, which is database_restart_test.py.
 
 from harness.case import DATABASE, SHORT_LEASE, ProcessTest, main
 from harness.load import Registrations
-from harness.postgres import own
-from harness.small_disk import SmallDisk, enter_namespace
+from harness.small_disk import enter_namespace, small_disk_of_database
 from harness.waiting import wait_until
 
 REFUSALS = 30
 
 
 class DiskFullTest(ProcessTest):
-    def small_disk(self):
-        folder = self.folder / "data"
-        if DATABASE == "postgres":
-            folder = self.folder / "tables"
-            folder.mkdir()
-        disk = SmallDisk(folder, megabytes=48)
-        self.addCleanup(disk.unmount)
-        if DATABASE == "postgres":
-            own(folder)
-            self.database.psql(f"create tablespace small location '{folder}'", database="postgres")
-            self.database.psql("alter database campus set tablespace small", database="postgres")
-        return disk
-
     def test_refused_while_it_is_full_and_served_when_there_is_room(self):
-        disk = self.small_disk()
+        disk = small_disk_of_database(self, megabytes=48)
         self.mail.start()
         campus = self.campus(**SHORT_LEASE, jobs_crashes_max=10).start()
         load = Registrations(campus.port, "reader", workers=8, retry=True, timeout_s=60).start()

@@ -1,33 +1,19 @@
 """The disk of the queue is full while jobs run: nothing is lost, and what ran is recorded when there is room.
 
-On PostgreSQL the tables are on the small disk, as in disk_full_test.py.
+On PostgreSQL the tables are on the small disk, and its log is not.
 """
 
 import time
 
-from harness.case import DATABASE, main
-from harness.postgres import own
-from harness.small_disk import SmallDisk, enter_namespace
+from harness.case import main
+from harness.small_disk import enter_namespace, small_disk_of_database
 from harness.storm import StormTest
 from harness.waiting import wait_until
 
 
 class JobsDiskFullTest(StormTest):
-    def small_disk(self):
-        folder = self.folder / "data"
-        if DATABASE == "postgres":
-            folder = self.folder / "tables"
-            folder.mkdir()
-        disk = SmallDisk(folder, megabytes=64)
-        self.addCleanup(disk.unmount)
-        if DATABASE == "postgres":
-            own(folder)
-            self.database.psql(f"create tablespace small location '{folder}'", database="postgres")
-            self.database.psql("alter database campus set tablespace small", database="postgres")
-        return disk
-
     def test_nothing_is_lost_when_the_disk_is_full(self):
-        disk = self.small_disk()
+        disk = small_disk_of_database(self, megabytes=64)
         web = self.storm("web", "web").start()
         for i in range(2):
             self.storm(f"work{i}", "work").start()

@@ -1,5 +1,5 @@
 // The program that bench/load measures: everything on, as an application has it. `fill N` makes
-// rows to read; `enqueue`, `enqueue-each` and `pace` make jobs.
+// rows to read; `enqueue`, `enqueue-each`, `pace` and `stream` make jobs.
 
 #include <fmt/core.h>
 
@@ -283,6 +283,55 @@ Task<std::string> pace(Context& context, std::vector<std::string> arguments) {
     co_return to_json(paced) + "\n";
 }
 
+Task<void> enqueue_starts(Tx& tx, std::int64_t first, std::int64_t count) {
+    std::vector<RecordStart> starts;
+    for (std::int64_t id = first; id < first + count; ++id) starts.push_back({id});
+    co_await jobs::enqueue_all(tx, starts);
+}
+
+// An open loop: what is due each 10 ms is one transaction, whatever became of those before, of
+// which `stream_shares` may be under way.
+constexpr std::int64_t stream_ticks = 100;  // a second
+constexpr std::int64_t stream_shares = 32;
+
+struct Stream {
+    std::int64_t per_second = 0, seconds = 0;
+    runtime::Deadline::Clock::time_point began = runtime::Deadline::Clock::now();
+    Paced paced;
+};
+
+Task<void> stream_share(const runtime::Services& services, Stream* stream, std::int64_t share) {
+    for (std::int64_t tick = share; tick < stream->seconds * stream_ticks; tick += stream_shares) {
+        const std::chrono::milliseconds at(tick * 1'000 / stream_ticks);
+        const runtime::Deadline due(stream->began + at);
+        co_await runtime::sleep_until(due);
+        const std::int64_t first = tick * stream->per_second / stream_ticks;
+        const std::int64_t end = (tick + 1) * stream->per_second / stream_ticks;
+        if (first == end) continue;
+        Context context(services, runtime::Deadline::in(std::chrono::seconds(60)));
+        co_await context.write(enqueue_starts, first, end - first);
+        const std::int64_t committed_us = now_us();
+        for (std::int64_t id = first; id < end; ++id)
+            stream->paced.committed_us[static_cast<std::size_t>(id)] = committed_us;
+    }
+}
+
+Task<std::string> stream(Context& context, std::vector<std::string> arguments) {
+    Stream all;
+    all.per_second = positive(arguments, 0);
+    all.seconds = positive(arguments, 1);
+    all.paced.committed_us.resize(static_cast<std::size_t>(all.per_second * all.seconds));
+    const auto executor = co_await boost::asio::this_coro::executor;
+    runtime::TaskScope shares("stream");
+    for (std::int64_t share = 0; share < stream_shares; ++share)
+        shares.spawn(executor, stream_share(context.services(), &all, share));
+    const auto end = runtime::Deadline::in(std::chrono::seconds(all.seconds + 120));
+    const bool is_done = co_await shares.join(end);
+    if (!is_done || shares.failures() > 0)
+        throw Error(Errc::internal, "not all jobs could be enqueued");
+    co_return to_json(all.paced) + "\n";
+}
+
 void routes(Routes& routes) {
     // A limit that is checked and never hit.
     routes.get("/hello", hello)
@@ -312,15 +361,15 @@ int main(int argc, char** argv) {
          .migrations = rows::sql::migrations,
          .routes = rows::routes,
          .jobs = rows::jobs,
-         .commands = {{"fill", "Make N rows: fill N", rows::fill},
-                      {"enqueue", "Enqueue N jobs: enqueue N", rows::enqueue},
-                      {"enqueue-limited",
-                       "Enqueue N jobs with tenants and limits: enqueue-limited N",
-                       rows::enqueue_limited},
-                      {"enqueue-each",
-                       "Enqueue N jobs, a transaction each: enqueue-each N IN_FLIGHT",
-                       rows::enqueue_each},
-                      {"pace", "Enqueue a job now and then: pace N EVERY_MS", rows::pace}},
+         .commands =
+             {{"fill", "Make N rows: fill N", rows::fill},
+              {"enqueue", "Enqueue N jobs: enqueue N", rows::enqueue},
+              {"enqueue-limited", "Enqueue N jobs with tenants and limits: enqueue-limited N",
+               rows::enqueue_limited},
+              {"enqueue-each", "Enqueue N jobs, a transaction each: enqueue-each N IN_FLIGHT",
+               rows::enqueue_each},
+              {"pace", "Enqueue a job now and then: pace N EVERY_MS", rows::pace},
+              {"stream", "Enqueue jobs in an open loop: stream PER_SECOND SECONDS", rows::stream}},
          .budget = {.jobs_max = 1'024}});
     return application.run(argc, argv);
 }

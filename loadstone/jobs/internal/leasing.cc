@@ -5,14 +5,13 @@
 
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
+#include "loadstone/base/log_throttle.h"
 #include "loadstone/jobs/internal/runner_impl.h"
 #include "loadstone/store/context_store.h"
 
 namespace loadstone::jobs {
 
 namespace {
-
-constexpr std::chrono::seconds complaint_interval{10};  // while heartbeats fail
 
 std::string process_name() {
     char host[256] = {};
@@ -24,7 +23,7 @@ std::string process_name() {
 
 Task<void> Runner::Impl::keep_lease() {
     auto renewed_at = Deadline::Clock::now();
-    Deadline complains = Deadline::in(std::chrono::milliseconds(0));
+    log::Throttle complaints{std::chrono::seconds(10)};
     std::int64_t previous = 0;  // the lease that could not be renewed in time
     auto looked_at = Deadline::Clock::now();
     Deadline rescues = Deadline::in(std::chrono::milliseconds(0));
@@ -74,10 +73,8 @@ Task<void> Runner::Impl::keep_lease() {
         } catch (...) {
             const Error error = error_from_exception(std::current_exception());
             failed = true;
-            if (complains.passed()) {
-                complains = Deadline::in(complaint_interval);
-                log::warning("heartbeat failed", {{"error", error.message()}});
-            }
+            if (const auto unsaid = complaints.take(Deadline::Clock::now()))
+                log::warning("heartbeat failed", {{"error", error.message()}, {"unsaid", *unsaid}});
         }
         end(*lease_slot, context, failed);
         if (process != 0 && Deadline::Clock::now() - renewed_at >= bound) {

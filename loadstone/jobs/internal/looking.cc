@@ -46,7 +46,11 @@ Task<void> Runner::Impl::look_around() {
     } catch (...) {
         const Error error = error_from_exception(std::current_exception());
         failed = true;
-        log::debug("the queues could not be looked at", {{"error", error.message()}});
+        if (const auto unsaid = look_complaints.take(Deadline::Clock::now()))
+            log::warning(
+                "pauses, limits, cancellations and schedules could not be looked at: those last "
+                "known hold",
+                {{"error", error.message()}, {"unsaid", *unsaid}});
     }
     end(*claim_slot, context, failed);
 }

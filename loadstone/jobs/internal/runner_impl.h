@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "loadstone/base/log_throttle.h"
 #include "loadstone/base/random.h"
 #include "loadstone/jobs/internal/lanes.h"
 #include "loadstone/jobs/internal/limits.h"
@@ -171,6 +172,7 @@ struct Runner::Impl {
     Deadline lanes_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     Deadline cursors_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     Deadline look_at = runtime::Deadline::in(std::chrono::milliseconds(0));
+    log::Throttle look_complaints{std::chrono::seconds(10)};
     Deadline::Clock::time_point due_read{}, discovered{};
     bool held_off = false;  // places are free, and too few for a claim before small_claim_at
     std::atomic<bool> lease_is_back{false};

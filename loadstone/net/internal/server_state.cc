@@ -91,20 +91,11 @@ void ConnectionCount::give_back(const std::string& address) noexcept {
 }
 
 void RefusalLog::note(const char* route, std::string_view request_id, const std::string& why) {
-    std::uint64_t unsaid = 0;
-    {
-        const std::lock_guard lock(mutex_);
-        const auto now = std::chrono::steady_clock::now();
-        if (now < next_) {
-            ++unsaid_;
-            return;
-        }
-        next_ = now + std::chrono::seconds(1);
-        unsaid = std::exchange(unsaid_, 0);
-    }
+    const auto unsaid = throttle_.take(runtime::Clock::now());
+    if (!unsaid) return;
     log::warning(
         "requests are refused",
-        {{"route", route}, {"request_id", request_id}, {"error", why}, {"unsaid", unsaid}});
+        {{"route", route}, {"request_id", request_id}, {"error", why}, {"unsaid", *unsaid}});
 }
 
 ServerState::ServerState(HttpOptions http_options, std::vector<std::unique_ptr<Route>> http_routes,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "loadstone/admission/rate_limiter.h"
+#include "loadstone/base/log_throttle.h"
 #include "loadstone/net/http_server.h"
 #include "loadstone/net/internal/router.h"
 #include "loadstone/net/internal/tls.h"
@@ -77,9 +78,7 @@ public:
     void note(const char* route, std::string_view request_id, const std::string& why);
 
 private:
-    std::mutex mutex_;
-    std::chrono::steady_clock::time_point next_{};
-    std::uint64_t unsaid_ = 0;
+    log::Throttle throttle_{std::chrono::seconds(1)};
 };
 
 struct ServerState {

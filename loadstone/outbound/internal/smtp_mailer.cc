@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,10 +13,12 @@
 #include "loadstone/admission/provider_throttles.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
+#include "loadstone/base/log_throttle.h"
 #include "loadstone/base/random.h"
 #include "loadstone/outbound/internal/mail_address.h"
 #include "loadstone/outbound/internal/mail_metrics.h"
 #include "loadstone/outbound/internal/smtp_engine.h"
+#include "loadstone/outbound/internal/transfer.h"
 #include "loadstone/runtime/loops.h"
 #include "loadstone/runtime/semaphore.h"
 
@@ -33,7 +34,6 @@ constexpr std::size_t waiters_max = 4096;
 constexpr milliseconds queue_retry_after{1000};
 // How soon a cancelled caller is noticed.
 constexpr milliseconds cancellation_slice{100};
-constexpr std::chrono::seconds complaint_interval{10};
 
 std::uint64_t random_seed() {
     std::uint64_t seed = 0;
@@ -60,33 +60,6 @@ SmtpEngineOptions engine_options(const MailOptions& options, const SmtpServer& s
     engine.connect_timeout = options.connect_timeout;
     return engine;
 }
-
-class Permit {
-public:
-    explicit Permit(runtime::Semaphore& slots) noexcept : slots_(slots) {}
-    ~Permit() { slots_.release(); }
-    Permit(const Permit&) = delete;
-    Permit& operator=(const Permit&) = delete;
-
-private:
-    runtime::Semaphore& slots_;
-};
-
-// A caller that is destroyed while it waits leaves no transfer behind.
-class Abandon {
-public:
-    Abandon(SmtpEngine& engine, SmtpTransfer& transfer) noexcept
-        : engine_(engine), transfer_(transfer) {}
-    ~Abandon() {
-        if (!transfer_.finished.is_set()) engine_.abandon(transfer_);
-    }
-    Abandon(const Abandon&) = delete;
-    Abandon& operator=(const Abandon&) = delete;
-
-private:
-    SmtpEngine& engine_;
-    SmtpTransfer& transfer_;
-};
 
 class SmtpMailer final : public Mailer {
 public:
@@ -127,9 +100,7 @@ private:
     admission::ProviderThrottles throttles_;
     runtime::Semaphore slots_;
     std::atomic<bool> stopping_{false};
-    std::mutex complaint_mutex_;
-    Clock::time_point complained_at_{};    // guarded by complaint_mutex_
-    std::uint64_t complaints_unsaid_ = 0;  // guarded by complaint_mutex_
+    log::Throttle complaints_{std::chrono::seconds(10)};
     SmtpEngine engine_;
 };
 
@@ -195,7 +166,7 @@ Task<void> SmtpMailer::hand_over(Context& context, std::shared_ptr<SmtpTransfer>
     const MailMetrics::Scope in_flight(metrics_.in_flight);
     transfer->deadline = context.deadline().sooner(Deadline::in(transfer_timeout_));
     engine_.start(transfer);
-    const Abandon abandon(engine_, *transfer);
+    const AbandonUnfinished abandon(engine_, *transfer);
     for (;;) {
         // The engine ends it at its deadline.
         const Deadline slice = Deadline::in(cancellation_slice);
@@ -210,7 +181,7 @@ Task<MailResult> SmtpMailer::send(Context& context, const MailMessage& message) 
     const telemetry::Wait wait(context.span(), telemetry::WaitKind::external_host);
     std::optional<MailMetrics::Scope> waiting(std::in_place, metrics_.waiting);
     co_await wait_for_slot(context);
-    const Permit permit(slots_);
+    const HeldSlot slot(slots_);
     co_await wait_for_turn(context);
     waiting.reset();
     co_await hand_over(context, transfer);
@@ -241,23 +212,14 @@ void SmtpMailer::learn(const SmtpVerdict& verdict) {
 
 // Mails pile up until somebody looks: said aloud, but not once for each of them.
 void SmtpMailer::complain(const SmtpVerdict& verdict) {
-    const auto now = Clock::now();
-    std::uint64_t unsaid = 0;
-    {
-        std::lock_guard lock(complaint_mutex_);
-        if (complained_at_ != Clock::time_point{} && now - complained_at_ < complaint_interval) {
-            ++complaints_unsaid_;
-            return;
-        }
-        complained_at_ = now;
-        unsaid = std::exchange(complaints_unsaid_, 0);
-    }
+    const auto unsaid = complaints_.take(Clock::now());
+    if (!unsaid) return;
     log::error("mail server refuses us: check the mail URL, its account and the sender",
                {{"server", provider_},
                 {"code", verdict.result.code},
                 {"detail", verdict.result.detail},
                 {"sender", sender_.address},
-                {"unsaid", unsaid}});
+                {"unsaid", *unsaid}});
 }
 
 }  // namespace

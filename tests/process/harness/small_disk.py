@@ -5,6 +5,9 @@ import errno
 import os
 import sys
 
+from .case import DATABASE
+from .postgres import own
+
 MARK = "LOADSTONE_OWN_MOUNTS"
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -45,3 +48,18 @@ class SmallDisk:
     def unmount(self):
         if libc.umount2(os.fsencode(self.folder), 2) != 0:  # MNT_DETACH
             raise OSError(ctypes.get_errno(), f"cannot unmount {self.folder}")
+
+
+def small_disk_of_database(test, megabytes):
+    """The test's database on a small disk until the test ends: on SQLite the data folder, on PostgreSQL the tables."""
+    folder = test.folder / "data"
+    if DATABASE == "postgres":
+        folder = test.folder / "tables"
+        folder.mkdir()
+    disk = SmallDisk(folder, megabytes)
+    test.addCleanup(disk.unmount)
+    if DATABASE == "postgres":
+        own(folder)
+        test.database.psql(f"create tablespace small location '{folder}'", database="postgres")
+        test.database.psql("alter database campus set tablespace small", database="postgres")
+    return disk

@@ -20,8 +20,6 @@ struct Transactions::Outcome {
 
 namespace {
 
-constexpr std::chrono::seconds complaint_interval{10};
-
 class Turn {
 public:
     explicit Turn(runtime::Semaphore* semaphore) : semaphore_(semaphore) {}
@@ -199,17 +197,8 @@ Task<Transactions::Outcome> Transactions::run_once(Context& context, TxBody& bod
 
 // Others may succeed meanwhile, so there is no end to announce: it is said again while it lasts.
 void Transactions::complain(const Error& why) {
-    std::uint64_t unsaid = 0;
-    {
-        const std::scoped_lock lock(mutex_);
-        if (!may_complain_.passed()) {
-            ++complaints_unsaid_;
-            return;
-        }
-        may_complain_ = Deadline::in(complaint_interval);
-        unsaid = std::exchange(complaints_unsaid_, 0);
-    }
-    log::error("writes fail", {{"error", why.message()}, {"unsaid", unsaid}});
+    if (const auto unsaid = complaints_.take(Deadline::Clock::now()))
+        log::error("writes fail", {{"error", why.message()}, {"unsaid", *unsaid}});
 }
 
 // The caller waits for it where it is a matter of one round trip.

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <vector>
 
+#include "loadstone/base/log_throttle.h"
 #include "loadstone/base/random.h"
 #include "loadstone/runtime/semaphore.h"
 #include "loadstone/runtime/task_scope.h"
@@ -83,10 +84,9 @@ private:
     std::vector<char> recovering_;  // of each loop, there
 
     mutable std::mutex mutex_;
-    std::vector<Idle> idle_;                         // under mutex_
-    bool is_stopped_ = false;                        // under mutex_
-    Deadline may_complain_{Deadline::Clock::now()};  // under mutex_: passed when it may
-    std::uint64_t complaints_unsaid_ = 0;            // under mutex_
+    std::vector<Idle> idle_;   // under mutex_
+    bool is_stopped_ = false;  // under mutex_
+    log::Throttle complaints_{std::chrono::seconds(10)};
 };
 
 }  // namespace loadstone::store::postgres
