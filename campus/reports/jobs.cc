@@ -101,7 +101,11 @@ void jobs(Handlers& handlers) {
         .expires_after(std::chrono::hours(24))
         .limit(one_each, &MakeReport::owner)
         .unique(&MakeReport::owner, &MakeReport::kind, &MakeReport::from, &MakeReport::to);
-    handlers.handle(send_report_link).attempts(120).timeout(std::chrono::seconds(90));
+    handlers.handle(send_report_link)
+        .attempts(120)
+        .timeout(std::chrono::seconds(90))
+        .tenant(&SendReportLink::owner)
+        .limit(notifications::per_provider(), &SendReportLink::provider);
     handlers.handle(remove_old_reports).timeout(std::chrono::minutes(5)).unique();
     handlers.recurring("removal", "*/10 * * * *", "UTC", RemoveOldReports{});
 }

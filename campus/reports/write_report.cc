@@ -14,6 +14,7 @@
 #include "campus/reports/report_file.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
+#include "loadstone/outbound/mail.h"
 #include "loadstone/runtime/lane.h"
 
 namespace campus::reports {
@@ -138,8 +139,11 @@ Task<void> write_report(Writing& writing) {
         co_await begin_file(writing);
         co_await write_entries(writing);
     }
+    const auto owner = co_await accounts::recipient(context.reader(), writing.report.owner_id);
+    SendReportLink mail{writing.report.id, writing.report.owner_id, {}};
+    if (owner) mail.provider = outbound::provider_of(owner->email);
     const bool is_wanted =
-        co_await context.write(finish_report, lease, writing.report.id, writing.step);
+        co_await context.write(finish_report, lease, writing.report.id, writing.step, mail);
     if (!is_wanted) co_await remove_file(writing, writing.step.file);
 }
 
