@@ -164,7 +164,7 @@ def needs(*programs):
 def app(folder, *arguments, name="loadstone", cores=SERVER_CORE, threads=1, role="web"):
     port = free_port()
     command = [APP, "serve", "--data", folder, "--listen", f"127.0.0.1:{port}", "--threads", str(threads), "--role", role,
-               "--rate-limits", "on", "--log-level", "warning", *arguments]
+               "--rate-limits", "on", "--mail-provider-rate-max", "0", "--log-level", "warning", *arguments]
     return Server(name, command, port, cores=cores)
 
 

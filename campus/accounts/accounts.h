@@ -22,10 +22,12 @@ struct Recipient {
 BOOST_DESCRIBE_STRUCT(Recipient, (), (name, email))
 loadstone::Task<std::optional<Recipient>> recipient(loadstone::Reader reader, UserId user);
 
-// The job that greets a new user by mail.
+// The job that greets a new user by mail. Its tenant is the network that registered the account:
+// who registers thousands has no other name yet.
 struct SendWelcomeEmail {
     UserId user;
+    std::string network, provider;
 };
-BOOST_DESCRIBE_STRUCT(SendWelcomeEmail, (), (user))
+BOOST_DESCRIBE_STRUCT(SendWelcomeEmail, (), (user, network, provider))
 
 }  // namespace campus::accounts

@@ -6,6 +6,7 @@
 #include "campus/accounts/sql.h"
 #include "campus/audit/audit.h"
 #include "loadstone/base/error.h"
+#include "loadstone/outbound/mail.h"
 
 namespace campus::accounts {
 
@@ -46,7 +47,7 @@ Task<UserId> create_account(Tx& tx, NewAccount account) {
     audit::Event created =
         event(user, "account.created", "the account was created", account.address);
     co_await audit::append(tx, std::move(created));
-    const SendWelcomeEmail welcome{user};
+    const SendWelcomeEmail welcome{user, account.network, outbound::provider_of(account.email)};
     co_await tx.enqueue(welcome);
     co_return user;
 }

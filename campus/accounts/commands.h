@@ -11,6 +11,7 @@ struct NewAccount {
     std::string name, email, password_hash;
     std::string session_token_hash;
     std::string address;  // of the client, for the audit log
+    std::string network;  // what of it limits count
 };
 
 // User, session, audit event and welcome mail, or nothing. Errc::already_exists if the address is

@@ -70,7 +70,11 @@ Task<void> send_welcome_email(Context& context, Job<SendWelcomeEmail> job) {
 
 void jobs(Handlers& handlers) {
     // A mailbox that defers has 4 to 5 days to take it, as mail servers give each other.
-    handlers.handle(send_welcome_email).attempts(120).timeout(std::chrono::seconds(90));
+    handlers.handle(send_welcome_email)
+        .attempts(120)
+        .timeout(std::chrono::seconds(90))
+        .tenant(&SendWelcomeEmail::network)
+        .limit(notifications::per_provider(), &SendWelcomeEmail::provider);
 }
 
 }  // namespace campus::accounts

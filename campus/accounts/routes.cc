@@ -67,6 +67,7 @@ Task<Reply<Registered, 201>> register_user(Context& context, const Request& requ
     account.password_hash = co_await hash_password(context, in->password);
     account.session_token_hash = session.token_hash;
     account.address = request.address();
+    account.network = request.network();
     const UserId user = co_await context.write(create_account, account);
     if (context.idempotency() && context.idempotency()->replayed) {
         // The account is there from the first time, with a session whose token went with that

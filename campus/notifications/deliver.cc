@@ -42,6 +42,12 @@ Task<std::optional<Error>> record_failure(Context& context, const jobs::Lease& l
 
 }  // namespace
 
+jobs::Limit per_provider() {
+    jobs::Limit limit;
+    limit.name = outbound::provider_limit;  // its numbers are settings
+    return limit;
+}
+
 Task<void> deliver(Context& context, const jobs::Lease& lease, const std::string& idempotency_key,
                    Letter letter) {
     outbound::Mailer& mailer = context.services().get<outbound::Mailer>();

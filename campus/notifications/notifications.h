@@ -5,6 +5,7 @@
 #include <string>
 
 #include "loadstone/jobs/job.h"
+#include "loadstone/jobs/limit.h"
 #include "loadstone/module/module.h"
 
 namespace campus::notifications {
@@ -17,6 +18,15 @@ struct Letter {
     std::string text;
     std::string html;
 };
+
+// Every kind of job that sends a letter declares this limit by the provider of whom the letter is
+// for (outbound::provider_of), and as its tenant whoever caused the letter. So a provider that
+// takes few mails holds up no mail to another, and whoever causes thousands holds up nobody else's.
+//
+//     handlers.handle(send_welcome_email)
+//         .tenant(&SendWelcomeEmail::network)
+//         .limit(notifications::per_provider(), &SendWelcomeEmail::provider);
+loadstone::jobs::Limit per_provider();
 
 // Sends the letter of this job and completes the job in the transaction that records the delivery.
 // Returns when the mail was taken, bounced or its outcome is unknown (recorded, not sent again).

@@ -70,14 +70,13 @@ Task<void> save_progress(Tx& tx, jobs::Lease lease, Step step) {
     co_await jobs::save_step(tx, lease, step_name, step);
 }
 
-Task<bool> finish_report(Tx& tx, jobs::Lease lease, ReportId id, Step step) {
+Task<bool> finish_report(Tx& tx, jobs::Lease lease, ReportId id, Step step, SendReportLink mail) {
     co_await jobs::complete(tx, lease);
     const Timestamp now = Timestamp::now();
     const auto finished =
         co_await tx.exec(sql::finish_report, id, step.file, step.rows, step.bytes, now);
     if (finished == 0) co_return false;
-    const SendReportLink link{id};
-    co_await tx.enqueue(link);
+    co_await tx.enqueue(mail);
     co_return true;
 }
 

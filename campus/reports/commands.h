@@ -45,7 +45,7 @@ loadstone::Task<void> save_progress(loadstone::Tx& tx, loadstone::jobs::Lease le
 // The job is complete, the report done and the mail to its owner a job, or nothing. False: only
 // the job is, since the report is wanted no more.
 loadstone::Task<bool> finish_report(loadstone::Tx& tx, loadstone::jobs::Lease lease, ReportId id,
-                                    Step step);
+                                    Step step, SendReportLink mail);
 loadstone::Task<void> fail_report(loadstone::Tx& tx, ReportId id, std::string reason);
 loadstone::Task<void> remove_report(loadstone::Tx& tx, ReportId id);
 

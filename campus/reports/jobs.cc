@@ -46,8 +46,23 @@ Task<void> send_report_link(Context& context, Job<SendReportLink> job) {
     co_await notifications::deliver(context, job.lease(), job.idempotency_key(), std::move(letter));
 }
 
-// Its job is gone, or is a dead letter, and had no chance to say so: its processes died, it was too
-// late, or an operator has cancelled it.
+// What its owner is told; the log says more.
+std::string reason_of(const jobs::JobRow& dead) {
+    if (dead.last_error.starts_with(to_string(Errc::deadline_exceeded))) return "it took too long";
+    return fmt::format("the server failed; its log has the reason under job {}", dead.id);
+}
+
+Task<void> give_up_report(Context& context, Job<MakeReport> buried) {
+    const auto report = co_await report_by_id(context.reader(), buried->report);
+    if (!report) co_return;
+    const auto job = co_await jobs::job_by_id(context.reader(), report->job);
+    if (!job || job->state != "dead") co_return;  // it has been put back meanwhile
+    std::string reason = reason_of(*job);
+    co_await context.write(fail_report, report->id, reason);
+}
+
+// Its job is gone, or is a dead letter, and nobody was told so: it was too late, or an operator has
+// cancelled it.
 Task<void> fail_stranded(Context& context) {
     Unfinished last;
     for (;;) {
@@ -57,9 +72,7 @@ Task<void> fail_stranded(Context& context) {
             last = report;
             const auto job = co_await jobs::job_by_id(context.reader(), report.job);
             if (job && job->state != "dead") continue;
-            const std::string reason =
-                job ? fmt::format("it was given up; the log has the reason under job {}", job->id)
-                    : std::string("it was not begun in time");
+            const std::string reason = job ? reason_of(*job) : "it was not begun in time";
             co_await context.write(fail_report, report.id, reason);
         }
         if (reports.size() < at_once) co_return;
@@ -101,7 +114,12 @@ void jobs(Handlers& handlers) {
         .expires_after(std::chrono::hours(24))
         .limit(one_each, &MakeReport::owner)
         .unique(&MakeReport::owner, &MakeReport::kind, &MakeReport::from, &MakeReport::to);
-    handlers.handle(send_report_link).attempts(120).timeout(std::chrono::seconds(90));
+    handlers.on_buried(give_up_report);
+    handlers.handle(send_report_link)
+        .attempts(120)
+        .timeout(std::chrono::seconds(90))
+        .tenant(&SendReportLink::owner)
+        .limit(notifications::per_provider(), &SendReportLink::provider);
     handlers.handle(remove_old_reports).timeout(std::chrono::minutes(5)).unique();
     handlers.recurring("removal", "*/10 * * * *", "UTC", RemoveOldReports{});
 }

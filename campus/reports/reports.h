@@ -26,11 +26,13 @@ struct MakeReport {
 };
 BOOST_DESCRIBE_STRUCT(MakeReport, (), (report, owner, kind, from, to))
 
-// The job that tells its owner.
+// The job that tells its owner, who is its tenant.
 struct SendReportLink {
     ReportId report;
+    accounts::UserId owner;
+    std::string provider;
 };
-BOOST_DESCRIBE_STRUCT(SendReportLink, (), (report))
+BOOST_DESCRIBE_STRUCT(SendReportLink, (), (report, owner, provider))
 
 // The job that forgets what is old.
 struct RemoveOldReports {};

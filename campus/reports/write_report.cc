@@ -14,6 +14,7 @@
 #include "campus/reports/report_file.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
+#include "loadstone/outbound/mail.h"
 #include "loadstone/runtime/lane.h"
 
 namespace campus::reports {
@@ -138,41 +139,21 @@ Task<void> write_report(Writing& writing) {
         co_await begin_file(writing);
         co_await write_entries(writing);
     }
+    const auto owner = co_await accounts::recipient(context.reader(), writing.report.owner_id);
+    SendReportLink mail{writing.report.id, writing.report.owner_id, {}};
+    if (owner) mail.provider = outbound::provider_of(owner->email);
     const bool is_wanted =
-        co_await context.write(finish_report, lease, writing.report.id, writing.step);
+        co_await context.write(finish_report, lease, writing.report.id, writing.step, mail);
     if (!is_wanted) co_await remove_file(writing, writing.step.file);
 }
 
-// Will the runner bury it? (jobs/retry_policy.h)
-bool is_last(const Error& error, int attempt) {
-    switch (error.code()) {
-        case Errc::unavailable:
-        case Errc::cancelled: return false;
-        case Errc::invalid_argument:
-        case Errc::permission_denied:
-        case Errc::data_loss: return true;
-        default: return attempt >= attempts_max;
-    }
-}
-
-// What its owner is told; the log says more.
-std::string reason_of(const Error& error, std::int64_t job) {
-    if (error.code() == Errc::deadline_exceeded) return "it took too long";
-    return fmt::format("the server failed; its log has the reason under job {}", job);
-}
-
-Task<void> after_failure(Context& context, Writing& writing, const Error& error) {
+Task<void> after_failure(Context& context, Writing& writing) {
     const auto row = co_await report_by_id(context.reader(), writing.report.id);
     const bool is_wanted = row && row->state != "cancelled";
     // What no step names is found by no other attempt: on a full disk it would be in its way.
     if (writing.file && (!is_wanted || !writing.is_saved))
         co_await remove_file(writing, writing.file->name());
-    if (!is_wanted) {
-        co_await remove_file(writing, writing.step.file);
-    } else if (is_last(error, writing.job.attempt())) {
-        std::string reason = reason_of(error, row->job);
-        co_await context.write(fail_report, writing.report.id, reason);
-    }
+    if (!is_wanted) co_await remove_file(writing, writing.step.file);
 }
 
 }  // namespace
@@ -198,7 +179,7 @@ Task<void> make_report(Context& context, Job<MakeReport> job) {
     if (!failed) co_return;
     context.shield(jobs::recording_grace);
     try {
-        co_await after_failure(context, writing, *failed);
+        co_await after_failure(context, writing);
     } catch (const Error& error) {
         log::warning("what became of a report was not recorded",
                      {{"report", job->report.value}, {"error", error.message()}});

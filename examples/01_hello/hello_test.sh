@@ -24,5 +24,7 @@ expect() {
 expect '{"greeting":"Hello, Ada","times":1}' -X POST "http://$address/hello/Ada"
 expect '{"greeting":"Hello, Ada","times":2}' -X POST "http://$address/hello/Ada"
 expect '{"names":[{"name":"Ada","times":2}]}' "http://$address/hello"
+refused=$("$hello" jobs share acme --weight 2 --data "$folder" 2>&1) && exit 1
+[[ $refused == *"no job kind of this program has tenants"* ]] || { echo "got $refused"; exit 1; }
 kill -TERM "$server"
 wait "$server"

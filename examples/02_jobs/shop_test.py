@@ -215,6 +215,8 @@ def workflow_and_batch(shop):
     same(shop.count("closed"), 39, "closed accounts")
     dead, = shop.jobs("--state", "dead")
     assert "does not add up" in dead["last_error"], dead
+    shop.wait("somebody to be told", lambda: shop.printed("account 13"))
+    same(shop.printed("account 13"), ["account 13 is to be looked at"], "told once")
 
 
 def cancelled(shop):

@@ -56,6 +56,9 @@ std::string key_text(const T& value) {
     }
 }
 
+// As which its subscribers hear that a job of a kind is buried.
+inline std::string buried_event(const std::string& kind) { return kind + ".buried"; }
+
 // A member of a kind's arguments: its name and its value as text.
 struct KeyField {
     std::string name;
@@ -271,6 +274,16 @@ public:
     Declared<T> on(Task<void> (*handler)(Context&, Job<T>)) {
         const std::string kind = module_ + ".on:" + internal::kind<T>();
         all_->subscriptions.push_back({internal::kind<T>(), kind});
+        return Declared<T>(add(kind, handler));
+    }
+    // A job of kind T has become a dead letter, for whatever reason, its processes' deaths
+    // included: a job of this handler with the same arguments, committed with that. What is unique
+    // or bounded of it does not count. One that is put back and buried again is told of again.
+    template <class T>
+    Declared<T> on_buried(Task<void> (*handler)(Context&, Job<T>)) {
+        const std::string event = internal::buried_event(internal::kind<T>());
+        const std::string kind = module_ + ".on:" + event;
+        all_->subscriptions.push_back({event, kind});
         return Declared<T>(add(kind, handler));
     }
     // `expression` is a cron expression of five fields (cron.h); `zone` as in "Europe/Berlin".

@@ -25,6 +25,20 @@ TEST(RetryPolicy, SnoozesWhatTheWorldWasNotReadyFor) {
     }
 }
 
+TEST(RetryPolicy, PutsOffByTheLeastBackoffWhereNothingElseIsAskedFor) {
+    Policy policy;
+    policy.backoff_min = milliseconds(2'000);
+    Random random(7);
+    for (const int attempt : {1, 2, 1'000}) {
+        for (int i = 0; i < 200; ++i) {
+            const auto delay = decide(policy, Error(Errc::unavailable, "x"), attempt, random).delay;
+            EXPECT_GE(delay, milliseconds(2'000));
+            EXPECT_LE(delay, milliseconds(3'000)) << "and no longer: it begins soon after it can";
+        }
+    }
+    EXPECT_GE(after(Errc::cancelled, 1).delay, milliseconds(1'000));
+}
+
 TEST(RetryPolicy, RetriesTheRest) {
     for (const Errc code :
          {Errc::unauthenticated, Errc::not_found, Errc::already_exists, Errc::conflict,

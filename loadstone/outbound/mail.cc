@@ -51,6 +51,14 @@ Mailbox sender_of(const std::string& from) {
 
 }  // namespace
 
+std::string provider_of(std::string_view address) {
+    std::string provider(address.substr(address.rfind('@') + 1));
+    for (char& c : provider) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return provider;
+}
+
 void check_url(const std::string& url) {
     if (url.starts_with(maildir))
         maildir_path(url);

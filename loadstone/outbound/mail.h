@@ -53,6 +53,13 @@ struct MailResult {
 
 inline constexpr std::size_t transfers_limit = 256;  // of MailOptions::transfers_max
 
+// Whoever takes mail for an address counts what one sender brings: the address's domain, in small
+// letters.
+std::string provider_of(std::string_view address);
+// The limit (jobs/limit.h) that jobs declare which send mail, keyed by the provider of its
+// recipient. A server gives it the numbers of MailOptions.
+inline constexpr const char* provider_limit = "mail.provider";
+
 struct MailOptions {
     std::string url;  // smtp://[user:pw@]host[:port], smtps://, maildir:PATH
     std::string from = "Campus <campus@localhost>";
@@ -67,6 +74,10 @@ struct MailOptions {
     bool resend_unknown = false;
     double rate_max = 200;  // mails per second; learnt downwards from throttling replies
     double rate_min = 0.2;
+    // Mails per second to one provider in all processes of a database, and so many at once after a
+    // pause. Less than rate_max, so that none takes all of it. 0: any number.
+    int provider_rate_max = 50;
+    int provider_burst_max = 50;
     std::chrono::milliseconds throttle_pause{5'000};  // after a reply that throttles
     std::string tls_ca_file;  // PEM; whom to trust instead of the system's authorities
 };

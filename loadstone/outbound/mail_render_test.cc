@@ -59,6 +59,14 @@ std::string field_of_refusal(const MailMessage& message) {
     return "it was rendered";
 }
 
+TEST(ProviderOf, IsTheDomainInSmallLetters) {
+    EXPECT_EQ(provider_of("ada@example.org"), "example.org");
+    EXPECT_EQ(provider_of("Ada@Mail.EXAMPLE.org"), "mail.example.org");
+    EXPECT_EQ(provider_of("\"a@b\"@example.org"), "example.org");
+    EXPECT_EQ(provider_of("ada@"), "");
+    EXPECT_EQ(provider_of(""), "");
+}
+
 TEST(RenderMail, GivesAPlainTextMailWordForWord) {
     EXPECT_EQ(render_mail(letter(), date),
               "Date: Sat, 31 Jan 2026 12:00:00 +0000\r\n"

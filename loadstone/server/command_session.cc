@@ -60,7 +60,7 @@ void require_access(const Config& config) {
 CommandSession::CommandSession(const Config& config, const std::vector<Module>& modules)
     : loops_({.threads = 1, .blocked_after = std::chrono::milliseconds(60'000)}, registry_),
       database_(store::open_database(with_schema(config, modules).database, registry_)),
-      queue_(jobs_of(modules), *database_, registry_),
+      queue_(jobs_of(modules, config), *database_, registry_),
       context_(services_, Deadline::in(command_deadline)) {
     services_.add<telemetry::Registry>(registry_);
     services_.add<store::Database>(*database_);

@@ -305,6 +305,11 @@ void mail_and_job_settings(Settings& s, Config& c) {
         "mail.rate_max", "N", "mails per second; throttling replies lower it",
         [&c](std::string_view v) { c.mail.rate_max = number<int>(v, 1, 100'000); },
         [&c] { return fmt::format("{}", c.mail.rate_max); });
+    s.count("mail.provider_rate_max",
+            "mails per second to one domain, in all processes; 0: any number",
+            c.mail.provider_rate_max, 0, 100'000);
+    s.count("mail.provider_burst_max", "mails to one domain at once after a pause",
+            c.mail.provider_burst_max, 1, 100'000);
     s.count("jobs.running_max", "at once in this process", c.jobs.running_max, std::size_t{1},
             std::size_t{10'000});
     s.count("jobs.claim_batch_max", "claimed in one transaction", c.jobs.claim_batch_max,

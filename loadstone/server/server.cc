@@ -97,12 +97,19 @@ const char* role_name(Role role) {
 
 }  // namespace
 
-jobs::Declarations jobs_of(const std::vector<Module>& modules) {
+jobs::Declarations jobs_of(const std::vector<Module>& modules, const Config& config) {
     jobs::Declarations declared;
     for (const Module& module : modules) {
         if (module.jobs == nullptr) continue;
         Handlers handlers(module.name, declared);
         module.jobs(handlers);
+    }
+    for (const auto& kind : declared.kinds) {
+        for (jobs::KindLimit& each : kind->limits) {
+            if (each.limit.name != outbound::provider_limit) continue;
+            each.limit.per_second = config.mail.provider_rate_max;
+            each.limit.burst = config.mail.provider_burst_max;
+        }
     }
     return declared;
 }
@@ -176,7 +183,7 @@ struct Server::Impl {
                       {{"module", step.module}, {"step", step.number}, {"title", step.title}});
         }
         database = store::open_database(config.database, registry);
-        queue = std::make_unique<jobs::Queue>(jobs_of(modules), *database, registry);
+        queue = std::make_unique<jobs::Queue>(jobs_of(modules, config), *database, registry);
         system =
             std::make_unique<internal::SystemState>(registry, *database, config.metrics, openapi);
         services.add<telemetry::Registry>(registry);

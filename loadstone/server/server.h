@@ -32,8 +32,9 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
+// What the modules declare; the limit outbound::provider_limit has the numbers of the settings.
+jobs::Declarations jobs_of(const std::vector<Module>& modules, const Config& config);
 // The modules' migrations, the framework's own first.
-jobs::Declarations jobs_of(const std::vector<Module>& modules);
 std::vector<store::ModuleMigrations> migrations_of(const std::vector<Module>& modules);
 
 // The routes of the modules and of the server itself (/healthz, /readyz, /metrics, /openapi.json).

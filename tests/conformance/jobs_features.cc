@@ -116,6 +116,23 @@ Task<void> on_happened(Context& context, Job<Happened> job) {
     co_return;
 }
 
+Task<void> handle_doomed(Context& context, Job<Doomed> job) {
+    note(context, job->text + " " + std::to_string(job.attempt()));
+    throw loadstone::Error(loadstone::Errc::internal, "as always");
+    co_return;
+}
+Task<void> on_doomed(Context& context, Job<Doomed> job) {
+    note(context, job->text + " is buried" + job->note);
+    co_return;
+}
+
+std::string add_note(int, std::string json) {
+    if (json.find("unreadable") != std::string::npos)
+        throw loadstone::Error(loadstone::Errc::data_loss, "cannot be read");
+    json.pop_back();
+    return json + R"(,"note":", upcast"})";
+}
+
 std::string add_language(int from, std::string json) {
     EXPECT_EQ(from, 1);
     json.pop_back();
@@ -146,6 +163,11 @@ void declare(loadstone::Handlers& handlers) {
     handlers.handle(handle_part).attempts(1);
     handlers.handle(handle_sum);
     handlers.on(on_happened);
+    handlers.handle(handle_doomed)
+        .attempts(2)
+        .backoff(milliseconds(10), milliseconds(10))
+        .version(2, add_note);
+    handlers.on_buried(on_doomed);
 }
 
 }  // namespace features

@@ -86,6 +86,11 @@ struct Happened {
 };
 BOOST_DESCRIBE_STRUCT(Happened, (), (what))
 
+struct Doomed {
+    std::string text, note;
+};
+BOOST_DESCRIBE_STRUCT(Doomed, (), (text, note))
+
 void declare(loadstone::Handlers& handlers);
 
 }  // namespace features

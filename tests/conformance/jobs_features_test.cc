@@ -190,5 +190,31 @@ TEST_P(JobFeatures, AnEventReachesItsSubscribers) {
     EXPECT_EQ(runs(), std::vector<std::string>{"heard of it"});
 }
 
+TEST_P(JobFeatures, WhoHasAskedIsToldOnceOfAJobThatIsBuried) {
+    auto one = node();
+    one->write(add<Doomed>, Doomed{"new", ""});
+    // Of the version before; of the second nobody can make the arguments of now.
+    static constexpr std::string_view text =
+        "insert into loadstone_ready (queue, priority, kind, arguments, cause, enqueued_at, "
+        "run_at) values ('test', 0, 'features.Doomed', '{\"text\":\"old\"}', '', 0, 0), "
+        "('test', 0, 'features.Doomed', '{\"text\":\"unreadable\"}', '', 0, 0)";
+    static constexpr loadstone::store::Command insert{
+        .name = "test.insert", .sqlite = text, .postgres = text};
+    one->write(+[](Tx& tx) -> Task<bool> {
+        co_await tx.exec(insert);
+        co_return true;
+    });
+    one->run();
+    ASSERT_TRUE(wait_until(
+        [&] { return one->jobs_of("dead").size() == 3 && one->jobs_of("").size() == 3; }));
+    EXPECT_EQ(counts(), (std::map<std::string, int>{{"new 1", 1},
+                                                    {"new 2", 1},
+                                                    {"new is buried", 1},
+                                                    {"old 1", 1},
+                                                    {"old 2", 1},
+                                                    {"old is buried, upcast", 1}}));
+    expect_nothing_left(*one);
+}
+
 }  // namespace
 }  // namespace tests::conformance

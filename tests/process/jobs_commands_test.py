@@ -142,12 +142,6 @@ class OperatedTest(StormTest):
         self.assertIsNone(self.limit("host")["set"])
         self.assertEqual(self.ask("limits")["shares"], [])
 
-    def test_a_program_without_tenants_says_so(self):
-        self.mail.start()
-        campus = self.campus().start()
-        self.assertIn("no job kind of this program has tenants",
-                      campus.command("jobs", "share", "acme", "--weight", 2, check=False).stderr)
-
     def test_a_share_is_set_and_reset(self):
         storm = self.start()
         self.assertEqual(self.ask("share", "acme"), {"tenant": "acme", "weight": 1})

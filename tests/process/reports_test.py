@@ -47,8 +47,8 @@ class ReportsTest(ProcessTest):
         self.cookie = self.client.register("ada@example.org").cookie
         self.eve = self.client.register("eve@example.org").cookie
 
-    def worker(self, name="work", data="data2"):
-        return self.campus(name, role="work", data=self.folder / data, jobs_crashes_max=10, **self.shared,
+    def worker(self, name="work", data="data2", crashes_max=10):
+        return self.campus(name, role="work", data=self.folder / data, jobs_crashes_max=crashes_max, **self.shared,
                            **SHORT_LEASE).start()
 
     def fill(self, rows, user=1):
@@ -245,6 +245,20 @@ class ReportsTest(ProcessTest):
         self.assertEqual(self.in_folder(), [])
         self.assertEqual(self.link_mails(), [])
         self.wait_done(self.ask(to="2020-10-01T00:00:00.000000Z").json["id"])
+
+    def test_one_whose_processes_die_has_failed_and_can_be_put_back(self):
+        self.fill(ROWS)
+        first = self.worker(crashes_max=1)
+        report = self.ask().json["id"]
+        wait_until(lambda: any(name.endswith(".part") for name in self.in_folder()), 30, "it to be written")
+        first.kill()
+        second = self.worker("second", "data3", crashes_max=1)
+        shown = wait_until(lambda: s if (s := self.show(report))["state"] == "failed" else None, 20, "it to be given up")
+        dead, = self.tables.dead_jobs()
+        self.assertIn(str(dead["id"]), shown["reason"])
+        wait_until(lambda: not self.tables.jobs(), 10, "whoever was told to end")
+        second.command("jobs", "retry", dead["id"])
+        wait_until(lambda: self.show(report)["state"] == "done", 120, "it to be done")
 
     def test_one_of_a_user_runs_at_a_time(self):
         self.fill(60_000)

@@ -31,6 +31,7 @@ set_target_properties(storm PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_D
 process_test(registrations)
 process_test(mail_outage)
 process_test(mail_throttled)
+process_test(mail_providers)
 process_test(mail_lost)
 process_test(kill)
 process_test(database_restart ON postgres)

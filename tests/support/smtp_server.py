@@ -18,7 +18,8 @@ port (127.0.0.1); each is answered by one line of JSON, {"error": ...} for what 
     mode slow seconds=1 [stage=dot]                 goes on after a pause
     mode silent [stage=dot]                         never answers
     mode reject550 | drop-after-dot | drop-before-dot      for reply, drop and drop stage=body
-    stats                                           counts; "rates": mails taken in each second
+    stats                                           counts; "rates": mails taken in each second; "held":
+                                                    connections that a silent or slow mode keeps now
     counts                                          {"<message-id>": how often it was taken, ...}
     forget                                          counts from zero; the files stay
 
@@ -186,6 +187,7 @@ class Server:
         self.store = Store(options.store)
         self.connections = 0
         self.open = 0
+        self.held = 0
         self.replies = {}
         self.logins = 0
         self.encrypted = 0
@@ -230,7 +232,7 @@ class Server:
             if words == ["stats"]:
                 return {"mode": self.mode.name, "accepted": self.store.accepted,
                         "distinct": len(self.store.counts), "connections": self.connections,
-                        "open": self.open, "logins": self.logins, "encrypted": self.encrypted,
+                        "open": self.open, "held": self.held, "logins": self.logins, "encrypted": self.encrypted,
                         "replies": self.replies, "rates": self.store.rates}
             if words == ["counts"]:
                 return self.store.counts
@@ -279,10 +281,12 @@ class Session(SMTP):
         if mode.name == "drop":
             self.drop(mode.options["reset"])
             raise Drop()
-        if mode.name == "silent":
-            await asyncio.sleep(3600)
-        elif mode.name == "slow":
-            await asyncio.sleep(mode.options["seconds"])
+        if mode.name in ("silent", "slow"):
+            self.server.held += 1
+            try:
+                await asyncio.sleep(3600 if mode.name == "silent" else mode.options["seconds"])
+            finally:
+                self.server.held -= 1
         else:
             status = mode.reply()
             await self.push(status)

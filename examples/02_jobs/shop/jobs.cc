@@ -171,6 +171,11 @@ Task<void> close_account(Context& context, Job<CloseAccount> job) {
     co_await context.write(count_done, job.lease(), what);
 }
 
+Task<void> ask_accountant(Context& context, Job<CloseAccount> buried) {
+    const std::string text = fmt::format("account {} is to be looked at", buried->account);
+    co_await print_line(context, buried.idempotency_key(), text);
+}
+
 Task<void> month_is_closed(Context& context, Job<MonthIsClosed> job) {
     const auto ended = co_await jobs::ended_before(context.reader(), job.lease());
     const std::string text =
@@ -221,6 +226,7 @@ void jobs(Handlers& handlers) {
     handlers.handle(count_orders);
     handlers.handle(mail_report);
     handlers.handle(close_account);
+    handlers.on_buried(ask_accountant);
     handlers.handle(month_is_closed);
 
     handlers.handle(forget_old_orders);

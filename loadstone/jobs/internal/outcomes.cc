@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "loadstone/base/encoding.h"
+#include "loadstone/jobs/internal/buried.h"
 #include "loadstone/jobs/internal/ends.h"
 #include "loadstone/jobs/internal/records.h"
 #include "loadstone/jobs/keys.h"
@@ -158,6 +159,7 @@ Task<void> store(Tx& tx, const Sorted& sorted) {
     if (!sorted.buried.empty()) {
         const std::string json = to_json(sorted.buried);
         co_await tx.exec(sql::bury_jobs, json);
+        co_await tell_buried(tx, sorted.buried);
     }
     if (!sorted.done.empty()) {
         const std::string json = to_json(sorted.done);

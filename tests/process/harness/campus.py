@@ -125,8 +125,8 @@ class Campus:
         process.end(self.process, timeout_s=30)
         return None
 
-    def client(self, timeout_s=30):
-        return Client(self.port, timeout_s)
+    def client(self, timeout_s=30, **options):
+        return Client(self.port, timeout_s, **options)
 
     def log_text(self):
         return self.logs[-1].read_text(errors="replace")

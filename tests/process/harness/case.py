@@ -79,7 +79,8 @@ class ProcessTest(unittest.TestCase):
         return self._mail
 
     def campus(self, name="campus", **settings):
-        settings = {"database": self.database.url, "smtp": self.mail.url, "mail_rate_max": 1000, **settings}
+        settings = {"database": self.database.url, "smtp": self.mail.url, "mail_rate_max": 1000,
+                    "mail_provider_rate_max": 0, **settings}
         campus = Campus(self.folder, name, **settings)
         self.started.append(campus)
         return campus

@@ -37,8 +37,9 @@ class Lost(Exception):
 class Client:
     """Not for two threads at once."""
 
-    def __init__(self, port, timeout_s=30, host="127.0.0.1"):
+    def __init__(self, port, timeout_s=30, host="127.0.0.1", own_address=None):
         self.host, self.port, self.timeout_s = host, port, timeout_s
+        self.own = (own_address, 0) if own_address else None
         self.connection = None
 
     def close(self):
@@ -65,7 +66,7 @@ class Client:
         sent = False
         try:
             if self.connection is None:
-                self.connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout_s)
+                self.connection = http.client.HTTPConnection(self.host, self.port, self.timeout_s, self.own)
                 self.connection.connect()
                 self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sent = True

@@ -32,7 +32,9 @@ class Registrations:
     careful client does; without, each request is made once.
     """
 
-    def __init__(self, port, prefix, workers=8, total=None, retry=False, timeout_s=30):
+    def __init__(self, port, prefix, workers=8, total=None, retry=False, timeout_s=30,
+                 domain="example.org"):
+        self.domain = domain
         self.port, self.prefix, self.total, self.retry, self.timeout_s = port, prefix, total, retry, timeout_s
         self.numbers = itertools.count(1)
         self.stopping = threading.Event()
@@ -69,7 +71,7 @@ class Registrations:
         client.close()
 
     def _register(self, client, number):
-        email = f"{self.prefix}{number}@example.org"
+        email = f"{self.prefix}{number}@{self.domain}"
         key = f"{self.prefix}-{number}" if self.retry else None
         give_up = time.monotonic() + self.timeout_s
         while True:

@@ -61,6 +61,15 @@ class MailServer:
             mails[fields["X-Envelope-To"]][identity] += 1
         return mails
 
+    def times(self):
+        """When each mail was taken, with whom it is for, in that order."""
+        found = []
+        for file in self.store.glob("*.eml"):
+            head = file.read_bytes()[:2_000].decode("utf-8", "replace").split("\r\n")
+            fields = dict(line.split(": ", 1) for line in head[:3])
+            found.append((float(fields["X-Envelope-Time"]), fields["X-Envelope-To"]))
+        return sorted(found)
+
     def count(self):
         return sum(1 for _ in self.store.glob("*.eml"))
 
