@@ -2,6 +2,7 @@
 #include "campus/audit/audit.h"
 #include "campus/courses/courses.h"
 #include "campus/integrations/integrations.h"
+#include "campus/learning/learning.h"
 #include "campus/notifications/notifications.h"
 #include "campus/reports/reports.h"
 #include "loadstone/server/application.h"
@@ -12,6 +13,7 @@ int main(int argc, char** argv) {
     application.add(campus::audit::module());
     application.add(campus::courses::module());
     application.add(campus::integrations::module());
+    application.add(campus::learning::module());
     application.add(campus::notifications::module());
     application.add(campus::reports::module());
     application.greet_with(
