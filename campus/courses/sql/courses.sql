@@ -51,7 +51,7 @@ order by title_key, id limit $4
 select required_id from prerequisites where course_id = $1 order by required_id
 
 -- name: required_courses
-select c.id, c.title from prerequisites as p join courses as c on c.id = p.required_id where p.course_id = $1 order by c.id
+select c.id, c.title from prerequisites as p join courses as c on c.id = p.required_id where p.course_id = $1 order by p.required_id
 
 -- name: lesson_by_id
 select id, course_id, number, title, length_s from lessons where id = $1
