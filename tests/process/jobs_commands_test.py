@@ -4,11 +4,13 @@ import json
 import signal
 import time
 
+from harness.campus import BUILD
 from harness.case import ProcessTest, main
 from harness.storm import StormTest
 from harness.terminal import Terminal
 from harness.waiting import wait_until
 
+HELLO = BUILD / "examples" / "01_hello" / "hello"
 LONG_MS = 120_000
 SLOW_HOST = "slow.example"
 
@@ -143,10 +145,11 @@ class OperatedTest(StormTest):
         self.assertEqual(self.ask("limits")["shares"], [])
 
     def test_a_program_without_tenants_says_so(self):
-        self.mail.start()
-        campus = self.campus().start()
+        hello = self.campus("hello")
+        hello.program = HELLO
+        hello.start()
         self.assertIn("no job kind of this program has tenants",
-                      campus.command("jobs", "share", "acme", "--weight", 2, check=False).stderr)
+                      hello.command("jobs", "share", "acme", "--weight", 2, check=False).stderr)
 
     def test_a_share_is_set_and_reset(self):
         storm = self.start()
