@@ -1,6 +1,8 @@
 #include "campus/accounts/accounts.h"
 #include "campus/audit/audit.h"
+#include "campus/courses/courses.h"
 #include "campus/integrations/integrations.h"
+#include "campus/learning/learning.h"
 #include "campus/notifications/notifications.h"
 #include "campus/reports/reports.h"
 #include "loadstone/server/application.h"
@@ -9,7 +11,9 @@ int main(int argc, char** argv) {
     loadstone::server::Application application("campus", "Campus: a learning platform");
     application.add(campus::accounts::module());
     application.add(campus::audit::module());
+    application.add(campus::courses::module());
     application.add(campus::integrations::module());
+    application.add(campus::learning::module());
     application.add(campus::notifications::module());
     application.add(campus::reports::module());
     application.greet_with(

@@ -38,7 +38,9 @@ struct DatabaseOptions {
     // When the server has been away so long, requests are refused at once; before, they wait.
     std::chrono::milliseconds outage_patience{5'000};
     std::chrono::milliseconds statement_timeout_max{30'000};
-    int transaction_attempts_max = 5;  // serialisation failures and deadlocks
+    // Runs of a body after serialisation failures and deadlocks. Of what four processes sent at one
+    // row at once, 5 let 1 % fail after 100 ms, and 10 nothing.
+    int transaction_attempts_max = 16;
 };
 
 // A transaction body: runs the command and keeps its result in a place of its own. May run again.

@@ -1,0 +1,75 @@
+#pragma once
+// courses: what is taught. A course has lessons in order, a lesson has quizzes, and a course may
+// require that others are completed first. Only its instructor changes it; once published it stays
+// so. Capacity and prerequisites are said when it is made, so prerequisites have no cycles.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "campus/accounts/accounts.h"
+#include "loadstone/base/describe.h"
+#include "loadstone/base/id.h"
+#include "loadstone/module/module.h"
+
+namespace campus::courses {
+
+loadstone::Module module();
+
+struct CourseTag {};
+using CourseId = loadstone::Id<CourseTag>;
+struct LessonTag {};
+using LessonId = loadstone::Id<LessonTag>;
+struct QuizTag {};
+using QuizId = loadstone::Id<QuizTag>;
+
+inline constexpr std::int64_t capacity_max = 1'000'000;
+inline constexpr std::int64_t lessons_max = 500;  // of a course
+inline constexpr std::int64_t quizzes_max = 200;  // of a course
+inline constexpr std::int64_t points_max_max = 10'000;
+inline constexpr std::int64_t weight_max = 1'000;
+
+struct Course {
+    CourseId id;
+    std::string title;
+    accounts::UserId instructor_id;
+    std::int64_t capacity = 0;  // learners at a time
+    std::int64_t lesson_count = 0;
+    std::string state;  // draft, published
+
+    bool is_published() const { return state == "published"; }
+};
+BOOST_DESCRIBE_STRUCT(Course, (), (id, title, instructor_id, capacity, lesson_count, state))
+loadstone::Task<std::optional<Course>> course_by_id(loadstone::Reader reader, CourseId id);
+loadstone::Task<std::optional<Course>> course_by_id(loadstone::Tx& tx, CourseId id);
+
+// What must be completed before `course` is begun.
+loadstone::Task<std::vector<CourseId>> prerequisites(loadstone::Reader reader, CourseId course);
+
+struct Lesson {
+    LessonId id;
+    CourseId course_id;
+    std::int64_t number = 0;  // from 1, without gaps
+    std::string title;
+    std::int64_t length_s = 0;
+};
+BOOST_DESCRIBE_STRUCT(Lesson, (), (id, course_id, number, title, length_s))
+loadstone::Task<std::optional<Lesson>> lesson_by_id(loadstone::Reader reader, LessonId id);
+// In order.
+loadstone::Task<std::vector<Lesson>> lessons(loadstone::Reader reader, CourseId course);
+
+struct Quiz {
+    QuizId id;
+    CourseId course_id;
+    LessonId lesson_id;
+    std::string title;
+    std::int64_t points_max = 0;  // 1..points_max_max
+    std::int64_t weight = 0;      // in the grade, relative to the others; 0: only for practice
+};
+BOOST_DESCRIBE_STRUCT(Quiz, (), (id, course_id, lesson_id, title, points_max, weight))
+loadstone::Task<std::optional<Quiz>> quiz_by_id(loadstone::Reader reader, QuizId id);
+// By id.
+loadstone::Task<std::vector<Quiz>> quizzes(loadstone::Reader reader, CourseId course);
+loadstone::Task<std::vector<Quiz>> quizzes(loadstone::Tx& tx, CourseId course);
+
+}  // namespace campus::courses

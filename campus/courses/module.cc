@@ -1,0 +1,17 @@
+#include "campus/courses/courses.h"
+#include "campus/courses/routes.h"
+#include "campus/courses/sql.h"
+
+namespace campus::courses {
+
+loadstone::Module module() {
+    return {
+        .name = "courses",
+        .depends_on = {"accounts", "audit"},
+        .migrations = sql::migrations,
+        .routes = routes,
+        .budget = {.requests_max = 128, .request_queue_max = 256},
+    };
+}
+
+}  // namespace campus::courses

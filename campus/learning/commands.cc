@@ -1,0 +1,109 @@
+#include "campus/learning/commands.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "campus/audit/audit.h"
+#include "campus/learning/queries.h"
+#include "campus/learning/sql.h"
+#include "loadstone/base/error.h"
+
+namespace campus::learning {
+
+using namespace loadstone;
+
+namespace {
+
+Task<void> note(Tx& tx, courses::CourseId course, accounts::UserId user, const char* action,
+                const char* what, std::string address) {
+    audit::Event event;
+    event.user = user.value;
+    event.action = action;
+    event.detail = fmt::format("course {} was {}", course.value, what);
+    event.address = std::move(address);
+    co_await audit::append(tx, std::move(event));
+}
+
+Task<void> require_enrolment(Tx& tx, courses::CourseId course, accounts::UserId user) {
+    const auto found = co_await tx.maybe<EnrolmentRow>(sql::enrolment, course, user);
+    if (!found)
+        throw Error(Errc::permission_denied,
+                    fmt::format("you are not enrolled in course {}", course.value));
+}
+
+}  // namespace
+
+Error course_is_full(const courses::Course& course) {
+    return {Errc::conflict, fmt::format("course {} is full: all {} seats are taken",
+                                        course.id.value, course.capacity)};
+}
+
+Error is_enrolled(courses::CourseId course) {
+    return {Errc::already_exists,
+            fmt::format("you are enrolled in course {} already", course.value)};
+}
+
+// Two that take a seat of a course at once: on PostgreSQL the statement of the second one fails and
+// its transaction runs again, with what the first has left. So it is short, and the seat comes
+// first.
+Task<Timestamp> enrol(Tx& tx, NewEnrolment in) {
+    const auto got = co_await tx.exec(sql::take_seat, in.course.id, in.course.capacity);
+    if (got == 0) throw course_is_full(in.course);
+    const Timestamp now = Timestamp::now();
+    const auto enrolled = co_await tx.exec(sql::insert_enrolment, in.course.id, in.user, now);
+    if (enrolled == 0) throw is_enrolled(in.course.id);
+    co_await note(tx, in.course.id, in.user, "course.enrolled", "begun", std::move(in.address));
+    co_return now;
+}
+
+Task<void> leave(Tx& tx, courses::CourseId course, accounts::UserId user, std::string address) {
+    co_await tx.exec(sql::free_seat, course);
+    const auto removed = co_await tx.exec(sql::remove_enrolment, course, user);
+    // That gives the seat back too.
+    if (removed == 0)
+        throw Error(Errc::not_found,
+                    fmt::format("you are not enrolled in course {}", course.value));
+    co_await note(tx, course, user, "course.left", "left", std::move(address));
+}
+
+Task<std::int64_t> note_progress(Tx& tx, Ping ping) {
+    const courses::Lesson& lesson = ping.lesson;
+    co_await require_enrolment(tx, lesson.course_id, ping.user);
+    const Timestamp now = Timestamp::now();
+    const auto raised = co_await tx.exec(sql::raise_position, ping.user, lesson.id,
+                                         lesson.course_id, ping.position_s, now);
+    if (raised == 0)
+        co_return co_await tx.one<std::int64_t>(sql::position, ping.user, lesson.course_id,
+                                                lesson.id);
+    if (ping.position_s < lesson.length_s) co_return ping.position_s;
+    const auto completed =
+        co_await tx.exec(sql::complete_lesson, ping.user, lesson.course_id, lesson.id, now);
+    if (completed == 0) co_return ping.position_s;
+    const auto lessons =
+        co_await tx.one<std::int64_t>(sql::count_completed, lesson.course_id, ping.user);
+    const auto course = co_await courses::course_by_id(tx, lesson.course_id);
+    if (course && lessons >= course->lesson_count)
+        co_await tx.exec(sql::insert_completion, ping.user, lesson.course_id, now);
+    co_return ping.position_s;
+}
+
+Task<RecordedAttempt> record_attempt(Tx& tx, NewAttempt attempt) {
+    const courses::Quiz& quiz = attempt.quiz;
+    co_await require_enrolment(tx, quiz.course_id, attempt.user);
+    auto recorded = co_await tx.one<RecordedAttempt>(sql::attempts_of_quiz, quiz.course_id,
+                                                     attempt.user, quiz.id);
+    if (recorded.attempts >= attempts_max)
+        throw Error(Errc::resource_exhausted,
+                    fmt::format("quiz {} was attempted {} times, the limit", quiz.id.value,
+                                recorded.attempts));
+    const Timestamp now = Timestamp::now();
+    co_await tx.one<std::int64_t>(sql::insert_attempt, quiz.course_id, attempt.user, quiz.id,
+                                  attempt.points, now);
+    ++recorded.attempts;
+    recorded.best = std::max(recorded.best, attempt.points);
+    co_return recorded;
+}
+
+}  // namespace campus::learning

@@ -1,0 +1,46 @@
+#pragma once
+// learning's own: what a grading run writes. Each is one transaction; those with a lease complete
+// the job.
+
+#include <string>
+#include <vector>
+
+#include "campus/learning/queries.h"
+#include "loadstone/jobs/job.h"
+
+namespace campus::learning {
+
+// Beyond so many learners the run is planned by a job.
+inline constexpr int learners_planned_at_once = 20 * static_cast<int>(learners_in_slice);
+
+struct NewRun {
+    courses::CourseId course;
+    accounts::UserId instructor;
+    std::string address;  // of the client, for the audit log
+};
+// The run and its jobs, or nothing. What was attempted before now counts, with the quizzes' weights
+// as they are now. Errc::conflict: no quiz has a weight; already_exists: one runs. (That one is not
+// given instead: it does not know what was attempted since it began.)
+loadstone::Task<RunId> start_run(loadstone::Tx& tx, NewRun in);
+
+loadstone::Task<void> plan_run(loadstone::Tx& tx, loadstone::jobs::Lease lease, RunRow run,
+                               std::vector<Slice> slices, std::int64_t learners);
+
+struct GradedSlice {
+    std::int64_t number = 0;
+    std::vector<Grade> grades;
+    Statistics statistics;
+};
+// Nothing but the job's end if the run has ended.
+loadstone::Task<void> record_slice(loadstone::Tx& tx, loadstone::jobs::Lease lease, RunRow run,
+                                   GradedSlice slice);
+
+// The run ends, done, or failed if `failed` of its slices have, and its instructor is told by a
+// job. Nothing but the job's end if it has ended before.
+loadstone::Task<void> finish_run(loadstone::Tx& tx, loadstone::jobs::Lease lease, RunId run,
+                                 std::int64_t failed);
+// Fails a run with which `job` was to go on, and its instructor is told by a job.
+loadstone::Task<void> give_up_run(loadstone::Tx& tx, RunId run, std::int64_t job,
+                                  std::string reason);
+
+}  // namespace campus::learning

@@ -1,0 +1,131 @@
+#include "campus/learning/jobs.h"
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "campus/learning/grading.h"
+#include "campus/learning/queries.h"
+#include "campus/notifications/notifications.h"
+#include "loadstone/jobs/admin.h"
+#include "loadstone/jobs/workflow.h"
+#include "loadstone/module/site.h"
+#include "loadstone/runtime/lane.h"
+
+namespace campus::learning {
+
+using namespace loadstone;
+
+namespace {
+
+constexpr int learners_at_once = 10'000;              // of one read while a run is planned
+constexpr std::chrono::minutes long_running_for{15};  // then it is asked what became of its job
+constexpr int runs_at_once = 200;
+
+Task<void> plan_grades(Context& context, Job<PlanGrades> job) {
+    const auto run = co_await run_by_id(context.reader(), job->run);
+    if (!run || run->state != "running") co_return;
+    SlicePlan plan;
+    accounts::UserId last;
+    for (;;) {
+        context.throw_if_done("planning a grading run");
+        const auto learners =
+            co_await learners_of_run(context.reader(), *run, last, learners_at_once);
+        for (const accounts::UserId learner : learners) plan.add(learner);
+        if (learners.size() < learners_at_once) break;
+        last = learners.back();
+    }
+    co_await context.write(plan_run, job.lease(), *run, plan.slices(), plan.learners());
+}
+
+// What it reads is of before the run began, so another attempt gets the same.
+Task<void> grade_slice(Context& context, Job<GradeSlice> job) {
+    const auto run = co_await run_by_id(context.reader(), job->run);
+    if (!run || run->state != "running") co_return;
+    const auto slice = co_await slice_of_run(context.reader(), run->id, job->slice);
+    if (!slice) co_return;
+    const auto scheme = scheme_of(*run);
+    const auto learners = co_await learners_in(context.reader(), *run, *slice);
+    const auto best = co_await best_points_in(context.reader(), *run, *slice);
+    GradedSlice graded;
+    graded.number = slice->number;
+    auto work = [&] {
+        graded.grades = grades_of(scheme, learners, best);
+        for (const Grade& grade : graded.grades) graded.statistics.add(grade);
+    };
+    co_await context.services().get<runtime::CpuLane>().lane.run(context, work);
+    co_await context.write(record_slice, job.lease(), *run, graded);
+}
+
+Task<void> finish_grades(Context& context, Job<FinishGrades> job) {
+    const auto ended = co_await loadstone::jobs::ended_before(context.reader(), job.lease());
+    co_await context.write(finish_run, job.lease(), job->run, ended.failed);
+}
+
+std::string text_of(const RunRow& run, const courses::Course& course, const std::string& site) {
+    std::string text = fmt::format("Hello,\n\nthe grades of \"{}\" ", course.title);
+    if (run.state == "done") {
+        text += fmt::format("are calculated: {} learners, {:.2f} % on average.", run.graded,
+                            statistics_of(run).average());
+    } else {
+        text += fmt::format("could not be calculated: {}.", run.reason);
+    }
+    text += fmt::format("\n\n{}/api/courses/{}/grades/{}\n\nCampus\n", site, course.id.value,
+                        run.id.value);
+    return text;
+}
+
+Task<void> send_grades_notice(Context& context, Job<SendGradesNotice> job) {
+    const auto run = co_await run_by_id(context.reader(), job->run);
+    if (!run || run->state == "running") co_return;
+    const auto course = co_await courses::course_by_id(context.reader(), run->course_id);
+    const auto instructor = co_await accounts::recipient(context.reader(), run->started_by);
+    if (!course || !instructor) co_return;
+    const std::string& site = context.services().get<module::Site>().url;
+    notifications::Letter letter;
+    letter.to_name = instructor->name;
+    letter.to_address = instructor->email;
+    letter.subject = run->state == "done" ? "The grades are ready" : "The grades are not ready";
+    letter.text = text_of(*run, *course, site);
+    co_await notifications::deliver(context, job.lease(), job.idempotency_key(), std::move(letter));
+}
+
+// Its job is gone or a dead letter, and with it what would end the run: an operator has cancelled
+// it, or it has used up its attempts.
+Task<void> close_stranded_runs(Context& context, Job<CloseStrandedRuns>) {
+    RunningRow last;
+    for (;;) {
+        const Timestamp before = Timestamp::now() - long_running_for;
+        const auto runs = co_await long_running(context.reader(), before, last, runs_at_once);
+        for (const RunningRow& run : runs) {
+            last = run;
+            const auto job = co_await loadstone::jobs::job_by_id(context.reader(), run.job);
+            if (job && job->state != "dead") continue;
+            const std::string reason =
+                job ? fmt::format("it was given up; the log has the reason under job {}", job->id)
+                    : fmt::format("job {}, which was to go on with it, is gone", run.job);
+            co_await context.write(give_up_run, run.id, run.job, reason);
+        }
+        if (runs.size() < runs_at_once) co_return;
+    }
+}
+
+}  // namespace
+
+void jobs(Handlers& handlers) {
+    handlers.handle(plan_grades).attempts(10).timeout(std::chrono::minutes(5));
+    // A queue of its own: thousands of slices hold up neither mails nor what ends other runs.
+    handlers.handle(grade_slice)
+        .queue("grades")
+        .attempts(10)
+        .backoff(std::chrono::seconds(1), std::chrono::minutes(1))
+        .tenant(&GradeSlice::course);
+    handlers.handle(finish_grades);
+    handlers.handle(send_grades_notice).attempts(120).timeout(std::chrono::seconds(90));
+    handlers.handle(close_stranded_runs).unique();
+    handlers.recurring("stranded", "*/10 * * * *", "UTC", CloseStrandedRuns{});
+}
+
+}  // namespace campus::learning

@@ -1,0 +1,19 @@
+#include "campus/learning/jobs.h"
+#include "campus/learning/learning.h"
+#include "campus/learning/routes.h"
+#include "campus/learning/sql.h"
+
+namespace campus::learning {
+
+loadstone::Module module() {
+    return {
+        .name = "learning",
+        .depends_on = {"accounts", "audit", "courses", "notifications"},
+        .migrations = sql::migrations,
+        .routes = routes,
+        .jobs = jobs,
+        .budget = {.requests_max = 128, .request_queue_max = 512, .jobs_max = 4},
+    };
+}
+
+}  // namespace campus::learning
