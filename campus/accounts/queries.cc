@@ -23,6 +23,10 @@ Task<std::optional<Recipient>> recipient(Reader reader, UserId user) {
     co_return co_await reader.maybe<Recipient>(sql::recipient, user);
 }
 
+Task<std::optional<Recipient>> recipient(Tx& tx, UserId user) {
+    co_return co_await tx.maybe<Recipient>(sql::recipient, user);
+}
+
 Task<std::optional<Credentials>> credentials_by_email(Reader reader, std::string email) {
     co_return co_await reader.maybe<Credentials>(sql::credentials_by_email, email);
 }

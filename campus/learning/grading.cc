@@ -5,9 +5,11 @@
 #include <utility>
 
 #include "campus/audit/audit.h"
+#include "campus/learning/queries.h"
 #include "campus/learning/sql.h"
 #include "loadstone/base/error.h"
 #include "loadstone/jobs/workflow.h"
+#include "loadstone/outbound/mail.h"
 
 namespace campus::learning {
 
@@ -29,7 +31,12 @@ Task<std::int64_t> begin_slices(Tx& tx, RunId run, courses::CourseId course,
 }
 
 Task<void> tell_instructor(Tx& tx, RunId run) {
-    const SendGradesNotice notice{run};
+    SendGradesNotice notice;
+    notice.run = run;
+    const auto row = co_await tx.maybe<RunRow>(sql::run_by_id, run);
+    if (row) notice.instructor = row->started_by;
+    const auto instructor = co_await accounts::recipient(tx, notice.instructor);
+    if (instructor) notice.provider = outbound::provider_of(instructor->email);
     co_await tx.enqueue(notice);
 }
 

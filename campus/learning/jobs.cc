@@ -123,7 +123,11 @@ void jobs(Handlers& handlers) {
         .backoff(std::chrono::seconds(1), std::chrono::minutes(1))
         .tenant(&GradeSlice::course);
     handlers.handle(finish_grades);
-    handlers.handle(send_grades_notice).attempts(120).timeout(std::chrono::seconds(90));
+    handlers.handle(send_grades_notice)
+        .attempts(120)
+        .timeout(std::chrono::seconds(90))
+        .tenant(&SendGradesNotice::instructor)
+        .limit(notifications::per_provider(), &SendGradesNotice::provider);
     handlers.handle(close_stranded_runs).unique();
     handlers.recurring("stranded", "*/10 * * * *", "UTC", CloseStrandedRuns{});
 }

@@ -4,6 +4,9 @@
 // are calculated as a batch of jobs, a slice of the learners each; the last one ends the run and
 // its instructor is mailed.
 
+#include <string>
+
+#include "campus/accounts/accounts.h"
 #include "campus/courses/courses.h"
 #include "loadstone/base/describe.h"
 #include "loadstone/base/id.h"
@@ -39,8 +42,10 @@ BOOST_DESCRIBE_STRUCT(FinishGrades, (), (run))
 // The job that tells the instructor.
 struct SendGradesNotice {
     RunId run;
+    accounts::UserId instructor;
+    std::string provider;  // of the instructor's mail
 };
-BOOST_DESCRIBE_STRUCT(SendGradesNotice, (), (run))
+BOOST_DESCRIBE_STRUCT(SendGradesNotice, (), (run, instructor, provider))
 
 // The job that gives up runs that nothing will end.
 struct CloseStrandedRuns {};

@@ -66,7 +66,10 @@ Task<LimitsInUse> LimitsInUse::of(Tx& tx, const LimitBook& book,
         }
     }
     if (names.empty()) co_return limits;
-    limits.is_locked_ = when == LockLimits::first;
+    limits.is_locked_ =
+        when == LockLimits::first || std::ranges::any_of(names, [&](const std::string& name) {
+            return book.find(limit_name(name))->second.is_in_order;
+        });
     std::vector<LimitRow> rows;
     if (limits.is_locked_) {
         rows = co_await lock_rows(tx, names);

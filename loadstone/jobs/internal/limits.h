@@ -40,7 +40,9 @@ BOOST_DESCRIBE_STRUCT(LimitRow, (), (name, version, arrival_at, running, now))
 
 // When a transaction locks the limits that it takes places of: first of all, or last, when what it
 // wants to take is known and all else is done. Last, others wait for little more than its commit;
-// should they have taken the places meanwhile, it fails with Errc::conflict.
+// should they have taken the places meanwhile, it fails with Errc::conflict. Where one of them is
+// in order they are locked first: a claim that stepped over what another had taken and then has to
+// leave would run the next job before it.
 enum class LockLimits { first, last };
 
 // The limits of a transaction that takes places of them.

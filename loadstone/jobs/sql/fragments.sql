@@ -44,8 +44,8 @@ rows from (json_to_recordset($1::json) as (id bigint, queue text, partition_key 
 (select b.id as batch, b.process, b.claimed_at, json_extract(j.value, '$.id') as id, json_extract(j.value, '$.queue') as queue,
         json_extract(j.value, '$.kind') as kind, json_extract(j.value, '$.arguments') as arguments,
         coalesce(json_extract(j.value, '$.idempotency_key'), '') as idempotency_key,
-        coalesce(json_extract(j.value, '$.cause'), '') as cause, json_extract(j.value, '$.enqueued_at') as enqueued_at,
-        json_extract(j.value, '$.run_at') as run_at,
+        coalesce(json_extract(j.value, '$.cause'), '') as cause, coalesce(json_extract(j.value, '$.enqueued_at'), 0) as enqueued_at,
+        coalesce(json_extract(j.value, '$.run_at'), 0) as run_at,
         coalesce(json_extract(j.value, '$.attempt'), 0) as attempt, coalesce(json_extract(j.value, '$.crashes'), 0) as crashes,
         coalesce(json_extract(j.value, '$.last_error'), '') as last_error,
         coalesce(json_extract(j.value, '$.partition_key'), '') as partition_key, coalesce(json_extract(j.value, '$.extra'), '') as extra
@@ -53,7 +53,8 @@ rows from (json_to_recordset($1::json) as (id bigint, queue text, partition_key 
  where not exists (select 1 from loadstone_done d where d.batch = b.id and d.job = json_extract(j.value, '$.id'))) as running
 -- dialect: postgres
 (select b.id as batch, b.process, b.claimed_at, j.id, j.queue, j.kind, j.arguments, coalesce(j.idempotency_key, '') as idempotency_key,
-        coalesce(j.cause, '') as cause, j.enqueued_at, j.run_at, coalesce(j.attempt, 0) as attempt, coalesce(j.crashes, 0) as crashes,
+        coalesce(j.cause, '') as cause, coalesce(j.enqueued_at, 0) as enqueued_at, coalesce(j.run_at, 0) as run_at,
+        coalesce(j.attempt, 0) as attempt, coalesce(j.crashes, 0) as crashes,
         coalesce(j.last_error, '') as last_error, coalesce(j.partition_key, '') as partition_key, coalesce(j.extra, '') as extra
  from loadstone_batches b
  cross join lateral json_to_recordset(b.jobs::json) as j (id bigint, queue text, kind text, arguments text, idempotency_key text,
