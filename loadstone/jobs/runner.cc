@@ -16,6 +16,8 @@ namespace {
 using runtime::Loops;
 using std::chrono::milliseconds;
 
+// Jobs that begin before a loop looks at requests and at the database's answers.
+constexpr std::size_t begun_at_once = 32;
 constexpr milliseconds cancel_grace = recording_grace + milliseconds(1'000);
 
 }  // namespace
@@ -89,53 +91,59 @@ void Runner::Impl::cancel_running() {
     }
 }
 
-std::optional<Seated> Runner::Impl::seat(internal::SharedJob job, const internal::Batch& batch,
-                                         std::int64_t owner) {
-    const internal::StoredJob& stored = job->stored;
-    const internal::Extra& extra = job->extra;
-    const Lease claimed{stored.id, owner, batch.id};
-    const Kind* kind = queue.find(stored.kind);
-    LOADSTONE_ASSERT(kind != nullptr, "claims are for known kinds");
-    if (extra.expires_after > 0 && batch.claimed_at > stored.enqueued_at + extra.expires_after) {
-        expired_total.add(1);
-        drop(std::move(job), claimed);
-        return std::nullopt;
-    }
+Seated Runner::Impl::seat(internal::StoredJob job, const internal::Batch& batch,
+                          std::int64_t owner) {
     Seated seated;
-    seated.kind = kind;
-    seated.lease = claimed;
-    if (const auto bulkhead = bulkheads.find(kind->module); bulkhead != bulkheads.end()) {
+    seated.kind = queue.find(job.kind);
+    LOADSTONE_ASSERT(seated.kind != nullptr, "claims are for known kinds");
+    seated.lease = {job.id, owner, batch.id};
+    seated.claimed_at = batch.claimed_at;
+    const auto bulkhead = bulkheads.find(seated.kind->module);
+    if (bulkhead != bulkheads.end()) {
         seated.permit = bulkhead->second->try_enter();
         LOADSTONE_ASSERT(seated.permit, "claims are for modules that have room");
     }
+    seated.job = std::move(job);
     const std::lock_guard lock(mutex);
     LOADSTONE_ASSERT(!free_seats.empty(), "claims are for free seats");
     seated.seat = free_seats.back();
     free_seats.pop_back();
-    seated.job = std::move(job);
     return seated;
 }
 
 Task<void> Runner::Impl::start(std::vector<Seated> seated) {
+    std::size_t begun = 0;
     for (Seated& each : seated) {
-        const internal::StoredJob& job = each.job->stored;
+        if (++begun % begun_at_once == 0) co_await runtime::yield();
+        Seat* const seat = each.seat;
+        internal::SharedJob job = internal::held_job(std::move(each.job));
+        const internal::StoredJob& stored = job->stored;
+        const internal::Extra& extra = job->extra;
+        if (extra.expires_after > 0 && each.claimed_at > stored.enqueued_at + extra.expires_after) {
+            expired_total.add(1);
+            each.permit.reset();
+            internal::Finished outcome;
+            outcome.lease = each.lease;
+            outcome.job = std::move(job);
+            outcome.is_dropped = true;
+            finish(seat, std::move(outcome));
+            continue;
+        }
         JobInfo info;
         info.lease = each.lease;
-        info.kind = job.kind;
-        info.idempotency_key = job.idempotency_key.empty()
-                                   ? fmt::format("{}-{}", job.id, job.enqueued_at)
-                                   : job.idempotency_key;
-        info.arguments = job.arguments;
-        info.version = each.job->extra.version;
-        info.cause = job.cause;
-        info.attempt = job.attempt + 1;
-        info.crashes = job.crashes;
-        info.enqueued_at = {job.enqueued_at};
-        Seat* const seat = each.seat;
-        jobs.spawn(
-            loops.span_executor(seat->loop, seat->slot),
-            run(seat, each.kind, std::move(info), std::move(each.job), std::move(each.permit)),
-            seat->shared_from_this());
+        info.kind = stored.kind;
+        info.idempotency_key = stored.idempotency_key.empty()
+                                   ? fmt::format("{}-{}", stored.id, stored.enqueued_at)
+                                   : stored.idempotency_key;
+        info.arguments = stored.arguments;
+        info.version = extra.version;
+        info.cause = stored.cause;
+        info.attempt = stored.attempt + 1;
+        info.crashes = stored.crashes;
+        info.enqueued_at = {stored.enqueued_at};
+        jobs.spawn(loops.span_executor(seat->loop, seat->slot),
+                   run(seat, each.kind, std::move(info), std::move(job), std::move(each.permit)),
+                   seat->shared_from_this());
     }
     co_return;
 }
@@ -210,19 +218,6 @@ void Runner::Impl::release_batch(internal::Finished& outcome) {
     const auto batch = held.find({outcome.lease.process, outcome.lease.batch});
     LOADSTONE_ASSERT(batch != held.end() && batch->second > 0, "a batch is held to its end");
     outcome.ends_batch = --batch->second == 0;
-}
-
-void Runner::Impl::drop(internal::SharedJob job, const Lease& claimed) {
-    internal::Finished outcome;
-    outcome.lease = claimed;
-    outcome.job = std::move(job);
-    outcome.is_dropped = true;
-    {
-        const std::lock_guard lock(mutex);
-        release_batch(outcome);
-        finished.push_back(std::move(outcome));
-    }
-    finished_event.set();
 }
 
 void Runner::Impl::finish(Seat* seat, internal::Finished outcome) {

@@ -209,4 +209,6 @@ Task<void> sleep_until(Deadline deadline) {
     if (error) throw Error(Errc::cancelled, "the sleep was cancelled: its task is being stopped");
 }
 
+Task<void> yield() { co_await asio::post(asio::use_awaitable); }
+
 }  // namespace loadstone::runtime

@@ -74,5 +74,7 @@ void settle_slice() noexcept;
 
 // Waits. Throws Errc::cancelled only when the loop stops.
 Task<void> sleep_until(Deadline deadline);
+// Lets what waits on this loop go first: other tasks, and answers that have come.
+Task<void> yield();
 
 }  // namespace loadstone::runtime

@@ -204,7 +204,6 @@ struct Inside {
 };
 
 // Holds the permit while other tasks of the loop have their turn, so that they find it taken.
-Task<void> yield() { co_await asio::post(asio::use_awaitable); }
 
 Task<void> contend(Contention& contention, int rounds, int seed) {
     for (int i = 0; i < rounds; ++i) {

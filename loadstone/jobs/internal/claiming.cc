@@ -119,10 +119,8 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
             }
             std::vector<Seated> seated;
             seated.reserve(batch.jobs.size());
-            for (internal::StoredJob& job : batch.jobs) {
-                if (auto one = seat(internal::held_job(std::move(job)), batch, owner))
-                    seated.push_back(std::move(*one));
-            }
+            for (internal::StoredJob& job : batch.jobs)
+                seated.push_back(seat(std::move(job), batch, owner));
             // Posted: the database has the next claim before they begin.
             claims.spawn(loops.span_executor(0, *start_slot), start(std::move(seated)), start_slot);
         }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "loadstone/base/encoding.h"
+#include "loadstone/base/log.h"
 #include "loadstone/jobs/internal/buried.h"
 #include "loadstone/jobs/internal/ends.h"
 #include "loadstone/jobs/internal/records.h"
@@ -292,8 +293,17 @@ Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, const L
 
 SharedJob held_job(StoredJob stored) {
     HeldJob job;
-    job.extra = extra_of(stored.extra);
     job.stored = std::move(stored);
+    if (!job.stored.extra.empty()) {
+        auto extra = from_json<Extra>(job.stored.extra, stored_json);
+        if (extra) {
+            job.extra = std::move(*extra);
+        } else {
+            log::error("what a job holds of limits and whom it concerns cannot be read",
+                       {{"job", job.stored.id}, {"error", extra.error().message()}});
+            job.stored.extra.clear();
+        }
+    }
     return std::make_shared<const HeldJob>(std::move(job));
 }
 

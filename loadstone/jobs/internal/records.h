@@ -72,7 +72,7 @@ struct HeldJob {
 };
 using SharedJob = std::shared_ptr<const HeldJob>;
 
-// Errc::data_loss for an extra that nobody can read.
+// An extra that nobody can read is said, and is none.
 SharedJob held_job(StoredJob stored);
 
 // One finished run.

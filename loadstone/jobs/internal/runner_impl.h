@@ -67,8 +67,9 @@ struct Seated {
     Seat* seat = nullptr;
     const Kind* kind = nullptr;
     Lease lease;
+    std::int64_t claimed_at = 0;  // microseconds
     std::optional<admission::Permit> permit;
-    internal::SharedJob job;
+    internal::StoredJob job;
 };
 
 struct Runner::Impl {
@@ -107,12 +108,9 @@ struct Runner::Impl {
     void hold(const Kind& kind, std::chrono::milliseconds time);
     void apply_holds();
     void apply_freed();
-    // None: it had expired, and is dropped.
-    std::optional<Seated> seat(internal::SharedJob job, const internal::Batch& batch,
-                               std::int64_t owner);
+    Seated seat(internal::StoredJob job, const internal::Batch& batch, std::int64_t owner);
+    // Those that have expired end without being run.
     Task<void> start(std::vector<Seated> seated);
-    // It ends without being run.
-    void drop(internal::SharedJob job, const Lease& claimed);
     void release_batch(internal::Finished& outcome);
     Task<void> run(Seat* seat, const Kind* kind, JobInfo info, internal::SharedJob job,
                    std::optional<admission::Permit> permit);
