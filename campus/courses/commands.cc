@@ -59,8 +59,8 @@ Task<LessonId> add_lesson(Tx& tx, NewLesson lesson) {
     const Course course = co_await own_course(tx, lesson.course, lesson.instructor);
     const auto number = co_await tx.maybe<std::int64_t>(sql::count_lesson, course.id, lessons_max);
     if (!number)
-        throw Error(Errc::resource_exhausted, fmt::format("course {} has {} lessons, the limit",
-                                                          course.id.value, lessons_max));
+        throw Error(Errc::conflict, fmt::format("course {} has {} lessons, the limit",
+                                                course.id.value, lessons_max));
     co_return co_await tx.one<LessonId>(sql::insert_lesson, course.id, *number, lesson.title,
                                         lesson.length_s);
 }
@@ -73,8 +73,8 @@ Task<QuizId> add_quiz(Tx& tx, NewQuiz quiz) {
                     fmt::format("course {} has no lesson {}", course.id.value, quiz.lesson.value));
     const auto counted = co_await tx.exec(sql::count_quiz, course.id, quizzes_max);
     if (counted == 0)
-        throw Error(Errc::resource_exhausted, fmt::format("course {} has {} quizzes, the limit",
-                                                          course.id.value, quizzes_max));
+        throw Error(Errc::conflict, fmt::format("course {} has {} quizzes, the limit",
+                                                course.id.value, quizzes_max));
     co_return co_await tx.one<QuizId>(sql::insert_quiz, course.id, lesson->id, quiz.title,
                                       quiz.points_max, quiz.weight);
 }

@@ -25,7 +25,7 @@ struct NewLesson {
     std::string title;
     std::int64_t length_s = 0;
 };
-// Behind the last one. Errc::resource_exhausted: there are lessons_max.
+// Behind the last one. Errc::conflict: there are lessons_max.
 loadstone::Task<LessonId> add_lesson(loadstone::Tx& tx, NewLesson lesson);
 
 struct NewQuiz {
@@ -35,7 +35,7 @@ struct NewQuiz {
     std::string title;
     std::int64_t points_max = 0, weight = 0;
 };
-// Errc::resource_exhausted: there are quizzes_max.
+// Errc::conflict: there are quizzes_max.
 loadstone::Task<QuizId> add_quiz(loadstone::Tx& tx, NewQuiz quiz);
 
 // Nothing if it is published already. Errc::conflict: it has no lesson.

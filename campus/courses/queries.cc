@@ -49,7 +49,8 @@ Task<std::vector<CatalogueRow>> catalogue(Reader reader, std::string prefix,
     const std::string end = end_of_prefix(begin);
     // No course has the id 0, so this is before the first.
     const PlaceInCatalogue before_all{begin, CourseId(0)};
-    const PlaceInCatalogue place = after.value_or(before_all);
+    const bool is_inside = after && after->title_key >= begin;
+    const PlaceInCatalogue place = is_inside ? *after : before_all;
     co_return co_await reader.many<CatalogueRow>(sql::catalogue, place.title_key, place.id, end,
                                                  limit);
 }

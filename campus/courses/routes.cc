@@ -280,12 +280,12 @@ void routes(Routes& routes) {
         .summary_is("Add a lesson behind the last one of a course of one's own")
         .may_answer(403)
         .may_answer(404)
-        .may_answer(429);
+        .may_answer(409);
     routes.post("/api/courses/{course}/lessons/{lesson}/quizzes", make_quiz)
         .summary_is("Add a quiz to a lesson of a course of one's own")
         .may_answer(403)
         .may_answer(404)
-        .may_answer(429);
+        .may_answer(409);
 }
 
 }  // namespace campus::courses

@@ -59,12 +59,13 @@ Task<Timestamp> enrol(Tx& tx, NewEnrolment in) {
 }
 
 Task<void> leave(Tx& tx, courses::CourseId course, accounts::UserId user, std::string address) {
+    const std::string nowhere = fmt::format("you are not enrolled in course {}", course.value);
+    const auto enrolment = co_await tx.maybe<EnrolmentRow>(sql::enrolment, course, user);
+    if (!enrolment) throw Error(Errc::not_found, nowhere);
     co_await tx.exec(sql::free_seat, course);
     const auto removed = co_await tx.exec(sql::remove_enrolment, course, user);
     // That gives the seat back too.
-    if (removed == 0)
-        throw Error(Errc::not_found,
-                    fmt::format("you are not enrolled in course {}", course.value));
+    if (removed == 0) throw Error(Errc::not_found, nowhere);
     co_await note(tx, course, user, "course.left", "left", std::move(address));
 }
 
@@ -95,9 +96,8 @@ Task<RecordedAttempt> record_attempt(Tx& tx, NewAttempt attempt) {
     auto recorded = co_await tx.one<RecordedAttempt>(sql::attempts_of_quiz, quiz.course_id,
                                                      attempt.user, quiz.id);
     if (recorded.attempts >= attempts_max)
-        throw Error(Errc::resource_exhausted,
-                    fmt::format("quiz {} was attempted {} times, the limit", quiz.id.value,
-                                recorded.attempts));
+        throw Error(Errc::conflict, fmt::format("quiz {} was attempted {} times, the limit",
+                                                quiz.id.value, recorded.attempts));
     const Timestamp now = Timestamp::now();
     co_await tx.one<std::int64_t>(sql::insert_attempt, quiz.course_id, attempt.user, quiz.id,
                                   attempt.points, now);

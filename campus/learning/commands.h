@@ -44,7 +44,7 @@ struct RecordedAttempt {
     std::int64_t best = 0;      // points
 };
 BOOST_DESCRIBE_STRUCT(RecordedAttempt, (), (attempts, best))
-// Errc::permission_denied: not enrolled; resource_exhausted: there are attempts_max. (Those of the
+// Errc::permission_denied: not enrolled; conflict: there are attempts_max. (Those of the
 // same moment may be more.)
 loadstone::Task<RecordedAttempt> record_attempt(loadstone::Tx& tx, NewAttempt attempt);
 

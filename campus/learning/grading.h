@@ -35,10 +35,9 @@ struct GradedSlice {
 loadstone::Task<void> record_slice(loadstone::Tx& tx, loadstone::jobs::Lease lease, RunRow run,
                                    GradedSlice slice);
 
-// The run ends, done, or failed if `failed` of its slices have, and its instructor is told by a
-// job. Nothing but the job's end if it has ended before.
-loadstone::Task<void> finish_run(loadstone::Tx& tx, loadstone::jobs::Lease lease, RunId run,
-                                 std::int64_t failed);
+// The run ends, done, or failed if some of its slices were not recorded, and its instructor is told
+// by a job. Nothing but the job's end if it has ended before.
+loadstone::Task<void> finish_run(loadstone::Tx& tx, loadstone::jobs::Lease lease, RunId run);
 // Fails a run with which `job` was to go on, and its instructor is told by a job.
 loadstone::Task<void> give_up_run(loadstone::Tx& tx, RunId run, std::int64_t job,
                                   std::string reason);

@@ -40,7 +40,8 @@ Task<void> plan_grades(Context& context, Job<PlanGrades> job) {
     co_await context.write(plan_run, job.lease(), *run, plan.slices(), plan.learners());
 }
 
-// What it reads is of before the run began, so another attempt gets the same.
+// Two attempts may read different rows, of learners that leave meanwhile; what is recorded is one
+// of them, whole, for the job is completed in the same transaction.
 Task<void> grade_slice(Context& context, Job<GradeSlice> job) {
     const auto run = co_await run_by_id(context.reader(), job->run);
     if (!run || run->state != "running") co_return;
@@ -60,8 +61,7 @@ Task<void> grade_slice(Context& context, Job<GradeSlice> job) {
 }
 
 Task<void> finish_grades(Context& context, Job<FinishGrades> job) {
-    const auto ended = co_await loadstone::jobs::ended_before(context.reader(), job.lease());
-    co_await context.write(finish_run, job.lease(), job->run, ended.failed);
+    co_await context.write(finish_run, job.lease(), job->run);
 }
 
 std::string text_of(const RunRow& run, const courses::Course& course, const std::string& site) {
@@ -115,20 +115,28 @@ Task<void> close_stranded_runs(Context& context, Job<CloseStrandedRuns>) {
 }  // namespace
 
 void jobs(Handlers& handlers) {
-    handlers.handle(plan_grades).attempts(10).timeout(std::chrono::minutes(5));
+    const auto soonest = std::chrono::seconds(1);
+    const auto latest = std::chrono::minutes(1);
+    handlers.handle(plan_grades)
+        .attempts(10)
+        .timeout(std::chrono::minutes(5))
+        .backoff(soonest, latest);
     // A queue of its own: thousands of slices hold up neither mails nor what ends other runs.
     handlers.handle(grade_slice)
         .queue("grades")
         .attempts(10)
-        .backoff(std::chrono::seconds(1), std::chrono::minutes(1))
+        .backoff(soonest, latest)
         .tenant(&GradeSlice::course);
-    handlers.handle(finish_grades);
+    handlers.handle(finish_grades).attempts(10).backoff(soonest, latest);
     handlers.handle(send_grades_notice)
         .attempts(120)
         .timeout(std::chrono::seconds(90))
         .tenant(&SendGradesNotice::instructor)
         .limit(notifications::per_provider(), &SendGradesNotice::provider);
-    handlers.handle(close_stranded_runs).unique();
+    handlers.handle(close_stranded_runs)
+        .timeout(std::chrono::minutes(5))
+        .backoff(soonest, latest)
+        .unique();
     handlers.recurring("stranded", "*/10 * * * *", "UTC", CloseStrandedRuns{});
 }
 

@@ -203,6 +203,7 @@ Task<Reply<Seats>> show_seats(Context& context, Path<courses::CourseId> id) {
 
 Task<Reply<Position>> ping(Context& context, Path<courses::CourseId> course,
                            Path<courses::LessonId> id, Body<Position> in) {
+    co_await published_course(context, course.value);
     const auto lesson = co_await courses::lesson_by_id(context.reader(), id.value);
     if (!lesson || lesson->course_id != course.value)
         throw Error(Errc::not_found,
@@ -238,6 +239,7 @@ Task<Reply<CourseProgress>> own_progress(Context& context, Path<courses::CourseI
 
 Task<Reply<RecordedAttempt, 201>> attempt(Context& context, Path<courses::CourseId> course,
                                           Path<courses::QuizId> id, Body<Points> in) {
+    co_await published_course(context, course.value);
     const auto quiz = co_await courses::quiz_by_id(context.reader(), id.value);
     if (!quiz || quiz->course_id != course.value)
         throw Error(Errc::not_found,
@@ -330,7 +332,7 @@ void routes(Routes& routes) {
         .body_max(1024)
         .may_answer(403)
         .may_answer(404)
-        .may_answer(429);
+        .may_answer(409);
     routes.get("/api/courses/{course}/grade", own_grade)
         .summary_is("One's own grade, as it was calculated last")
         .may_answer(404);

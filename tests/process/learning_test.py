@@ -208,12 +208,18 @@ class LearningTest(ProcessTest):
         self.assertEqual(self.check_seats(course, seats), set(acknowledged) - left | came)
         self.say(f"{len(left)} left, {len(came)} came")
         self.ask("DELETE", f"{course.path}/enrolment", cookie=leaving[0].cookie, status=404)
+        empty = self.course("Nobody is in it")
+        self.ask("DELETE", f"{empty.path}/enrolment", cookie=leaving[0].cookie, status=404)
 
     def test_the_catalogue(self):
         self.start(role="web")
         titles = ["Optics", "algebra", "Algebra II", "Ästhetik", "Botany", "ALGOL", "Algebra"]
         courses = {title: self.course(title).id for title in titles}
         draft = self.course("Algebra III", is_published=False)
+        self.ask("GET", f"/api/courses?after={draft.id}", status=422)
+        for after in (courses["Algebra"], courses["algebra"]):
+            found = self.ask("GET", f"/api/courses?title=opt&after={after}").json["courses"]
+            self.assertEqual([each["title"] for each in found], ["Optics"])
 
         def pages(query, limit):
             found, after = [], ""
@@ -241,6 +247,7 @@ class LearningTest(ProcessTest):
         self.ask("POST", f"{draft.path}/publish", cookie=self.eve, status=404)
         self.ask("POST", f"{draft.path}/enrolment", cookie=self.eve, status=404)
         self.ask("POST", f"/api/courses/{courses['Optics']}/lessons", {"title": "Mine", "length_s": 1}, self.eve, 403)
+        self.ask("POST", f"{draft.path}/lessons/{draft.lessons[0]}/progress", {"position_s": 99_999}, self.eve, 404)
         self.ask("POST", f"/api/courses/{courses['Optics']}/grades", cookie=self.eve, status=403)
         empty = self.course("Empty", lessons=(), quizzes=(), is_published=False)
         self.ask("POST", f"{empty.path}/publish", cookie=self.teacher, status=409)
@@ -304,7 +311,7 @@ class LearningTest(ProcessTest):
                               f"select course_id, user_id, quiz_id, 0, 0 from quiz_attempts cross join ("
                               + " union all ".join(f"select {number}" for number in range(32)) + ") as n")
         self.attempt(first, quiz, learner, 1)
-        self.attempt(first, quiz, learner, 1, status=429)
+        self.attempt(first, quiz, learner, 1, status=409)
 
     def test_a_run_counts_what_was_before_it(self):
         self.start(role="web")

@@ -39,7 +39,8 @@ select id, title, instructor_id, capacity, lesson_count, state from courses wher
 select id, title, description, instructor_id, capacity, state, created_at, published_at from courses where id = $1
 
 -- name: place_in_catalogue
-select title_key, id from courses where id = $1
+-- Of a draft there is none.
+select title_key, id from courses where id = $1 and state = 'published'
 
 -- name: catalogue
 -- Keyset: behind ($1, $2) and before $3 in the order of titles, $4 at most. Index: courses_in_catalogue.

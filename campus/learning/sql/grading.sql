@@ -64,7 +64,9 @@ where id = $1 and state = 'running'
 
 -- name: give_up_run
 -- $3: why. None: it has ended already, or another job than $2 goes on with it.
-update grading_runs set state = 'failed', reason = $3, ended_at = $4 where id = $1 and job = $2 and state = 'running'
+update grading_runs set state = 'failed', reason = $3, ended_at = $4,
+    graded = (select cast(coalesce(sum(s.graded), 0) as bigint) from grading_slices as s where s.run_id = $1)
+where id = $1 and job = $2 and state = 'running'
 
 -- name: remove_slices
 -- Primary key.

@@ -65,8 +65,9 @@ class Tables:
             f"union all select 'done', job, batch, '', {nothing} from loadstone_done")
         done = {(row["process"], row["id"]) for row in rows if row["state"] == "done"}
         found = [{**row, "process": None} for row in rows if row["state"] == "waits"]
+        left_out = {"attempt": 0, "crashes": 0, "last_error": ""}  # of a job in a batch, what is empty or 0
         for batch in (row for row in rows if row["state"] == "batch"):
-            found += [{**job, "process": batch["process"]} for job in json.loads(batch["jobs"])
+            found += [{**left_out, **job, "process": batch["process"]} for job in json.loads(batch["jobs"])
                       if (batch["id"], job["id"]) not in done]
         return sorted(found, key=lambda job: job["id"])
 

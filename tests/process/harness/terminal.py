@@ -20,6 +20,7 @@ READ_MAX = 1 << 16
 class Terminal:
     def __init__(self, program, *words, width=100, height=24, cwd=None):
         self.master, slave = pty.openpty()
+        self.width, self.height, self.frames = width, height, 0
         self.resize(width, height)
         self.before = termios.tcgetattr(self.master)
         self.pid = os.fork()
@@ -36,10 +37,11 @@ class Terminal:
         self.modes = {}
         self.lines = {}
         self.row = self.column = 0
-        self.frames = 0
         self.text = ""  # what was written outside its own screen
 
     def resize(self, width, height):
+        """What is written of the size before may still be on its way: this frame, and one behind it."""
+        self.size_before, self.before_until = (self.width, self.height), self.frames + 1
         self.width, self.height = width, height
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
@@ -128,6 +130,10 @@ class Terminal:
         else:
             raise AssertionError(f"sequence {number}{command}")
 
+    def bound(self, axis):
+        size = (self.width, self.height)[axis]
+        return max(size, self.size_before[axis]) if self.frames <= self.before_until else size
+
     def put(self, character):
         if not self.modes.get("1049"):
             self.text += character
@@ -135,10 +141,10 @@ class Terminal:
             self.column = 0
         elif character == "\n":
             self.row += 1
-            assert self.row < self.height, "it would scroll"
+            assert self.row < self.bound(1), "it would scroll"
         else:
             assert character.isprintable(), f"control character {character!r}"
-            assert self.column < self.width, "a line is too wide"
+            assert self.column < self.bound(0), "a line is too wide"
             line = self.lines.get(self.row, "").ljust(self.column)
             self.lines[self.row] = line[:self.column] + character + line[self.column + 1:]
             self.column += 1
