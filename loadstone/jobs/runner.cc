@@ -119,13 +119,17 @@ Task<void> Runner::Impl::start(std::vector<Seated> seated) {
         internal::SharedJob job = internal::held_job(std::move(each.job));
         const internal::StoredJob& stored = job->stored;
         const internal::Extra& extra = job->extra;
-        if (extra.expires_after > 0 && each.claimed_at > stored.enqueued_at + extra.expires_after) {
-            expired_total.add(1);
+        const bool has_expired =
+            extra.expires_after > 0 && each.claimed_at > stored.enqueued_at + extra.expires_after;
+        if (has_expired || !job->is_readable) {
+            if (has_expired) expired_total.add(1);
             each.permit.reset();
             internal::Finished outcome;
             outcome.lease = each.lease;
+            outcome.is_dropped = has_expired;
+            outcome.decision.verdict = Verdict::bury;
+            outcome.error = "data_loss: what it holds and whom it concerns cannot be read";
             outcome.job = std::move(job);
-            outcome.is_dropped = true;
             finish(seat, std::move(outcome));
             continue;
         }
@@ -145,7 +149,6 @@ Task<void> Runner::Impl::start(std::vector<Seated> seated) {
                    run(seat, each.kind, std::move(info), std::move(job), std::move(each.permit)),
                    seat->shared_from_this());
     }
-    co_return;
 }
 
 Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, internal::SharedJob job,
@@ -223,7 +226,8 @@ void Runner::Impl::release_batch(internal::Finished& outcome) {
 void Runner::Impl::finish(Seat* seat, internal::Finished outcome) {
     {
         const std::lock_guard lock(mutex);
-        if (!seat->is_abandoned) {
+        // What is next in this place is not left behind.
+        if (!std::exchange(seat->is_abandoned, false)) {
             release_batch(outcome);
             finished.push_back(std::move(outcome));
         }

@@ -83,6 +83,32 @@ TEST_P(JobFeatures, AHandlerThatDoesNotLookIsLeftBehind) {
     expect_nothing_left(*one);
 }
 
+TEST_P(JobFeatures, AJobThatHasExpiredEndsInThePlaceOfOneThatWasLeftBehind) {
+    auto one = node();
+    stage_.may_end = false;
+    const auto id = one->write(add<Stubborn>, Stubborn{"deaf"});
+    one->run();
+    ASSERT_TRUE(wait_until([&] { return runs().size() == 1; }));
+    EXPECT_TRUE(one->write(jobs::cancel_job, id).was_asked);
+    ASSERT_TRUE(is_done(*one)) << "the job ends without it";
+    stage_.may_end = true;
+    ASSERT_TRUE(wait_until([&] {
+        return one->registry.prometheus().find("loadstone_jobs_running 0\n") != std::string::npos;
+    })) << "its place is free, and the next to be taken";
+    static constexpr std::string_view text =
+        "insert into loadstone_ready (queue, priority, kind, arguments, cause, enqueued_at, "
+        "run_at, extra) values ('test', 0, 'features.Greeting', '{}', '', 0, 0, "
+        "'{\"expires_after\":1}')";
+    static constexpr loadstone::store::Command insert{
+        .name = "test.insert", .sqlite = text, .postgres = text};
+    one->write(+[](Tx& tx) -> Task<bool> {
+        co_await tx.exec(insert);
+        co_return true;
+    });
+    ASSERT_TRUE(is_done(*one));
+    EXPECT_EQ(runs().size(), 1U);
+}
+
 TEST_P(JobFeatures, ASnoozeIsNoAttempt) {
     auto one = node();
     stage_.failures_left = 3;

@@ -248,8 +248,7 @@ TEST_P(JobRaces, AJobThatCompletedItselfAndFailedEndsOnce) {
     for (int i = 0; i < 3; ++i) one->write(add<Crowd>, Crowd{"a", std::to_string(i)});
     const auto dying = one->write(jobs::internal::register_process, std::string("dying"));
     const auto other = one->write(jobs::internal::register_process, std::string("other"));
-    const auto claimed = one->write(jobs::internal::claim, dying, lanes, std::int64_t{20}, book,
-                                    jobs::internal::LockLimits::first);
+    const auto claimed = one->write(jobs::internal::claim, dying, lanes, std::int64_t{20}, book);
     ASSERT_EQ(claimed.batches.at(0).jobs.size(), 2U);
     jobs::internal::Finished run;
     run.job = jobs::internal::held_job(claimed.batches[0].jobs[0]);
@@ -259,8 +258,7 @@ TEST_P(JobRaces, AJobThatCompletedItselfAndFailedEndsOnce) {
     run.error = "internal: after all was done";
     one->write(jobs::internal::record, dying, only(run), book);
     EXPECT_EQ(one->read(places_taken), 1);
-    const auto more = one->write(jobs::internal::claim, other, lanes, std::int64_t{20}, book,
-                                 jobs::internal::LockLimits::first);
+    const auto more = one->write(jobs::internal::claim, other, lanes, std::int64_t{20}, book);
     ASSERT_EQ(more.batches.size(), 1U);
     EXPECT_EQ(one->read(places_taken), 2);
     one->write(remove_process_in, dying);
@@ -427,8 +425,8 @@ TEST_P(JobRaces, AJobThatHasEndedSavesNoSteps) {
     const std::vector<jobs::internal::LaneClaim> lanes{{"test", "a", 0, 0, kinds, 10, 20}};
     for (int i = 0; i < 2; ++i) one->write(add<Tenant>, Tenant{"a", 0});
     const auto process = one->write(jobs::internal::register_process, std::string("p"));
-    const auto claimed = one->write(jobs::internal::claim, process, lanes, std::int64_t{20},
-                                    no_limits, jobs::internal::LockLimits::first);
+    const auto claimed =
+        one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, no_limits);
     ASSERT_EQ(claimed.batches.at(0).jobs.size(), 2U);
     jobs::internal::Finished run;
     run.job = jobs::internal::held_job(claimed.batches[0].jobs[0]);

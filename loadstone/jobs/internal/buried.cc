@@ -22,7 +22,11 @@ std::optional<NewJob> telling(const Queue& queue, const std::string& subscriber,
         std::string arguments = job.arguments;
         if (kind != nullptr && kind->upcast && version < kind->version)
             arguments = kind->upcast(version, std::move(arguments));
-        return new_job(queue.known(subscriber), std::move(arguments), 0);
+        NewJob told = new_job(queue.known(subscriber), std::move(arguments), 0);
+        // JSON has U+0000, a key of text in a database has not.
+        if ((told.partition + told.arguments).find('\0') != std::string::npos)
+            throw Error(Errc::invalid_argument, "its arguments have U+0000");
+        return told;
     } catch (...) {
         log::error("nobody is told of a buried job",
                    {{"job", job.id},

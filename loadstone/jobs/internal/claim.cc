@@ -52,7 +52,7 @@ bool has_lateral(Tx& tx) {
 class QueueClaim {
 public:
     QueueClaim(Tx& tx, std::int64_t process, const std::vector<LaneClaim>& lanes,
-               LimitsInUse& limits, std::int64_t left)
+               LockedLimits& limits, std::int64_t left)
         : tx_(tx), process_(process), lanes_(lanes), limits_(limits), left_(left) {}
 
     // Of `lanes`, those from `first` to before `end`; gives a result for each.
@@ -171,7 +171,7 @@ private:
     Tx& tx_;
     std::int64_t process_;
     const std::vector<LaneClaim>& lanes_;
-    LimitsInUse& limits_;
+    LockedLimits& limits_;
     std::int64_t left_;
     std::vector<StoredJob> jobs_;
 };
@@ -179,19 +179,19 @@ private:
 }  // namespace
 
 Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, std::int64_t total,
-                    SharedLimits limits, LockLimits when) {
+                    SharedLimits limits) {
     tx.see_commits();
     std::vector<std::string> partitions;
     for (const LaneClaim& lane : lanes) {
         if (!lane.partition_key.empty()) partitions.push_back(lane.partition_key);
     }
-    LimitsInUse in_use = co_await LimitsInUse::of(tx, *limits, std::move(partitions), when);
+    LockedLimits locked = co_await LockedLimits::lock(tx, *limits, std::move(partitions));
     Claimed claimed;
     for (std::size_t i = 0; i < lanes.size();) {
         std::size_t end = i + 1;
         while (end < lanes.size() && lanes[end].queue == lanes[i].queue) ++end;
         const std::int64_t room = std::min(lanes[i].queue_count, total);
-        QueueClaim of(tx, process, lanes, in_use, room);
+        QueueClaim of(tx, process, lanes, locked, room);
         const auto results = co_await of.run(i, end);
         claimed.lanes.insert(claimed.lanes.end(), results.begin(), results.end());
         Batch batch = co_await of.store();
@@ -199,7 +199,7 @@ Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, 
         if (batch.id != 0) claimed.batches.push_back(std::move(batch));
         i = end;
     }
-    co_await in_use.store(tx);
+    co_await locked.store(tx);
     co_return claimed;
 }
 

@@ -136,24 +136,15 @@ Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner,
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
     internal::Claimed claimed;
-    // Another process may take what the limits allow; then they are locked before all else.
-    auto when = internal::LockLimits::last;
-    for (bool again = true; again;) {
-        again = false;
-        try {
-            claimed = co_await context.write(internal::claim, owner, wanted,
-                                             static_cast<std::int64_t>(total), limits_now(), when);
-            pulled_at = Deadline::Clock::now();
-            continue;
-        } catch (...) {
-            const Error error = error_from_exception(std::current_exception());
-            again = error.code() == Errc::conflict && when == internal::LockLimits::last;
-            when = internal::LockLimits::first;
-            if (again) continue;
-            failed = true;
-            watch_for_strays(owner);
-            log::warning("jobs could not be claimed", {{"error", error.message()}});
-        }
+    try {
+        claimed = co_await context.write(internal::claim, owner, wanted,
+                                         static_cast<std::int64_t>(total), limits_now());
+        pulled_at = Deadline::Clock::now();
+    } catch (...) {
+        const Error error = error_from_exception(std::current_exception());
+        failed = true;
+        watch_for_strays(owner);
+        log::warning("jobs could not be claimed", {{"error", error.message()}});
     }
     end(*claim_slot, context, failed);
     if (failed) {

@@ -13,18 +13,6 @@ namespace {
 
 constexpr int lock_attempts = 20;
 
-Task<std::vector<LimitRow>> states_of(Tx& tx, const std::set<std::string>& names) {
-    const std::vector<std::string> ordered(names.begin(), names.end());
-    const std::string json = to_json(ordered);
-    std::vector<LimitRow> rows = co_await tx.many<LimitRow>(sql::limit_states, json);
-    if (rows.size() == names.size()) co_return rows;
-    std::set<std::string> fresh = names;
-    for (const LimitRow& row : rows) fresh.erase(row.name);
-    const auto now = co_await tx.one<std::int64_t>(sql::time_now);
-    for (const std::string& name : fresh) rows.push_back({name, 0, 0, 0, now});
-    co_return rows;
-}
-
 // In the order of their names, so that no two transactions wait for each other. What is added or
 // pruned beside this makes it begin anew.
 Task<std::vector<LimitRow>> lock_rows(Tx& tx, const std::set<std::string>& names) {
@@ -37,7 +25,13 @@ Task<std::vector<LimitRow>> lock_rows(Tx& tx, const std::set<std::string>& names
     }
     if (locked.size() < names.size())
         throw Error(Errc::unavailable, "limits of jobs are removed as fast as they are added");
-    co_return co_await states_of(tx, names);
+    std::vector<LimitRow> rows = co_await tx.many<LimitRow>(sql::limit_states, json);
+    if (rows.size() == names.size()) co_return rows;
+    std::set<std::string> fresh = names;
+    for (const LimitRow& row : rows) fresh.erase(row.name);
+    const auto now = co_await tx.one<std::int64_t>(sql::time_now);
+    for (const std::string& name : fresh) rows.push_back({name, 0, 0, 0, now});
+    co_return rows;
 }
 
 LimitState state_of(const LimitRow& row) { return {row.arrival_at, row.running}; }
@@ -56,56 +50,28 @@ LimitBook with_settings(LimitBook declared, const std::vector<LimitSetting>& set
     return declared;
 }
 
-Task<LimitsInUse> LimitsInUse::of(Tx& tx, const LimitBook& book,
-                                  std::vector<std::string> partitions, LockLimits when) {
-    LimitsInUse limits;
+Task<LockedLimits> LockedLimits::lock(Tx& tx, const LimitBook& book,
+                                      std::vector<std::string> partitions) {
+    LockedLimits locked;
     std::set<std::string> names;
     for (const std::string& partition : partitions) {
         for (std::string& name : parse_partition(partition).limits) {
             if (book.contains(limit_name(name))) names.insert(std::move(name));
         }
     }
-    if (names.empty()) co_return limits;
-    limits.is_locked_ =
-        when == LockLimits::first || std::ranges::any_of(names, [&](const std::string& name) {
-            return book.find(limit_name(name))->second.is_in_order;
-        });
-    std::vector<LimitRow> rows;
-    if (limits.is_locked_) {
-        rows = co_await lock_rows(tx, names);
-    } else {
-        rows = co_await states_of(tx, names);
-    }
+    if (names.empty()) co_return locked;
+    auto rows = co_await lock_rows(tx, names);
     for (LimitRow& row : rows) {
         Entry entry;
         entry.limit = &book.find(limit_name(row.name))->second;
         std::string name = row.name;
         entry.row = std::move(row);
-        limits.entries_.emplace(std::move(name), std::move(entry));
+        locked.entries_.emplace(std::move(name), std::move(entry));
     }
-    co_return limits;
+    co_return locked;
 }
 
-// What was taken on account of states that nobody had locked is looked at again.
-Task<void> LimitsInUse::lock(Tx& tx) {
-    std::set<std::string> names;
-    for (const auto& [name, entry] : entries_) {
-        if (entry.taken > 0) names.insert(name);
-    }
-    if (names.empty()) co_return;
-    auto rows = co_await lock_rows(tx, names);
-    for (LimitRow& row : rows) {
-        Entry& entry = entries_.at(row.name);
-        const Allowance allowed =
-            jobs::allowance(*entry.limit, state_of(row), row.now, entry.taken);
-        if (allowed.count < entry.taken)
-            throw Error(Errc::conflict, "the places of a limit have been taken meanwhile");
-        entry.row = std::move(row);
-    }
-    is_locked_ = true;
-}
-
-std::vector<const LimitsInUse::Entry*> LimitsInUse::entries_of(const std::string& partition) const {
+std::vector<const LockedLimits::Entry*> LockedLimits::of(const std::string& partition) const {
     std::vector<const Entry*> found;
     if (entries_.empty()) return found;
     for (const std::string& name : parse_partition(partition).limits) {
@@ -114,9 +80,9 @@ std::vector<const LimitsInUse::Entry*> LimitsInUse::entries_of(const std::string
     return found;
 }
 
-Allowance LimitsInUse::allowance(const std::string& partition, std::int64_t wanted) const {
+Allowance LockedLimits::allowance(const std::string& partition, std::int64_t wanted) const {
     Allowance all{wanted, 0};
-    for (const Entry* each : entries_of(partition)) {
+    for (const Entry* each : of(partition)) {
         const LimitState now_taken =
             started(*each->limit, state_of(each->row), each->row.now, each->taken);
         const Allowance one = jobs::allowance(
@@ -128,23 +94,22 @@ Allowance LimitsInUse::allowance(const std::string& partition, std::int64_t want
     return all;
 }
 
-void LimitsInUse::take(const std::string& partition, std::int64_t count) {
-    for (const Entry* each : entries_of(partition)) entries_.at(each->row.name).taken += count;
+void LockedLimits::take(const std::string& partition, std::int64_t count) {
+    for (const Entry* each : of(partition)) entries_.at(each->row.name).taken += count;
 }
 
-void LimitsInUse::untake(const std::string& partition, std::int64_t count) {
+void LockedLimits::untake(const std::string& partition, std::int64_t count) {
     take(partition, -count);
 }
 
-void LimitsInUse::hold(const std::string& partition, Extra& extra) const {
-    for (const Entry* each : entries_of(partition)) {
+void LockedLimits::hold(const std::string& partition, Extra& extra) const {
+    for (const Entry* each : of(partition)) {
         if (each->limit->running_max == 0) continue;
         (each->limit->is_in_order ? extra.keeps : extra.holds).push_back(each->row.name);
     }
 }
 
-Task<void> LimitsInUse::store(Tx& tx) {
-    if (!is_locked_) co_await lock(tx);
+Task<void> LockedLimits::store(Tx& tx) const {
     std::vector<LimitRow> changed;
     for (const auto& [name, entry] : entries_) {
         if (entry.taken == 0) continue;

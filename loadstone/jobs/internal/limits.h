@@ -38,19 +38,11 @@ struct LimitRow {
 };
 BOOST_DESCRIBE_STRUCT(LimitRow, (), (name, version, arrival_at, running, now))
 
-// When a transaction locks the limits that it takes places of: first of all, or last, when what it
-// wants to take is known and all else is done. Last, others wait for little more than its commit;
-// should they have taken the places meanwhile, it fails with Errc::conflict. Where one of them is
-// in order they are locked first: a claim that stepped over what another had taken and then has to
-// leave would run the next job before it.
-enum class LockLimits { first, last };
-
-// The limits of a transaction that takes places of them.
-class LimitsInUse {
+class LockedLimits {
 public:
     // Those of `partitions` that the book knows.
-    static Task<LimitsInUse> of(Tx& tx, const LimitBook& book, std::vector<std::string> partitions,
-                                LockLimits when);
+    static Task<LockedLimits> lock(Tx& tx, const LimitBook& book,
+                                   std::vector<std::string> partitions);
     // Of `wanted` jobs of a partition; as if what was taken before had started.
     Allowance allowance(const std::string& partition, std::int64_t wanted) const;
     void take(const std::string& partition, std::int64_t count);
@@ -58,7 +50,7 @@ public:
     void untake(const std::string& partition, std::int64_t count);
     // Writes down the limits of which a job of the partition holds a place.
     void hold(const std::string& partition, Extra& extra) const;
-    Task<void> store(Tx& tx);
+    Task<void> store(Tx& tx) const;
 
 private:
     struct Entry {
@@ -66,10 +58,8 @@ private:
         LimitRow row;
         std::int64_t taken = 0;
     };
-    std::vector<const Entry*> entries_of(const std::string& partition) const;
-    Task<void> lock(Tx& tx);
+    std::vector<const Entry*> of(const std::string& partition) const;
     std::map<std::string, Entry> entries_;
-    bool is_locked_ = false;
 };
 
 // Gives back a place of each name; a name may come more than once. Gives those of which none was

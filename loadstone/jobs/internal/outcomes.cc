@@ -302,6 +302,7 @@ SharedJob held_job(StoredJob stored) {
             log::error("what a job holds of limits and whom it concerns cannot be read",
                        {{"job", job.stored.id}, {"error", extra.error().message()}});
             job.stored.extra.clear();
+            job.is_readable = false;
         }
     }
     return std::make_shared<const HeldJob>(std::move(job));

@@ -69,10 +69,10 @@ BOOST_DESCRIBE_STRUCT(Batch, (), (id, claimed_at, jobs))
 struct HeldJob {
     StoredJob stored;
     Extra extra;
+    bool is_readable = true;  // or its extra was not, and is empty
 };
 using SharedJob = std::shared_ptr<const HeldJob>;
 
-// An extra that nobody can read is said, and is none.
 SharedJob held_job(StoredJob stored);
 
 // One finished run.
@@ -117,7 +117,7 @@ using SharedLimits = std::shared_ptr<const LimitBook>;
 
 // At most `total` jobs. The lanes of a queue stand together, in the order of their precedence.
 Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, std::int64_t total,
-                    SharedLimits limits, LockLimits when);
+                    SharedLimits limits);
 // Scheduled jobs whose time has come become ready, at most `count`; gives how many.
 Task<std::int64_t> ready_due_jobs(Tx& tx, std::int64_t count);
 Task<Recorded> record(Tx& tx, std::int64_t process, FinishedRuns runs, SharedLimits limits);
