@@ -10,6 +10,7 @@
 
 #include "campus/courses/commands.h"
 #include "campus/courses/queries.h"
+#include "campus/courses/title_key.h"
 #include "loadstone/base/error.h"
 
 namespace campus::courses {
@@ -32,6 +33,8 @@ BOOST_DESCRIBE_STRUCT(CourseDraft, (), (title, description, capacity, prerequisi
 
 void validate(Check& check, const CourseDraft& in) {
     check.line("title", in.title, 1, title_max);
+    check.that("title", in.title.find(behind_all) == std::string::npos,
+               "must not contain U+10FFFF, which is no character");
     check.length("description", in.description, 0, description_max);
     check.range("capacity", in.capacity, 1, capacity_max);
     check.that("prerequisites", !in.prerequisites || in.prerequisites->size() <= prerequisites_max,

@@ -10,6 +10,8 @@ std::string title_key(std::string_view title) {
     return key;
 }
 
-std::string end_of_prefix(std::string_view prefix) { return std::string(prefix) + "\U0010FFFF"; }
+std::string end_of_prefix(std::string_view prefix) {
+    return std::string(prefix).append(behind_all);
+}
 
 }  // namespace campus::courses

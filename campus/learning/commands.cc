@@ -51,11 +51,10 @@ Error is_enrolled(courses::CourseId course) {
 Task<Timestamp> enrol(Tx& tx, NewEnrolment in) {
     const auto got = co_await tx.exec(sql::take_seat, in.course.id, in.course.capacity);
     if (got == 0) throw course_is_full(in.course);
-    const Timestamp now = Timestamp::now();
-    const auto enrolled = co_await tx.exec(sql::insert_enrolment, in.course.id, in.user, now);
-    if (enrolled == 0) throw is_enrolled(in.course.id);
+    const auto at = co_await tx.maybe<Timestamp>(sql::insert_enrolment, in.course.id, in.user);
+    if (!at) throw is_enrolled(in.course.id);
     co_await note(tx, in.course.id, in.user, "course.enrolled", "begun", std::move(in.address));
-    co_return now;
+    co_return *at;
 }
 
 Task<void> leave(Tx& tx, courses::CourseId course, accounts::UserId user, std::string address) {
@@ -98,9 +97,8 @@ Task<RecordedAttempt> record_attempt(Tx& tx, NewAttempt attempt) {
     if (recorded.attempts >= attempts_max)
         throw Error(Errc::conflict, fmt::format("quiz {} was attempted {} times, the limit",
                                                 quiz.id.value, recorded.attempts));
-    const Timestamp now = Timestamp::now();
     co_await tx.one<std::int64_t>(sql::insert_attempt, quiz.course_id, attempt.user, quiz.id,
-                                  attempt.points, now);
+                                  attempt.points);
     ++recorded.attempts;
     recorded.best = std::max(recorded.best, attempt.points);
     co_return recorded;

@@ -63,6 +63,12 @@ Statistics total_of(const std::vector<SliceResult>& slices) {
     return total;
 }
 
+struct InsertedRun {
+    RunId id;
+    Timestamp started_at;
+};
+BOOST_DESCRIBE_STRUCT(InsertedRun, (), (id, started_at))
+
 }  // namespace
 
 Task<RunId> start_run(Tx& tx, NewRun in) {
@@ -72,28 +78,27 @@ Task<RunId> start_run(Tx& tx, NewRun in) {
         throw Error(Errc::conflict,
                     fmt::format("course {} has no quiz with a weight", in.course.value));
     const std::string scheme_json = to_json(scheme);
-    const Timestamp now = Timestamp::now();
-    const auto id =
-        co_await tx.maybe<RunId>(sql::insert_run, in.course, in.instructor, scheme_json, now);
-    if (!id) {
+    const auto run =
+        co_await tx.maybe<InsertedRun>(sql::insert_run, in.course, in.instructor, scheme_json);
+    if (!run) {
         const auto running = co_await tx.one<RunId>(sql::running_run, in.course);
         throw Error(Errc::already_exists,
                     fmt::format("run {} of course {} is running", running.value, in.course.value));
     }
     const std::int64_t from = 0;
-    const auto learners = co_await tx.many<accounts::UserId>(sql::learners, in.course, from, now,
-                                                             learners_planned_at_once + 1);
+    const auto learners = co_await tx.many<accounts::UserId>(
+        sql::learners, in.course, from, run->started_at, learners_planned_at_once + 1);
     if (learners.size() > learners_planned_at_once) {
         const auto taken = co_await tx.one<std::int64_t>(sql::seats_taken, in.course);
-        const PlanGrades plan{*id};
+        const PlanGrades plan{run->id};
         const std::int64_t job = co_await tx.enqueue(plan);
         const std::int64_t none = 0;
-        co_await tx.exec(sql::run_planned, *id, job, taken, none);
+        co_await tx.exec(sql::run_planned, run->id, job, taken, none);
     } else {
         SlicePlan plan;
         for (const accounts::UserId learner : learners) plan.add(learner);
-        const std::int64_t job = co_await begin_slices(tx, *id, in.course, plan.slices());
-        co_await tx.exec(sql::run_planned, *id, job, plan.learners(), plan.slices().size());
+        const std::int64_t job = co_await begin_slices(tx, run->id, in.course, plan.slices());
+        co_await tx.exec(sql::run_planned, run->id, job, plan.learners(), plan.slices().size());
     }
     audit::Event started;
     started.user = in.instructor.value;
@@ -101,7 +106,7 @@ Task<RunId> start_run(Tx& tx, NewRun in) {
     started.detail = fmt::format("grades of course {} are calculated", in.course.value);
     started.address = in.address;
     co_await audit::append(tx, std::move(started));
-    co_return *id;
+    co_return run->id;
 }
 
 Task<void> plan_run(Tx& tx, jobs::Lease lease, RunRow run, std::vector<Slice> slices,

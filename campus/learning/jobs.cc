@@ -92,8 +92,31 @@ Task<void> send_grades_notice(Context& context, Job<SendGradesNotice> job) {
     co_await notifications::deliver(context, job.lease(), job.idempotency_key(), std::move(letter));
 }
 
-// Its job is gone or a dead letter, and with it what would end the run: an operator has cancelled
-// it, or it has used up its attempts.
+// The log says more.
+std::string reason_of(const loadstone::jobs::JobRow& dead) {
+    return fmt::format("it was given up; the log has the reason under job {}", dead.id);
+}
+
+// A retry of the dead letter does nothing after this.
+Task<void> give_up(Context& context, RunId id) {
+    const auto run = co_await run_by_id(context.reader(), id);
+    if (!run) co_return;
+    const auto job = co_await loadstone::jobs::job_by_id(context.reader(), run->job);
+    if (!job || job->state != "dead") co_return;  // it has been put back meanwhile
+    const std::string reason = reason_of(*job);
+    co_await context.write(give_up_run, run->id, run->job, reason);
+}
+
+Task<void> give_up_planning(Context& context, Job<PlanGrades> buried) {
+    co_await give_up(context, buried->run);
+}
+
+Task<void> give_up_finishing(Context& context, Job<FinishGrades> buried) {
+    co_await give_up(context, buried->run);
+}
+
+// Its job is gone, and with it what would end the run: an operator has cancelled it. Or it is a
+// dead letter of which nobody was told.
 Task<void> close_stranded_runs(Context& context, Job<CloseStrandedRuns>) {
     RunningRow last;
     for (;;) {
@@ -104,7 +127,7 @@ Task<void> close_stranded_runs(Context& context, Job<CloseStrandedRuns>) {
             const auto job = co_await loadstone::jobs::job_by_id(context.reader(), run.job);
             if (job && job->state != "dead") continue;
             const std::string reason =
-                job ? fmt::format("it was given up; the log has the reason under job {}", job->id)
+                job ? reason_of(*job)
                     : fmt::format("job {}, which was to go on with it, is gone", run.job);
             co_await context.write(give_up_run, run.id, run.job, reason);
         }
@@ -121,6 +144,7 @@ void jobs(Handlers& handlers) {
         .attempts(10)
         .timeout(std::chrono::minutes(5))
         .backoff(soonest, latest);
+    handlers.on_buried(give_up_planning).attempts(10).backoff(soonest, latest);
     // A queue of its own: thousands of slices hold up neither mails nor what ends other runs.
     handlers.handle(grade_slice)
         .queue("grades")
@@ -128,6 +152,7 @@ void jobs(Handlers& handlers) {
         .backoff(soonest, latest)
         .tenant(&GradeSlice::course);
     handlers.handle(finish_grades).attempts(10).backoff(soonest, latest);
+    handlers.on_buried(give_up_finishing).attempts(10).backoff(soonest, latest);
     handlers.handle(send_grades_notice)
         .attempts(120)
         .timeout(std::chrono::seconds(90))

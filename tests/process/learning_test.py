@@ -248,18 +248,26 @@ class LearningTest(ProcessTest):
         self.ask("POST", f"{draft.path}/enrolment", cookie=self.eve, status=404)
         self.ask("POST", f"/api/courses/{courses['Optics']}/lessons", {"title": "Mine", "length_s": 1}, self.eve, 403)
         self.ask("POST", f"{draft.path}/lessons/{draft.lessons[0]}/progress", {"position_s": 99_999}, self.eve, 404)
+        self.ask("POST", f"{draft.path}/quizzes/{next(iter(draft.quizzes))}/attempts", {"points": 99}, self.eve, 404)
         self.ask("POST", f"/api/courses/{courses['Optics']}/grades", cookie=self.eve, status=403)
         empty = self.course("Empty", lessons=(), quizzes=(), is_published=False)
         self.ask("POST", f"{empty.path}/publish", cookie=self.teacher, status=409)
         self.ask("POST", "/api/courses", {"title": "T", "description": "", "capacity": 1, "prerequisites": [draft.id]},
                  self.teacher, 422)
         self.ask("POST", "/api/courses", {"title": "T", "description": "", "capacity": 0}, self.teacher, 422)
+        self.ask("POST", "/api/courses", {"title": "\U0010ffffT", "description": "", "capacity": 1}, self.teacher, 422)
         # Lessons that are added at once are numbered without a gap.
         answers = self.at_once([lambda client: client.post(f"{draft.path}/lessons", {"title": "L", "length_s": 5},
                                                            cookie=self.teacher)] * 30, clients=8)
         self.assertEqual({answer.status for answer in answers}, {201})
         page = self.ask("GET", draft.path, cookie=self.teacher).json
         self.assertEqual([lesson["number"] for lesson in page["lessons"]], list(range(1, 32)))
+        # A limit that does not pass: nobody is told to come again.
+        self.database.execute(f"update courses set lesson_count = 500, quiz_count = 200 where id = {draft.id}")
+        for path, body in ((f"{draft.path}/lessons", {"title": "L", "length_s": 5}),
+                           (f"{draft.path}/lessons/{draft.lessons[0]}/quizzes", {"title": "Q", "points_max": 1, "weight": 1})):
+            refused = self.ask("POST", path, body, self.teacher, 409)
+            self.assertNotIn("Retry-After", refused.headers)
 
     def test_a_learner_comes_through(self):
         self.start(role="web")
@@ -446,7 +454,7 @@ class LearningTest(ProcessTest):
         plan = self.tables.value(f"select job from grading_runs where course_id = {large.id}")
         self.server.command("jobs", "cancel", str(plan))
         self.database.execute(f"update grading_runs set started_at = started_at - 3600000000 where course_id = {large.id}")
-        self.worker()
+        worker = self.worker()
         shown = self.wait_ended(run, state="failed")
         self.assertEqual(shown["reason"], "1 of 1 slices of the learners could not be graded")
         self.assertIsNone(shown["distribution"])
@@ -457,6 +465,19 @@ class LearningTest(ProcessTest):
         wait_until(lambda: len(self.notices()) == 2, 20, "two mails")
         for notice in self.notices():
             self.assertEqual(notice["Subject"], "The grades are not ready")
+        # What would end it cannot: it is given up at once, and says how many were graded.
+        spoilt = self.course("Spoilt")
+        self.enrol(spoilt, learner)
+        worker.terminate()
+        unended = self.calculate(spoilt)
+        id = self.show(unended)["id"]
+        finish = self.tables.value(f"select job from grading_runs where id = {id}")
+        self.database.execute("insert into grading_slices (run_id, number, after_user, last_user, learners, graded, grade_sum, buckets) "
+                              f"values ({id}, 2, 0, 0, 7, 7, 0, '[')")
+        worker.start()
+        shown = self.wait_ended(unended, state="failed")
+        self.assertEqual((shown["reason"], shown["graded"]), (f"it was given up; the log has the reason under job {finish}", 8))
+        wait_until(lambda: len(self.notices()) == 3, 20, "the mail")
         # Another may begin.
         self.wait_ended(self.calculate(course))
         self.wait_ended(self.calculate(large))

@@ -1,11 +1,11 @@
 -- States of a run: running, done, failed. Its slices are rows as long as it runs.
 
 -- name: insert_run
--- $3 scheme, $4 now. None while one runs. Index: grading_runs_running keeps one per course.
+-- $3: scheme. None while one runs. Index: grading_runs_running keeps one per course.
 insert into grading_runs (course_id, started_by, state, scheme, learners, slices, job, reason, graded, grade_sum, buckets, started_at)
-values ($1, $2, 'running', $3, 0, 0, 0, '', 0, 0, '[]', $4)
+values ($1, $2, 'running', $3, 0, 0, 0, '', 0, 0, '[]', {now})
 on conflict (course_id) where state = 'running' do nothing
-returning id
+returning id, started_at
 
 -- name: running_run
 -- Index: grading_runs_running.

@@ -1,3 +1,11 @@
+-- fragment: now
+-- The database's clock (SQLite: this machine's), whichever process is asked: what was before a run is told by it. Microseconds
+-- since 1970.
+-- dialect: sqlite
+cast((julianday('now') - 2440587.5) * 86400000000.0 as integer)
+-- dialect: postgres
+(extract(epoch from statement_timestamp()) * 1000000)::bigint
+
 -- name: seats_taken
 select taken from course_seats where course_id = $1
 
@@ -10,10 +18,11 @@ on conflict (course_id) do update set taken = course_seats.taken + 1 where cours
 update course_seats set taken = taken - 1 where course_id = $1
 
 -- name: insert_enrolment
--- $3: now. Who comes back has completed what they had. None: enrolled already. Primary keys.
+-- Who comes back has completed what they had. None: enrolled already. Primary keys.
 insert into enrolments (course_id, user_id, enrolled_at, lessons_completed)
-values ($1, $2, $3, (select count(*) from lesson_progress where user_id = $2 and course_id = $1 and completed_at is not null))
+values ($1, $2, {now}, (select count(*) from lesson_progress where user_id = $2 and course_id = $1 and completed_at is not null))
 on conflict (course_id, user_id) do nothing
+returning enrolled_at
 
 -- name: remove_enrolment
 delete from enrolments where course_id = $1 and user_id = $2
@@ -73,7 +82,7 @@ select lesson_id, position_s, completed_at from lesson_progress where user_id = 
 select count(*) as attempts, coalesce(max(points), 0) as best from quiz_attempts where course_id = $1 and user_id = $2 and quiz_id = $3
 
 -- name: insert_attempt
-insert into quiz_attempts (course_id, user_id, quiz_id, points, attempted_at) values ($1, $2, $3, $4, $5) returning id
+insert into quiz_attempts (course_id, user_id, quiz_id, points, attempted_at) values ($1, $2, $3, $4, {now}) returning id
 
 -- name: best_points
 -- Of a course ($1), of users in ($2, $3], of attempts before $4. Index: quiz_attempts_for_grades.
