@@ -118,6 +118,16 @@ protected:
     bool is_done(Node& node) {
         return wait_until([&] { return node.jobs_of("").empty(); }, std::chrono::seconds(30));
     }
+    // Its first job ends without its handler, which may end then.
+    void leave_one_behind(Node& node) {
+        stage_.may_end = false;
+        const auto id = node.write(add<features::Stubborn>, features::Stubborn{"deaf"});
+        node.run();
+        ASSERT_TRUE(wait_until([&] { return runs().size() == 1; }));
+        EXPECT_TRUE(node.write(jobs::cancel_job, id).was_asked);
+        ASSERT_TRUE(is_done(node)) << "the job ends without it";
+        stage_.may_end = true;
+    }
     std::vector<std::string> runs() { return diary_.all(); }
     std::map<std::string, int> counts() {
         std::map<std::string, int> all;

@@ -70,13 +70,7 @@ TEST_P(JobFeatures, ARunningJobIsCancelled) {
 
 TEST_P(JobFeatures, AHandlerThatDoesNotLookIsLeftBehind) {
     auto one = node();
-    stage_.may_end = false;
-    const auto id = one->write(add<Stubborn>, Stubborn{"deaf"});
-    one->run();
-    ASSERT_TRUE(wait_until([&] { return runs().size() == 1; }));
-    EXPECT_TRUE(one->write(jobs::cancel_job, id).was_asked);
-    ASSERT_TRUE(is_done(*one)) << "the job ends without it";
-    stage_.may_end = true;
+    ASSERT_NO_FATAL_FAILURE(leave_one_behind(*one));
     one->write(add<Stubborn>, Stubborn{"next"});
     ASSERT_TRUE(is_done(*one));
     EXPECT_EQ(runs().size(), 2U);
@@ -85,13 +79,7 @@ TEST_P(JobFeatures, AHandlerThatDoesNotLookIsLeftBehind) {
 
 TEST_P(JobFeatures, AJobThatHasExpiredEndsInThePlaceOfOneThatWasLeftBehind) {
     auto one = node();
-    stage_.may_end = false;
-    const auto id = one->write(add<Stubborn>, Stubborn{"deaf"});
-    one->run();
-    ASSERT_TRUE(wait_until([&] { return runs().size() == 1; }));
-    EXPECT_TRUE(one->write(jobs::cancel_job, id).was_asked);
-    ASSERT_TRUE(is_done(*one)) << "the job ends without it";
-    stage_.may_end = true;
+    ASSERT_NO_FATAL_FAILURE(leave_one_behind(*one));
     ASSERT_TRUE(wait_until([&] {
         return one->registry.prometheus().find("loadstone_jobs_running 0\n") != std::string::npos;
     })) << "its place is free, and the next to be taken";

@@ -66,11 +66,11 @@ void end(std::int64_t job, Extra extra, bool is_done, bool was_noted, std::strin
 }
 
 void bury(StoredJob job, bool was_noted, Sorted& sorted) {
-    end(job.id, extra_of(job.extra), false, was_noted, "", sorted);
+    Extra extra = extra_of(job.extra);
+    end(job.id, extra, false, was_noted, "", sorted);
     // An operator may put it back: then it concerns nobody any more and does not expire, but it is
     // unique and limited as before.
     if (!job.extra.empty()) {
-        Extra extra = extra_of(job.extra);
         if (!extra.partition.empty()) job.partition_key = std::move(extra.partition);
         extra.partition.clear();
         extra.next.clear();
