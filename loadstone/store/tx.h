@@ -17,26 +17,30 @@ public:
     using Statements::maybe;
     using Statements::one;
 
+    // Reads in this transaction, for functions that take a Reader.
+    operator Reader() const {  // NOLINT(google-explicit-constructor)
+        return {*context_, *connection_};
+    }
+
     // Writes with RETURNING.
     template <class T, class... Values>
     Task<T> one(const Command& command, const Values&... values) {
-        return one_of<T>(command, values...);
+        return internal::one_row<T>(*context_, *connection_, command, internal::bound(values...));
     }
     template <class T, class... Values>
     Task<std::optional<T>> maybe(const Command& command, const Values&... values) {
-        return maybe_of<T>(command, values...);
+        return internal::maybe_row<T>(*context_, *connection_, command, internal::bound(values...));
     }
     template <class T, class... Values>
     Task<std::vector<T>> many(const Command& command, const Values&... values) {
-        return many_of<T>(command, values...);
+        return internal::many_rows<T>(*context_, *connection_, command, internal::bound(values...),
+                                      rows_max);
     }
     // Rows affected.
     template <class... Values>
     Task<std::uint64_t> exec(const Command& command, const Values&... values) {
-        const std::array<Value, sizeof...(Values)> bound{Value(values)...};
-        auto ignore = [](const Row&) {};
-        const RunResult result = co_await connection_->run(*context_, command, bound, ignore);
-        co_return result.affected;
+        return internal::affected_rows(*context_, *connection_, command,
+                                       internal::bound(values...));
     }
 
     // A durable job, committed with this transaction; defined in loadstone/jobs/enqueue.h.
