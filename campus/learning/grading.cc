@@ -91,7 +91,7 @@ Task<RunId> start_run(Tx& tx, NewRun in) {
     if (learners.size() > learners_planned_at_once) {
         const auto taken = co_await tx.one<std::int64_t>(sql::seats_taken, in.course);
         const PlanGrades plan{run->id};
-        const std::int64_t job = co_await tx.enqueue(plan);
+        const std::int64_t job = co_await jobs::enqueue(tx, plan);
         const std::int64_t none = 0;
         co_await tx.exec(sql::run_planned, run->id, job, taken, none);
     } else {

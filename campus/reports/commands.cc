@@ -26,7 +26,7 @@ Task<ReportId> request_report(Tx& tx, NewReport report) {
     const auto id =
         co_await tx.one<ReportId>(sql::insert_report, report.owner, report.kind, from, to, now);
     const MakeReport make{id, report.owner, report.kind, report.from, report.to};
-    const std::int64_t job = co_await tx.enqueue(make);
+    const std::int64_t job = co_await jobs::enqueue(tx, make);
     const auto same = co_await tx.maybe<ReportRow>(sql::report_of_job, job);
     if (same) {
         if (same->state == "cancelled") {
