@@ -26,7 +26,7 @@ Task<sql::RosterRow> required(Tx& tx, const std::string& name) {
 
 Task<std::int64_t> enqueue_sync(Tx& tx, const sql::RosterRow& roster) {
     const SyncRoster sync{roster.id, roster.host};
-    co_return co_await tx.enqueue(sync);
+    co_return co_await jobs::enqueue(tx, sync);
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ Task<RunId> start_run(Tx& tx, NewRun in) {
     if (learners.next) {
         const std::int64_t taken = co_await seats_taken(tx, in.course);
         const PlanGrades plan{run->id};
-        const std::int64_t job = co_await tx.enqueue(plan);
+        const std::int64_t job = co_await jobs::enqueue(tx, plan);
         co_await sql::run_planned(tx, run->id, job, taken, 0);
     } else {
         SlicePlan plan;

@@ -25,7 +25,7 @@ Task<ReportId> request_report(Tx& tx, NewReport report) {
     const Timestamp to = report.to.value_or(now);
     const ReportId id = co_await sql::insert_report(tx, report.owner, report.kind, from, to, now);
     const MakeReport make{id, report.owner, report.kind, report.from, report.to};
-    const std::int64_t job = co_await tx.enqueue(make);
+    const std::int64_t job = co_await jobs::enqueue(tx, make);
     const auto same = co_await sql::report_of_job(tx, job);
     if (same) {
         if (same->state == "cancelled") {

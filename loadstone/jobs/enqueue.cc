@@ -11,6 +11,25 @@
 
 namespace loadstone::jobs {
 
+namespace {
+
+// Each is JSON already.
+std::string to_array(const std::vector<std::string>& texts) {
+    std::size_t size = 2;
+    for (const std::string& text : texts) size += text.size() + 1;
+    std::string out;
+    out.reserve(size);
+    out += '[';
+    for (const std::string& text : texts) {
+        if (out.size() > 1) out += ',';
+        out += text;
+    }
+    out += ']';
+    return out;
+}
+
+}  // namespace
+
 namespace internal {
 
 NewJob new_job(const Kind& kind, std::string arguments, std::int64_t delay_us) {
@@ -67,14 +86,14 @@ Task<void> insert_all(Tx& tx, const Kind& kind, std::vector<std::string> argumen
     const std::string extra = to_text_of_new_job(all);
     const std::string_view cause = tx.context().span().name;
     const int priority = kind.policy.priority;
-    const std::string arguments_json = to_json(arguments);
+    const std::string arguments_json = to_array(arguments);
     if (kind.is_keyed()) {
         const std::string partitions_json = to_json(partitions);
-        co_await tx.exec(sql::insert_all_keyed, kind.queue, priority, kind.name, arguments_json,
-                         cause, extra, partitions_json);
+        co_await tx.defer(sql::insert_all_keyed, kind.queue, priority, kind.name, arguments_json,
+                          cause, extra, partitions_json);
     } else {
-        co_await tx.exec(sql::insert_all_ready, kind.queue, priority, kind.name, arguments_json,
-                         cause, extra);
+        co_await tx.defer(sql::insert_all_ready, kind.queue, priority, kind.name, arguments_json,
+                          cause, extra);
     }
 }
 
@@ -142,6 +161,21 @@ Task<std::int64_t> enqueue_json(Tx& tx, const std::string& kind, std::string arg
     if (delay_us > 0) co_await internal::schedule(tx, job, id, delay_us);
     wake_after(tx, queue);
     co_return id;
+}
+
+Task<void> enqueue_json_with_commit(Tx& tx, const std::string& kind, std::string arguments) {
+    Queue& queue = tx.context().services().get<Queue>();
+    const Kind& of = queue.known(kind);
+    if (of.is_unique || of.bound > 0) {
+        co_await enqueue_json(tx, kind, std::move(arguments));
+        co_return;
+    }
+    const NewJob job = internal::new_job(of, std::move(arguments), 0);
+    const std::string_view cause = tx.context().span().name;
+    const std::string extra = internal::to_text_of_new_job(job.extra);
+    co_await tx.defer(sql::insert_new, of.queue, job.partition, of.policy.priority, of.name,
+                      job.arguments, cause, extra);
+    wake_after(tx, queue);
 }
 
 Task<void> enqueue_all_json(Tx& tx, const std::string& kind, std::vector<std::string> arguments) {

@@ -1,5 +1,6 @@
 #pragma once
 // tx.enqueue(arguments): a durable job that exists if and only if the transaction commits.
+// jobs::enqueue(tx, arguments, options) gives its id, and takes a delay.
 
 #include <chrono>
 #include <cstdint>
@@ -16,6 +17,10 @@ struct EnqueueOptions {
     std::chrono::milliseconds delay{0};
 };
 
+// Without an id, for what needs no answer: it goes to the database with the next statement or the
+// commit. Of a unique kind, or one with a bound, the database is asked. Errors as enqueue_json.
+Task<void> enqueue_json_with_commit(Tx& tx, const std::string& kind, std::string arguments);
+
 // Gives the job's id; of a unique kind, the one that has its key already. The kind must be known to
 // this program (a bug otherwise). Errc::resource_exhausted: its queue is over the kind's bound.
 Task<std::int64_t> enqueue_json(Tx& tx, const std::string& kind, std::string arguments,
@@ -25,7 +30,7 @@ Task<std::int64_t> enqueue_json(Tx& tx, const std::string& kind, std::string arg
 Task<void> enqueue_all_json(Tx& tx, const std::string& kind, std::vector<std::string> arguments);
 
 template <class Arguments>
-Task<std::int64_t> enqueue(Tx& tx, const Arguments& arguments, EnqueueOptions options) {
+Task<std::int64_t> enqueue(Tx& tx, const Arguments& arguments, EnqueueOptions options = {}) {
     std::string json = to_json(arguments);
     co_return co_await enqueue_json(tx, internal::kind<Arguments>(), std::move(json), options);
 }
@@ -45,8 +50,9 @@ Task<void> enqueue_all(Tx& tx, const std::vector<Arguments>& all) {
 namespace loadstone::store {
 
 template <class Arguments>
-Task<std::int64_t> Tx::enqueue(const Arguments& arguments) {
-    return jobs::enqueue_json(*this, jobs::internal::kind<Arguments>(), to_json(arguments));
+Task<void> Tx::enqueue(const Arguments& arguments) {
+    return jobs::enqueue_json_with_commit(*this, jobs::internal::kind<Arguments>(),
+                                          to_json(arguments));
 }
 
 }  // namespace loadstone::store

@@ -8,7 +8,7 @@ namespace loadstone::jobs {
 Task<void> publish_json(Tx& tx, const std::string& event, std::string arguments) {
     Queue& queue = tx.context().services().get<Queue>();
     for (const std::string& kind : queue.subscribers(event))
-        co_await enqueue_json(tx, kind, arguments);
+        co_await enqueue_json_with_commit(tx, kind, arguments);
 }
 
 }  // namespace loadstone::jobs

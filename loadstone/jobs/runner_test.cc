@@ -191,7 +191,7 @@ struct Node {
     }
     template <class T>
     static Task<std::int64_t> enqueue_note(Tx& tx, T note) {
-        co_return co_await tx.enqueue(note);
+        co_return co_await jobs::enqueue(tx, note);
     }
     static Task<std::int64_t> enqueue_and_fail(Tx& tx, Note note) {
         co_await tx.enqueue(note);

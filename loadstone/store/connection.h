@@ -27,6 +27,12 @@ public:
     // violations), deadline_exceeded, cancelled, unavailable (connection, disk full), data_loss.
     virtual Task<RunResult> run(Context& context, StatementRef statement,
                                 std::span<const Value> values, RowSink sink) = 0;
+    // As Tx::defer(). Where a statement costs no round trip it runs at once.
+    virtual Task<void> defer(Context& context, StatementRef statement,
+                             std::span<const Value> values) {
+        auto ignore = [](const Row&) {};
+        co_await run(context, statement, values, ignore);
+    }
 };
 
 }  // namespace loadstone::store

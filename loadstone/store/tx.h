@@ -43,9 +43,19 @@ public:
                                        internal::bound(values...));
     }
 
-    // A durable job, committed with this transaction; defined in loadstone/jobs/enqueue.h.
+    // Without an answer, for a command that gives no rows: it goes to the database with the next
+    // statement or with the commit, in their round trip. What is deferred runs in its order, before
+    // that statement, which fails with what it failed with. Values are copied.
+    template <class... Values>
+    Task<void> defer(const Command& command, const Values&... values) {
+        const std::array<Value, sizeof...(Values)> bound{Value(values)...};
+        co_await connection_->defer(*context_, command, bound);
+    }
+
+    // A durable job, committed with this transaction, and sent with it; who needs its id calls
+    // jobs::enqueue(). Both are defined in loadstone/jobs/enqueue.h.
     template <class Arguments>
-    Task<std::int64_t> enqueue(const Arguments& arguments);
+    Task<void> enqueue(const Arguments& arguments);
 
     Context& context() const noexcept { return *context_; }
     // Before its first statement, or Errc::internal: each statement sees what was committed before

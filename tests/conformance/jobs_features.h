@@ -99,7 +99,7 @@ namespace tests::conformance {
 
 template <class T>
 Task<std::int64_t> add(Tx& tx, T arguments) {
-    co_return co_await tx.enqueue(arguments);
+    co_return co_await jobs::enqueue(tx, arguments);
 }
 template <class T>
 Task<bool> add_all(Tx& tx, std::vector<T> arguments) {

@@ -75,7 +75,7 @@ using std::chrono::milliseconds;
 
 template <class Job>
 Task<std::int64_t> enqueue_in(Tx& tx, Job job) {
-    co_return co_await tx.enqueue(job);
+    co_return co_await jobs::enqueue(tx, job);
 }
 
 inline jobs::internal::FinishedRuns only(jobs::internal::Finished run) {

@@ -114,7 +114,7 @@ Task<std::int64_t> enqueue_and_read(Tx& tx, T first) {
 }
 template <class T>
 Task<std::int64_t> add(Tx& tx, T arguments) {
-    co_return co_await tx.enqueue(arguments);
+    co_return co_await jobs::enqueue(tx, arguments);
 }
 Task<bool> save_from_elsewhere(Tx& tx, jobs::Lease lease, std::int64_t bytes) {
     co_await save(tx, lease, bytes);

@@ -94,7 +94,99 @@ Task<std::int64_t> stream_in_tx(Context& context) {
     co_return co_await context.write(count_rows_in_tx);
 }
 
+// And a statement behind them that sees them all.
+Task<std::int64_t> defer_many(Tx& tx, int count) {
+    for (int i = 0; i < count; ++i) {
+        // Gone before it is sent.
+        const std::string name = std::to_string(count) + "/" + std::to_string(i);
+        co_await tx.defer(sql::add_item, name, std::int64_t{i});
+    }
+    co_return co_await tx.one<std::int64_t>(sql::item_count);
+}
+Task<std::int64_t> write_deferred(Context& context, int count) {
+    co_return co_await context.write(defer_many, count);
+}
+
+Task<void> defer_in_order(Tx& tx) {
+    co_await insert_item(tx, "ordered", 2);
+    co_await tx.defer(sql::set_quantity, "ordered", std::int64_t{10});
+    co_await tx.defer(sql::add_quantity, "ordered", std::int64_t{5});
+}
+Task<void> write_in_order(Context& context) { co_await context.write(defer_in_order); }
+
+Task<void> defer_one(Tx& tx, std::string name) {
+    co_await tx.defer(sql::add_item, name, std::int64_t{1});
+}
+Task<void> write_one(Context& context, std::string name) {
+    co_await context.write(defer_one, name);
+}
+
+Task<void> defer_and_throw(Tx& tx) {
+    co_await defer_one(tx, "thrown away");
+    throw Refused{};
+}
+Task<void> write_deferred_and_throw(Context& context) { co_await context.write(defer_and_throw); }
+
+Task<void> defer_among(Tx& tx, std::string name, bool reads_after) {
+    co_await insert_item(tx, "before", 1);
+    co_await tx.defer(sql::add_item, name, std::int64_t{1});
+    co_await tx.defer(sql::add_item, "after", std::int64_t{1});
+    if (reads_after) co_await tx.one<std::int64_t>(sql::item_count);
+}
+Task<void> write_among(Context& context, std::string name, bool reads_after) {
+    co_await context.write(defer_among, name, reads_after);
+}
+
 }  // namespace
+
+TEST_P(Transactions, WhatIsDeferredIsThereForTheNextStatement) {
+    EXPECT_EQ(store().run(write_deferred, 1), 1);
+    EXPECT_EQ(store().run(item_count), 1);
+}
+
+TEST_P(Transactions, MoreIsDeferredThanGoesInOneRoundTrip) {
+    std::int64_t all = 0;
+    for (const int count : {15, 16, 17, 100}) {
+        all += count;
+        EXPECT_EQ(store().run(write_deferred, count), all);
+    }
+    EXPECT_EQ(store().run(item_count), all);
+}
+
+TEST_P(Transactions, WhatIsDeferredRunsInItsOrder) {
+    store().run(write_in_order);
+    EXPECT_EQ(store().run(quantity_of, std::string("ordered")), 15);
+}
+
+TEST_P(Transactions, WhatIsDeferredAloneIsCommitted) {
+    store().run(write_one, std::string("alone"));
+    EXPECT_EQ(store().run(quantity_of, std::string("alone")), 1);
+}
+
+TEST_P(Transactions, WhatIsDeferredAloneFailsAsAnyOther) {
+    store().run(write_one, std::string("taken"));
+    EXPECT_EQ(code_of([&] { store().run(write_one, std::string("taken")); }), Errc::already_exists);
+    EXPECT_EQ(code_of([&] { store().run(write_one, std::string("a\0b", 3)); }),
+              Errc::invalid_argument);
+    store().run(write_one, std::string("another"));
+    EXPECT_EQ(store().run(item_count), 2);
+}
+
+TEST_P(Transactions, WhatIsDeferredGoesWithItsTransaction) {
+    EXPECT_THROW(store().run(write_deferred_and_throw), Refused);
+    EXPECT_EQ(store().run(item_count), 0);
+}
+
+TEST_P(Transactions, AFailureOfWhatIsDeferredFailsItsTransaction) {
+    store().run(add_item, std::string("taken"), std::int64_t{1});
+    for (const bool reads_after : {true, false}) {
+        EXPECT_EQ(code_of([&] { store().run(write_among, std::string("taken"), reads_after); }),
+                  Errc::already_exists);
+        EXPECT_EQ(store().run(item_count), 1);
+    }
+    store().run(write_among, std::string("free"), true);
+    EXPECT_EQ(store().run(item_count), 4);
+}
 
 TEST_P(Transactions, WhatIsThrownRollsBackAndReachesTheCaller) {
     EXPECT_THROW(store().run(write_and_throw), Refused);

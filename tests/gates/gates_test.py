@@ -32,7 +32,7 @@ INSTRUCTIONS_AT = (200, 3_200)
 def counted(program, postgres):
     """Allocations and statements of each route, and fsyncs of the write route with 64 connections."""
     costs = {}
-    rows = ('module="rows"', 'query="jobs.insert_ready"')
+    rows = ('module="rows"', 'query="jobs.insert_new"')
     with app(program) as server:
         for name, (method, path, body, status) in ROUTES.items():
             server.ask(method, path, body, status, 50)  # warm: caches, buffers, prepared statements
@@ -48,7 +48,7 @@ def counted(program, postgres):
         server.ask(*ROUTES["read"], 50)
         costs["read_postgres"] = server.costs(ACTIVITIES["read"], 500, rows, lambda: server.ask(*ROUTES["read"], 500))
     with campus(program) as server:
-        modules = ('module="accounts"', 'module="audit"', 'query="jobs.insert_ready"')
+        modules = ('module="accounts"', 'module="audit"', 'query="jobs.insert_new"')
         for number in range(5):
             server.register(number)
         cookie = server.cookie

@@ -134,7 +134,7 @@ def of_enqueues(program, postgres):
 
 def of_a_request(program, postgres):
     """A row and a job in one transaction."""
-    rows = ('module="rows"', 'query="jobs.insert_ready"')
+    rows = ('module="rows"', 'query="jobs.insert_new"')
     with tempfile.TemporaryDirectory() as folder:
         server = App(program, folder, extra=("--database", postgres.url))
         server.ask(*ROUTES["write"], 50)

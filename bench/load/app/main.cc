@@ -241,9 +241,9 @@ Task<std::string> enqueue_limited(Context& context, std::vector<std::string> arg
     co_return rate(count, began);
 }
 
-Task<std::int64_t> enqueue_item(Tx& tx, std::int64_t id) {
+Task<void> enqueue_item(Tx& tx, std::int64_t id) {
     const IndexItem item{id};
-    co_return co_await tx.enqueue(item);
+    co_await tx.enqueue(item);
 }
 
 Task<void> enqueue_share(const runtime::Services& services, std::int64_t first, std::int64_t end,

@@ -133,7 +133,7 @@ Task<std::int64_t> close_month(Tx& tx, std::int64_t accounts);
 // One job of any kind.
 template <class Arguments>
 Task<std::int64_t> enqueue_one(Tx& tx, Arguments arguments) {
-    co_return co_await tx.enqueue(arguments);
+    co_return co_await loadstone::jobs::enqueue(tx, arguments);
 }
 
 // ---- the module ----

@@ -1,6 +1,9 @@
 -- name: insert_item
 insert into items (name, quantity) values ($1, $2) returning id;
 
+-- name: add_item
+insert into items (name, quantity) values ($1, $2);
+
 -- name: item_by_name
 -- Relies on the unique name.
 select id, name, quantity from items where name = $1;

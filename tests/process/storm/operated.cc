@@ -59,7 +59,7 @@ Task<void> run_ordered(Context&, Job<Ordered>) { co_return; }
 
 Task<Made> add_watched(Tx& tx, Watched watched) {
     Made made;
-    made.ids.push_back(co_await tx.enqueue(watched));
+    made.ids.push_back(co_await jobs::enqueue(tx, watched));
     co_return made;
 }
 

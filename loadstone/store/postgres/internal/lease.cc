@@ -190,6 +190,7 @@ Task<void> Transactions::open_in_background(std::shared_ptr<Opening> opening, st
         PipelineOptions options;
         options.prepares = !is_pooled_;
         options.statement_timeout_max = statement_timeout_max_;
+        options.keeps_session = !is_pooled_;
         pipeline = std::make_shared<Pipeline>(std::move(connection), loops_[loop].executor, options,
                                               nullptr);
     }

@@ -96,7 +96,9 @@ public:
     boost::container::small_vector<std::string, 2> before;
 
     std::uint64_t affected = 0;
-    bool has_expired = false;        // without an answer
+    bool has_expired = false;  // without an answer
+    // The server ended the session before it had done it: answers come in order.
+    bool was_refused = false;
     bool ended_in_rollback = false;  // a COMMIT that the server turned into a ROLLBACK
     std::exception_ptr failure() const noexcept { return failure_; }
     Reaction reaction = Reaction::none;

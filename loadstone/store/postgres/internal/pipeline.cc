@@ -18,6 +18,8 @@ Pipeline::Pipeline(ConnectionHandle connection, const runtime::Executor& executo
       executor_(executor),
       options_(options),
       owner_(owner),
+      session_timeout_(options.keeps_session ? options.statement_timeout_max
+                                             : std::chrono::milliseconds(0)),
       socket_(std::in_place, executor_, PQsocket(connection_.get())),
       cancel_(PQgetCancel(connection_.get()), FreeCancel()) {}
 
@@ -40,6 +42,12 @@ void Pipeline::push_now(Operation& operation) {
     operation.pipeline = this;
     queue_.push_back(operation);
     flush();
+}
+
+void Pipeline::put_before_next(Operation& operation) {
+    LOADSTONE_ASSERT(!is_lost(), "nothing is pushed to a lost connection");
+    operation.pipeline = this;
+    queue_.push_back(operation);
 }
 
 void Pipeline::post_flush() {

@@ -42,7 +42,8 @@ struct PipelineOptions {
     bool prepares = true;
     bool wraps_reads = false;
     bool sends_skipped_again = false;
-    bool watches_idle = false;  // notices that an idle connection was closed, and notifications
+    bool keeps_session = false;  // what is set for the session stays set
+    bool watches_idle = false;   // notices that an idle connection was closed, and notifications
     std::chrono::milliseconds statement_timeout_max{30'000};  // of a wrapped batch
 };
 
@@ -74,7 +75,16 @@ public:
     // Goes out with the others of this turn.
     void push(Operation& operation);
     void push_now(Operation& operation);
+    // Without sending it: before the next that is pushed, in the same batch.
+    void put_before_next(Operation& operation);
     void flush();
+    // The session's own statement_timeout, 0 if it is not known: as it is connected, or as whoever
+    // changes it says.
+    std::chrono::milliseconds session_timeout() const noexcept { return session_timeout_; }
+    void set_session_timeout(std::chrono::milliseconds timeout) noexcept {
+        session_timeout_ = timeout;
+    }
+    bool keeps_session() const noexcept { return options_.keeps_session; }
     // Nothing of the operation is touched any more; what the server says about it is dropped.
     void abandon(Operation& operation) noexcept;
     // The operation at the front has room for rows again.
@@ -144,6 +154,7 @@ private:
     runtime::Executor executor_;
     const PipelineOptions options_;
     PipelineOwner* owner_;
+    std::chrono::milliseconds session_timeout_;
     std::optional<boost::asio::posix::stream_descriptor> socket_;
     std::shared_ptr<PGcancel> cancel_;
 

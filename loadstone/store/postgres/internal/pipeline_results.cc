@@ -164,6 +164,7 @@ void Pipeline::accept_failure(const PGresult* result) {
     Failure failure =
         failure_of(result, operation == nullptr ? "a batch" : operation->statement.name);
     if (failure.reaction == Reaction::connection_lost) {
+        if (operation != nullptr) operation->was_refused = true;
         lose(failure.error);
         return;
     }

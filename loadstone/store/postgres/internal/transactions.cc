@@ -149,7 +149,7 @@ Task<Transactions::Outcome> Transactions::run_once(Context& context, TxBody& bod
     } catch (...) {
         outcome.failure = std::current_exception();
     }
-    bool is_decided = !connection.has_begun();  // a body without statements
+    bool is_decided = !connection.has_statements();  // a body without statements
     if (!outcome.failure && !connection.failure() && !is_decided) {
         if (context.deadline().passed()) {
             outcome.failure = std::make_exception_ptr(

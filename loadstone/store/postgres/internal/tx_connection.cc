@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <bit>
+
 #include "loadstone/base/assert.h"
 #include "loadstone/base/log.h"
 #include "loadstone/store/internal/storable.h"
@@ -21,8 +23,16 @@ constexpr std::string_view by_index = "set local enable_seqscan = off";
 // What has no index seems so dear then that compiling it seems worth while: 100 ms.
 constexpr std::string_view uncompiled = "set local jit = off";
 
+constexpr Query nothing{"loadstone.nothing", "", "select", 0};
 constexpr Query commit_statement{"loadstone.commit", "", "commit", 0};
 constexpr Query rollback_statement{"loadstone.rollback", "", "rollback", 0};
+
+// By an eighth at most, so that deadlines that are about the same give the same.
+std::chrono::milliseconds rounded_up(std::chrono::milliseconds time) {
+    const auto count = static_cast<std::uint64_t>(time.count());
+    const std::uint64_t step = std::max<std::uint64_t>(std::bit_floor(count) / 8, 1);
+    return std::chrono::milliseconds((count + step - 1) / step * step);
+}
 
 // Clears the flag when a statement is over, also when its frame is destroyed.
 struct Busy {
@@ -35,12 +45,17 @@ struct Busy {
 
 }  // namespace
 
-Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
-                                  std::span<const Value> values, RowSink sink) {
+void TxConnection::require_open(Context& context, const StatementRef& statement,
+                                std::span<const Value> values) {
     LOADSTONE_ASSERT(!is_busy_, "a transaction runs one statement at a time");
     if (failure_) std::rethrow_exception(failure_);
     context.throw_if_done(statement.name);
     store::internal::require_storable(statement.name, values);
+}
+
+Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
+                                  std::span<const Value> values, RowSink sink) {
+    require_open(context, statement, values);
     note_foreign_wait(context);
     const Busy busy(is_busy_);
     Operation operation(context, statement, values, nullptr);
@@ -53,9 +68,11 @@ Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
         reaction_ = Reaction::connection_lost;
         std::rethrow_exception(failure_);
     }
+    send_deferred(context);
     bound_statement(operation);
     pipeline_->push_now(operation);
     deadlines_->add(operation);
+    co_await end_deferred();
     RunResult result;
     try {
         result = co_await operation.complete(sink, true);
@@ -66,9 +83,53 @@ Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
         last_ended_tsc_ = telemetry::tsc();
         throw;
     }
-    account.succeeded();
     last_ended_tsc_ = telemetry::tsc();
+    if (failure_) std::rethrow_exception(failure_);  // of what could not even be sent before it
+    account.succeeded();
     co_return result;
+}
+
+Task<void> TxConnection::defer(Context& context, StatementRef statement,
+                               std::span<const Value> values) {
+    require_open(context, statement, values);
+    deferred_.push_back(std::make_unique<Deferred>(statement, values));
+    deferred_bytes_ += deferred_.back()->bytes();
+    if (deferred_.size() < deferred_max && deferred_bytes_ < deferred_bytes_max) co_return;
+    const std::span<const Value> none;
+    auto ignore = [](const Row&) {};
+    co_await run(context, nothing, none, ignore);
+}
+
+void TxConnection::send_deferred(Context& context) {
+    for (const auto& each : deferred_) {
+        Operation& operation = each->make_operation(context, metrics_);
+        operation.deadline = operation.deadline.sooner(
+            Deadline::in(statement_timeout_max_ + std::chrono::seconds(1)));
+        bound_statement(operation);
+        pipeline_->put_before_next(operation);
+        deadlines_->add(operation);
+    }
+}
+
+// They are over before what they were sent with.
+Task<void> TxConnection::end_deferred() {
+    auto ignore = [](const Row&) {};
+    for (const auto& each : deferred_) {
+        bool has_failed = false;
+        try {
+            co_await each->operation().complete(ignore, true);
+        } catch (...) {
+            has_failed = true;
+        }
+        if (has_failed && !failure_) {
+            failure_ = each->operation().failure();
+            reaction_ = each->operation().reaction;
+            was_refused_ = each->operation().was_refused;
+        }
+        each->account(!has_failed);
+    }
+    deferred_.clear();
+    deferred_bytes_ = 0;
 }
 
 void TxConnection::see_commits() {
@@ -77,7 +138,7 @@ void TxConnection::see_commits() {
     sees_commits_ = true;
 }
 
-// BEGIN if it is the first, and a timeout if the last one set is much longer than what remains.
+// BEGIN if it is the first, and a timeout if the one in force is much longer than what remains.
 void TxConnection::bound_statement(Operation& operation) {
     const auto remaining = std::clamp(operation.deadline.remaining(), std::chrono::milliseconds(1),
                                       statement_timeout_max_);
@@ -88,7 +149,7 @@ void TxConnection::bound_statement(Operation& operation) {
             operation.before.emplace_back(uncompiled);
         }
     }
-    if (!has_begun_ || remaining < timeout_set_ * 3 / 4) {
+    if (!is_bound(remaining)) {
         operation.before.push_back(
             fmt::format("set local statement_timeout = {}", remaining.count()));
         timeout_set_ = remaining;
@@ -108,10 +169,6 @@ void TxConnection::note_foreign_wait(Context& context) {
 
 Task<TxConnection::Committed> TxConnection::commit(Context& context) {
     note_foreign_wait(context);
-    Operation operation(context, commit_statement, {}, nullptr);
-    operation.heeds_cancellation = false;
-    operation.deadline =
-        operation.deadline.sooner(Deadline::in(statement_timeout_max_ + std::chrono::seconds(1)));
     // What a server says before it has seen the COMMIT is that it ends the session.
     if (pipeline_->is_lost() || pipeline_->has_unread()) {
         failure_ = std::make_exception_ptr(
@@ -119,7 +176,44 @@ Task<TxConnection::Committed> TxConnection::commit(Context& context) {
         reaction_ = Reaction::connection_lost;
         co_return Committed::no;
     }
+    if (!has_begun_ && deferred_.size() == 1 && !sees_commits_ && pipeline_->keeps_session())
+        co_return co_await commit_alone(context);
+    Operation operation(context, commit_statement, {}, nullptr);
+    operation.heeds_cancellation = false;
+    operation.deadline =
+        operation.deadline.sooner(Deadline::in(statement_timeout_max_ + std::chrono::seconds(1)));
     Account account(metrics_, operation);
+    send_deferred(context);
+    for (const auto& each : deferred_) each->operation().heeds_cancellation = false;
+    pipeline_->push_now(operation);
+    deadlines_->add(operation);
+    co_await end_deferred();
+    bool has_failed = false;
+    auto ignore = [](const Row&) {};
+    try {
+        co_await operation.complete(ignore, true);
+    } catch (const Error&) {
+        has_failed = true;
+    }
+    const Committed committed = outcome(operation, has_failed || failure_);
+    if (committed == Committed::yes) account.succeeded();
+    co_return committed;
+}
+
+// One statement in a transaction that the server makes of it.
+Task<TxConnection::Committed> TxConnection::commit_alone(Context& context) {
+    Deferred& only = *deferred_.front();
+    Operation& operation = only.make_operation(context, metrics_);
+    operation.heeds_cancellation = false;
+    operation.deadline =
+        operation.deadline.sooner(Deadline::in(statement_timeout_max_ + std::chrono::seconds(1)));
+    const auto remaining = std::clamp(operation.deadline.remaining(), std::chrono::milliseconds(1),
+                                      statement_timeout_max_);
+    if (!is_bound(remaining)) {
+        const auto timeout = std::min(rounded_up(remaining), statement_timeout_max_);
+        operation.before.push_back(fmt::format("set statement_timeout = {}", timeout.count()));
+        pipeline_->set_session_timeout(timeout);
+    }
     pipeline_->push_now(operation);
     deadlines_->add(operation);
     bool has_failed = false;
@@ -129,19 +223,30 @@ Task<TxConnection::Committed> TxConnection::commit(Context& context) {
     } catch (const Error&) {
         has_failed = true;
     }
-    if (!has_failed && !operation.ended_in_rollback) {
-        account.succeeded();
-        co_return Committed::yes;
-    }
+    const Committed committed = outcome(operation, has_failed);
+    // It has been rolled back with the statement.
+    if (committed != Committed::yes) pipeline_->set_session_timeout(std::chrono::milliseconds(0));
+    only.account(committed == Committed::yes);
+    deferred_.clear();
+    co_return committed;
+}
+
+// The statement_timeout that the session or the transaction has is about that of the deadline.
+bool TxConnection::is_bound(std::chrono::milliseconds remaining) const noexcept {
+    return remaining <= timeout_set_ && remaining >= timeout_set_ * 3 / 4;
+}
+
+TxConnection::Committed TxConnection::outcome(const Operation& operation, bool has_failed) {
+    if (!has_failed && !operation.ended_in_rollback) return Committed::yes;
     failure_ = operation.failure();
     reaction_ = operation.reaction;
     if (operation.ended_in_rollback) {
         failure_ = std::make_exception_ptr(
             Error(Errc::internal, "the database rolled back what was to be committed"));
-        co_return Committed::no;
+        return Committed::no;
     }
     const bool has_answer = reaction_ != Reaction::connection_lost && !operation.has_expired;
-    co_return has_answer ? Committed::no : Committed::unknown;
+    return has_answer || operation.was_refused || was_refused_ ? Committed::no : Committed::unknown;
 }
 
 Task<bool> TxConnection::rollback(Context& context, Deadline deadline) {

@@ -4,6 +4,9 @@
 // BEGIN goes out with the first statement, so it costs no round trip, and neither does
 // statement_timeout, which follows the deadline. A statement that fails dooms the transaction: the
 // server refuses what comes after it, and so does this, with the first failure.
+//
+// What is deferred goes with the next statement, or with the COMMIT. If it is all there is, it
+// commits itself: one statement is a transaction.
 
 #include <functional>
 #include <memory>
@@ -11,6 +14,7 @@
 
 #include "loadstone/store/connection.h"
 #include "loadstone/store/postgres/internal/deadlines.h"
+#include "loadstone/store/postgres/internal/deferred.h"
 #include "loadstone/store/postgres/internal/metrics.h"
 #include "loadstone/store/postgres/internal/pipeline.h"
 #include "loadstone/store/tx.h"
@@ -21,16 +25,22 @@ class TxConnection final : public Connection {
 public:
     // Longer between two statements than this, and the body awaits something else.
     static constexpr std::chrono::milliseconds foreign_wait_max{100};
+    // More is sent without waiting for a statement to go with.
+    static constexpr std::size_t deferred_max = 16;
+    static constexpr std::size_t deferred_bytes_max = 1 << 20;
 
     TxConnection(std::shared_ptr<Pipeline> pipeline, std::shared_ptr<Deadlines> deadlines,
                  Metrics& metrics, std::chrono::milliseconds statement_timeout_max)
         : pipeline_(std::move(pipeline)),
           deadlines_(std::move(deadlines)),
           metrics_(metrics),
-          statement_timeout_max_(statement_timeout_max) {}
+          statement_timeout_max_(statement_timeout_max),
+          timeout_set_(pipeline_->session_timeout()) {}
 
     Task<RunResult> run(Context& context, StatementRef statement, std::span<const Value> values,
                         RowSink sink) override;
+    Task<void> defer(Context& context, StatementRef statement,
+                     std::span<const Value> values) override;
 
     enum class Committed { yes, no, unknown };
     // Does not heed cancellation: what has been sent is waited for until the deadline. With `no`
@@ -42,26 +52,39 @@ public:
     // As Tx::see_commits().
     void see_commits();
     bool has_begun() const noexcept { return has_begun_; }
+    // Whether there is something to commit.
+    bool has_statements() const noexcept { return has_begun_ || !deferred_.empty(); }
     // Whether a statement was left to itself: its end must be awaited before anything else.
     bool is_left_busy() const noexcept { return !pipeline_->is_lost() && !pipeline_->is_idle(); }
     std::exception_ptr failure() const noexcept { return failure_; }
     Reaction reaction() const noexcept { return reaction_; }
 
 private:
+    void require_open(Context& context, const StatementRef& statement,
+                      std::span<const Value> values);
+    bool is_bound(std::chrono::milliseconds remaining) const noexcept;
     void bound_statement(Operation& operation);
+    // Puts what is deferred before the next operation, and waits for its end.
+    void send_deferred(Context& context);
+    Task<void> end_deferred();
+    Task<Committed> commit_alone(Context& context);
+    Committed outcome(const Operation& operation, bool has_failed);
     void note_foreign_wait(Context& context);
 
     const std::shared_ptr<Pipeline> pipeline_;
     const std::shared_ptr<Deadlines> deadlines_;
     Metrics& metrics_;
     const std::chrono::milliseconds statement_timeout_max_;
-    std::chrono::milliseconds timeout_set_{0};
+    std::chrono::milliseconds timeout_set_;  // 0: none that is known
+    boost::container::small_vector<std::unique_ptr<Deferred>, 2> deferred_;
+    std::size_t deferred_bytes_ = 0;
     std::exception_ptr failure_;
     Reaction reaction_ = Reaction::none;
     std::uint64_t last_ended_tsc_ = 0;
     bool has_begun_ = false;
     bool sees_commits_ = false;
     bool is_busy_ = false;
+    bool was_refused_ = false;  // as Operation::was_refused, of what was deferred
 };
 
 class PostgresTx final : public Tx {

@@ -1,0 +1,88 @@
+// A deferred statement that is all of its transaction: the server makes a transaction of it.
+#include "tests/conformance/postgres_test.h"
+
+namespace tests::conformance {
+
+namespace {
+
+class PostgresDeferred : public Postgres {};
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr loadstone::store::Query half_a_second{
+    "test.half_a_second", "", "select count(*) from (select pg_sleep(0.5)) as slept", 0};
+constexpr loadstone::store::Query sleepers{
+    "test.sleepers", "",
+    "select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep(0.5)%' "
+    "and pid <> pg_backend_pid()",
+    0};
+constexpr loadstone::store::Query inserts_that_wait{
+    "test.inserts_that_wait", "",
+    "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like 'insert "
+    "into items%'",
+    0};
+
+Task<std::int64_t> ask(Context& context, const loadstone::store::Query* query) {
+    Reader reader = context.reader();
+    co_return co_await reader.one<std::int64_t>(*query);
+}
+
+Task<void> defer_one(Tx& tx, std::string name) {
+    co_await tx.defer(sql::add_item, name, std::int64_t{1});
+}
+Task<void> write_one(Context& context, std::string name) {
+    co_await context.write(defer_one, name);
+}
+
+Task<void> sleep_in(Tx& tx) { co_await tx.one<std::int64_t>(half_a_second); }
+Task<void> write_slowly(Context& context) { co_await context.write(sleep_in); }
+
+Task<void> insert_and_sleep(Tx& tx, std::string name) {
+    co_await insert_item(tx, name, 1);
+    for (int i = 0; i < 20; ++i) co_await tx.one<std::int64_t>(half_a_second);
+}
+Task<void> hold_name(Context& context, std::string name) {
+    co_await context.write(insert_and_sleep, name);
+}
+
+}  // namespace
+
+TEST_F(PostgresDeferred, EndsAtItsDeadlineAlsoOnTheServer) {
+    auto holder = store().start(Deadline::in(seconds(4)), hold_name, std::string("held"));
+    ASSERT_TRUE(wait_until([&] { return store().run(ask, &sleepers) == 1; }, seconds(2)));
+    auto late = store().start(Deadline::in(milliseconds(500)), write_one, std::string("held"));
+    // It may be committed yet for all that this side knows.
+    EXPECT_EQ(code_of([&] { late.get(); }), Errc::unavailable);
+    EXPECT_TRUE(wait_until([&] { return store().run(ask, &inserts_that_wait) == 0; }, seconds(2)));
+    EXPECT_EQ(code_of([&] { holder.get(); }), Errc::deadline_exceeded);
+    EXPECT_EQ(store().run(item_count), 0);
+}
+
+TEST_F(PostgresDeferred, ItsDeadlineIsNotThatOfWhatComesAfterIt) {
+    options_.transactions_max = 1;
+    for (int i = 0; i < 2; ++i) {
+        store().start(Deadline::in(milliseconds(300)), write_one, std::to_string(i)).get();
+        store().start(Deadline::in(seconds(20)), write_slowly).get();
+    }
+    // Of which the session's is rolled back with it.
+    auto taken = store().start(Deadline::in(milliseconds(300)), write_one, std::string("0"));
+    EXPECT_EQ(code_of([&] { taken.get(); }), Errc::already_exists);
+    store().start(Deadline::in(seconds(20)), write_slowly).get();
+    EXPECT_EQ(store().run(item_count), 2);
+}
+
+TEST_F(PostgresDeferred, ASessionThatTheServerHasEndedIsNotACommitOfUnknownOutcome) {
+    options_.transactions_max = 1;
+    for (int i = 0; i < 20; ++i) {
+        store().run(write_one, "before " + std::to_string(i));
+        psql(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = "
+            "current_database() "
+            "and pid <> pg_backend_pid()");
+        store().run(write_one, "after " + std::to_string(i));
+    }
+    EXPECT_EQ(store().run(item_count), 40);
+}
+
+}  // namespace tests::conformance
