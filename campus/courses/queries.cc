@@ -34,7 +34,9 @@ Task<sql::CataloguePage> catalogue(Reader reader, std::string prefix, int limit,
                                    std::optional<sql::CatalogueCursor> after) {
     const std::string start = title_key(prefix);
     const std::string end = end_of_prefix(start);
-    co_return co_await sql::catalogue(reader, start, end, limit, std::move(after));
+    // No course has the id 0, so this is before the first.
+    if (!after || after->title_key < start) after = sql::CatalogueCursor{start, CourseId(0)};
+    co_return co_await sql::catalogue(reader, end, limit, std::move(after));
 }
 
 }  // namespace campus::courses

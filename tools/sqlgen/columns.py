@@ -119,13 +119,15 @@ def columns_of(statement, tokens, found, schema, types, is_row):
     stated = stated_columns(statement, types)
     joins = Joins(tokens, schema.tables)
     words = {token.text.lower() for token in tokens}
-    is_combined = any(word in words for word in SET_OPERATIONS)  # SQLite tells the first part's columns
+    # Of a union SQLite tells the first part's columns, and of a view nothing of the joins in it.
+    is_hidden = any(word in words for word in SET_OPERATIONS) or \
+        any(table.is_view and name in words for name, table in schema.tables.items())
     result = []
     for at, column in enumerate(found.columns):
         item = items[at] if len(items) == len(found.columns) else []
         line = item[0].line if item else statement.line
         own = None
-        if column.origin and not is_combined and not (item and item[0].text == "("):
+        if column.origin and not is_hidden and not (item and item[0].text == "("):
             own = table_type(schema, types, column.table, column.origin)
         if own and joins.may_be_empty(column.table):
             own = own.nullable()

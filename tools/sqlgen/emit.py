@@ -125,8 +125,19 @@ def arguments(structs, function, is_declaration):
 
 
 def declaration(structs, function, is_declaration=True):
-    listed = ", ".join(arguments(structs, function, is_declaration))
-    return f"loadstone::Task<{result(structs, function)}> {function.name}({listed})"
+    """In lines of 100 characters where that can be."""
+    start = f"loadstone::Task<{result(structs, function)}> {function.name}("
+    listed = arguments(structs, function, is_declaration)
+    if len(start) + len(", ".join(listed)) < 98:
+        return start + ", ".join(listed) + ")"
+    lines, line = [start], "   "
+    for at, argument in enumerate(listed):
+        piece = argument + (", " if at + 1 < len(listed) else ")")
+        if len(line) + len(piece) > 98 and line.strip():
+            lines.append(line.rstrip())
+            line = "   "
+        line += " " + piece.rstrip()
+    return "\n".join([*lines, line])
 
 
 def includes(folder):

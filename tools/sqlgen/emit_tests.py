@@ -3,13 +3,17 @@
 import json
 
 from emit import GENERATED, namespace_of
+from emit_source import described
 from folder import parameter_bases
 
 
-def listing(folder):
-    """The text of sql_all.h: a template that gives each function, and its parameters' names, to `visit`."""
+def listing(folder, structs):
+    """The text of sql_all.h: its row structs described, and a template that gives each function and its parameters' names
+    to `visit`."""
     out = [GENERATED.format(folder.path), "#pragma once", "", "#include <string_view>", "#include <vector>", "",
-           f'#include "{folder.path}/sql.h"', "", f"namespace {namespace_of(folder)} {{", "",
+           f'#include "{folder.path}/sql.h"', '#include "loadstone/base/describe.h"', "",
+           f"namespace {namespace_of(folder)} {{", "",
+           *[described(name, columns) for name, (columns, _) in structs.rows.items()],
            "template <class Visit>", "void each_function([[maybe_unused]] Visit&& visit) {",
            "    [[maybe_unused]] std::vector<std::string_view> names;"]
     for function in folder.functions:

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 from columns import columns_of
 from lexer import SqlError, Token, collapse, is_write
-from notation import numbered, page_parameters, paged, with_arrays
-from parameters import check_parameters
-from schema import owner_beyond, prepared, read_schema  # noqa: F401
-from signature import Parameter, Parser, Signature, Types
+from notation import numbered, paged, with_arrays
+from parameters import check_parameters, joined_operators
+from schema import prepared, read_schema
+from signature import Parser, Signature, Types
 from statements import DIALECTS, migrations_of, statements_of, with_fragments
 
 PARAMETERS_MAX = 999  # of one statement: SQLite's lowest default limit
@@ -179,6 +179,17 @@ class Reader:
         if writes and cardinality in ("stream", "page"):
             raise SqlError(statement.path, statement.line, f"writes or locks rows: a :{cardinality} only reads")
 
+    @staticmethod
+    def check_bound(statement, first):
+        """SQLite begins at one of two bounds of the same side, and that is the statement's: it would read all that came before."""
+        key, is_descending = first
+        signs = ("<", "<=") if is_descending else (">", ">=")
+        tokens = joined_operators(statement.tokens("sqlite"))
+        for (word, _, line), (sign, _, _) in zip(tokens, tokens[1:]):
+            if word == key and sign in signs:
+                raise SqlError(statement.path, line, f"'{key} {sign}' bounds the page from the side where its cursor does: leave it "
+                                                     f"out and begin with a cursor that stands there")
+
     def page(self, statement, signature, expanded):
         """Its two statements: the first page, and one behind a cursor. Each is prepared."""
         known = dict(signature.columns)
@@ -187,8 +198,9 @@ class Reader:
                 raise SqlError(statement.path, statement.line, f"the page is sorted by '{name}', which is none of its columns")
             if known[name].is_nullable:
                 raise SqlError(statement.path, statement.line, f"the page is sorted by '{name}', which may be null")
+        self.check_bound(statement, signature.order[0])
         names = [parameter.name for parameter in signature.parameters]
-        after = [f"after_{name}" for name, _ in page_parameters(signature.order, signature.columns)]
+        after = [f"after_{name}" for name, _ in signature.order]
         for name in (*after, "page_rows"):
             if name in names:
                 raise SqlError(statement.path, statement.line, f"'{name}' is a parameter that a page has of itself")
@@ -213,6 +225,3 @@ def parameter_bases(function, sent):
             bases += [known[name].base for name, _ in signature.order]
         bases.append("int")
     return bases
-
-
-__all__ = ["Folder", "Function", "Named", "Parameter", "Reader", "parameter_bases", "read_statements"]

@@ -97,12 +97,6 @@ def paged(tokens, order, is_first, path, line):
     return start + tokens + end
 
 
-def page_parameters(order, columns):
-    """What a page's statements take beyond those of the line of the name: ([(name, Type)] of the cursor)."""
-    known = dict(columns)
-    return [(name, known[name]) for name, _ in order]
-
-
 def numbered(tokens, names, dialect, path, line, what):
     """$name becomes $1..$n, in the order of the line of the name; each must be used."""
     places = {name: f"${at}" for at, name in enumerate(names, 1)}

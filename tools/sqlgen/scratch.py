@@ -7,7 +7,7 @@ import ctypes
 import ctypes.util
 from dataclasses import dataclass, field
 
-OK, DENY_NOTHING = 0, 0
+OK, ROW = 0, 100
 READ, INSERT, DELETE, UPDATE = 20, 18, 9, 23
 AUTHORIZER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, *[ctypes.c_char_p] * 4)
 SYSTEM = ("sqlite_", "json_", "pragma_")  # of tables that are SQLite's own
@@ -60,6 +60,7 @@ class Prepared:
 
 @dataclass
 class Table:
+    is_view: bool
     columns: dict = field(default_factory=dict)  # name to (declared type, is not null)
 
 
@@ -79,7 +80,7 @@ class Scratch:
     def authorize(self, _, action, first, *__):
         if action in (READ, INSERT, DELETE, UPDATE) and first:
             self.seen.append((action, first.decode()))
-        return DENY_NOTHING
+        return OK
 
     def refused(self):
         offset = self.sqlite.sqlite3_error_offset(self.database)
@@ -118,7 +119,7 @@ class Scratch:
         handle = self.statement(sql)
         try:
             found = []
-            while self.sqlite.sqlite3_step(handle) == 100:
+            while self.sqlite.sqlite3_step(handle) == ROW:
                 found.append([(self.sqlite.sqlite3_column_text(handle, at) or b"").decode()
                               for at in range(self.sqlite.sqlite3_column_count(handle))])
             return found
@@ -128,12 +129,12 @@ class Scratch:
     def tables(self):
         """Tables and views by name."""
         found = {}
-        for (name,) in self.rows("select name from sqlite_schema where type in ('table', 'view')"):
+        for name, kind in self.rows("select name, type from sqlite_schema where type in ('table', 'view')"):
             if name.startswith("sqlite_"):
                 continue
             described = self.rows(f"select name, lower(type), \"notnull\", pk from pragma_table_info('{name}')")
             keys = [row for row in described if row[3] != "0"]
-            table = Table()
+            table = Table(kind == "view")
             for column, declared, not_null, key in described:
                 # The row's number has no null, though SQLite does not call it so.
                 is_rowid = key != "0" and len(keys) == 1 and declared == "integer"

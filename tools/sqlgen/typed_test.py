@@ -1,6 +1,7 @@
 """Tests of typed statements: run with `python3 typed_test.py`."""
 
 import pathlib
+import re
 import tempfile
 import unittest
 
@@ -46,7 +47,8 @@ class TypedTest(unittest.TestCase):
         return folders.Reader(self.root, "campus/a").folder
 
     def header(self, text):
-        return emit.header(self.read(text))
+        """With each declaration in one line."""
+        return re.sub(r"([(,])\n +", lambda match: match.group(1).replace(",", ", "), emit.header(self.read(text)))
 
     def function(self, text):
         (function,) = self.read(text).functions
@@ -153,6 +155,13 @@ class Columns(TypedTest):
             self.assert_error(f"-- name: x :many ()\n{sql}", 2, "the type of 'top' is not known")
         self.assertEqual(self.columns("-- name: x :one ()\n-- column: top real?\nselect max(score) as top from people"),
                          {"top": "real?"})
+
+    def test_of_a_view_must_be_stated(self):
+        self.write("campus/a/sql/migrations/0002_view.sql", "create view numbers as select p.id, n.number from people as p "
+                                                            "left join notes as n on n.person_id = p.id;")
+        text = "-- name: x :many ()\n{}select number from numbers"
+        self.assert_error(text.format(""), 2, "the type of 'number' is not known")
+        self.assertEqual(self.columns(text.format("-- column: number int?\n")), {"number": "int?"})
 
     def test_counts_are_known(self):
         self.assertEqual(list(self.columns("-- name: x :one ()\nselect count(*) from people").values()), ["int"])
@@ -280,6 +289,13 @@ class Pages(TypedTest):
             plan = " ".join(row[3] for row in folder.schema.scratch.rows("explain query plan " + sent.texts["sqlite"]))
             self.assertIn("people_by_age (name=?", plan)
             self.assertNotIn("TEMP B-TREE", plan)
+
+    def test_are_bounded_by_their_cursor_alone_on_its_side(self):
+        text = "-- name: x :page (name{}, id) (b text)\nselect id, name from people\nwhere name {} $b"
+        self.assert_error(text.format("", ">="), 3, "'name >=' bounds the page from the side where its cursor does")
+        self.assert_error(text.format(" desc", "<"), 3, "'name <' bounds the page")
+        self.assertEqual(len(self.function(text.format("", "<")).sent), 2)
+        self.assertEqual(len(self.function(text.format(" desc", ">=")).sent), 2)
 
     def test_are_sorted_by_columns_of_theirs_that_are_never_null(self):
         self.assert_error("-- name: x :page (name) ()\nselect id from people", 1, "sorted by 'name', which is none of its columns")

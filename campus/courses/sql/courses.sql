@@ -52,10 +52,10 @@ select id, title, description, instructor_id, capacity, state, created_at, publi
 -- Of a draft there is none.
 select title_key, id from courses where id = $id and state = 'published'
 
--- name: catalogue :page (title_key, id) (start text, end text)
--- Those whose keys are in [start, end). Index: courses_in_catalogue.
+-- name: catalogue :page (title_key, id) (end text)
+-- Those whose keys are before the end. Index: courses_in_catalogue.
 select id, title, title_key, instructor_id, capacity, lesson_count from courses
-where state = 'published' and title_key >= $start and title_key < $end
+where state = 'published' and title_key < $end
 
 -- name: prerequisites :many (course CourseId)
 select required_id from prerequisites where course_id = $course order by required_id

@@ -45,11 +45,12 @@ select $roster, p.email, p.name, $now, $now from {rows people} as p where true
 on conflict (roster_id, email) do nothing
 
 -- name: rename_invited :exec (roster RosterId, people Person(email text, name text)[], now timestamp)
--- Of the people, who are all there now, those whose names are others. Index: invitations_of_roster. (SQLite would read the array
--- for each invitation of the roster if it were an update.)
+-- Of the people those who are invited under other names. Index: invitations_of_roster. (SQLite would read the array for each
+-- invitation of the roster if it were an update.)
 -- dialect: sqlite
 insert into invitations (roster_id, email, name, invited_at, changed_at)
-select $roster, p.email, p.name, $now, $now from {rows people} as p where true
+select $roster, p.email, p.name, $now, $now from {rows people} as p
+where exists (select 1 from invitations as i where i.roster_id = $roster and i.email = p.email)
 on conflict (roster_id, email) do update set name = excluded.name, changed_at = excluded.changed_at
 where invitations.name <> excluded.name
 -- dialect: postgres

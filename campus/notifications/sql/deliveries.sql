@@ -9,4 +9,4 @@ values ($idempotency_key, $recipient, $subject, $state, $code, $detail, $now)
 -- Newest first; a state that is empty: every state. Index: deliveries_by_state.
 select idempotency_key, recipient, subject, state, code, detail, recorded_at from deliveries
 where $state = '' or state = $state
-order by recorded_at desc limit $count
+order by recorded_at desc, idempotency_key limit $count

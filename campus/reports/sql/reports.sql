@@ -58,7 +58,7 @@ update reports set state = 'cancelled' where id = $id
 
 -- name: old_reports :many (before timestamp, count int) -> OldReport
 -- Index: reports_by_age.
-select id, file from reports where requested_at < $before order by requested_at limit $count
+select id, file from reports where requested_at < $before order by requested_at, id limit $count
 
 -- name: long_unfinished :page (requested_at, id) (before timestamp) -> Unfinished
 -- Index: reports_long_unfinished.
