@@ -25,13 +25,14 @@ expect() {
 }
 expect '{"books":0,"authors":0,"last":null}' GET /totals
 expect '{"id":1}' POST /books '{"title":"Emma","author":"Austen"}'
+# Emma is there already: she uses up an id all the same.
 expect '{"books":2}' POST /imports '{"author":"Austen","titles":["Emma","Persuasion","Sanditon"]}'
 expect '' POST /loans '{"book":1,"borrower":"Ada"}'
-expect '{"books":[{"id":1,"title":"Emma","borrower":"Ada"},{"id":2,"title":"Persuasion","borrower":null},{"id":3,"title":"Sanditon","borrower":null}]}' GET /shelf
-expect '{"books":[{"id":3,"title":"Sanditon","author":"Austen","added_at":"T"},{"id":2,"title":"Persuasion","author":"Austen","added_at":"T"}],"next_after":2}' \
+expect '{"books":[{"id":1,"title":"Emma","borrower":"Ada"},{"id":3,"title":"Persuasion","borrower":null},{"id":4,"title":"Sanditon","borrower":null}]}' GET /shelf
+expect '{"books":[{"id":4,"title":"Sanditon","author":"Austen","added_at":"T"},{"id":3,"title":"Persuasion","author":"Austen","added_at":"T"}],"next_after":3}' \
     GET '/books?author=Austen&limit=2'
-expect '{"books":[{"id":1,"title":"Emma","author":"Austen","added_at":"T"}],"next_after":null}' GET '/books?author=Austen&limit=2&after=2'
-expect '{"books":[{"id":1,"title":"Emma","author":"Austen","added_at":"T"},{"id":3,"title":"Sanditon","author":"Austen","added_at":"T"}],"next_after":null}' GET /books/3,1,7
+expect '{"books":[{"id":1,"title":"Emma","author":"Austen","added_at":"T"}],"next_after":null}' GET '/books?author=Austen&limit=2&after=3'
+expect '{"books":[{"id":1,"title":"Emma","author":"Austen","added_at":"T"},{"id":4,"title":"Sanditon","author":"Austen","added_at":"T"}],"next_after":null}' GET /books/4,1,7
 expect '{"letters":"EPS"}' GET /initials
 expect '{"books":3,"authors":1,"last":"T"}' GET /totals
 kill -TERM "$server"
