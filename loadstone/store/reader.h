@@ -24,20 +24,20 @@ public:
     // Exactly one row: Errc::not_found if there is none. Further rows are a bug of the statement
     // and not fetched for.
     template <class T, class... Values>
-    Task<T> one(const Query& query, const Values&... values) {
+    Task<T> one(Call<Query> query, const Values&... values) {
         return one_of<T>(query, values...);
     }
     template <class T, class... Values>
-    Task<std::optional<T>> maybe(const Query& query, const Values&... values) {
+    Task<std::optional<T>> maybe(Call<Query> query, const Values&... values) {
         return maybe_of<T>(query, values...);
     }
     template <class T, class... Values>
-    Task<std::vector<T>> many(const Query& query, const Values&... values) {
+    Task<std::vector<T>> many(Call<Query> query, const Values&... values) {
         return many_of<T>(query, values...);
     }
     // Streams: the sink is called row by row while the statement runs; memory stays flat.
     template <class T, class... Values>
-    Task<std::uint64_t> each(const Query& query, FunctionRef<void(const T&)> sink,
+    Task<std::uint64_t> each(Call<Query> query, FunctionRef<void(const T&)> sink,
                              const Values&... values) {
         const std::array<Value, sizeof...(Values)> bound{Value(values)...};
         auto decode_one = [&](const Row& row) { sink(decode<T>(row)); };
@@ -50,18 +50,18 @@ protected:
         : context_(&context), connection_(&connection) {}
 
     template <class T, class S, class... Values>
-    Task<T> one_of(const S& statement, const Values&... values) {
+    Task<T> one_of(Call<S> statement, const Values&... values) {
         const std::array<Value, sizeof...(Values)> bound{Value(values)...};
         std::optional<T> found;
         auto take = [&](const Row& row) {
             if (!found) found.emplace(decode<T>(row));
         };
         co_await connection_->run(*context_, statement, bound, take);
-        if (!found) internal::throw_not_found(statement.name);
+        if (!found) internal::throw_not_found(statement.statement.name);
         co_return std::move(*found);
     }
     template <class T, class S, class... Values>
-    Task<std::optional<T>> maybe_of(const S& statement, const Values&... values) {
+    Task<std::optional<T>> maybe_of(Call<S> statement, const Values&... values) {
         const std::array<Value, sizeof...(Values)> bound{Value(values)...};
         std::optional<T> found;
         auto take = [&](const Row& row) {
@@ -71,11 +71,12 @@ protected:
         co_return found;
     }
     template <class T, class S, class... Values>
-    Task<std::vector<T>> many_of(const S& statement, const Values&... values) {
+    Task<std::vector<T>> many_of(Call<S> statement, const Values&... values) {
         const std::array<Value, sizeof...(Values)> bound{Value(values)...};
         std::vector<T> rows;
         auto take = [&](const Row& row) {
-            if (rows.size() == rows_max) internal::throw_too_many(statement.name, rows_max);
+            if (rows.size() == rows_max)
+                internal::throw_too_many(statement.statement.name, rows_max);
             rows.push_back(decode<T>(row));
         };
         co_await connection_->run(*context_, statement, bound, take);

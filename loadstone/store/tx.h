@@ -19,20 +19,20 @@ public:
 
     // Writes with RETURNING.
     template <class T, class... Values>
-    Task<T> one(const Command& command, const Values&... values) {
+    Task<T> one(Call<Command> command, const Values&... values) {
         return one_of<T>(command, values...);
     }
     template <class T, class... Values>
-    Task<std::optional<T>> maybe(const Command& command, const Values&... values) {
+    Task<std::optional<T>> maybe(Call<Command> command, const Values&... values) {
         return maybe_of<T>(command, values...);
     }
     template <class T, class... Values>
-    Task<std::vector<T>> many(const Command& command, const Values&... values) {
+    Task<std::vector<T>> many(Call<Command> command, const Values&... values) {
         return many_of<T>(command, values...);
     }
     // Rows affected.
     template <class... Values>
-    Task<std::uint64_t> exec(const Command& command, const Values&... values) {
+    Task<std::uint64_t> exec(Call<Command> command, const Values&... values) {
         const std::array<Value, sizeof...(Values)> bound{Value(values)...};
         auto ignore = [](const Row&) {};
         const RunResult result = co_await connection_->run(*context_, command, bound, ignore);
@@ -43,7 +43,7 @@ public:
     // statement or with the commit, in their round trip. What is deferred runs in its order, before
     // that statement, which fails with what it failed with. Values are copied.
     template <class... Values>
-    Task<void> defer(const Command& command, const Values&... values) {
+    Task<void> defer(Call<Command> command, const Values&... values) {
         const std::array<Value, sizeof...(Values)> bound{Value(values)...};
         co_await connection_->defer(*context_, command, bound);
     }
