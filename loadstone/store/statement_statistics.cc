@@ -11,6 +11,8 @@ namespace loadstone::store {
 
 namespace {
 
+constexpr std::uint64_t changes_logged_max = 3;  // of each statement
+
 // Statements that look for one row, run by a request or job. A context without a label is that of
 // a command or a loop, which may ask the same for hours.
 bool may_repeat(const telemetry::Span& span, const StatementRef& statement) noexcept {
@@ -127,6 +129,7 @@ void StatementStatistics::note_text(const StatementRef& statement) {
 
 void StatementStatistics::note_plan(std::string_view statement, std::string plan) {
     std::string before;
+    std::uint64_t changes = 0;
     {
         const std::scoped_lock lock(mutex_);
         PlanFacts* const facts = facts_of(statement);
@@ -134,10 +137,12 @@ void StatementStatistics::note_plan(std::string_view statement, std::string plan
         if (facts->plan.empty()) facts->plan = plan;
         if (facts->plan == plan) return;
         before = facts->before = std::exchange(facts->plan, plan);
-        ++facts->changes;
+        changes = ++facts->changes;
         facts->changed_at = Timestamp::now();
     }
     plan_changes_.add();
+    // One that goes to and fro with its values would fill the log.
+    if (changes > changes_logged_max) return;
     log::warning("a statement's plan has changed",
                  {{"statement", statement}, {"before", before}, {"now", plan}});
 }
