@@ -23,7 +23,11 @@ install(FILES
     ${CMAKE_BINARY_DIR}/package/loadstone-config-version.cmake
     cmake/loadstone-sql.cmake
     DESTINATION ${package})
-install(PROGRAMS tools/sqlgen/sqlgen.py DESTINATION ${CMAKE_INSTALL_DATADIR}/loadstone)
+install(DIRECTORY tools/sqlgen/ DESTINATION ${CMAKE_INSTALL_DATADIR}/loadstone USE_SOURCE_PERMISSIONS FILES_MATCHING
+    PATTERN "*.py"
+    PATTERN "*_test.py" EXCLUDE
+    PATTERN "postgres_check.py" EXCLUDE
+    PATTERN "__pycache__" EXCLUDE)
 if(TARGET campus)
     install(TARGETS campus RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT campus)
 endif()

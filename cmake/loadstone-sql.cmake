@@ -1,5 +1,6 @@
-# loadstone_sql(<target> <folder>): generates a header from the .sql files under <folder>, at any depth, for the target to
-# include. The folder's path below the project's top is the path of the header and the namespace of its statements:
+# loadstone_sql(<target> <folder>): generates sql.h and sql.cc from the .sql files under <folder>, at any depth, and adds them to
+# the target. Every statement is prepared on a scratch SQLite; one that is wrong fails the build at its line. The folder's path
+# below the project's top is the path of the header and the namespace of its statements:
 # campus/accounts/sql/*.sql -> "campus/accounts/sql.h", campus::accounts::sql.
 
 if(NOT LOADSTONE_SQLGEN)
@@ -13,6 +14,9 @@ endif()
 function(loadstone_sql target folder)
     get_filename_component(folder ${folder} ABSOLUTE)
     file(GLOB_RECURSE files CONFIGURE_DEPENDS ${folder}/*.sql)
+    get_filename_component(tool_folder ${LOADSTONE_SQLGEN} DIRECTORY)
+    file(GLOB tool CONFIGURE_DEPENDS ${tool_folder}/*.py)
+    list(FILTER tool EXCLUDE REGEX "_test\\.py$")
     set(owners)
     foreach(file IN LISTS files)
         if(file MATCHES "^(.*)/sql/(migrations/)?[^/]+\\.sql$")
@@ -22,16 +26,19 @@ function(loadstone_sql target folder)
     list(REMOVE_DUPLICATES owners)
     foreach(owner IN LISTS owners)
         file(RELATIVE_PATH path ${PROJECT_SOURCE_DIR} ${owner})
-        set(header ${PROJECT_BINARY_DIR}/gen/${path}/sql.h)
+        set(out ${PROJECT_BINARY_DIR}/gen/${path})
         set(inputs ${files})
         list(FILTER inputs INCLUDE REGEX "^${owner}/sql/")
-        add_custom_command(OUTPUT ${header}
-            COMMAND ${LOADSTONE_PYTHON} ${LOADSTONE_SQLGEN} --root ${PROJECT_SOURCE_DIR} --folder ${path} --out ${header}
-            DEPENDS ${inputs} ${LOADSTONE_SQLGEN}
+        # What else is read, the migrations of other modules, stands in sql.d.
+        add_custom_command(OUTPUT ${out}/sql.h ${out}/sql.cc
+            BYPRODUCTS ${out}/sql_all.h ${out}/sql.json
+            COMMAND ${LOADSTONE_PYTHON} -B ${LOADSTONE_SQLGEN} --root ${PROJECT_SOURCE_DIR} --folder ${path} --out ${out}
+            DEPENDS ${inputs} ${tool}
+            DEPFILE ${out}/sql.d
             COMMENT "sql ${path}"
             VERBATIM)
-        target_sources(${target} PRIVATE ${header})
-        set_property(GLOBAL APPEND PROPERTY LOADSTONE_GENERATED ${header})
+        target_sources(${target} PRIVATE ${out}/sql.h ${out}/sql.cc)
+        set_property(GLOBAL APPEND PROPERTY LOADSTONE_GENERATED ${out}/sql.h)
     endforeach()
     if(owners)
         target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/gen)

@@ -15,6 +15,11 @@ if(units)
     target_link_libraries(headers_alone PRIVATE
         loadstone_options Boost::headers fmt::fmt tl::expected PostgreSQL::PostgreSQL)
     target_compile_options(headers_alone PRIVATE -O0 -g0)
+    # Modules' own headers may include their generated SQL.
+    get_property(generated GLOBAL PROPERTY LOADSTONE_GENERATED)
+    add_custom_target(sql_headers DEPENDS ${generated})
+    target_include_directories(headers_alone PRIVATE ${PROJECT_BINARY_DIR}/gen)
+    add_dependencies(headers_alone sql_headers)
 endif()
 
 # What a file must find before it can be looked at by itself, as clang-tidy does.
@@ -46,6 +51,7 @@ endfunction()
 
 set(tools ${CMAKE_CURRENT_SOURCE_DIR}/tools)
 loadstone_python_test(sqlgen_test tidy ${tools}/sqlgen/sqlgen_test.py)
+loadstone_python_test(sqlgen_typed_test tidy ${tools}/sqlgen/typed_test.py)
 loadstone_python_test(tidy_test tidy ${tools}/tidy/tidy_test.py)
 loadstone_python_test(tidy tidy ${tools}/tidy/tidy.py ${CMAKE_CURRENT_SOURCE_DIR})
 if(units)

@@ -21,7 +21,6 @@ struct Recipient {
 };
 BOOST_DESCRIBE_STRUCT(Recipient, (), (name, email))
 loadstone::Task<std::optional<Recipient>> recipient(loadstone::Reader reader, UserId user);
-loadstone::Task<std::optional<Recipient>> recipient(loadstone::Tx& tx, UserId user);
 
 // The job that greets a new user by mail. Its tenant is the network that registered the account:
 // who registers thousands has no other name yet.

@@ -19,8 +19,8 @@ constexpr int sessions_max = 50;  // of an account; a sign-in beyond ends the ol
 Task<UserId> insert_user(Tx& tx, const NewAccount& account) {
     const Timestamp now = Timestamp::now();
     try {
-        co_return co_await tx.one<UserId>(sql::insert_user, account.name, account.email,
-                                          account.password_hash, now);
+        co_return co_await sql::insert_user(tx, account.name, account.email, account.password_hash,
+                                            now);
     } catch (const Error& error) {
         if (error.code() != Errc::already_exists) throw;
     }
@@ -31,8 +31,8 @@ Task<UserId> insert_user(Tx& tx, const NewAccount& account) {
 Task<void> insert_session(Tx& tx, UserId user, const std::string& token_hash) {
     const Timestamp now = Timestamp::now();
     const Timestamp end = now + session_life;
-    co_await tx.exec(sql::delete_expired_sessions, now);
-    co_await tx.exec(sql::insert_session, user, token_hash, now, end);
+    co_await sql::delete_expired_sessions(tx, now);
+    co_await sql::insert_session(tx, user, token_hash, now, end);
 }
 
 audit::Event event(UserId user, std::string action, std::string detail, std::string address) {
@@ -53,14 +53,14 @@ Task<UserId> create_account(Tx& tx, NewAccount account) {
 }
 
 Task<void> start_session(Tx& tx, UserId user, std::string token_hash, std::string address) {
-    co_await tx.exec(sql::delete_surplus_sessions, user, sessions_max - 1);
+    co_await sql::delete_surplus_sessions(tx, user, sessions_max - 1);
     co_await insert_session(tx, user, token_hash);
     audit::Event started = event(user, "session.started", "signed in", std::move(address));
     co_await audit::append(tx, std::move(started));
 }
 
 Task<void> end_session(Tx& tx, runtime::Session session, std::string address) {
-    co_await tx.exec(sql::delete_session, session.id);
+    co_await sql::delete_session(tx, session.id);
     audit::Event ended =
         event(UserId(session.user), "session.ended", "signed out", std::move(address));
     co_await audit::append(tx, std::move(ended));

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "campus/accounts/accounts.h"
-#include "campus/accounts/queries.h"
+#include "campus/accounts/sql.h"
 #include "campus/notifications/notifications.h"
 #include "loadstone/base/error.h"
 
@@ -39,7 +39,7 @@ bool may_be_linked(std::string_view name) {
     return false;
 }
 
-notifications::Letter welcome_letter(User user) {
+notifications::Letter welcome_letter(sql::User user) {
     if (may_be_linked(user.name)) user.name = "new user";
     notifications::Letter letter;
     letter.to_name = user.name;
@@ -56,7 +56,7 @@ notifications::Letter welcome_letter(User user) {
 }
 
 Task<void> send_welcome_email(Context& context, Job<SendWelcomeEmail> job) {
-    const auto user = co_await user_by_id(context.reader(), job->user);
+    const auto user = co_await sql::user_by_id(context.reader(), job->user);
     if (!user) {
         throw Error(
             Errc::not_found,

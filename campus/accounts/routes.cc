@@ -7,13 +7,17 @@
 #include "campus/accounts/commands.h"
 #include "campus/accounts/email.h"
 #include "campus/accounts/password.h"
-#include "campus/accounts/queries.h"
 #include "campus/accounts/session.h"
+#include "campus/accounts/sql.h"
 #include "loadstone/admission/rate_limits.h"
 #include "loadstone/base/error.h"
 #include "loadstone/net/session_cookie.h"
 
 namespace campus::accounts {
+
+namespace sql {
+BOOST_DESCRIBE_STRUCT(User, (), (id, name, email, created_at))
+}
 
 using namespace loadstone;
 
@@ -89,7 +93,7 @@ Task<Reply<LoggedIn>> log_in(Context& context, const Request& request, Body<Logi
     limits.check_or_throw("login.account.address", fmt::format("{} {}", email, request.network()),
                           10, std::chrono::minutes(15));
     limits.check_or_throw("login.account", email, 100, std::chrono::minutes(15));
-    const auto credentials = co_await credentials_by_email(context.reader(), email);
+    const auto credentials = co_await sql::credentials_by_email(context.reader(), email);
     const std::string hash = credentials ? credentials->password_hash : std::string();
     const bool right = co_await verify_password(context, in->password, hash);
     if (!right) throw Error(Errc::unauthenticated, "mail address or password is wrong");
@@ -109,11 +113,11 @@ Task<Response> log_out(Context& context, const Request& request) {
     co_return response;
 }
 
-Task<Reply<User>> own_account(Context& context) {
+Task<Reply<sql::User>> own_account(Context& context) {
     const UserId id(context.require_session().user);
-    auto user = co_await user_by_id(context.reader(), id);
+    auto user = co_await sql::user_by_id(context.reader(), id);
     if (!user) throw Error(Errc::unauthenticated, "this account no longer exists");
-    Reply<User> reply{std::move(*user)};
+    Reply<sql::User> reply{std::move(*user)};
     co_return reply;
 }
 

@@ -7,7 +7,7 @@ using namespace loadstone;
 
 Task<void> append(Tx& tx, Event event) {
     const Timestamp now = Timestamp::now();
-    co_await tx.exec(sql::insert_event, event.user, event.action, event.detail, event.address, now);
+    co_await sql::insert_event(tx, event.user, event.action, event.detail, event.address, now);
 }
 
 }  // namespace campus::audit

@@ -2,8 +2,10 @@
 
 #include <limits>
 #include <optional>
+#include <utility>
 
-#include "campus/audit/queries.h"
+#include "campus/audit/audit.h"
+#include "campus/audit/sql.h"
 
 namespace campus::audit {
 
@@ -29,17 +31,13 @@ struct Log {
 BOOST_DESCRIBE_STRUCT(Log, (), (entries, next_before))
 
 Task<Reply<Log>> own_log(Context& context, Parameters<PageOfLog> page) {
-    const int limit = page->limit.value_or(50);
-    const std::int64_t before = page->before.value_or(std::numeric_limits<std::int64_t>::max());
+    std::optional<sql::EventsOfUserCursor> before;
+    if (page->before) before.emplace().id = *page->before;
+    auto found = co_await sql::events_of_user(context.reader(), context.require_session().user,
+                                              page->limit.value_or(50), before);
     Reply<Log> reply;
-    // One more than the page: whether there is a next one.
-    auto& entries = reply.body.entries;
-    entries = co_await entries_of_user(context.reader(), context.require_session().user, before,
-                                       limit + 1);
-    if (entries.size() > static_cast<std::size_t>(limit)) {
-        entries.pop_back();
-        reply.body.next_before = entries.back().id;
-    }
+    reply.body.entries = std::move(found.rows);
+    if (found.next) reply.body.next_before = found.next->id;
     co_return reply;
 }
 

@@ -40,12 +40,10 @@ Task<void> note(Tx& tx, accounts::UserId instructor, const char* action, std::st
 Task<CourseId> create_course(Tx& tx, NewCourse course) {
     const Timestamp now = Timestamp::now();
     const std::string key = title_key(course.title);
-    const auto id =
-        co_await tx.one<CourseId>(sql::insert_course, course.title, key, course.description,
-                                  course.instructor, course.capacity, now);
+    const CourseId id = co_await sql::insert_course(tx, course.title, key, course.description,
+                                                    course.instructor, course.capacity, now);
     if (!course.prerequisites.empty()) {
-        const std::string ids = to_json(course.prerequisites);
-        const auto taken = co_await tx.exec(sql::insert_prerequisites, id, ids);
+        const auto taken = co_await sql::insert_prerequisites(tx, id, course.prerequisites);
         if (taken != course.prerequisites.size())
             throw Error(Errc::invalid_argument, "must be published courses")
                 .with_field("prerequisites");
@@ -57,33 +55,32 @@ Task<CourseId> create_course(Tx& tx, NewCourse course) {
 
 Task<LessonId> add_lesson(Tx& tx, NewLesson lesson) {
     const Course course = co_await own_course(tx, lesson.course, lesson.instructor);
-    const auto number = co_await tx.maybe<std::int64_t>(sql::count_lesson, course.id, lessons_max);
+    const auto number = co_await sql::count_lesson(tx, course.id, lessons_max);
     if (!number)
         throw Error(Errc::conflict, fmt::format("course {} has {} lessons, the limit",
                                                 course.id.value, lessons_max));
-    co_return co_await tx.one<LessonId>(sql::insert_lesson, course.id, *number, lesson.title,
-                                        lesson.length_s);
+    co_return co_await sql::insert_lesson(tx, course.id, *number, lesson.title, lesson.length_s);
 }
 
 Task<QuizId> add_quiz(Tx& tx, NewQuiz quiz) {
     const Course course = co_await own_course(tx, quiz.course, quiz.instructor);
-    const auto lesson = co_await tx.maybe<Lesson>(sql::lesson_by_id, quiz.lesson);
+    const auto lesson = co_await lesson_by_id(tx, quiz.lesson);
     if (!lesson || lesson->course_id != course.id)
         throw Error(Errc::not_found,
                     fmt::format("course {} has no lesson {}", course.id.value, quiz.lesson.value));
-    const auto counted = co_await tx.exec(sql::count_quiz, course.id, quizzes_max);
+    const auto counted = co_await sql::count_quiz(tx, course.id, quizzes_max);
     if (counted == 0)
         throw Error(Errc::conflict, fmt::format("course {} has {} quizzes, the limit",
                                                 course.id.value, quizzes_max));
-    co_return co_await tx.one<QuizId>(sql::insert_quiz, course.id, lesson->id, quiz.title,
-                                      quiz.points_max, quiz.weight);
+    co_return co_await sql::insert_quiz(tx, course.id, lesson->id, quiz.title, quiz.points_max,
+                                        quiz.weight);
 }
 
 Task<void> publish_course(Tx& tx, CourseId id, accounts::UserId instructor, std::string address) {
     const Course course = co_await own_course(tx, id, instructor);
     if (course.is_published()) co_return;
     const Timestamp now = Timestamp::now();
-    const auto published = co_await tx.exec(sql::publish_course, id, now);
+    const auto published = co_await sql::publish_course(tx, id, now);
     if (published == 0)
         throw Error(Errc::conflict, fmt::format("course {} has no lesson yet", id.value));
     std::string detail = fmt::format("course {} was published", id.value);

@@ -41,7 +41,6 @@ struct Course {
 };
 BOOST_DESCRIBE_STRUCT(Course, (), (id, title, instructor_id, capacity, lesson_count, state))
 loadstone::Task<std::optional<Course>> course_by_id(loadstone::Reader reader, CourseId id);
-loadstone::Task<std::optional<Course>> course_by_id(loadstone::Tx& tx, CourseId id);
 
 // What must be completed before `course` is begun.
 loadstone::Task<std::vector<CourseId>> prerequisites(loadstone::Reader reader, CourseId course);
@@ -70,6 +69,5 @@ BOOST_DESCRIBE_STRUCT(Quiz, (), (id, course_id, lesson_id, title, points_max, we
 loadstone::Task<std::optional<Quiz>> quiz_by_id(loadstone::Reader reader, QuizId id);
 // By id.
 loadstone::Task<std::vector<Quiz>> quizzes(loadstone::Reader reader, CourseId course);
-loadstone::Task<std::vector<Quiz>> quizzes(loadstone::Tx& tx, CourseId course);
 
 }  // namespace campus::courses

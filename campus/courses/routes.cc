@@ -126,6 +126,12 @@ struct ShownLesson {
 };
 BOOST_DESCRIBE_STRUCT(ShownLesson, (), (id, number, title, length_s, quizzes))
 
+struct RequiredCourse {
+    CourseId id;
+    std::string title;
+};
+BOOST_DESCRIBE_STRUCT(RequiredCourse, (), (id, title))
+
 struct CoursePage {
     CourseId id;
     std::string title, description;
@@ -197,21 +203,19 @@ Task<Response> publish(Context& context, const Request& request, Path<CourseId> 
 }
 
 Task<Reply<Catalogue>> show_catalogue(Context& context, Parameters<PageOfCatalogue> page) {
-    const int limit = page->limit.value_or(50);
-    std::optional<PlaceInCatalogue> after;
+    std::optional<sql::CatalogueCursor> after;
     if (page->after) {
-        after = co_await place_in_catalogue(context.reader(), CourseId(*page->after));
-        if (!after) throw Error(Errc::invalid_argument, "is no course").with_field("after");
+        const CourseId last(*page->after);
+        auto place = co_await sql::place_in_catalogue(context.reader(), last);
+        if (!place) throw Error(Errc::invalid_argument, "is no course").with_field("after");
+        after.emplace().title_key = std::move(place->title_key);
+        after->id = place->id;
     }
     const std::string prefix = page->title.value_or("");
-    // One more than the page: whether there is a next one.
-    auto rows = co_await catalogue(context.reader(), prefix, after, limit + 1);
+    auto found = co_await catalogue(context.reader(), prefix, page->limit.value_or(50), after);
     Reply<Catalogue> reply;
-    if (rows.size() > static_cast<std::size_t>(limit)) {
-        rows.pop_back();
-        reply.body.next_after = rows.back().id;
-    }
-    for (CatalogueRow& row : rows) {
+    if (found.next) reply.body.next_after = found.next->id;
+    for (sql::CatalogueRow& row : found.rows) {
         reply.body.courses.push_back(
             {row.id, std::move(row.title), row.instructor_id, row.capacity, row.lesson_count});
     }
@@ -237,7 +241,7 @@ std::vector<ShownLesson> with_quizzes(std::vector<Lesson> lessons, std::vector<Q
 
 // A draft is its instructor's alone, and not found for others.
 Task<Reply<CoursePage>> show_course(Context& context, Path<CourseId> id) {
-    auto course = co_await course_page(context.reader(), id.value);
+    auto course = co_await sql::course_page(context.reader(), id.value);
     const bool is_own =
         course && context.session() && course->instructor_id.value == context.session()->user;
     if (!course || (course->state != "published" && !is_own))
@@ -256,7 +260,9 @@ Task<Reply<CoursePage>> show_course(Context& context, Path<CourseId> id) {
     page.state = std::move(course->state);
     page.created_at = course->created_at;
     page.published_at = course->published_at;
-    page.prerequisites = co_await required_courses(context.reader(), course->id);
+    auto required_courses = co_await sql::required_courses(context.reader(), course->id);
+    for (sql::RequiredCourse& required : required_courses)
+        page.prerequisites.push_back({required.id, std::move(required.title)});
     page.lessons = with_quizzes(std::move(lesson_rows), std::move(quiz_rows));
     co_return reply;
 }

@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 
-#include "campus/integrations/queries.h"
 #include "campus/integrations/sql.h"
 #include "loadstone/base/error.h"
 #include "loadstone/jobs/admin.h"
@@ -15,18 +14,17 @@ namespace {
 
 // False: it has been removed. Nobody removes it before this transaction ends.
 Task<bool> hold(Tx& tx, RosterId roster) {
-    const std::int64_t none = 0;
-    const auto found = co_await tx.exec(sql::count_invitations, roster, none);
+    const auto found = co_await sql::count_invitations(tx, roster, 0);
     co_return found == 1;
 }
 
-Task<RosterRow> required(Tx& tx, const std::string& name) {
-    const auto roster = co_await tx.maybe<RosterRow>(sql::roster_by_name, name);
+Task<sql::RosterRow> required(Tx& tx, const std::string& name) {
+    const auto roster = co_await sql::roster_by_name(tx, name);
     if (!roster) throw Error(Errc::not_found, fmt::format("there is no roster \"{}\"", name));
     co_return *roster;
 }
 
-Task<std::int64_t> enqueue_sync(Tx& tx, const RosterRow& roster) {
+Task<std::int64_t> enqueue_sync(Tx& tx, const sql::RosterRow& roster) {
     const SyncRoster sync{roster.id, roster.host};
     co_return co_await jobs::enqueue(tx, sync);
 }
@@ -34,50 +32,51 @@ Task<std::int64_t> enqueue_sync(Tx& tx, const RosterRow& roster) {
 }  // namespace
 
 Task<RosterId> add_roster(Tx& tx, NewRoster roster) {
-    const auto count = co_await tx.one<std::int64_t>(sql::roster_count);
+    const auto count = co_await sql::roster_count(tx);
     if (count >= rosters_max)
         throw Error(Errc::resource_exhausted,
                     fmt::format("there are {} rosters already, the limit", count));
-    const auto same = co_await tx.maybe<RosterRow>(sql::roster_by_name, roster.name);
+    const auto same = co_await sql::roster_by_name(tx, roster.name);
     if (same)
         throw Error(Errc::already_exists,
                     fmt::format("there is a roster \"{}\" already", roster.name));
     const Timestamp now = Timestamp::now();
-    const auto id =
-        co_await tx.one<RosterId>(sql::insert_roster, roster.name, roster.url, roster.host, now);
+    const RosterId id = co_await sql::insert_roster(tx, roster.name, roster.url, roster.host, now);
     const SyncRoster sync{id, roster.host};
     co_await tx.enqueue(sync);
     co_return id;
 }
 
 Task<void> remove_roster(Tx& tx, std::string name) {
-    const RosterRow roster = co_await required(tx, name);
+    const sql::RosterRow roster = co_await required(tx, name);
     co_await hold(tx, roster.id);
-    co_await tx.exec(sql::remove_invitations, roster.id);
-    co_await tx.exec(sql::remove_roster, roster.id);
+    co_await sql::remove_invitations(tx, roster.id);
+    co_await sql::remove_roster(tx, roster.id);
 }
 
 Task<std::int64_t> sync_now(Tx& tx, std::string name) {
-    const RosterRow roster = co_await required(tx, name);
+    const sql::RosterRow roster = co_await required(tx, name);
     const std::int64_t job = co_await enqueue_sync(tx, roster);
     co_await jobs::retry_job(tx, job);
     co_return job;
 }
 
 Task<int> sync_all(Tx& tx) {
-    const auto all = co_await tx.many<RosterRow>(sql::rosters);
-    for (const RosterRow& roster : all) co_await enqueue_sync(tx, roster);
+    const auto all = co_await sql::rosters(tx);
+    for (const sql::RosterRow& roster : all) co_await enqueue_sync(tx, roster);
     co_return static_cast<int>(all.size());
 }
 
-Task<Step> take_page(Tx& tx, jobs::Lease lease, RosterId roster, std::string people, Step step) {
+Task<Step> take_page(Tx& tx, jobs::Lease lease, RosterId roster, std::vector<Person> people,
+                     Step step) {
     const bool is_there = co_await hold(tx, roster);
     if (!is_there) throw Error(Errc::not_found, "the roster has been removed");
     const Timestamp now = Timestamp::now();
-    const auto added = co_await tx.exec(sql::insert_invitations, roster, people, now);
-    const auto changed = co_await tx.exec(sql::rename_invited, roster, people, now);
-    if (added > 0) co_await tx.exec(sql::count_invitations, roster, added);
-    step.added += static_cast<std::int64_t>(added);
+    const auto added = co_await sql::insert_invitations(tx, roster, people, now);
+    const auto changed = co_await sql::rename_invited(tx, roster, people, now);
+    const auto more = static_cast<std::int64_t>(added);
+    if (more > 0) co_await sql::count_invitations(tx, roster, more);
+    step.added += more;
     step.changed += static_cast<std::int64_t>(changed);
     co_await jobs::save_step(tx, lease, step_name, step);
     co_return step;
@@ -86,8 +85,8 @@ Task<Step> take_page(Tx& tx, jobs::Lease lease, RosterId roster, std::string peo
 Task<void> finish_sync(Tx& tx, jobs::Lease lease, RosterId roster, Step step) {
     co_await jobs::complete(tx, lease);
     const Timestamp now = Timestamp::now();
-    co_await tx.exec(sql::roster_synced, roster, now, step.people, step.added, step.changed,
-                     step.skipped);
+    co_await sql::roster_synced(tx, roster, now, step.people, step.added, step.changed,
+                                step.skipped);
 }
 
 Task<void> end_sync(Tx& tx, jobs::Lease lease, RosterId roster, std::string error) {
@@ -97,7 +96,7 @@ Task<void> end_sync(Tx& tx, jobs::Lease lease, RosterId roster, std::string erro
 
 Task<void> note_failure(Tx& tx, RosterId roster, std::string error) {
     const Timestamp now = Timestamp::now();
-    co_await tx.exec(sql::roster_failed, roster, error, now);
+    co_await sql::roster_failed(tx, roster, error, now);
 }
 
 }  // namespace campus::integrations

@@ -2,8 +2,10 @@
 // integrations' own: writes. Each is one transaction.
 
 #include <string>
+#include <vector>
 
 #include "campus/integrations/integrations.h"
+#include "campus/integrations/page.h"
 #include "loadstone/jobs/job.h"
 
 namespace campus::integrations {
@@ -32,10 +34,10 @@ struct Step {
 BOOST_DESCRIBE_STRUCT(Step, (), (next, is_over, pages, people, added, changed, skipped))
 inline constexpr const char* step_name = "page";
 
-// Who is new is invited and the step saved, or nothing. `people` is a JSON array of Person. Gives
-// the step with what was added and changed. Errc::not_found: the roster has been removed.
+// Who is new is invited and the step saved, or nothing. Gives the step with what was added and
+// changed. Errc::not_found: the roster has been removed.
 loadstone::Task<Step> take_page(loadstone::Tx& tx, loadstone::jobs::Lease lease, RosterId roster,
-                                std::string people, Step step);
+                                std::vector<Person> people, Step step);
 // These end the job.
 loadstone::Task<void> finish_sync(loadstone::Tx& tx, loadstone::jobs::Lease lease, RosterId roster,
                                   Step step);

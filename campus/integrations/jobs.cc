@@ -10,7 +10,7 @@
 #include "campus/integrations/commands.h"
 #include "campus/integrations/integrations.h"
 #include "campus/integrations/page.h"
-#include "campus/integrations/queries.h"
+#include "campus/integrations/sql.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
 #include "loadstone/outbound/http.h"
@@ -46,7 +46,7 @@ milliseconds put_off_for(const outbound::HttpResponse& response) {
     return std::clamp(response.retry_after.value_or(put_off_default), put_off_min, put_off_max);
 }
 
-outbound::HttpRequest request_of(const RosterRow& roster, const Step& step) {
+outbound::HttpRequest request_of(const sql::RosterRow& roster, const Step& step) {
     outbound::HttpRequest request;
     request.url = url_of_page(roster.url, step.next);
     request.headers = {{"Accept", "application/json"}};
@@ -54,7 +54,8 @@ outbound::HttpRequest request_of(const RosterRow& roster, const Step& step) {
     return request;
 }
 
-Page page_of(const RosterRow& roster, const Step& step, const outbound::HttpResponse& response) {
+Page page_of(const sql::RosterRow& roster, const Step& step,
+             const outbound::HttpResponse& response) {
     if (response.status >= 500)
         throw Hitch(fmt::format("{} answers {}", roster.host, response.status));
     if (response.status != 200)
@@ -74,7 +75,7 @@ Page page_of(const RosterRow& roster, const Step& step, const outbound::HttpResp
     return page;
 }
 
-Task<outbound::HttpResponse> ask(Context& context, const RosterRow& roster, const Step& step) {
+Task<outbound::HttpResponse> ask(Context& context, const sql::RosterRow& roster, const Step& step) {
     auto& client = context.services().get<outbound::HttpClient>();
     outbound::HttpRequest request = request_of(roster, step);
     try {
@@ -91,7 +92,7 @@ Task<outbound::HttpResponse> ask(Context& context, const RosterRow& roster, cons
 }
 
 // One answer after the other, so that its server has one request of ours at a time.
-Task<void> read_roster(Context& context, const Job<SyncRoster>& job, const RosterRow& roster) {
+Task<void> read_roster(Context& context, const Job<SyncRoster>& job, const sql::RosterRow& roster) {
     const auto saved = co_await jobs::saved_step<Step>(context.reader(), job.lease(), step_name);
     Step step = saved.value_or(Step());
     while (!step.is_over) {
@@ -109,14 +110,13 @@ Task<void> read_roster(Context& context, const Job<SyncRoster>& job, const Roste
         step.skipped += static_cast<std::int64_t>(page.skipped);
         step.is_over = page.next.empty();
         step.next = std::move(page.next);
-        const std::string people = to_json(page.people);
-        step = co_await context.write(take_page, job.lease(), roster.id, people, step);
+        step = co_await context.write(take_page, job.lease(), roster.id, page.people, step);
         job.progress(0, fmt::format("{} people in {} pages", step.people, step.pages));
     }
     co_await context.write(finish_sync, job.lease(), roster.id, step);
 }
 
-Task<void> end_with(Context& context, const Job<SyncRoster>& job, const RosterRow& roster,
+Task<void> end_with(Context& context, const Job<SyncRoster>& job, const sql::RosterRow& roster,
                     std::string error) {
     log::warning("a roster could not be read", {{"roster", roster.name}, {"error", error}});
     context.shield(jobs::recording_grace);
@@ -124,7 +124,7 @@ Task<void> end_with(Context& context, const Job<SyncRoster>& job, const RosterRo
 }
 
 Task<void> sync_roster(Context& context, Job<SyncRoster> job) {
-    const auto roster = co_await roster_by_id(context.reader(), job->roster);
+    const auto roster = co_await sql::roster_by_id(context.reader(), job->roster);
     if (!roster) co_return;
     std::optional<Refusal> refused;
     std::optional<Hitch> hitch;

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "campus/integrations/commands.h"
-#include "campus/integrations/queries.h"
+#include "campus/integrations/sql.h"
 #include "loadstone/base/error.h"
 #include "loadstone/outbound/http.h"
 
@@ -24,10 +24,10 @@ bool is_name(const std::string& name) {
 }
 
 Task<std::string> list(Context& context) {
-    const auto rows = co_await rosters(context.reader());
+    const auto rows = co_await sql::rosters(context.reader());
     std::string out = fmt::format("{:<20}  {:<27} {:>8} {:>7} {:>8} {:>8}  {}\n", "NAME", "SYNCED",
                                   "PEOPLE", "NEW", "CHANGED", "SKIPPED", "URL");
-    for (const RosterRow& row : rows) {
+    for (const sql::RosterRow& row : rows) {
         const std::string synced = row.synced_at ? to_rfc3339(*row.synced_at) : "never";
         out += fmt::format("{:<20}  {:<27} {:>8} {:>7} {:>8} {:>8}  {}\n", row.name, synced,
                            row.people, row.added, row.changed, row.skipped, row.url);

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "campus/integrations/queries.h"
+#include "campus/integrations/sql.h"
 
 namespace campus::integrations {
 
@@ -31,9 +31,9 @@ struct Rosters {
 BOOST_DESCRIBE_STRUCT(Rosters, (), (rosters))
 
 Task<Reply<Rosters>> show_rosters(Context& context) {
-    const auto rows = co_await rosters(context.reader());
+    const auto rows = co_await sql::rosters(context.reader());
     Reply<Rosters> reply;
-    for (const RosterRow& row : rows) {
+    for (const sql::RosterRow& row : rows) {
         Roster roster;
         roster.name = row.name;
         roster.host = row.host;

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "campus/audit/audit.h"
-#include "campus/learning/queries.h"
 #include "campus/learning/sql.h"
 #include "loadstone/base/error.h"
 
@@ -27,7 +26,7 @@ Task<void> note(Tx& tx, courses::CourseId course, accounts::UserId user, const c
 }
 
 Task<void> require_enrolment(Tx& tx, courses::CourseId course, accounts::UserId user) {
-    const auto found = co_await tx.maybe<EnrolmentRow>(sql::enrolment, course, user);
+    const auto found = co_await sql::enrolment(tx, course, user);
     if (!found)
         throw Error(Errc::permission_denied,
                     fmt::format("you are not enrolled in course {}", course.value));
@@ -49,9 +48,9 @@ Error is_enrolled(courses::CourseId course) {
 // its transaction runs again, with what the first has left. So it is short, and the seat comes
 // first.
 Task<Timestamp> enrol(Tx& tx, NewEnrolment in) {
-    const auto got = co_await tx.exec(sql::take_seat, in.course.id, in.course.capacity);
+    const auto got = co_await sql::take_seat(tx, in.course.id, in.course.capacity);
     if (got == 0) throw course_is_full(in.course);
-    const auto at = co_await tx.maybe<Timestamp>(sql::insert_enrolment, in.course.id, in.user);
+    const auto at = co_await sql::insert_enrolment(tx, in.course.id, in.user);
     if (!at) throw is_enrolled(in.course.id);
     co_await note(tx, in.course.id, in.user, "course.enrolled", "begun", std::move(in.address));
     co_return *at;
@@ -59,10 +58,10 @@ Task<Timestamp> enrol(Tx& tx, NewEnrolment in) {
 
 Task<void> leave(Tx& tx, courses::CourseId course, accounts::UserId user, std::string address) {
     const std::string nowhere = fmt::format("you are not enrolled in course {}", course.value);
-    const auto enrolment = co_await tx.maybe<EnrolmentRow>(sql::enrolment, course, user);
+    const auto enrolment = co_await sql::enrolment(tx, course, user);
     if (!enrolment) throw Error(Errc::not_found, nowhere);
-    co_await tx.exec(sql::free_seat, course);
-    const auto removed = co_await tx.exec(sql::remove_enrolment, course, user);
+    co_await sql::free_seat(tx, course);
+    const auto removed = co_await sql::remove_enrolment(tx, course, user);
     // That gives the seat back too.
     if (removed == 0) throw Error(Errc::not_found, nowhere);
     co_await note(tx, course, user, "course.left", "left", std::move(address));
@@ -72,33 +71,28 @@ Task<std::int64_t> note_progress(Tx& tx, Ping ping) {
     const courses::Lesson& lesson = ping.lesson;
     co_await require_enrolment(tx, lesson.course_id, ping.user);
     const Timestamp now = Timestamp::now();
-    const auto raised = co_await tx.exec(sql::raise_position, ping.user, lesson.id,
-                                         lesson.course_id, ping.position_s, now);
-    if (raised == 0)
-        co_return co_await tx.one<std::int64_t>(sql::position, ping.user, lesson.course_id,
-                                                lesson.id);
+    const auto raised = co_await sql::raise_position(tx, ping.user, lesson.course_id, lesson.id,
+                                                     ping.position_s, now);
+    if (raised == 0) co_return co_await sql::position(tx, ping.user, lesson.course_id, lesson.id);
     if (ping.position_s < lesson.length_s) co_return ping.position_s;
     const auto completed =
-        co_await tx.exec(sql::complete_lesson, ping.user, lesson.course_id, lesson.id, now);
+        co_await sql::complete_lesson(tx, ping.user, lesson.course_id, lesson.id, now);
     if (completed == 0) co_return ping.position_s;
-    const auto lessons =
-        co_await tx.one<std::int64_t>(sql::count_completed, lesson.course_id, ping.user);
+    const auto lessons = co_await sql::count_completed(tx, lesson.course_id, ping.user);
     const auto course = co_await courses::course_by_id(tx, lesson.course_id);
     if (course && lessons >= course->lesson_count)
-        co_await tx.exec(sql::insert_completion, ping.user, lesson.course_id, now);
+        co_await sql::insert_completion(tx, ping.user, lesson.course_id, now);
     co_return ping.position_s;
 }
 
 Task<RecordedAttempt> record_attempt(Tx& tx, NewAttempt attempt) {
     const courses::Quiz& quiz = attempt.quiz;
     co_await require_enrolment(tx, quiz.course_id, attempt.user);
-    auto recorded = co_await tx.one<RecordedAttempt>(sql::attempts_of_quiz, quiz.course_id,
-                                                     attempt.user, quiz.id);
+    auto recorded = co_await sql::attempts_of_quiz(tx, quiz.course_id, attempt.user, quiz.id);
     if (recorded.attempts >= attempts_max)
         throw Error(Errc::conflict, fmt::format("quiz {} was attempted {} times, the limit",
                                                 quiz.id.value, recorded.attempts));
-    co_await tx.one<std::int64_t>(sql::insert_attempt, quiz.course_id, attempt.user, quiz.id,
-                                  attempt.points);
+    co_await sql::insert_attempt(tx, quiz.course_id, attempt.user, quiz.id, attempt.points);
     ++recorded.attempts;
     recorded.best = std::max(recorded.best, attempt.points);
     co_return recorded;

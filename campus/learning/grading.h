@@ -23,7 +23,7 @@ struct NewRun {
 // given instead: it does not know what was attempted since it began.)
 loadstone::Task<RunId> start_run(loadstone::Tx& tx, NewRun in);
 
-loadstone::Task<void> plan_run(loadstone::Tx& tx, loadstone::jobs::Lease lease, RunRow run,
+loadstone::Task<void> plan_run(loadstone::Tx& tx, loadstone::jobs::Lease lease, sql::RunRow run,
                                std::vector<Slice> slices, std::int64_t learners);
 
 struct GradedSlice {
@@ -32,7 +32,7 @@ struct GradedSlice {
     Statistics statistics;
 };
 // Nothing but the job's end if the run has ended.
-loadstone::Task<void> record_slice(loadstone::Tx& tx, loadstone::jobs::Lease lease, RunRow run,
+loadstone::Task<void> record_slice(loadstone::Tx& tx, loadstone::jobs::Lease lease, sql::RunRow run,
                                    GradedSlice slice);
 
 // The run ends, done, or failed if some of its slices were not recorded, and its instructor is told

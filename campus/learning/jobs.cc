@@ -20,35 +20,35 @@ using namespace loadstone;
 
 namespace {
 
-constexpr int learners_at_once = 10'000;              // of one read while a run is planned
+constexpr int learners_at_once = 5'000;               // of one read while a run is planned
 constexpr std::chrono::minutes long_running_for{15};  // then it is asked what became of its job
 constexpr int runs_at_once = 200;
 
 Task<void> plan_grades(Context& context, Job<PlanGrades> job) {
-    const auto run = co_await run_by_id(context.reader(), job->run);
+    const auto run = co_await sql::run_by_id(context.reader(), job->run);
     if (!run || run->state != "running") co_return;
     SlicePlan plan;
-    accounts::UserId last;
-    for (;;) {
+    std::optional<sql::LearnersCursor> after;
+    do {
         context.throw_if_done("planning a grading run");
-        const auto learners =
-            co_await learners_of_run(context.reader(), *run, last, learners_at_once);
-        for (const accounts::UserId learner : learners) plan.add(learner);
-        if (learners.size() < learners_at_once) break;
-        last = learners.back();
-    }
+        const auto learners = co_await sql::learners(context.reader(), run->course_id,
+                                                     run->started_at, learners_at_once, after);
+        for (const sql::LearnersRow& learner : learners.rows) plan.add(learner.user_id);
+        after = learners.next;
+    } while (after);
     co_await context.write(plan_run, job.lease(), *run, plan.slices(), plan.learners());
 }
 
 // Two attempts may read different rows, of learners that leave meanwhile; what is recorded is one
 // of them, whole, for the job is completed in the same transaction.
 Task<void> grade_slice(Context& context, Job<GradeSlice> job) {
-    const auto run = co_await run_by_id(context.reader(), job->run);
+    const auto run = co_await sql::run_by_id(context.reader(), job->run);
     if (!run || run->state != "running") co_return;
-    const auto slice = co_await slice_of_run(context.reader(), run->id, job->slice);
+    const auto slice = co_await sql::slice(context.reader(), run->id, job->slice);
     if (!slice) co_return;
     const auto scheme = scheme_of(*run);
-    const auto learners = co_await learners_in(context.reader(), *run, *slice);
+    const auto learners = co_await sql::learners_between(
+        context.reader(), run->course_id, slice->after_user, slice->last_user, run->started_at);
     const auto best = co_await best_points_in(context.reader(), *run, *slice);
     GradedSlice graded;
     graded.number = slice->number;
@@ -64,7 +64,8 @@ Task<void> finish_grades(Context& context, Job<FinishGrades> job) {
     co_await context.write(finish_run, job.lease(), job->run);
 }
 
-std::string text_of(const RunRow& run, const courses::Course& course, const std::string& site) {
+std::string text_of(const sql::RunRow& run, const courses::Course& course,
+                    const std::string& site) {
     std::string text = fmt::format("Hello,\n\nthe grades of \"{}\" ", course.title);
     if (run.state == "done") {
         text += fmt::format("are calculated: {} learners, {:.2f} % on average.", run.graded,
@@ -78,7 +79,7 @@ std::string text_of(const RunRow& run, const courses::Course& course, const std:
 }
 
 Task<void> send_grades_notice(Context& context, Job<SendGradesNotice> job) {
-    const auto run = co_await run_by_id(context.reader(), job->run);
+    const auto run = co_await sql::run_by_id(context.reader(), job->run);
     if (!run || run->state == "running") co_return;
     const auto course = co_await courses::course_by_id(context.reader(), run->course_id);
     const auto instructor = co_await accounts::recipient(context.reader(), run->started_by);
@@ -99,7 +100,7 @@ std::string reason_of(const loadstone::jobs::JobRow& dead) {
 
 // A retry of the dead letter does nothing after this.
 Task<void> give_up(Context& context, RunId id) {
-    const auto run = co_await run_by_id(context.reader(), id);
+    const auto run = co_await sql::run_by_id(context.reader(), id);
     if (!run) co_return;
     const auto job = co_await loadstone::jobs::job_by_id(context.reader(), run->job);
     if (!job || job->state != "dead") co_return;  // it has been put back meanwhile
@@ -118,12 +119,11 @@ Task<void> give_up_finishing(Context& context, Job<FinishGrades> buried) {
 // Its job is gone, and with it what would end the run: an operator has cancelled it. Or it is a
 // dead letter of which nobody was told.
 Task<void> close_stranded_runs(Context& context, Job<CloseStrandedRuns>) {
-    RunningRow last;
-    for (;;) {
+    std::optional<sql::LongRunningCursor> after;
+    do {
         const Timestamp before = Timestamp::now() - long_running_for;
-        const auto runs = co_await long_running(context.reader(), before, last, runs_at_once);
-        for (const RunningRow& run : runs) {
-            last = run;
+        const auto runs = co_await sql::long_running(context.reader(), before, runs_at_once, after);
+        for (const sql::RunningRow& run : runs.rows) {
             const auto job = co_await loadstone::jobs::job_by_id(context.reader(), run.job);
             if (job && job->state != "dead") continue;
             const std::string reason =
@@ -131,8 +131,8 @@ Task<void> close_stranded_runs(Context& context, Job<CloseStrandedRuns>) {
                     : fmt::format("job {}, which was to go on with it, is gone", run.job);
             co_await context.write(give_up_run, run.id, run.job, reason);
         }
-        if (runs.size() < runs_at_once) co_return;
-    }
+        after = runs.next;
+    } while (after);
 }
 
 }  // namespace

@@ -144,7 +144,7 @@ Task<void> require_prerequisites(Context& context, courses::CourseId course,
                                  accounts::UserId user) {
     const auto required = co_await courses::prerequisites(context.reader(), course);
     if (required.empty()) co_return;
-    const auto completed = co_await completed_among(context.reader(), user, required);
+    const auto completed = co_await sql::completed_among(context.reader(), user, required);
     const auto wanted = static_cast<std::int64_t>(required.size());
     if (completed < wanted)
         throw Error(Errc::conflict,
@@ -161,7 +161,7 @@ Task<Reply<Enrolled, 201>> begin_course(Context& context, const Request& request
     in.user = user_of(context);
     in.address = request.address();
     if (!context.idempotency()) {
-        const auto before = co_await enrolment(context.reader(), in.course.id, in.user);
+        const auto before = co_await sql::enrolment(context.reader(), in.course.id, in.user);
         if (before) throw is_enrolled(in.course.id);
         const auto taken = co_await seats_taken(context.reader(), in.course.id);
         if (taken >= in.course.capacity) throw course_is_full(in.course);
@@ -180,16 +180,13 @@ Task<Response> leave_course(Context& context, const Request& request,
 }
 
 Task<Reply<Enrolments>> own_enrolments(Context& context, Parameters<PageOfEnrolments> page) {
-    const int limit = page->limit.value_or(50);
-    const courses::CourseId after(page->after.value_or(0));
-    // One more than the page: whether there is a next one.
-    auto rows = co_await enrolments_of_user(context.reader(), user_of(context), after, limit + 1);
+    std::optional<sql::EnrolmentsOfUserCursor> after;
+    if (page->after) after.emplace().course_id = courses::CourseId(*page->after);
+    const auto found = co_await sql::enrolments_of_user(context.reader(), user_of(context),
+                                                        page->limit.value_or(50), after);
     Reply<Enrolments> reply;
-    if (rows.size() > static_cast<std::size_t>(limit)) {
-        rows.pop_back();
-        reply.body.next_after = rows.back().course_id;
-    }
-    for (const EnrolmentRow& row : rows)
+    if (found.next) reply.body.next_after = found.next->course_id;
+    for (const sql::EnrolmentRow& row : found.rows)
         reply.body.enrolments.push_back({row.course_id, row.enrolled_at, row.lessons_completed});
     co_return reply;
 }
@@ -222,14 +219,14 @@ Task<Reply<CourseProgress>> own_progress(Context& context, Path<courses::CourseI
     const courses::Course course = co_await published_course(context, id.value);
     const accounts::UserId user = user_of(context);
     const auto all = co_await courses::lessons(context.reader(), course.id);
-    const auto begun = co_await progress_of_course(context.reader(), user, course.id);
-    std::unordered_map<courses::LessonId, ProgressRow> of_lesson;
-    for (const ProgressRow& row : begun) of_lesson[row.lesson_id] = row;
+    const auto begun = co_await sql::progress_of_course(context.reader(), user, course.id);
+    std::unordered_map<courses::LessonId, sql::ProgressRow> of_lesson;
+    for (const sql::ProgressRow& row : begun) of_lesson[row.lesson_id] = row;
     Reply<CourseProgress> reply;
     reply.body.course = course.id;
-    reply.body.completed_at = co_await completion(context.reader(), user, course.id);
+    reply.body.completed_at = co_await sql::completion(context.reader(), user, course.id);
     for (const courses::Lesson& lesson : all) {
-        const ProgressRow& row = of_lesson[lesson.id];
+        const sql::ProgressRow& row = of_lesson[lesson.id];
         if (row.completed_at) ++reply.body.lessons_completed;
         reply.body.lessons.push_back({lesson.id, lesson.number, lesson.title, lesson.length_s,
                                       row.position_s, row.completed_at});
@@ -256,7 +253,7 @@ Task<Reply<RecordedAttempt, 201>> attempt(Context& context, Path<courses::Course
 
 Task<Reply<OwnGrade>> own_grade(Context& context, Path<courses::CourseId> id) {
     const courses::Course course = co_await published_course(context, id.value);
-    const auto row = co_await grade_of_user(context.reader(), course.id, user_of(context));
+    const auto row = co_await sql::grade(context.reader(), course.id, user_of(context));
     if (!row)
         throw Error(Errc::not_found,
                     fmt::format("you have no grade in course {}", course.id.value));
@@ -281,8 +278,8 @@ Task<Reply<StartedRun, 202>> calculate_grades(Context& context, const Request& r
 Task<Reply<GradingRun>> show_run(Context& context, Path<courses::CourseId> id, Path<RunId> run) {
     const courses::Course course = co_await own_course(context, id.value);
     // Before the run: one that ends in between shows as many as it has graded.
-    const auto so_far = co_await graded_so_far(context.reader(), run.value);
-    const auto row = co_await run_by_id(context.reader(), run.value);
+    const auto so_far = co_await sql::graded_so_far(context.reader(), run.value);
+    const auto row = co_await sql::run_by_id(context.reader(), run.value);
     if (!row || row->course_id != course.id)
         throw Error(Errc::not_found, fmt::format("course {} has no grading run {}", course.id.value,
                                                  run.value.value));

@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include "campus/notifications/queries.h"
+#include "campus/notifications/sql.h"
 #include "loadstone/base/error.h"
 
 namespace campus::notifications {
@@ -15,10 +15,10 @@ Task<std::string> list_deliveries(Context& context, std::vector<std::string> arg
         throw Error(Errc::invalid_argument,
                     fmt::format("a delivery is sent, bounced or unknown, not \"{}\"", state));
     }
-    const auto rows = co_await deliveries_in_state(context.reader(), state, 100);
+    const auto rows = co_await sql::deliveries_in_state(context.reader(), state, 100);
     std::string out = fmt::format("{:<27}  {:<8} {:>4}  {:<40} {}\n", "RECORDED", "STATE", "CODE",
                                   "TO", "SUBJECT");
-    for (const DeliveryRow& row : rows) {
+    for (const sql::DeliveryRow& row : rows) {
         out += fmt::format("{:<27}  {:<8} {:>4}  {:<40} {}\n", to_rfc3339(row.recorded_at),
                            row.state, row.code, row.recipient, row.subject);
         if (row.state != "sent") out += fmt::format("{:<29}{}\n", "", row.detail);

@@ -14,7 +14,7 @@ namespace campus::reports {
 using namespace loadstone;
 
 Task<ReportId> request_report(Tx& tx, NewReport report) {
-    const auto unfinished = co_await tx.one<std::int64_t>(sql::unfinished_of_owner, report.owner);
+    const auto unfinished = co_await sql::unfinished_of_owner(tx, report.owner);
     if (unfinished >= unfinished_max) {
         throw Error(Errc::resource_exhausted,
                     fmt::format("{} reports wait or run already, the limit", unfinished))
@@ -23,21 +23,20 @@ Task<ReportId> request_report(Tx& tx, NewReport report) {
     const Timestamp now = Timestamp::now();
     const Timestamp from = report.from.value_or(Timestamp());
     const Timestamp to = report.to.value_or(now);
-    const auto id =
-        co_await tx.one<ReportId>(sql::insert_report, report.owner, report.kind, from, to, now);
+    const ReportId id = co_await sql::insert_report(tx, report.owner, report.kind, from, to, now);
     const MakeReport make{id, report.owner, report.kind, report.from, report.to};
     const std::int64_t job = co_await jobs::enqueue(tx, make);
-    const auto same = co_await tx.maybe<ReportRow>(sql::report_of_job, job);
+    const auto same = co_await sql::report_of_job(tx, job);
     if (same) {
         if (same->state == "cancelled") {
             throw Error(Errc::conflict,
                         "this report was just cancelled, and its job has not ended yet")
                 .with_retry_after(std::chrono::seconds(1));
         }
-        co_await tx.exec(sql::remove_report, id);
+        co_await sql::remove_report(tx, id);
         co_return same->id;
     }
-    co_await tx.exec(sql::set_job, id, job);
+    co_await sql::set_job(tx, id, job);
     audit::Event asked;
     asked.user = report.owner.value;
     asked.action = "report.requested";
@@ -49,20 +48,20 @@ Task<ReportId> request_report(Tx& tx, NewReport report) {
 
 Task<std::string> forget_report(Tx& tx, ReportId id, accounts::UserId owner, std::int64_t job) {
     const jobs::Cancelled cancelled = co_await jobs::cancel_job(tx, job);
-    const auto report = co_await tx.maybe<ReportRow>(sql::report_of_owner, id, owner);
+    const auto report = co_await sql::report_of_owner(tx, id, owner);
     // That rolls the cancellation back too.
     if (!report || report->state == "cancelled" || report->job != job)
         throw Error(Errc::not_found, fmt::format("there is no report {}", id.value));
     if (cancelled.was_asked) {
-        co_await tx.exec(sql::cancel_report, id);
+        co_await sql::cancel_report(tx, id);
     } else {
-        co_await tx.exec(sql::remove_report, id);
+        co_await sql::remove_report(tx, id);
     }
     co_return report->file;
 }
 
 Task<bool> begin_report(Tx& tx, ReportId id) {
-    const auto begun = co_await tx.exec(sql::begin_report, id);
+    const auto begun = co_await sql::begin_report(tx, id);
     co_return begun == 1;
 }
 
@@ -74,7 +73,7 @@ Task<bool> finish_report(Tx& tx, jobs::Lease lease, ReportId id, Step step, Send
     co_await jobs::complete(tx, lease);
     const Timestamp now = Timestamp::now();
     const auto finished =
-        co_await tx.exec(sql::finish_report, id, step.file, step.rows, step.bytes, now);
+        co_await sql::finish_report(tx, id, step.file, step.rows, step.bytes, now);
     if (finished == 0) co_return false;
     co_await tx.enqueue(mail);
     co_return true;
@@ -82,9 +81,9 @@ Task<bool> finish_report(Tx& tx, jobs::Lease lease, ReportId id, Step step, Send
 
 Task<void> fail_report(Tx& tx, ReportId id, std::string reason) {
     const Timestamp now = Timestamp::now();
-    co_await tx.exec(sql::fail_report, id, reason, now);
+    co_await sql::fail_report(tx, id, reason, now);
 }
 
-Task<void> remove_report(Tx& tx, ReportId id) { co_await tx.exec(sql::remove_report, id); }
+Task<void> remove_report(Tx& tx, ReportId id) { co_await sql::remove_report(tx, id); }
 
 }  // namespace campus::reports

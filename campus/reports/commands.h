@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 
-#include "campus/reports/queries.h"
 #include "campus/reports/reports.h"
 #include "loadstone/jobs/job.h"
 

@@ -8,9 +8,9 @@
 #include "campus/notifications/notifications.h"
 #include "campus/reports/commands.h"
 #include "campus/reports/folder.h"
-#include "campus/reports/queries.h"
 #include "campus/reports/report_file.h"
 #include "campus/reports/reports.h"
+#include "campus/reports/sql.h"
 #include "campus/reports/write_report.h"
 #include "loadstone/base/log.h"
 #include "loadstone/jobs/admin.h"
@@ -30,7 +30,7 @@ constexpr std::chrono::minutes unfinished_for{15};  // then it is asked what bec
 constexpr int at_once = 200;
 
 Task<void> send_report_link(Context& context, Job<SendReportLink> job) {
-    const auto report = co_await report_by_id(context.reader(), job->report);
+    const auto report = co_await sql::report_by_id(context.reader(), job->report);
     if (!report || report->state != "done") co_return;
     const auto owner = co_await accounts::recipient(context.reader(), report->owner_id);
     if (!owner) co_return;
@@ -53,7 +53,7 @@ std::string reason_of(const jobs::JobRow& dead) {
 }
 
 Task<void> give_up_report(Context& context, Job<MakeReport> buried) {
-    const auto report = co_await report_by_id(context.reader(), buried->report);
+    const auto report = co_await sql::report_by_id(context.reader(), buried->report);
     if (!report) co_return;
     const auto job = co_await jobs::job_by_id(context.reader(), report->job);
     if (!job || job->state != "dead") co_return;  // it has been put back meanwhile
@@ -64,19 +64,18 @@ Task<void> give_up_report(Context& context, Job<MakeReport> buried) {
 // Its job is gone, or is a dead letter, and nobody was told so: it was too late, or an operator has
 // cancelled it.
 Task<void> fail_stranded(Context& context) {
-    Unfinished last;
-    for (;;) {
+    std::optional<sql::LongUnfinishedCursor> after;
+    do {
         const Timestamp before = Timestamp::now() - unfinished_for;
-        const auto reports = co_await long_unfinished(context.reader(), before, last, at_once);
-        for (const Unfinished& report : reports) {
-            last = report;
+        const auto page = co_await sql::long_unfinished(context.reader(), before, at_once, after);
+        for (const sql::Unfinished& report : page.rows) {
             const auto job = co_await jobs::job_by_id(context.reader(), report.job);
             if (job && job->state != "dead") continue;
             const std::string reason = job ? reason_of(*job) : "it was not begun in time";
             co_await context.write(fail_report, report.id, reason);
         }
-        if (reports.size() < at_once) co_return;
-    }
+        after = page.next;
+    } while (after);
 }
 
 Task<void> remove_old_reports(Context& context, Job<RemoveOldReports>) {
@@ -84,12 +83,13 @@ Task<void> remove_old_reports(Context& context, Job<RemoveOldReports>) {
     runtime::Lane& lane = context.services().get<runtime::CpuLane>().lane;
     for (;;) {
         const Timestamp before = Timestamp::now() - kept;
-        const auto reports = co_await old_reports(context.reader(), before, at_once);
+        const auto reports = co_await sql::old_reports(context.reader(), before, at_once);
         auto remove_files = [&] {
-            for (const OldReport& report : reports) remove_report_file(folder, report.file);
+            for (const sql::OldReport& report : reports) remove_report_file(folder, report.file);
         };
         co_await lane.run(context, remove_files);
-        for (const OldReport& report : reports) co_await context.write(remove_report, report.id);
+        for (const sql::OldReport& report : reports)
+            co_await context.write(remove_report, report.id);
         if (reports.size() < at_once) break;
     }
     int stale = 0;

@@ -9,8 +9,8 @@
 
 #include "campus/reports/commands.h"
 #include "campus/reports/folder.h"
-#include "campus/reports/queries.h"
 #include "campus/reports/report_file.h"
+#include "campus/reports/sql.h"
 #include "loadstone/base/error.h"
 #include "loadstone/jobs/admin.h"
 #include "loadstone/net/body_stream.h"
@@ -77,7 +77,7 @@ struct Reports {
 };
 BOOST_DESCRIBE_STRUCT(Reports, (), (reports, next_before))
 
-Report shown(const ReportRow& row) {
+Report shown(const sql::ReportRow& row) {
     Report report;
     report.id = row.id;
     report.kind = row.kind;
@@ -100,9 +100,9 @@ accounts::UserId user_of(Context& context) {
 }
 
 // Another's is as good as none.
-Task<ReportRow> own_report(Context& context, ReportId id) {
+Task<sql::ReportRow> own_report(Context& context, ReportId id) {
     const accounts::UserId user = user_of(context);
-    auto row = co_await report_by_id(context.reader(), id);
+    auto row = co_await sql::report_by_id(context.reader(), id);
     if (!row || row->owner_id != user || row->state == "cancelled")
         throw Error(Errc::not_found, fmt::format("there is no report {}", id.value));
     co_return std::move(*row);
@@ -122,7 +122,7 @@ Task<Reply<Taken, 202>> ask_for_report(Context& context, const Request& request,
 }
 
 Task<Reply<Report>> show_report(Context& context, Path<ReportId> id) {
-    const ReportRow row = co_await own_report(context, id.value);
+    const sql::ReportRow row = co_await own_report(context, id.value);
     Reply<Report> reply{shown(row)};
     if (row.state == "running") {
         const auto told = co_await jobs::progress_of(context.reader(), row.job);
@@ -136,22 +136,18 @@ Task<Reply<Report>> show_report(Context& context, Path<ReportId> id) {
 }
 
 Task<Reply<Reports>> own_reports(Context& context, Parameters<PageOfReports> page) {
-    const int limit = page->limit.value_or(50);
-    const std::int64_t before = page->before.value_or(std::numeric_limits<std::int64_t>::max());
-    const accounts::UserId user = user_of(context);
-    // One more than the page: whether there is a next one.
-    auto rows = co_await reports_of_owner(context.reader(), user, before, limit + 1);
+    std::optional<sql::ReportsOfOwnerCursor> before;
+    if (page->before) before.emplace().id = ReportId(*page->before);
+    const auto found = co_await sql::reports_of_owner(context.reader(), user_of(context),
+                                                      page->limit.value_or(50), before);
     Reply<Reports> reply;
-    if (rows.size() > static_cast<std::size_t>(limit)) {
-        rows.pop_back();
-        reply.body.next_before = rows.back().id.value;
-    }
-    for (const ReportRow& row : rows) reply.body.reports.push_back(shown(row));
+    if (found.next) reply.body.next_before = found.next->id.value;
+    for (const sql::ReportRow& row : found.rows) reply.body.reports.push_back(shown(row));
     co_return reply;
 }
 
 Task<Response> report_file(Context& context, Path<ReportId> id) {
-    const ReportRow row = co_await own_report(context, id.value);
+    const sql::ReportRow row = co_await own_report(context, id.value);
     if (row.state != "done")
         throw Error(Errc::not_found, fmt::format("report {} is not done", row.id.value));
     Response response;
@@ -164,7 +160,7 @@ Task<Response> report_file(Context& context, Path<ReportId> id) {
 }
 
 Task<Response> remove_own_report(Context& context, Path<ReportId> id) {
-    const ReportRow row = co_await own_report(context, id.value);
+    const sql::ReportRow row = co_await own_report(context, id.value);
     const std::string file = co_await context.write(forget_report, row.id, row.owner_id, row.job);
     const std::string folder = folder_of(context);
     auto work = [&] { remove_report_file(folder, file); };

@@ -10,8 +10,8 @@
 #include "campus/reports/commands.h"
 #include "campus/reports/csv.h"
 #include "campus/reports/folder.h"
-#include "campus/reports/queries.h"
 #include "campus/reports/report_file.h"
+#include "campus/reports/sql.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
 #include "loadstone/outbound/mail.h"
@@ -32,7 +32,7 @@ struct Writing {
     const Job<MakeReport>& job;
     runtime::Lane& lane;
     const std::string folder;
-    ReportRow report;
+    sql::ReportRow report;
     Step step;
     std::unique_ptr<ReportFile> file;
     std::string text;       // not written yet
@@ -148,7 +148,7 @@ Task<void> write_report(Writing& writing) {
 }
 
 Task<void> after_failure(Context& context, Writing& writing) {
-    const auto row = co_await report_by_id(context.reader(), writing.report.id);
+    const auto row = co_await sql::report_by_id(context.reader(), writing.report.id);
     const bool is_wanted = row && row->state != "cancelled";
     // What no step names is found by no other attempt: on a full disk it would be in its way.
     if (writing.file && (!is_wanted || !writing.is_saved))
@@ -159,7 +159,7 @@ Task<void> after_failure(Context& context, Writing& writing) {
 }  // namespace
 
 Task<void> make_report(Context& context, Job<MakeReport> job) {
-    const auto row = co_await report_by_id(context.reader(), job->report);
+    const auto row = co_await sql::report_by_id(context.reader(), job->report);
     const bool is_wanted = co_await context.write(begin_report, job->report);
     if (!row || !is_wanted) co_return;
     Writing writing{.context = context,

@@ -18,20 +18,19 @@ struct Greeting {
 };
 BOOST_DESCRIBE_STRUCT(Greeting, (), (greeting, times))
 
-struct Greeted {
-    std::string name;
-    std::int64_t times = 0;
-};
+// A row of most_greeted, as JSON.
+namespace sql {
 BOOST_DESCRIBE_STRUCT(Greeted, (), (name, times))
+}
 
 struct MostGreeted {
-    std::vector<Greeted> names;
+    std::vector<sql::Greeted> names;
 };
 BOOST_DESCRIBE_STRUCT(MostGreeted, (), (names))
 
 // A write is a function of a Tx: one transaction.
 Task<std::int64_t> count_greeting(Tx& tx, std::string name) {
-    co_return co_await tx.one<std::int64_t>(sql::count_greeting, name);
+    co_return co_await sql::count_greeting(tx, name);
 }
 
 Task<Reply<Greeting>> greet(Context& context, Path<std::string> name) {
@@ -43,9 +42,8 @@ Task<Reply<Greeting>> greet(Context& context, Path<std::string> name) {
 
 // A read takes a Reader, which cannot write.
 Task<Reply<MostGreeted>> most_greeted(Context& context) {
-    Reader reader = context.reader();
     Reply<MostGreeted> reply;
-    reply.body.names = co_await reader.many<Greeted>(sql::most_greeted);
+    reply.body.names = co_await sql::most_greeted(context.reader());
     co_return reply;
 }
 

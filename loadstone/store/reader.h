@@ -11,8 +11,68 @@
 namespace loadstone::store {
 
 namespace internal {
+
 [[noreturn]] void throw_not_found(std::string_view statement);
 [[noreturn]] void throw_too_many(std::string_view statement, std::size_t rows_max);
+
+template <std::size_t n>
+using Bound = std::array<Value, n>;
+
+template <class... Values>
+Bound<sizeof...(Values)> bound(const Values&... values) {
+    return {Value(values)...};
+}
+
+template <class T, class S, std::size_t n>
+Task<T> one_row(Context& context, Connection& connection, Call<S> statement, Bound<n> values) {
+    std::optional<T> found;
+    auto take = [&](const Row& row) {
+        if (!found) found.emplace(decode<T>(row));
+    };
+    co_await connection.run(context, statement, values, take);
+    if (!found) throw_not_found(statement.statement.name);
+    co_return std::move(*found);
+}
+
+template <class T, class S, std::size_t n>
+Task<std::optional<T>> maybe_row(Context& context, Connection& connection, Call<S> statement,
+                                 Bound<n> values) {
+    std::optional<T> found;
+    auto take = [&](const Row& row) {
+        if (!found) found.emplace(decode<T>(row));
+    };
+    co_await connection.run(context, statement, values, take);
+    co_return found;
+}
+
+template <class T, class S, std::size_t n>
+Task<std::vector<T>> many_rows(Context& context, Connection& connection, Call<S> statement,
+                               Bound<n> values, std::size_t rows_max) {
+    std::vector<T> rows;
+    auto take = [&](const Row& row) {
+        if (rows.size() == rows_max) throw_too_many(statement.statement.name, rows_max);
+        rows.push_back(decode<T>(row));
+    };
+    co_await connection.run(context, statement, values, take);
+    co_return rows;
+}
+
+template <class T, std::size_t n>
+Task<std::uint64_t> each_row(Context& context, Connection& connection, Call<Query> query,
+                             FunctionRef<void(const T&)> sink, Bound<n> values) {
+    auto decode_one = [&](const Row& row) { sink(decode<T>(row)); };
+    const RunResult result = co_await connection.run(context, query, values, decode_one);
+    co_return result.rows;
+}
+
+template <std::size_t n>
+Task<std::uint64_t> affected_rows(Context& context, Connection& connection, Call<Command> command,
+                                  Bound<n> values) {
+    auto ignore = [](const Row&) {};
+    const RunResult result = co_await connection.run(context, command, values, ignore);
+    co_return result.affected;
+}
+
 }  // namespace internal
 
 // Shared by Reader and Tx.
@@ -25,63 +85,28 @@ public:
     // and not fetched for.
     template <class T, class... Values>
     Task<T> one(Call<Query> query, const Values&... values) {
-        return one_of<T>(query, values...);
+        return internal::one_row<T>(*context_, *connection_, query, internal::bound(values...));
     }
     template <class T, class... Values>
     Task<std::optional<T>> maybe(Call<Query> query, const Values&... values) {
-        return maybe_of<T>(query, values...);
+        return internal::maybe_row<T>(*context_, *connection_, query, internal::bound(values...));
     }
     template <class T, class... Values>
     Task<std::vector<T>> many(Call<Query> query, const Values&... values) {
-        return many_of<T>(query, values...);
+        return internal::many_rows<T>(*context_, *connection_, query, internal::bound(values...),
+                                      rows_max);
     }
     // Streams: the sink is called row by row while the statement runs; memory stays flat.
     template <class T, class... Values>
     Task<std::uint64_t> each(Call<Query> query, FunctionRef<void(const T&)> sink,
                              const Values&... values) {
-        const std::array<Value, sizeof...(Values)> bound{Value(values)...};
-        auto decode_one = [&](const Row& row) { sink(decode<T>(row)); };
-        const RunResult result = co_await connection_->run(*context_, query, bound, decode_one);
-        co_return result.rows;
+        return internal::each_row<T>(*context_, *connection_, query, sink,
+                                     internal::bound(values...));
     }
 
 protected:
     Statements(Context& context, Connection& connection)
         : context_(&context), connection_(&connection) {}
-
-    template <class T, class S, class... Values>
-    Task<T> one_of(Call<S> statement, const Values&... values) {
-        const std::array<Value, sizeof...(Values)> bound{Value(values)...};
-        std::optional<T> found;
-        auto take = [&](const Row& row) {
-            if (!found) found.emplace(decode<T>(row));
-        };
-        co_await connection_->run(*context_, statement, bound, take);
-        if (!found) internal::throw_not_found(statement.statement.name);
-        co_return std::move(*found);
-    }
-    template <class T, class S, class... Values>
-    Task<std::optional<T>> maybe_of(Call<S> statement, const Values&... values) {
-        const std::array<Value, sizeof...(Values)> bound{Value(values)...};
-        std::optional<T> found;
-        auto take = [&](const Row& row) {
-            if (!found) found.emplace(decode<T>(row));
-        };
-        co_await connection_->run(*context_, statement, bound, take);
-        co_return found;
-    }
-    template <class T, class S, class... Values>
-    Task<std::vector<T>> many_of(Call<S> statement, const Values&... values) {
-        const std::array<Value, sizeof...(Values)> bound{Value(values)...};
-        std::vector<T> rows;
-        auto take = [&](const Row& row) {
-            if (rows.size() == rows_max)
-                internal::throw_too_many(statement.statement.name, rows_max);
-            rows.push_back(decode<T>(row));
-        };
-        co_await connection_->run(*context_, statement, bound, take);
-        co_return rows;
-    }
 
     Context* context_;
     Connection* connection_;

@@ -17,35 +17,45 @@ public:
     using Statements::maybe;
     using Statements::one;
 
+    // Reads in this transaction, for functions that take a Reader.
+    operator Reader() const {  // NOLINT(google-explicit-constructor)
+        return {*context_, *connection_};
+    }
+
     // Writes with RETURNING.
     template <class T, class... Values>
     Task<T> one(Call<Command> command, const Values&... values) {
-        return one_of<T>(command, values...);
+        return internal::one_row<T>(*context_, *connection_, command, internal::bound(values...));
     }
     template <class T, class... Values>
     Task<std::optional<T>> maybe(Call<Command> command, const Values&... values) {
-        return maybe_of<T>(command, values...);
+        return internal::maybe_row<T>(*context_, *connection_, command, internal::bound(values...));
     }
     template <class T, class... Values>
     Task<std::vector<T>> many(Call<Command> command, const Values&... values) {
-        return many_of<T>(command, values...);
+        return internal::many_rows<T>(*context_, *connection_, command, internal::bound(values...),
+                                      rows_max);
     }
     // Rows affected.
     template <class... Values>
     Task<std::uint64_t> exec(Call<Command> command, const Values&... values) {
-        const std::array<Value, sizeof...(Values)> bound{Value(values)...};
-        auto ignore = [](const Row&) {};
-        const RunResult result = co_await connection_->run(*context_, command, bound, ignore);
-        co_return result.affected;
+        return internal::affected_rows(*context_, *connection_, command,
+                                       internal::bound(values...));
     }
 
-    // Without an answer, for a command that gives no rows: it goes to the database with the next
-    // statement or with the commit, in their round trip. What is deferred runs in its order, before
-    // that statement, which fails with what it failed with. Values are copied.
+    // Without an answer: it goes to the database with the next statement or with the commit, in
+    // their round trip. What is deferred runs in its order, before that statement, which fails with
+    // what it failed with. Values are copied, rows are dropped.
     template <class... Values>
     Task<void> defer(Call<Command> command, const Values&... values) {
         const std::array<Value, sizeof...(Values)> bound{Value(values)...};
-        co_await connection_->defer(*context_, command, bound);
+        co_await connection_->defer(*context_, command, bound, nullptr);
+    }
+    // How many rows it gave stands in `rows` when the next statement has been answered.
+    template <class... Values>
+    Task<void> defer_counted(std::uint64_t& rows, Call<Command> command, const Values&... values) {
+        const std::array<Value, sizeof...(Values)> bound{Value(values)...};
+        co_await connection_->defer(*context_, command, bound, &rows);
     }
 
     // A durable job, committed with this transaction, and sent with it; who needs its id calls

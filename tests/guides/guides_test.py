@@ -1,6 +1,6 @@
-"""Each C++ block of a guide is code that is compiled and run: its parts stand in an example's sources, line by line.
+"""Each block of a guide is code that is compiled and run: its parts stand in an example's sources, line by line.
 
-A block is a part, or several with lines "// ..." between them. Indentation does not count.
+A block, of C++ or SQL, is a part, or several with lines "// ..." or "-- ..." between them. Indentation does not count.
 """
 
 import pathlib
@@ -8,9 +8,10 @@ import re
 import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-EXAMPLES = {"jobs.md": "02_jobs"}  # whose code a guide shows
-GAP = "// ..."
-BLOCK = re.compile(r"^```cpp\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXAMPLES = {"data_access.md": "03_data", "jobs.md": "02_jobs"}  # whose code a guide shows
+GAPS = ("// ...", "-- ...")
+BLOCK = re.compile(r"^```(?:cpp|sql)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CPP = re.compile(r"^```cpp$", re.MULTILINE)
 
 
 def code_lines(text):
@@ -20,7 +21,7 @@ def code_lines(text):
 def parts_of(block):
     parts = [[]]
     for line in code_lines(block):
-        if line == GAP:
+        if line in GAPS:
             parts.append([])
         else:
             parts[-1].append(line)
@@ -33,17 +34,17 @@ def stands_in(part, lines):
 
 class GuidesTest(unittest.TestCase):
     def test_a_guide_with_code_has_its_example(self):
-        self.assertEqual({guide.name for guide in (SOURCE / "docs" / "guides").glob("*.md") if BLOCK.search(guide.read_text())},
+        self.assertEqual({guide.name for guide in (SOURCE / "docs" / "guides").glob("*.md") if CPP.search(guide.read_text())},
                          set(EXAMPLES))
 
     def test_its_code_is_the_examples(self):
         for guide, example in EXAMPLES.items():
             sources = [code_lines(path.read_text()) for path in sorted((SOURCE / "examples" / example).rglob("*"))
-                       if path.suffix in (".cc", ".h")]
+                       if path.suffix in (".cc", ".h", ".sql")]
             text = (SOURCE / "docs" / "guides" / guide).read_text()
             blocks = BLOCK.findall(text)
             self.assertGreater(len(blocks), 5, guide)
-            self.assertEqual(text.count("```"), 2 * len(blocks), f"{guide}: each block is ```cpp")
+            self.assertEqual(text.count("```"), 2 * len(blocks), f"{guide}: each block is ```cpp or ```sql")
             for block in blocks:
                 for part in parts_of(block):
                     with self.subTest(guide=guide, part=part[:1]):

@@ -1,10 +1,18 @@
-"""Tests of sqlgen: run with `python3 sqlgen_test.py`."""
+"""Tests of files, texts, migrations and the program: run with `python3 sqlgen_test.py`. typed_test.py has typed statements."""
 
+import contextlib
+import io
+import os
 import pathlib
 import tempfile
 import unittest
 
+import emit
+import emit_source
+import folder as folders
 import sqlgen
+from lexer import SqlError
+from statements import DIALECTS
 
 
 class SqlgenTest(unittest.TestCase):
@@ -19,11 +27,12 @@ class SqlgenTest(unittest.TestCase):
         file.write_text(text, encoding="utf-8")
 
     def header(self, text, folder="campus/accounts"):
+        """Of statements that nothing is prepared for."""
         self.write(f"{folder}/sql/users.sql", text)
-        return sqlgen.header(self.root, folder)
+        return emit.header(folders.Reader(self.root, folder, is_checked=False).folder)
 
     def error(self, text, folder="campus/accounts"):
-        with self.assertRaises(sqlgen.SqlError) as caught:
+        with self.assertRaises(SqlError) as caught:
             self.header(text, folder)
         return str(caught.exception)
 
@@ -32,7 +41,7 @@ class SqlgenTest(unittest.TestCase):
         header = self.header("-- name: it\n" + sql).replace('"\n        "', "")
         kind = "Command" if "store::Command it" in header else "Query"
         texts = {}
-        for dialect in sqlgen.DIALECTS:
+        for dialect in DIALECTS:
             line = header.split(f".{dialect} = ", 1)[1].split("\n    .", 1)[0]
             texts[dialect] = line.strip().removesuffix(",").removeprefix('"').removesuffix('"')
         parameters = int(header.split(".parameters = ", 1)[1].split("}", 1)[0])
@@ -61,7 +70,7 @@ inline constexpr loadstone::store::Query user_by_id{
     def test_files_and_statements_keep_a_fixed_order(self):
         self.write("campus/accounts/sql/b.sql", "-- name: z\nselect 1\n-- name: a\nselect 2\n")
         self.write("campus/accounts/sql/a.sql", "-- name: m\nselect 3\n")
-        header = sqlgen.header(self.root, "campus/accounts")
+        header = emit.header(folders.Reader(self.root, "campus/accounts", is_checked=False).folder)
         self.assertEqual([header.index(f"Query {n}{{") for n in "mza"],
                          sorted(header.index(f"Query {n}{{") for n in "mza"))
 
@@ -167,10 +176,10 @@ class Migrations(SqlgenTest):
     def migrations(self, files):
         for name, text in files.items():
             self.write(f"loadstone/jobs/sql/migrations/{name}", text)
-        return sqlgen.header(self.root, "loadstone/jobs")
+        return emit_source.source(folders.Reader(self.root, "loadstone/jobs", is_checked=False).folder)
 
     def error_of(self, files):
-        with self.assertRaises(sqlgen.SqlError) as caught:
+        with self.assertRaises(SqlError) as caught:
             self.migrations(files)
         return str(caught.exception)
 
@@ -181,7 +190,7 @@ class Migrations(SqlgenTest):
         self.assertIn("""\
 namespace loadstone::jobs::sql {
 
-inline constexpr loadstone::store::Migration migrations[] = {
+constinit const loadstone::store::Migration migrations[2] = {
     {.number = 1,
      .title = "jobs",
      .sqlite = "create table a (x int); create index i on a (x);",
@@ -215,12 +224,46 @@ inline constexpr loadstone::store::Migration migrations[] = {
 
 
 class Program(SqlgenTest):
-    def test_writes_the_header_and_reports_errors_by_exit_status(self):
-        self.write("campus/a/sql/x.sql", "-- name: x\nselect 1\n")
-        out = self.root / "gen/campus/a/sql.h"
-        arguments = ["--root", str(self.root), "--folder", "campus/a", "--out", str(out)]
-        self.assertEqual(sqlgen.main(arguments), 0)
-        self.assertIn("campus::a::sql", out.read_text(encoding="utf-8"))
+    def setUp(self):
+        super().setUp()
+        self.write("campus/a/sql/migrations/0001_a.sql", "create table a_things (id integer primary key, name text not null);\n")
+        self.write("campus/a/sql/x.sql", "-- name: names\nselect name from a_things\n")
+        self.out = self.root / "gen/campus/a"
+
+    def run_program(self):
+        arguments = ["--root", str(self.root), "--folder", "campus/a", "--out", str(self.out)]
+        errors = io.StringIO()
+        with contextlib.redirect_stderr(errors):
+            status = sqlgen.main(arguments)
+        return status, errors.getvalue()
+
+    def test_writes_its_files(self):
+        self.assertEqual(self.run_program(), (0, ""))
+        self.assertEqual(sorted(path.name for path in self.out.iterdir()),
+                         ["sql.cc", "sql.d", "sql.h", "sql.json", "sql_all.h"])
+        self.assertIn("campus::a::sql", (self.out / "sql.h").read_text(encoding="utf-8"))
+
+    def test_writes_only_what_changes(self):
+        self.run_program()
+        for path in self.out.iterdir():
+            os.utime(path, (1, 1))
+        self.write("campus/a/sql/x.sql", "-- name: names\nselect name from a_things where true\n")
+        self.run_program()
+        changed = {path.name for path in self.out.iterdir() if path.stat().st_mtime != 1}
+        self.assertEqual(changed, {"sql.h", "sql.json"})
+
+    def test_says_what_it_has_read(self):
+        self.write("campus/b/sql/migrations/0001_b.sql", "create table b_things (id integer primary key);\n")
+        self.write("campus/a/module.cc", 'Module module() { return {.depends_on = {"b"}}; }\n')
+        self.run_program()
+        read = (self.out / "sql.d").read_text(encoding="utf-8")
+        for path in ("a/module.cc", "a/sql/x.sql", "a/sql/migrations/0001_a.sql", "b/sql/migrations/0001_b.sql"):
+            self.assertIn(str(self.root / "campus" / path), read)
+
+    def test_reports_errors_by_exit_status(self):
+        self.write("campus/a/sql/x.sql", "-- name: names\nselect\n  nome from a_things\n")
+        self.assertEqual(self.run_program(), (1, "campus/a/sql/x.sql:3: no such column: nome\n"))
+        self.assertFalse(self.out.exists())
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ import pathlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "sqlgen"))
 
-import sqlgen  # noqa: E402
+import statements as sql  # noqa: E402
+from lexer import SqlError  # noqa: E402
 from source import Finding  # noqa: E402
 
 SYSTEM = re.compile(r"(sqlite_\w+|pg_\w+|information_schema|excluded|new|old|dual)\Z")
@@ -177,17 +178,18 @@ class Scan:
 
 
 def scans(root, path):
-    """A scan per statement and dialect of one .sql file; [] if sqlgen will not have it, which says so itself."""
+    """A scan of each migration, and of each statement's text that is PostgreSQL's alone: sqlgen prepares the others on SQLite,
+    which sees their tables. [] if sqlgen will not have the file, which says so itself."""
     file = root / path
     text = file.read_text(encoding="utf-8")
     try:
         if "/migrations/" in path:
-            directives = sqlgen.directive_lines(text, path)
-            sections = sqlgen.sections_of(text.split("\n"), 1, directives, path)
+            directives = sql.directive_lines(text, path)
+            sections = sql.sections_of(text.split("\n"), 1, directives, path)
             return [Scan(tokens) for tokens in sections.values()]
-        return [Scan(tokens) for statement in sqlgen.statements_of(file, path)
-                for tokens in statement.sections.values()]
-    except sqlgen.SqlError:
+        return [Scan(statement.sections["postgres"]) for statement in sql.statements_of(file, path)
+                if "postgres" in statement.sections]
+    except SqlError:
         return []
 
 

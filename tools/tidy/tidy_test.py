@@ -143,6 +143,13 @@ class PublicHeaders(Tree):
                           ("loadstone/net/a.h:2: public-header: ", "forward-declare"),
                           ("loadstone/net/a.h:3: public-header: ", "generated SQL"))
 
+
+    def test_a_modules_own_headers_may_use_its_generated_sql_and_its_face_may_not(self):
+        module = 'Module module() {\n    return {.name = "a"};\n}\n'
+        self.assert_clean({"campus/a/module.cc": module, "campus/a/queries.h": '#pragma once\n#include "campus/a/sql.h"\n'})
+        self.assert_finds({"campus/a/module.cc": module, "campus/a/a.h": '#pragma once\n#include "campus/a/sql.h"\n'},
+                          ("campus/a/a.h:2: public-header: ", "generated SQL"))
+
     def test_begin_with_pragma_once_and_use_no_namespace(self):
         self.assert_clean({"loadstone/net/a.h": "// words\n#pragma once\nusing namespace std::chrono_literals;\n"})
         self.assert_finds({"loadstone/net/a.h": "int a;\n#pragma once\n", "loadstone/net/b.h": "using namespace loadstone;\n"},
@@ -271,7 +278,8 @@ class Tables(Tree):
                   "loadstone/store/sql/migrations/0001_s.sql": "create table loadstone_keys (id int);\n"}
 
     def sql(self, text, path="campus/a/sql/x.sql"):
-        return self.findings({**self.MIGRATIONS, path: "-- name: x\n" + text})
+        """Of a text that is PostgreSQL's alone: sqlgen prepares the others."""
+        return self.findings({**self.MIGRATIONS, path: "-- name: x\n-- dialect: sqlite\nselect 1\n-- dialect: postgres\n" + text})
 
     def test_own_tables_functions_and_common_tables_are_fine(self):
         for text in ("select * from users u, users as v (a, b) join users w on u.id = w.id where exists (select 1 from users)",
@@ -295,16 +303,18 @@ class Tables(Tree):
                      "insert into courses values (1)", "update courses set id = 1", "delete from courses",
                      "delete from users using courses where true", "select * from users where id in (select id from courses)",
                      "with x as (select * from courses) select * from x", "select * from public.courses",
-                     "select 1 from (select 1) s, courses",
-                     "-- dialect: sqlite\nselect 1\n-- dialect: postgres\nselect 1 from courses"):
+                     "select 1 from (select 1) s, courses"):
             with self.subTest(text=text):
                 found = self.sql(text)
                 self.assertEqual(len(found), 1, found)
                 self.assertIn("table: 'courses' belongs to campus/b: call a function of its public header", found[0])
                 self.assertTrue(found[0].startswith("campus/a/sql/x.sql:"), found)
 
+    def test_what_is_prepared_on_sqlite_is_left_to_sqlgen(self):
+        self.assertEqual(self.findings({**self.MIGRATIONS, "campus/a/sql/x.sql": "-- name: x\nselect 1 from courses"}), [])
+
     def test_the_line_is_that_of_the_table(self):
-        self.assertTrue(self.sql("select *\nfrom\n  courses")[0].startswith("campus/a/sql/x.sql:4: "))
+        self.assertTrue(self.sql("select *\nfrom\n  courses")[0].startswith("campus/a/sql/x.sql:7: "))
 
     def test_unknown_tables_are_found(self):
         self.assertIn("no migration of campus/a creates 'nothing'", self.sql("select * from nothing")[0])
@@ -329,7 +339,7 @@ class Tables(Tree):
 
     def test_renamed_tables_keep_their_owner(self):
         self.assert_clean({**self.MIGRATIONS, "campus/a/sql/migrations/0002_b.sql": "alter table users rename to people;\n",
-                           "campus/a/sql/x.sql": "-- name: x\nselect * from people"})
+                           "campus/a/sql/x.sql": "-- name: x\n-- dialect: sqlite\nselect 1\n-- dialect: postgres\nselect * from people"})
 
     def test_sql_stays_in_files(self):
         self.assert_finds({"campus/a/queries.cc": 'auto x = "select id from users where id = $1";\nlog("select a course");\n'},

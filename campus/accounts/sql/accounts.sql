@@ -1,39 +1,44 @@
--- name: insert_user
+-- id: UserId campus::accounts::UserTag
+-- type: UserId users.id sessions.user_id
+-- type: timestamp users.created_at sessions.created_at sessions.expires_at
+-- row: Recipient campus/accounts/accounts.h
+
+-- name: insert_user :one (name text, email text, password_hash text, now timestamp)
 -- Index: users_by_email keeps addresses unique; they are stored normalised.
-insert into users (name, email, password_hash, created_at) values ($1, $2, $3, $4) returning id
+insert into users (name, email, password_hash, created_at) values ($name, $email, $password_hash, $now) returning id
 
--- name: user_by_id
-select id, name, email, created_at from users where id = $1
+-- name: user_by_id :maybe (id UserId) -> User
+select id, name, email, created_at from users where id = $id
 
--- name: recipient
-select name, email from users where id = $1
+-- name: recipient :maybe (id UserId) -> Recipient
+select name, email from users where id = $id
 
--- name: credentials_by_email
+-- name: credentials_by_email :maybe (email text) -> Credentials
 -- Index: users_by_email.
-select id, password_hash from users where email = $1
+select id, password_hash from users where email = $email
 
--- name: insert_session
-insert into sessions (user_id, token_hash, created_at, expires_at) values ($1, $2, $3, $4)
+-- name: insert_session :exec (user UserId, token_hash text, now timestamp, expires_at timestamp)
+insert into sessions (user_id, token_hash, created_at, expires_at) values ($user, $token_hash, $now, $expires_at)
 
--- name: live_session
--- Index: sessions_by_token. $2: now.
-select id, user_id from sessions where token_hash = $1 and expires_at > $2
+-- name: live_session :maybe (token_hash text, now timestamp) -> LiveSession
+-- Index: sessions_by_token.
+select id, user_id from sessions where token_hash = $token_hash and expires_at > $now
 
--- name: delete_session
-delete from sessions where id = $1
+-- name: delete_session :exec (id int)
+delete from sessions where id = $id
 
--- name: delete_expired_sessions
--- A few for each one that begins, so that they cannot gather. Index: sessions_by_expiry. $1: now.
+-- name: delete_expired_sessions :exec (now timestamp)
+-- A few for each one that begins, so that they cannot gather. Index: sessions_by_expiry.
 -- dialect: sqlite
 delete from sessions
-where id in (select id from sessions where expires_at <= $1 order by expires_at limit 20)
+where id in (select id from sessions where expires_at <= $now order by expires_at limit 20)
 -- dialect: postgres
 delete from sessions
-where id = any (array(select id from sessions where expires_at <= $1 order by expires_at limit 20
+where id = any (array(select id from sessions where expires_at <= $now order by expires_at limit 20
                       for update skip locked))
 
--- name: delete_surplus_sessions
--- All but the $2 newest of user $1. Index: sessions_of_user.
+-- name: delete_surplus_sessions :exec (user UserId, kept int)
+-- All but the newest of a user. Index: sessions_of_user.
 delete from sessions
-where user_id = $1
-  and id in (select id from sessions where user_id = $1 order by expires_at desc, id desc limit 1000 offset $2)
+where user_id = $user
+  and id in (select id from sessions where user_id = $user order by expires_at desc, id desc limit 1000 offset $kept)

@@ -1,69 +1,78 @@
 -- States: draft, published.
 
--- name: insert_course
+-- id: UserId campus::accounts::UserTag
+-- id: CourseId campus::courses::CourseTag
+-- id: LessonId campus::courses::LessonTag
+-- id: QuizId campus::courses::QuizTag
+-- type: UserId courses.instructor_id
+-- type: CourseId courses.id prerequisites.course_id prerequisites.required_id lessons.course_id quizzes.course_id
+-- type: LessonId lessons.id quizzes.lesson_id
+-- type: QuizId quizzes.id
+-- type: timestamp courses.created_at courses.published_at
+-- row: Course campus/courses/courses.h
+-- row: Lesson campus/courses/courses.h
+-- row: Quiz campus/courses/courses.h
+
+-- name: insert_course :one (title text, title_key text, description text, instructor UserId, capacity int, now timestamp)
 insert into courses (title, title_key, description, instructor_id, capacity, state, lesson_count, quiz_count, created_at)
-values ($1, $2, $3, $4, $5, 'draft', 0, 0, $6)
+values ($title, $title_key, $description, $instructor, $capacity, 'draft', 0, 0, $now)
 returning id
 
--- name: insert_prerequisites
--- $2: a JSON array of course ids, of which the published ones are taken.
--- dialect: sqlite
+-- name: insert_prerequisites :exec (course CourseId, required CourseId[])
+-- Of the required ones the published ones are taken.
 insert into prerequisites (course_id, required_id)
-select $1, c.id from json_each($2) as p join courses as c on c.id = p.value where c.state = 'published'
--- dialect: postgres
-insert into prerequisites (course_id, required_id)
-select $1, c.id from json_array_elements_text($2::json) as p (id) join courses as c on c.id = p.id::bigint where c.state = 'published'
+select $course, id from courses where id {in required} and state = 'published'
 
--- name: count_lesson
--- One more, as long as there are fewer than $2. Whoever does this holds the course until its transaction ends, so that lessons are
+-- name: count_lesson :maybe (course CourseId, lessons_max int)
+-- One more, as long as there are fewer. Whoever does this holds the course until its transaction ends, so that lessons are
 -- numbered without a gap.
-update courses set lesson_count = lesson_count + 1 where id = $1 and lesson_count < $2 returning lesson_count
+update courses set lesson_count = lesson_count + 1 where id = $course and lesson_count < $lessons_max returning lesson_count
 
--- name: insert_lesson
+-- name: insert_lesson :one (course CourseId, number int, title text, length_s int)
 -- Index: lessons_of_course keeps numbers unique.
-insert into lessons (course_id, number, title, length_s) values ($1, $2, $3, $4) returning id
+insert into lessons (course_id, number, title, length_s) values ($course, $number, $title, $length_s) returning id
 
--- name: count_quiz
-update courses set quiz_count = quiz_count + 1 where id = $1 and quiz_count < $2
+-- name: count_quiz :exec (course CourseId, quizzes_max int)
+update courses set quiz_count = quiz_count + 1 where id = $course and quiz_count < $quizzes_max
 
--- name: insert_quiz
-insert into quizzes (course_id, lesson_id, title, points_max, weight) values ($1, $2, $3, $4, $5) returning id
+-- name: insert_quiz :one (course CourseId, lesson LessonId, title text, points_max int, weight int)
+insert into quizzes (course_id, lesson_id, title, points_max, weight) values ($course, $lesson, $title, $points_max, $weight)
+returning id
 
--- name: publish_course
-update courses set state = 'published', published_at = $2 where id = $1 and state = 'draft' and lesson_count > 0
+-- name: publish_course :exec (course CourseId, now timestamp)
+update courses set state = 'published', published_at = $now where id = $course and state = 'draft' and lesson_count > 0
 
--- name: course_by_id
-select id, title, instructor_id, capacity, lesson_count, state from courses where id = $1
+-- name: course_by_id :maybe (id CourseId) -> Course
+select id, title, instructor_id, capacity, lesson_count, state from courses where id = $id
 
--- name: course_page
-select id, title, description, instructor_id, capacity, state, created_at, published_at from courses where id = $1
+-- name: course_page :maybe (id CourseId)
+select id, title, description, instructor_id, capacity, state, created_at, published_at from courses where id = $id
 
--- name: place_in_catalogue
+-- name: place_in_catalogue :maybe (id CourseId)
 -- Of a draft there is none.
-select title_key, id from courses where id = $1 and state = 'published'
+select title_key, id from courses where id = $id and state = 'published'
 
--- name: catalogue
--- Keyset: behind ($1, $2) and before $3 in the order of titles, $4 at most. Index: courses_in_catalogue.
-select id, title, instructor_id, capacity, lesson_count from courses
-where state = 'published' and (title_key, id) > ($1, $2) and title_key < $3
-order by title_key, id limit $4
+-- name: catalogue :page (title_key, id) (end text)
+-- Those whose keys are before the end. Index: courses_in_catalogue.
+select id, title, title_key, instructor_id, capacity, lesson_count from courses
+where state = 'published' and title_key < $end
 
--- name: prerequisites
-select required_id from prerequisites where course_id = $1 order by required_id
+-- name: prerequisites :many (course CourseId)
+select required_id from prerequisites where course_id = $course order by required_id
 
--- name: required_courses
-select c.id, c.title from prerequisites as p join courses as c on c.id = p.required_id where p.course_id = $1 order by p.required_id
+-- name: required_courses :many (course CourseId) -> RequiredCourse
+select c.id, c.title from prerequisites as p join courses as c on c.id = p.required_id where p.course_id = $course order by p.required_id
 
--- name: lesson_by_id
-select id, course_id, number, title, length_s from lessons where id = $1
+-- name: lesson_by_id :maybe (id LessonId) -> Lesson
+select id, course_id, number, title, length_s from lessons where id = $id
 
--- name: lessons
+-- name: lessons :many (course CourseId) -> Lesson
 -- All: a course has lessons_max at most. Index: lessons_of_course.
-select id, course_id, number, title, length_s from lessons where course_id = $1 order by number
+select id, course_id, number, title, length_s from lessons where course_id = $course order by number
 
--- name: quiz_by_id
-select id, course_id, lesson_id, title, points_max, weight from quizzes where id = $1
+-- name: quiz_by_id :maybe (id QuizId) -> Quiz
+select id, course_id, lesson_id, title, points_max, weight from quizzes where id = $id
 
--- name: quizzes
+-- name: quizzes :many (course CourseId) -> Quiz
 -- All: a course has quizzes_max at most. Index: quizzes_of_course.
-select id, course_id, lesson_id, title, points_max, weight from quizzes where course_id = $1 order by id
+select id, course_id, lesson_id, title, points_max, weight from quizzes where course_id = $course order by id

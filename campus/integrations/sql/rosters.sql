@@ -1,62 +1,65 @@
--- name: insert_roster
+-- id: RosterId campus::integrations::RosterTag
+-- type: RosterId rosters.id invitations.roster_id
+-- type: timestamp rosters.added_at rosters.synced_at rosters.failed_at invitations.invited_at invitations.changed_at
+-- row: Person campus/integrations/page.h
+
+-- name: insert_roster :one (name text, url text, host text, now timestamp)
 -- Index: rosters_by_name keeps names unique.
 insert into rosters (name, url, host, added_at, invitation_count, people, added, changed, skipped, error)
-values ($1, $2, $3, $4, 0, 0, 0, 0, 0, '')
+values ($name, $url, $host, $now, 0, 0, 0, 0, 0, '')
 returning id
 
--- name: roster_count
+-- name: roster_count :one ()
 select count(*) from rosters
 
--- name: roster_by_id
-select id, name, url, host, added_at, invitation_count, synced_at, people, added, changed, skipped, error, failed_at
-from rosters where id = $1
+-- fragment: row
+-- synced_at and the counts: the last sync that came to its end; error and failed_at: what has gone wrong since.
+id, name, url, host, added_at, invitation_count, synced_at, people, added, changed, skipped, error, failed_at
 
--- name: roster_by_name
+-- name: roster_by_id :maybe (id RosterId) -> RosterRow
+select {row} from rosters where id = $id
+
+-- name: roster_by_name :maybe (name text) -> RosterRow
 -- Index: rosters_by_name.
-select id, name, url, host, added_at, invitation_count, synced_at, people, added, changed, skipped, error, failed_at
-from rosters where name = $1
+select {row} from rosters where name = $name
 
--- name: rosters
+-- name: rosters :many () -> RosterRow
 -- All: there are rosters_max at most. Index: rosters_by_name.
-select id, name, url, host, added_at, invitation_count, synced_at, people, added, changed, skipped, error, failed_at
-from rosters order by name
+select {row} from rosters order by name
 
--- name: remove_roster
-delete from rosters where id = $1
+-- name: remove_roster :exec (id RosterId)
+delete from rosters where id = $id
 
--- name: remove_invitations
--- Of a roster. Index: invitations_of_roster.
-delete from invitations where roster_id = $1
+-- name: remove_invitations :exec (roster RosterId)
+-- Index: invitations_of_roster.
+delete from invitations where roster_id = $roster
 
--- name: count_invitations
--- $2 more. Whoever does this holds the roster until its transaction ends.
-update rosters set invitation_count = invitation_count + $2 where id = $1
+-- name: count_invitations :exec (roster RosterId, more int)
+-- Whoever does this holds the roster until its transaction ends.
+update rosters set invitation_count = invitation_count + $more where id = $roster
 
--- name: insert_invitations
--- $2: a JSON array of {"email":..,"name":..}, of which those that are new are taken. Index: invitations_of_roster.
--- dialect: sqlite
+-- name: insert_invitations :exec (roster RosterId, people Person(email text, name text)[], now timestamp)
+-- Of the people those that are new are taken. Index: invitations_of_roster.
 insert into invitations (roster_id, email, name, invited_at, changed_at)
-select $1, json_extract(p.value, '$.email'), json_extract(p.value, '$.name'), $3, $3 from json_each($2) as p where true
-on conflict (roster_id, email) do nothing
--- dialect: postgres
-insert into invitations (roster_id, email, name, invited_at, changed_at)
-select $1, email, name, $3, $3 from json_to_recordset($2::json) as p (email text, name text)
+select $roster, p.email, p.name, $now, $now from {rows people} as p where true
 on conflict (roster_id, email) do nothing
 
--- name: rename_invited
--- Of the same, who are all there now, those whose names are others. Index: invitations_of_roster. (SQLite would read the array for
--- each invitation of the roster if it were an update.)
+-- name: rename_invited :exec (roster RosterId, people Person(email text, name text)[], now timestamp)
+-- Of the people those who are invited under other names. Index: invitations_of_roster. (SQLite would read the array for each
+-- invitation of the roster if it were an update.)
 -- dialect: sqlite
 insert into invitations (roster_id, email, name, invited_at, changed_at)
-select $1, json_extract(p.value, '$.email'), json_extract(p.value, '$.name'), $3, $3 from json_each($2) as p where true
+select $roster, p.email, p.name, $now, $now from {rows people} as p
+where exists (select 1 from invitations as i where i.roster_id = $roster and i.email = p.email)
 on conflict (roster_id, email) do update set name = excluded.name, changed_at = excluded.changed_at
 where invitations.name <> excluded.name
 -- dialect: postgres
-update invitations as i set name = p.name, changed_at = $3 from json_to_recordset($2::json) as p (email text, name text)
-where i.roster_id = $1 and i.email = p.email and i.name <> p.name
+update invitations as i set name = p.name, changed_at = $now from {rows people} as p
+where i.roster_id = $roster and i.email = p.email and i.name <> p.name
 
--- name: roster_synced
-update rosters set synced_at = $2, people = $3, added = $4, changed = $5, skipped = $6, error = '', failed_at = null where id = $1
+-- name: roster_synced :exec (id RosterId, now timestamp, people int, added int, changed int, skipped int)
+update rosters set synced_at = $now, people = $people, added = $added, changed = $changed, skipped = $skipped, error = '', failed_at = null
+where id = $id
 
--- name: roster_failed
-update rosters set error = $2, failed_at = $3 where id = $1
+-- name: roster_failed :exec (id RosterId, error text, now timestamp)
+update rosters set error = $error, failed_at = $now where id = $id

@@ -1,79 +1,74 @@
 -- States of a run: running, done, failed. Its slices are rows as long as it runs.
 
--- name: insert_run
--- $3: scheme. None while one runs. Index: grading_runs_running keeps one per course.
+-- type: RunId grading_runs.id grading_slices.run_id grades.run_id
+-- type: CourseId grading_runs.course_id grades.course_id
+-- type: UserId grading_runs.started_by grading_slices.after_user grading_slices.last_user grades.user_id
+-- type: timestamp grading_runs.started_at grading_runs.ended_at grades.graded_at
+-- row: Slice campus/learning/slices.h
+-- row: Grade campus/learning/grade.h
+-- row: BestPoints campus/learning/grade.h
+
+-- name: insert_run :maybe (course CourseId, started_by UserId, scheme text)
+-- None while one runs. Index: grading_runs_running keeps one per course.
 insert into grading_runs (course_id, started_by, state, scheme, learners, slices, job, reason, graded, grade_sum, buckets, started_at)
-values ($1, $2, 'running', $3, 0, 0, 0, '', 0, 0, '[]', {now})
+values ($course, $started_by, 'running', $scheme, 0, 0, 0, '', 0, 0, '[]', {now})
 on conflict (course_id) where state = 'running' do nothing
 returning id, started_at
 
--- name: running_run
+-- name: running_run :one (course CourseId)
 -- Index: grading_runs_running.
-select id from grading_runs where course_id = $1 and state = 'running'
+select id from grading_runs where course_id = $course and state = 'running'
 
--- name: run_planned
--- $2: the job that is to go on with it.
-update grading_runs set job = $2, learners = $3, slices = $4 where id = $1
+-- name: run_planned :exec (id RunId, job int, learners int, slices int)
+-- The job is to go on with it.
+update grading_runs set job = $job, learners = $learners, slices = $slices where id = $id
 
--- name: run_by_id
+-- name: run_by_id :maybe (id RunId) -> RunRow
+-- scheme: JSON of std::vector<WeighedQuiz>; graded, grade_sum and buckets (JSON of std::vector<std::int64_t>): when it has ended.
 select id, course_id, started_by, state, scheme, learners, slices, job, reason, graded, grade_sum, buckets, started_at, ended_at
-from grading_runs where id = $1
+from grading_runs where id = $id
 
--- name: insert_slices
--- $2: a JSON array of {"number":..,"after_user":..,"last_user":..,"learners":..}.
--- dialect: sqlite
+-- name: insert_slices :exec (run RunId, slices Slice(number int, after_user UserId, last_user UserId, learners int)[])
 insert into grading_slices (run_id, number, after_user, last_user, learners, graded, grade_sum, buckets)
-select $1, json_extract(s.value, '$.number'), json_extract(s.value, '$.after_user'), json_extract(s.value, '$.last_user'),
-       json_extract(s.value, '$.learners'), 0, 0, '[]'
-from json_each($2) as s
--- dialect: postgres
-insert into grading_slices (run_id, number, after_user, last_user, learners, graded, grade_sum, buckets)
-select $1, number, after_user, last_user, learners, 0, 0, '[]'
-from json_to_recordset($2::json) as s (number bigint, after_user bigint, last_user bigint, learners bigint)
+select $run, s.number, s.after_user, s.last_user, s.learners, 0, 0, '[]' from {rows slices} as s
 
--- name: slice
-select number, after_user, last_user, learners from grading_slices where run_id = $1 and number = $2
+-- name: slice :maybe (run RunId, number int) -> Slice
+select number, after_user, last_user, learners from grading_slices where run_id = $run and number = $number
 
--- name: record_slice
+-- name: record_slice :exec (run RunId, number int, graded int, grade_sum int, buckets text)
 -- None: the run has ended. What is graded twice is counted twice.
-update grading_slices set graded = graded + $3, grade_sum = grade_sum + $4, buckets = $5 where run_id = $1 and number = $2
+update grading_slices set graded = graded + $graded, grade_sum = grade_sum + $grade_sum, buckets = $buckets
+where run_id = $run and number = $number
 
--- name: save_grades
--- $3: a JSON array of {"user_id":..,"grade":..}; $4: now.
--- dialect: sqlite
+-- name: save_grades :exec (course CourseId, run RunId, grades Grade(user_id UserId, grade int)[], now timestamp)
 insert into grades (course_id, user_id, run_id, grade, graded_at)
-select $1, json_extract(g.value, '$.user_id'), $2, json_extract(g.value, '$.grade'), $4 from json_each($3) as g where true
-on conflict (course_id, user_id) do update set run_id = excluded.run_id, grade = excluded.grade, graded_at = excluded.graded_at
--- dialect: postgres
-insert into grades (course_id, user_id, run_id, grade, graded_at)
-select $1, user_id, $2, grade, $4 from json_to_recordset($3::json) as g (user_id bigint, grade bigint)
+select $course, g.user_id, $run, g.grade, $now from {rows grades} as g where true
 on conflict (course_id, user_id) do update set run_id = excluded.run_id, grade = excluded.grade, graded_at = excluded.graded_at
 
--- name: slices_of_run
+-- name: slices_of_run :many (run RunId) -> SliceResult
 -- All: of the largest course 5,000. Primary key.
-select graded, grade_sum, buckets from grading_slices where run_id = $1
+select graded, grade_sum, buckets from grading_slices where run_id = $run
 
--- name: graded_so_far
+-- name: graded_so_far :one (run RunId)
+-- column: graded int
+-- Of a run that runs. Primary key.
+select cast(coalesce(sum(graded), 0) as bigint) as graded from grading_slices where run_id = $run
+
+-- name: end_run :exec (id RunId, state text, reason text, graded int, grade_sum int, buckets text, now timestamp)
+-- None: it has ended already.
+update grading_runs set state = $state, reason = $reason, graded = $graded, grade_sum = $grade_sum, buckets = $buckets, ended_at = $now
+where id = $id and state = 'running'
+
+-- name: give_up_run :exec (id RunId, job int, reason text, now timestamp)
+-- None: it has ended already, or another job goes on with it.
+update grading_runs set state = 'failed', reason = $reason, ended_at = $now,
+    graded = (select cast(coalesce(sum(s.graded), 0) as bigint) from grading_slices as s where s.run_id = $id)
+where id = $id and job = $job and state = 'running'
+
+-- name: remove_slices :exec (run RunId)
 -- Primary key.
-select cast(coalesce(sum(graded), 0) as bigint) from grading_slices where run_id = $1
+delete from grading_slices where run_id = $run
 
--- name: end_run
--- None: it has ended already. $2 state, $3 why it has failed, $4 graded, $5 sum of grades, $6 buckets, $7 now.
-update grading_runs set state = $2, reason = $3, graded = $4, grade_sum = $5, buckets = $6, ended_at = $7
-where id = $1 and state = 'running'
-
--- name: give_up_run
--- $3: why. None: it has ended already, or another job than $2 goes on with it.
-update grading_runs set state = 'failed', reason = $3, ended_at = $4,
-    graded = (select cast(coalesce(sum(s.graded), 0) as bigint) from grading_slices as s where s.run_id = $1)
-where id = $1 and job = $2 and state = 'running'
-
--- name: remove_slices
--- Primary key.
-delete from grading_slices where run_id = $1
-
--- name: long_running
--- Keyset: started before $1, behind ($2, $3), $4 at most. Index: grading_runs_long_running.
-select id, job, started_at from grading_runs
-where state = 'running' and started_at < $1 and (started_at, id) > ($2, $3)
-order by started_at, id limit $4
+-- name: long_running :page (started_at, id) (before timestamp) -> RunningRow
+-- Index: grading_runs_long_running.
+select id, job, started_at from grading_runs where state = 'running' and started_at < $before

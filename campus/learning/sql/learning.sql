@@ -1,3 +1,16 @@
+-- id: UserId campus::accounts::UserTag
+-- id: CourseId campus::courses::CourseTag
+-- id: LessonId campus::courses::LessonTag
+-- id: QuizId campus::courses::QuizTag
+-- id: RunId campus::learning::RunTag
+-- type: CourseId course_seats.course_id enrolments.course_id completions.course_id lesson_progress.course_id quiz_attempts.course_id
+-- type: UserId enrolments.user_id completions.user_id lesson_progress.user_id quiz_attempts.user_id
+-- type: LessonId lesson_progress.lesson_id
+-- type: QuizId quiz_attempts.quiz_id
+-- type: timestamp enrolments.enrolled_at completions.completed_at lesson_progress.updated_at lesson_progress.completed_at
+-- type: timestamp quiz_attempts.attempted_at
+-- row: RecordedAttempt campus/learning/commands.h
+
 -- fragment: now
 -- The database's clock (SQLite: this machine's), whichever process is asked: what was before a run is told by it. Microseconds
 -- since 1970.
@@ -6,89 +19,94 @@ cast((julianday('now') - 2440587.5) * 86400000000.0 as integer)
 -- dialect: postgres
 (extract(epoch from statement_timestamp()) * 1000000)::bigint
 
--- name: seats_taken
-select taken from course_seats where course_id = $1
+-- name: seats_taken :maybe (course CourseId)
+select taken from course_seats where course_id = $course
 
--- name: take_seat
--- One more, if there are fewer than $2. Whoever does this holds the course's seats until its transaction ends.
-insert into course_seats (course_id, taken) values ($1, 1)
-on conflict (course_id) do update set taken = course_seats.taken + 1 where course_seats.taken < $2
+-- name: take_seat :exec (course CourseId, capacity int)
+-- One more, if there are fewer. Whoever does this holds the course's seats until its transaction ends.
+insert into course_seats (course_id, taken) values ($course, 1)
+on conflict (course_id) do update set taken = course_seats.taken + 1 where course_seats.taken < $capacity
 
--- name: free_seat
-update course_seats set taken = taken - 1 where course_id = $1
+-- name: free_seat :exec (course CourseId)
+update course_seats set taken = taken - 1 where course_id = $course
 
--- name: insert_enrolment
+-- name: insert_enrolment :maybe (course CourseId, user UserId)
 -- Who comes back has completed what they had. None: enrolled already. Primary keys.
 insert into enrolments (course_id, user_id, enrolled_at, lessons_completed)
-values ($1, $2, {now}, (select count(*) from lesson_progress where user_id = $2 and course_id = $1 and completed_at is not null))
+values ($course, $user, {now},
+        (select count(*) from lesson_progress where user_id = $user and course_id = $course and completed_at is not null))
 on conflict (course_id, user_id) do nothing
 returning enrolled_at
 
--- name: remove_enrolment
-delete from enrolments where course_id = $1 and user_id = $2
+-- name: remove_enrolment :exec (course CourseId, user UserId)
+delete from enrolments where course_id = $course and user_id = $user
 
--- name: enrolment
-select course_id, user_id, enrolled_at, lessons_completed from enrolments where course_id = $1 and user_id = $2
+-- name: enrolment :maybe (course CourseId, user UserId) -> EnrolmentRow
+select course_id, user_id, enrolled_at, lessons_completed from enrolments where course_id = $course and user_id = $user
 
--- name: enrolments_of_user
--- Keyset: by course, behind $2, $3 at most. Index: enrolments_of_user.
-select course_id, user_id, enrolled_at, lessons_completed from enrolments where user_id = $1 and course_id > $2 order by course_id limit $3
+-- name: enrolments_of_user :page (course_id) (user UserId) -> EnrolmentRow
+-- Index: enrolments_of_user.
+select course_id, user_id, enrolled_at, lessons_completed from enrolments where user_id = $user
 
--- name: learners
--- Keyset: those of a course ($1) behind $2, who were enrolled before $3, $4 at most. Primary key.
-select user_id from enrolments where course_id = $1 and user_id > $2 and enrolled_at < $3 order by user_id limit $4
+-- name: learners :page (user_id) (course CourseId, before timestamp)
+-- Those of a course who were enrolled before. Primary key.
+select user_id from enrolments where course_id = $course and enrolled_at < $before
 
--- name: learners_between
--- Those of a course ($1) in ($2, $3] who were enrolled before $4. Primary key.
-select user_id from enrolments where course_id = $1 and user_id > $2 and user_id <= $3 and enrolled_at < $4 order by user_id
+-- name: learners_between :many (course CourseId, after_user UserId, last_user UserId, before timestamp)
+-- Those of a course in (after_user, last_user] who were enrolled before. Primary key.
+select user_id from enrolments
+where course_id = $course and user_id > $after_user and user_id <= $last_user and enrolled_at < $before
+order by user_id
 
--- name: completed_among
--- How many of $2, a JSON array of courses, a user has completed. Primary key.
--- dialect: sqlite
-select count(*) from completions where user_id = $1 and course_id in (select value from json_each($2))
--- dialect: postgres
-select count(*) from completions where user_id = $1 and course_id = any (array(select json_array_elements_text($2::json)::bigint))
+-- name: completed_among :one (user UserId, courses CourseId[])
+-- How many of the courses a user has completed. Primary key.
+select count(*) from completions where user_id = $user and course_id {in courses}
 
--- name: insert_completion
-insert into completions (user_id, course_id, completed_at) values ($1, $2, $3) on conflict (user_id, course_id) do nothing
+-- name: insert_completion :exec (user UserId, course CourseId, now timestamp)
+insert into completions (user_id, course_id, completed_at) values ($user, $course, $now) on conflict (user_id, course_id) do nothing
 
--- name: completion
-select completed_at from completions where user_id = $1 and course_id = $2
+-- name: completion :maybe (user UserId, course CourseId)
+select completed_at from completions where user_id = $user and course_id = $course
 
--- name: raise_position
--- The greatest position wins. $5: now. Primary key.
-insert into lesson_progress (user_id, lesson_id, course_id, position_s, updated_at) values ($1, $2, $3, $4, $5)
+-- name: raise_position :exec (user UserId, course CourseId, lesson LessonId, position_s int, now timestamp)
+-- The greatest position wins. Primary key.
+insert into lesson_progress (user_id, lesson_id, course_id, position_s, updated_at) values ($user, $lesson, $course, $position_s, $now)
 on conflict (user_id, course_id, lesson_id) do update set position_s = excluded.position_s, updated_at = excluded.updated_at
 where excluded.position_s > lesson_progress.position_s
 
--- name: position
-select position_s from lesson_progress where user_id = $1 and course_id = $2 and lesson_id = $3
+-- name: position :one (user UserId, course CourseId, lesson LessonId)
+select position_s from lesson_progress where user_id = $user and course_id = $course and lesson_id = $lesson
 
--- name: complete_lesson
+-- name: complete_lesson :exec (user UserId, course CourseId, lesson LessonId, now timestamp)
 -- None if it was completed before.
-update lesson_progress set completed_at = $4 where user_id = $1 and course_id = $2 and lesson_id = $3 and completed_at is null
+update lesson_progress set completed_at = $now
+where user_id = $user and course_id = $course and lesson_id = $lesson and completed_at is null
 
--- name: count_completed
+-- name: count_completed :one (course CourseId, user UserId)
 -- Of an enrolment one more. Whoever does this holds it until its transaction ends, so that two that complete the last two
 -- lessons at once do not both count one too few.
-update enrolments set lessons_completed = lessons_completed + 1 where course_id = $1 and user_id = $2 returning lessons_completed
+update enrolments set lessons_completed = lessons_completed + 1 where course_id = $course and user_id = $user
+returning lessons_completed
 
--- name: progress_of_course
--- Of one user, of all lessons that they have begun. Primary key.
-select lesson_id, position_s, completed_at from lesson_progress where user_id = $1 and course_id = $2
+-- name: progress_of_course :many (user UserId, course CourseId) -> ProgressRow
+-- Of all lessons that they have begun. Primary key.
+select lesson_id, position_s, completed_at from lesson_progress where user_id = $user and course_id = $course
 
--- name: attempts_of_quiz
+-- name: attempts_of_quiz :one (course CourseId, user UserId, quiz QuizId) -> RecordedAttempt
+-- column: best int
 -- Index: quiz_attempts_for_grades.
-select count(*) as attempts, coalesce(max(points), 0) as best from quiz_attempts where course_id = $1 and user_id = $2 and quiz_id = $3
+select count(*) as attempts, coalesce(max(points), 0) as best from quiz_attempts
+where course_id = $course and user_id = $user and quiz_id = $quiz
 
--- name: insert_attempt
-insert into quiz_attempts (course_id, user_id, quiz_id, points, attempted_at) values ($1, $2, $3, $4, {now}) returning id
+-- name: insert_attempt :one (course CourseId, user UserId, quiz QuizId, points int)
+insert into quiz_attempts (course_id, user_id, quiz_id, points, attempted_at) values ($course, $user, $quiz, $points, {now}) returning id
 
--- name: best_points
--- Of a course ($1), of users in ($2, $3], of attempts before $4. Index: quiz_attempts_for_grades.
+-- name: best_points :stream (course CourseId, after_user UserId, last_user UserId, before timestamp) -> BestPoints
+-- column: points int
+-- Of users in (after_user, last_user], of attempts before. Index: quiz_attempts_for_grades.
 select user_id, quiz_id, max(points) as points from quiz_attempts
-where course_id = $1 and user_id > $2 and user_id <= $3 and attempted_at < $4
+where course_id = $course and user_id > $after_user and user_id <= $last_user and attempted_at < $before
 group by user_id, quiz_id order by user_id, quiz_id
 
--- name: grade
-select run_id, grade, graded_at from grades where course_id = $1 and user_id = $2
+-- name: grade :maybe (course CourseId, user UserId) -> GradeRow
+select run_id, grade, graded_at from grades where course_id = $course and user_id = $user

@@ -1,66 +1,65 @@
 -- States: waiting, running, done, failed, cancelled. One that was cancelled while it ran is nobody's any more, and stays
 -- until it is old, because its job may not have ended.
 
--- name: insert_report
+-- id: ReportId campus::reports::ReportTag
+-- id: UserId campus::accounts::UserTag
+-- type: ReportId reports.id
+-- type: UserId reports.owner_id
+-- type: timestamp reports.period_from reports.period_to reports.requested_at reports.ended_at
+
+-- name: insert_report :one (owner UserId, kind text, from timestamp, to timestamp, now timestamp)
 insert into reports (owner_id, kind, period_from, period_to, state, reason, job, file, row_count, byte_count, requested_at)
-values ($1, $2, $3, $4, 'waiting', '', 0, '', 0, 0, $5)
+values ($owner, $kind, $from, $to, 'waiting', '', 0, '', 0, 0, $now)
 returning id
 
--- name: set_job
-update reports set job = $2 where id = $1
+-- name: set_job :exec (id ReportId, job int)
+update reports set job = $job where id = $id
 
--- name: remove_report
-delete from reports where id = $1
+-- name: remove_report :exec (id ReportId)
+delete from reports where id = $id
 
--- name: report_of_job
+-- fragment: row
+id, owner_id, kind, period_from, period_to, state, reason, job, file, row_count, byte_count, requested_at, ended_at
+
+-- name: report_of_job :maybe (job int) -> ReportRow
 -- Index: reports_of_job.
-select id, owner_id, kind, period_from, period_to, state, reason, job, file, row_count, byte_count, requested_at, ended_at
-from reports where job = $1
+select {row} from reports where job = $job
 
--- name: unfinished_of_owner
+-- name: unfinished_of_owner :one (owner UserId)
 -- Index: reports_unfinished.
-select count(*) from reports where owner_id = $1 and state in ('waiting', 'running')
+select count(*) from reports where owner_id = $owner and state in ('waiting', 'running')
 
--- name: report_by_id
-select id, owner_id, kind, period_from, period_to, state, reason, job, file, row_count, byte_count, requested_at, ended_at
-from reports where id = $1
+-- name: report_by_id :maybe (id ReportId) -> ReportRow
+select {row} from reports where id = $id
 
--- name: report_of_owner
--- That of $1 which $2 owns, and which nobody else changes before this transaction ends.
+-- name: report_of_owner :maybe (id ReportId, owner UserId) -> ReportRow
+-- Nobody else changes it before this transaction ends.
 -- dialect: sqlite
-select id, owner_id, kind, period_from, period_to, state, reason, job, file, row_count, byte_count, requested_at, ended_at
-from reports where id = $1 and owner_id = $2
+select {row} from reports where id = $id and owner_id = $owner
 -- dialect: postgres
-select id, owner_id, kind, period_from, period_to, state, reason, job, file, row_count, byte_count, requested_at, ended_at
-from reports where id = $1 and owner_id = $2 for update
+select {row} from reports where id = $id and owner_id = $owner for update
 
--- name: reports_of_owner
--- Keyset: newest first, ids below $2. Index: reports_of_owner.
-select id, owner_id, kind, period_from, period_to, state, reason, job, file, row_count, byte_count, requested_at, ended_at
-from reports where owner_id = $1 and id < $2 and state <> 'cancelled'
-order by id desc limit $3
+-- name: reports_of_owner :page (id desc) (owner UserId) -> ReportRow
+-- Index: reports_of_owner.
+select {row} from reports where owner_id = $owner and state <> 'cancelled'
 
--- name: begin_report
-update reports set state = 'running', reason = '' where id = $1 and state in ('waiting', 'running', 'failed')
+-- name: begin_report :exec (id ReportId)
+update reports set state = 'running', reason = '' where id = $id and state in ('waiting', 'running', 'failed')
 
--- name: finish_report
--- $2 its file, $3 rows, $4 bytes, $5 now.
-update reports set state = 'done', reason = '', file = $2, row_count = $3, byte_count = $4, ended_at = $5
-where id = $1 and state = 'running'
+-- name: finish_report :exec (id ReportId, file text, rows int, bytes int, now timestamp)
+update reports set state = 'done', reason = '', file = $file, row_count = $rows, byte_count = $bytes, ended_at = $now
+where id = $id and state = 'running'
 
--- name: fail_report
--- $2 why, $3 now.
-update reports set state = 'failed', reason = $2, ended_at = $3 where id = $1 and state in ('waiting', 'running')
+-- name: fail_report :exec (id ReportId, reason text, now timestamp)
+update reports set state = 'failed', reason = $reason, ended_at = $now where id = $id and state in ('waiting', 'running')
 
--- name: cancel_report
-update reports set state = 'cancelled' where id = $1
+-- name: cancel_report :exec (id ReportId)
+update reports set state = 'cancelled' where id = $id
 
--- name: old_reports
--- Asked for before $1, $2 at most. Index: reports_by_age.
-select id, file from reports where requested_at < $1 order by requested_at limit $2
+-- name: old_reports :many (before timestamp, count int) -> OldReport
+-- Index: reports_by_age.
+select id, file from reports where requested_at < $before order by requested_at, id limit $count
 
--- name: long_unfinished
--- Asked for before $1, behind ($2, $3), $4 at most. Index: reports_long_unfinished.
-select id, job, requested_at from reports
-where state in ('waiting', 'running') and requested_at < $1 and (requested_at, id) > ($2, $3)
-order by requested_at, id limit $4
+-- name: long_unfinished :page (requested_at, id) (before timestamp) -> Unfinished
+-- Index: reports_long_unfinished.
+select id, job, requested_at from reports where state in ('waiting', 'running') and requested_at < $before

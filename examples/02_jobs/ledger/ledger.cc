@@ -8,24 +8,23 @@ namespace ledger {
 using namespace loadstone;
 using shop::OrderPlaced;
 
-struct Totals {
-    std::int64_t entries = 0, cents = 0;
-};
+// As JSON.
+namespace sql {
 BOOST_DESCRIBE_STRUCT(Totals, (), (entries, cents))
+}
 
 Task<void> record_entry(Tx& tx, jobs::Lease lease, OrderPlaced event) {
     co_await jobs::complete(tx, lease);
-    co_await tx.exec(sql::insert_entry, event.order, event.cents);
+    co_await sql::insert_entry(tx, event.order, event.cents);
 }
 
 Task<void> enter_order(Context& context, Job<OrderPlaced> job) {
     co_await context.write(record_entry, job.lease(), *job);
 }
 
-Task<Reply<Totals>> totals(Context& context) {
-    Reader reader = context.reader();
-    Reply<Totals> reply;
-    reply.body = co_await reader.one<Totals>(sql::totals);
+Task<Reply<sql::Totals>> totals(Context& context) {
+    Reply<sql::Totals> reply;
+    reply.body = co_await sql::totals(context.reader());
     co_return reply;
 }
 

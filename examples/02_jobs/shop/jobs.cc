@@ -18,20 +18,19 @@ using std::chrono::seconds;
 // Most handlers of this program only count that they ran: once each, in the transaction that
 // completes the job.
 Task<void> count_done(Tx& tx, jobs::Lease lease, std::string what) {
-    const std::int64_t one = 1;
     co_await jobs::complete(tx, lease);
-    co_await tx.exec(sql::add_to_tally, what, one);
+    co_await sql::add_to_tally(tx, what, 1);
 }
 
 // ---- at least once outside, exactly once in the database ----
 
 Task<void> record_invoice(Tx& tx, jobs::Lease lease, std::int64_t order) {
     co_await jobs::complete(tx, lease);  // throws if another process has the job: all rolls back
-    co_await tx.exec(sql::mark_invoiced, order);
+    co_await sql::mark_invoiced(tx, order);
 }
 
 Task<void> send_invoice(Context& context, Job<SendInvoice> job) {
-    const auto order = co_await context.reader().maybe<Order>(sql::order_by_id, job->order);
+    const auto order = co_await sql::order_by_id(context.reader(), job->order);
     if (!order) throw Error(Errc::data_loss, fmt::format("there is no order {}", job->order));
     const std::string text = fmt::format("invoice ({}) for {}", job->language, order->item);
     co_await print_line(context, job.idempotency_key(), text);  // at least once
@@ -75,7 +74,7 @@ Task<void> send_code(Context& context, Job<SendCode> job) {
 
 Task<void> record_payment(Tx& tx, jobs::Lease lease, ApplyPayment payment) {
     co_await jobs::complete(tx, lease);
-    co_await tx.exec(sql::insert_payment, payment.account, payment.number);
+    co_await sql::insert_payment(tx, payment.account, payment.number);
 }
 
 // The third of each account fails at first: those behind it wait.
@@ -105,7 +104,7 @@ constexpr std::int64_t rows_in_a_step = 50;
 Task<void> import_rows(Tx& tx, jobs::Lease lease, std::string list, std::int64_t from,
                        std::int64_t to) {
     for (std::int64_t row = from; row < to; ++row)
-        co_await tx.exec(sql::insert_price, list, row, 100 + row);
+        co_await sql::insert_price(tx, list, row, 100 + row);
     co_await jobs::save_step(tx, lease, "rows", to);  // in the transaction of what was done
 }
 
@@ -147,11 +146,11 @@ Task<void> scale_image(Context& context, Job<ScaleImage> job) {
 // ---- a workflow: results ----
 
 Task<void> sum_orders(Context& context, Job<SumOrders> job) {
-    job.give(co_await context.reader().one<std::int64_t>(sql::sum_of, job->organisation));
+    job.give(co_await sql::sum_of(context.reader(), job->organisation));
 }
 
 Task<void> count_orders(Context& context, Job<CountOrders> job) {
-    job.give(co_await context.reader().one<std::int64_t>(sql::count_of, job->organisation));
+    job.give(co_await sql::count_of(context.reader(), job->organisation));
 }
 
 Task<void> mail_report(Context& context, Job<MailReport> job) {

@@ -12,8 +12,8 @@ using namespace loadstone;
 using std::chrono::milliseconds;
 
 Task<std::int64_t> place_order(Tx& tx, Order order) {
-    const auto id = co_await tx.one<std::int64_t>(sql::insert_order, order.organisation,
-                                                  order.customer, order.item, order.cents);
+    const auto id =
+        co_await sql::insert_order(tx, order.organisation, order.customer, order.item, order.cents);
     const SendInvoice invoice{id, "de"};
     co_await tx.enqueue(invoice);  // exists if and only if the order does
 

@@ -85,18 +85,17 @@ Task<Reply<jobs::Progress>> import_progress(Context& context, Path<std::int64_t>
 Task<Reply<Totals>> totals(Context& context) {
     Reader reader = context.reader();
     Reply<Totals> reply;
-    reply.body.counts = co_await reader.many<Count>(sql::tally);
-    reply.body.counts.push_back({"invoiced", co_await reader.one<std::int64_t>(sql::invoiced)});
+    for (const sql::Tally& tally : co_await sql::tally(reader))
+        reply.body.counts.push_back({tally.name, tally.count});
+    reply.body.counts.push_back({"invoiced", co_await sql::invoiced(reader)});
     for (const std::string list : {"autumn", "winter"})
-        reply.body.counts.push_back(
-            {list, co_await reader.one<std::int64_t>(sql::count_prices, list)});
+        reply.body.counts.push_back({list, co_await sql::count_prices(reader, list)});
     co_return reply;
 }
 
 Task<Reply<Payments>> payments(Context& context, Path<std::string> account) {
-    Reader reader = context.reader();
     Reply<Payments> reply;
-    reply.body.numbers = co_await reader.many<std::int64_t>(sql::payments_of, account.value);
+    reply.body.numbers = co_await sql::payments_of(context.reader(), account.value);
     co_return reply;
 }
 

@@ -1,7 +1,7 @@
--- name: count_greeting
-insert into greetings (name, times) values ($1, 1)
+-- name: count_greeting :one (name text)
+insert into greetings (name, times) values ($name, 1)
 on conflict (name) do update set times = greetings.times + 1
 returning times
 
--- name: most_greeted
+-- name: most_greeted :many () -> Greeted
 select name, times from greetings order by times desc, name limit 10

@@ -1,8 +1,6 @@
--- name: insert_entry
-insert into ledger_entries (order_id, cents) values ($1, $2)
+-- name: insert_entry :exec (order int, cents int)
+insert into ledger_entries (order_id, cents) values ($order, $cents)
 
--- name: totals
--- dialect: sqlite
-select count(*) as entries, coalesce(sum(cents), 0) as cents from ledger_entries
--- dialect: postgres
-select count(*) as entries, coalesce(sum(cents), 0)::bigint as cents from ledger_entries
+-- name: totals :one () -> Totals
+-- column: cents int
+select count(*) as entries, cast(coalesce(sum(cents), 0) as bigint) as cents from ledger_entries

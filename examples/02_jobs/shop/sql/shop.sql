@@ -1,40 +1,40 @@
--- name: insert_order
-insert into orders (organisation, customer, item, cents) values ($1, $2, $3, $4) returning id
+-- row: Order shop/shop.h
 
--- name: order_by_id
-select organisation, customer, item, cents from orders where id = $1
+-- name: insert_order :one (organisation text, customer text, item text, cents int)
+insert into orders (organisation, customer, item, cents) values ($organisation, $customer, $item, $cents) returning id
 
--- name: mark_invoiced
-update orders set is_invoiced = is_invoiced + 1 where id = $1
+-- name: order_by_id :maybe (id int) -> Order
+select organisation, customer, item, cents from orders where id = $id
 
--- name: invoiced
+-- name: mark_invoiced :exec (id int)
+update orders set is_invoiced = is_invoiced + 1 where id = $id
+
+-- name: invoiced :one ()
 -- Once each, if what the jobs promise holds.
 select count(*) from orders where is_invoiced = 1
 
--- name: sum_of
--- dialect: sqlite
-select coalesce(sum(cents), 0) from orders where organisation = $1
--- dialect: postgres
-select coalesce(sum(cents), 0)::bigint from orders where organisation = $1
+-- name: sum_of :one (organisation text)
+-- column: cents int
+select cast(coalesce(sum(cents), 0) as bigint) as cents from orders where organisation = $organisation
 
--- name: count_of
-select count(*) from orders where organisation = $1
+-- name: count_of :one (organisation text)
+select count(*) from orders where organisation = $organisation
 
--- name: insert_payment
-insert into payments (account, number) values ($1, $2)
+-- name: insert_payment :exec (account text, number int)
+insert into payments (account, number) values ($account, $number)
 
--- name: payments_of
-select number from payments where account = $1 order by id limit 10000
+-- name: payments_of :many (account text)
+select number from payments where account = $account order by id limit 10000
 
--- name: insert_price
+-- name: insert_price :exec (list text, item int, cents int)
 -- Not "on conflict": a row that is imported twice is to be seen.
-insert into prices (list, item, cents) values ($1, $2, $3)
+insert into prices (list, item, cents) values ($list, $item, $cents)
 
--- name: count_prices
-select count(*) from prices where list = $1
+-- name: count_prices :one (list text)
+select count(*) from prices where list = $list
 
--- name: add_to_tally
-insert into tally (name, count) values ($1, $2) on conflict (name) do update set count = tally.count + excluded.count
+-- name: add_to_tally :exec (name text, count int)
+insert into tally (name, count) values ($name, $count) on conflict (name) do update set count = tally.count + excluded.count
 
--- name: tally
+-- name: tally :many () -> Tally
 select name, count from tally order by name limit 1000

@@ -1,0 +1,152 @@
+"""The columns that a statement gives: name, type, and whether they may be null.
+
+A column of a table has the type and nullability of its declaration; an outer join makes it nullable. An expression has
+neither, so the statement states them in a line `-- column: total int`. count(..) is known.
+"""
+
+import re
+
+from lexer import SqlError
+from signature import NAME
+from statements import KEYWORDS
+
+DECLARED = {"int": "int", "integer": "int", "bigint": "int", "real": "real", "double precision": "real", "double": "real",
+            "text": "text", "varchar": "text", "blob": "bytes", "bytea": "bytes", "boolean": "bool", "bool": "bool"}
+SET_OPERATIONS = ("union", "intersect", "except")
+ITEMS_END = ("from", "where", "group", "having", "window", "order", "limit", "offset", "for", *SET_OPERATIONS)
+
+
+def table_type(schema, types, table, column):
+    """The Type of a table's column, None if its declaration is none of ours."""
+    if table not in schema.tables or column not in schema.tables[table].columns:
+        return None
+    declared, is_not_null = schema.tables[table].columns[column]
+    base = DECLARED.get(declared)
+    found = types.column(table, column) or (types.named(base, "", 0) if base else None)
+    return found.nullable(not is_not_null) if found else None
+
+
+def items_of(tokens):
+    """The expressions of the outermost select list or returning clause, each a list of tokens without space."""
+    meaningful = [token for token in tokens if token.kind != "space"]
+    words = [token.text.lower() for token in meaningful]
+    depth, start = 0, None
+    for at, word in enumerate(words):
+        depth += {"(": 1, ")": -1}.get(word, 0)
+        if depth == 0 and (word == "returning" or (word == "select" and start is None)):
+            start = at + 1
+            if word == "select" and words[start] in ("distinct", "all"):
+                start += 1
+    if start is None:
+        return []
+    items, depth = [[]], 0
+    for token in meaningful[start:]:
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth < 0 or (depth == 0 and token.text.lower() in ITEMS_END):
+            break
+        if depth == 0 and token.text == ",":
+            items.append([])
+        else:
+            items[-1].append(token)
+    return items
+
+
+class Joins:
+    """Which tables an outer join may leave empty; `everything` if that cannot be told from the text."""
+
+    def __init__(self, tokens, tables):
+        self.words = [token.text.lower() for token in tokens if token.kind != "space"]
+        self.tables, self.empty, self.everything = tables, set(), False
+        for at, word in enumerate(self.words):
+            if word not in ("left", "right", "full"):
+                continue
+            after = at + 1 + (self.words[at + 1:at + 2] == ["outer"])
+            if self.words[after:after + 1] != ["join"]:
+                continue
+            if word == "left":
+                self.joined(after + 1)
+            else:
+                self.everything = True
+
+    def joined(self, at):
+        names = [self.words[at]]
+        if names == ["("] or self.words[at] == "lateral":
+            depth, names = 0, []
+            for word in self.words[at:]:
+                depth += {"(": 1, ")": -1}.get(word, 0)
+                names.append(word)
+                if depth == 0 and word == ")":
+                    break
+            if not any(name in self.tables for name in names):
+                self.everything = True
+        elif names[0].strip('"') not in self.tables:  # a with's
+            self.everything = True
+        self.empty |= {name.strip('"') for name in names}
+
+    def may_be_empty(self, table):
+        return self.everything or table in self.empty
+
+
+def stated_columns(statement, types):
+    """{name: (Type, line)} of the `-- column:` lines."""
+    found = {}
+    for text, line in statement.stated:
+        match = re.match(r"(\w+)\s+(\w+)(\?)?\Z", text)
+        if not match:
+            raise SqlError(statement.path, line, "not of the form '-- column: total int', with int? where it may be null")
+        kind = types.named(match.group(2), statement.path, line)
+        if match.group(1) in found:
+            raise SqlError(statement.path, line, f"column '{match.group(1)}' is stated twice")
+        found[match.group(1)] = (kind.nullable(bool(match.group(3))), line)
+    return found
+
+
+def check_items(statement, items):
+    for item in items:
+        if item and item[-1].text == "*" and (len(item) == 1 or item[-2].text == "."):
+            raise SqlError(statement.path, item[0].line, "name the columns instead of *, which gives others after a migration")
+
+
+def is_count(item):
+    return len(item) > 2 and item[0].text.lower() == "count" and item[1].text == "(" and \
+        (item[-1].text == ")" or (item[-2].text.lower() == "as" and item[-3].text == ")"))
+
+
+def columns_of(statement, tokens, found, schema, types, is_row):
+    """[(name, Type)] of a prepared statement, whose text is `tokens`; of a row, each has a name that C++ can have."""
+    items = items_of(tokens)
+    check_items(statement, items)
+    stated = stated_columns(statement, types)
+    joins = Joins(tokens, schema.tables)
+    words = {token.text.lower() for token in tokens}
+    # Of a union SQLite tells the first part's columns, and of a view nothing of the joins in it.
+    is_hidden = any(word in words for word in SET_OPERATIONS) or \
+        any(table.is_view and name in words for name, table in schema.tables.items())
+    result = []
+    for at, column in enumerate(found.columns):
+        item = items[at] if len(items) == len(found.columns) else []
+        line = item[0].line if item else statement.line
+        own = None
+        if column.origin and not is_hidden and not (item and item[0].text == "("):
+            own = table_type(schema, types, column.table, column.origin)
+        if own and joins.may_be_empty(column.table):
+            own = own.nullable()
+        if own is None and is_count(item):
+            own = types.named("int", "", 0)
+        if column.name in stated:
+            kind, stated_line = stated.pop(column.name)
+            if own and own.base != kind.base and not (own.base == "int" and kind.base == "bool"):
+                raise SqlError(statement.path, stated_line,
+                               f"column '{column.name}' is stated as {kind} where {column.table or 'its expression'} has {own.name}")
+            own = kind
+        if own is None:
+            raise SqlError(statement.path, line, f"the type of '{column.name}' is not known: give it a name, and state "
+                                                 f"'-- column: name int', with int? where it may be null")
+        if is_row and (not NAME.match(column.name) or column.name in KEYWORDS):
+            raise SqlError(statement.path, line, f"'{column.name}' cannot be a member of a row: name it with 'as'")
+        if column.name in [name for name, _ in result]:
+            raise SqlError(statement.path, line, f"two columns are called '{column.name}'")
+        result.append((column.name, own))
+    for name, (_, line) in stated.items():
+        raise SqlError(statement.path, line, f"there is no column '{name}'")
+    return result
