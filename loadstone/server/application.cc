@@ -14,6 +14,7 @@
 #include "loadstone/base/log.h"
 #include "loadstone/server/config.h"
 #include "loadstone/server/internal/commands.h"
+#include "loadstone/server/internal/db_commands.h"
 #include "loadstone/server/internal/jobs_command_line.h"
 #include "loadstone/server/server.h"
 
@@ -186,6 +187,9 @@ int Application::run(int argc, char** argv) {
 
     internal::JobsArguments jobs;
     internal::add_jobs_commands(app, command, config, modules, jobs);
+
+    internal::DbQuery db;
+    internal::add_db_commands(app, command, config, db);
 
     int mails = 20;
     command(app, "mail", "Mail in the Maildir, newest last",

@@ -233,6 +233,9 @@ void everyday_settings(Settings& s, Config& c) {
         .everyday = true;
     s.one_of("metrics", "local|public|off", "who may read /metrics", c.metrics, metrics_choices)
         .everyday = true;
+    s.count("store.statements_max",
+            "pairs of a statement and a route or job that each thread's statistics tell apart",
+            c.statements_max, std::size_t{1}, std::size_t{1'000'000});
     s.flag("spans", "accounts of requests and jobs; off only to measure what they cost", c.spans);
     s.millis("drain_ms", "how long requests and jobs may take to end at a stop", c.drain).everyday =
         true;
@@ -275,6 +278,22 @@ void store_settings(Settings& s, store::DatabaseOptions& d) {
             d.inline_steps_max, std::uint64_t{1'000}, std::uint64_t{gigabyte});
     s.count("sqlite.reader_threads", "for heavy reads", d.reader_threads, 1, 256);
     s.millis("sqlite.busy_timeout_ms", "to wait for another process's lock", d.busy_timeout);
+    store::StatisticsOptions& t = d.statistics;
+    s.count(
+        "store.repeats_max",
+        "runs of a statement for one row at one place in a request or job; more is told as N+1; "
+        "0: not looked at",
+        t.repeats_max, std::uint32_t{0}, std::uint32_t{1'000'000});
+    s.flag("store.strict", "N+1 fails the request or job; for tests", t.strict);
+    s.millis("store.slow_ms", "from which `db slow` keeps an execution", t.slow_after, 0);
+    s.count("store.slow_kept", "executions that `db slow` keeps", t.slow_kept, std::size_t{1},
+            std::size_t{100'000});
+    s.flag(
+        "postgres.sample_plans",
+        "now and then run a read once more under EXPLAIN, for the rows that it reads and its plan",
+        t.samples_plans);
+    s.millis("postgres.sample_every_ms", "between two of these", t.sample_every, 10);
+    s.millis("postgres.sample_timeout_ms", "for one of these", t.sample_timeout);
     s.count("postgres.transactions_max", "connections for transactions", d.transactions_max,
             std::size_t{1}, std::size_t{10'000});
     s.count("postgres.transaction_waiters_max", "that may wait for one", d.transaction_waiters_max,

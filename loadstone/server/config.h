@@ -39,6 +39,8 @@ struct Config {
     std::chrono::milliseconds drain{20'000};
     std::chrono::milliseconds drain_delay{0};  // not ready, but serving, before it drains
     bool spans = true;                         // off only to measure what they cost
+    // Pairs of a statement and a route or job that each thread tells apart in the statistics.
+    std::size_t statements_max = telemetry::StatementTable::entries_max_default;
     MetricsAccess metrics = MetricsAccess::local;
     log::Level log_level = log::Level::info;
     std::string log_format = "auto";  // "text", "json"; auto: text on a terminal

@@ -22,6 +22,7 @@
 #include "loadstone/runtime/task_scope.h"
 #include "loadstone/server/blocking.h"
 #include "loadstone/server/internal/admin_socket.h"
+#include "loadstone/server/internal/db_report.h"
 #include "loadstone/server/internal/system_routes.h"
 #include "loadstone/store/idempotency.h"
 #include "loadstone/store/migrations.h"
@@ -143,7 +144,7 @@ struct Server::Impl {
           modules(std::move(all)),
           title(std::move(app_title)),
           version(std::move(app_version)),
-          registry(config.spans),
+          registry(config.spans, config.statements_max),
           loops({.threads = config.threads,
                  .blocked_after = milliseconds(50),
                  .slices = config.spans},
@@ -392,6 +393,7 @@ std::string Server::Impl::answer(std::string_view line) {
         return attribution::to_text(attribution::rank(registry.snapshot(), before, age));
     }
     if (line == "metrics") return registry.prometheus();
+    if (line == "db") return internal::statement_report(registry, *database);
     return fmt::format("error: unknown request \"{}\"\n", line);
 }
 

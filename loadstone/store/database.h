@@ -7,12 +7,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "loadstone/runtime/context.h"
 #include "loadstone/runtime/loops.h"
 #include "loadstone/store/connection.h"
+#include "loadstone/store/statement_statistics.h"
 #include "loadstone/store/tx.h"
 #include "loadstone/telemetry/registry.h"
 
@@ -41,6 +43,7 @@ struct DatabaseOptions {
     // Runs of a body after serialisation failures and deadlocks. Of what four processes sent at one
     // row at once, 5 let 1 % fail after 100 ms, and 10 nothing.
     int transaction_attempts_max = 16;
+    StatisticsOptions statistics;
 };
 
 // A transaction body: runs the command and keeps its result in a place of its own. May run again.
@@ -80,6 +83,16 @@ public:
     // the others, coalesced, outside of any transaction.
     virtual void listen(std::string_view channel, std::function<void()> woken) = 0;
     virtual void notify(std::string_view channel) = 0;
+
+    // Of its statements; null if it keeps none.
+    virtual StatementStatistics* statistics() noexcept { return nullptr; }
+    // What the lane that writes is at (SQLite); nothing where there is none.
+    struct WriterState {
+        std::string activity;  // whose body runs; empty: none
+        std::chrono::nanoseconds since{0};
+        std::size_t waiting = 0;
+    };
+    virtual std::optional<WriterState> writer_state() { return std::nullopt; }
 
     // For write_once() (context_store.h).
     internal::KeysInProgress& keys_in_progress() noexcept { return *keys_in_progress_; }

@@ -4,6 +4,8 @@
 // statements are cached by it. Query and Command are different types so that a Reader, which takes
 // only a Query, cannot be handed a write.
 
+#include <cstdint>
+#include <source_location>
 #include <string_view>
 
 namespace loadstone::store {
@@ -22,6 +24,19 @@ struct Command {
     int parameters = 0;
 };
 
+// A statement and the place in the program that runs it: the caller of a function that takes one,
+// for it is made there of the statement alone. Who passes a statement on for another passes the
+// place: `Call<Query>{statement, place}`.
+template <class Statement>
+struct Call {
+    Call(const Statement& what,  // NOLINT(google-explicit-constructor)
+         const std::source_location& where = std::source_location::current()) noexcept
+        : statement(what), place(where) {}
+
+    const Statement& statement;
+    std::source_location place;
+};
+
 // What a backend sees of either.
 struct StatementRef {
     const void* identity;
@@ -30,6 +45,7 @@ struct StatementRef {
     std::string_view postgres;
     int parameters;
     bool writes;
+    std::source_location place{};  // line 0: unknown
 
     StatementRef(const Query& q)  // NOLINT(google-explicit-constructor)
         : identity(&q),
@@ -45,6 +61,20 @@ struct StatementRef {
           postgres(c.postgres),
           parameters(c.parameters),
           writes(true) {}
+    template <class Statement>
+    StatementRef(const Call<Statement>& call)  // NOLINT(google-explicit-constructor)
+        : StatementRef(call.statement) {
+        place = call.place;
+    }
+
+    // Of the statement at its place; 0 if the place is unknown.
+    std::uint64_t key_of_place() const noexcept {
+        if (place.line() == 0) return 0;
+        auto key = reinterpret_cast<std::uintptr_t>(identity) * 0x9E37'79B9'7F4A'7C15U;
+        key ^= reinterpret_cast<std::uintptr_t>(place.file_name());
+        key *= 0x9E37'79B9'7F4A'7C15U;
+        return (key ^ ((std::uint64_t{place.line()} << 20U) | place.column())) | 1U;
+    }
 };
 
 // One step of a module's schema. Forward only, never edited once released.

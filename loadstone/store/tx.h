@@ -24,21 +24,21 @@ public:
 
     // Writes with RETURNING.
     template <class T, class... Values>
-    Task<T> one(const Command& command, const Values&... values) {
+    Task<T> one(Call<Command> command, const Values&... values) {
         return internal::one_row<T>(*context_, *connection_, command, internal::bound(values...));
     }
     template <class T, class... Values>
-    Task<std::optional<T>> maybe(const Command& command, const Values&... values) {
+    Task<std::optional<T>> maybe(Call<Command> command, const Values&... values) {
         return internal::maybe_row<T>(*context_, *connection_, command, internal::bound(values...));
     }
     template <class T, class... Values>
-    Task<std::vector<T>> many(const Command& command, const Values&... values) {
+    Task<std::vector<T>> many(Call<Command> command, const Values&... values) {
         return internal::many_rows<T>(*context_, *connection_, command, internal::bound(values...),
                                       rows_max);
     }
     // Rows affected.
     template <class... Values>
-    Task<std::uint64_t> exec(const Command& command, const Values&... values) {
+    Task<std::uint64_t> exec(Call<Command> command, const Values&... values) {
         return internal::affected_rows(*context_, *connection_, command,
                                        internal::bound(values...));
     }
@@ -47,13 +47,13 @@ public:
     // their round trip. What is deferred runs in its order, before that statement, which fails with
     // what it failed with. Values are copied, rows are dropped.
     template <class... Values>
-    Task<void> defer(const Command& command, const Values&... values) {
+    Task<void> defer(Call<Command> command, const Values&... values) {
         const std::array<Value, sizeof...(Values)> bound{Value(values)...};
         co_await connection_->defer(*context_, command, bound, nullptr);
     }
     // How many rows it gave stands in `rows` when the next statement has been answered.
     template <class... Values>
-    Task<void> defer_counted(std::uint64_t& rows, const Command& command, const Values&... values) {
+    Task<void> defer_counted(std::uint64_t& rows, Call<Command> command, const Values&... values) {
         const std::array<Value, sizeof...(Values)> bound{Value(values)...};
         co_await connection_->defer(*context_, command, bound, &rows);
     }

@@ -123,6 +123,54 @@ void write_queries(PrometheusText& text, const Snapshot& snapshot) {
     }
 }
 
+struct StatementFamily {
+    std::string_view name;
+    std::string_view help;
+    std::uint64_t StatementTotals::* value;
+    bool is_time = false;
+};
+
+constexpr std::array<StatementFamily, 6> statement_families{{
+    {"loadstone_statement_pool_wait_seconds_total", "Time waited for a connection.",
+     &StatementTotals::pool_ns, true},
+    {"loadstone_statement_lock_wait_seconds_total", "Time waited for the writer's turn.",
+     &StatementTotals::lock_ns, true},
+    {"loadstone_statement_scanned_rows_total", "Rows stepped through without an index (SQLite).",
+     &StatementTotals::scanned},
+    {"loadstone_statement_steps_total", "Steps of SQLite's virtual machine.",
+     &StatementTotals::steps},
+    {"loadstone_statement_sorts_total", "Sorts (SQLite).", &StatementTotals::sorts},
+    {"loadstone_statement_auto_index_rows_total",
+     "Rows put into an index made for one execution (SQLite).", &StatementTotals::auto_indexes},
+}};
+
+// By statement alone: routes times statements would be too many series.
+void write_statements(PrometheusText& text, const Snapshot& snapshot,
+                      const std::vector<StatementTotals>& pairs) {
+    std::vector<StatementTotals> sums(snapshot.labels.size());
+    std::uint64_t others = 0;
+    for (const StatementTotals& pair : pairs) {
+        if (pair.is_other) others = pair.latency.total;
+        if (pair.statement >= sums.size()) continue;  // named since
+        for (const StatementFamily& family : statement_families)
+            sums[pair.statement].*family.value += pair.*family.value;
+    }
+    const auto series = series_of(snapshot, LabelKind::query, "statement");
+    for (const StatementFamily& family : statement_families) {
+        text.family(family.name, "counter", family.help);
+        for (const Series& one : series) {
+            const std::uint64_t value = sums[one.index].*family.value;
+            if (family.is_time)
+                text.sample(family.name, one.labels, seconds(value));
+            else
+                text.sample(family.name, one.labels, value);
+        }
+    }
+    text.family("loadstone_statement_overflow_total", "counter",
+                "Executions whose statement and route found no place of their own.");
+    text.sample("loadstone_statement_overflow_total", "", others);
+}
+
 void write_process(PrometheusText& text) {
     const ProcessUsage usage = process_usage();
     text.family("process_cpu_seconds_total", "counter", "CPU time of the process.");
@@ -147,6 +195,7 @@ std::string Registry::prometheus() const {
     for (const auto& family : job_families) write_counters(text, family, totals, jobs);
     write_activities(text, totals);
     write_queries(text, totals);
+    write_statements(text, totals, statements());
 
     text.family("loadstone_labels_overflow_total", "counter",
                 "Labels and series that found no room and are counted as other or not at all.");

@@ -9,7 +9,8 @@
 
 namespace loadstone::telemetry {
 
-Registry::Registry(bool recording) : state_(std::make_unique<State>(recording)) {
+Registry::Registry(bool recording, std::size_t statements_max)
+    : state_(std::make_unique<State>(recording, statements_max)) {
     ns_per_tsc();  // measures now what would delay the first record
     add_label(LabelKind::other, "other", "");
 }
@@ -97,6 +98,12 @@ Snapshot Registry::snapshot() const {
                   [](const QueryUse& a, const QueryUse& b) { return a.ns > b.ns; });
     }
     return snapshot;
+}
+
+std::vector<StatementTotals> Registry::statements() const {
+    std::vector<StatementTotals> totals;
+    for (const Shard* shard : state_->shards->all()) shard->statements_.add_to(totals);
+    return totals;
 }
 
 }  // namespace loadstone::telemetry

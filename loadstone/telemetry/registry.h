@@ -25,6 +25,7 @@
 
 #include "loadstone/telemetry/histogram.h"
 #include "loadstone/telemetry/span.h"
+#include "loadstone/telemetry/statements.h"
 
 namespace loadstone::telemetry {
 
@@ -81,7 +82,9 @@ public:
     static constexpr std::size_t series_max = 4096;  // counters, and as many gauges
 
     // Without `recording` shards drop what they are given: only to measure what recording costs.
-    explicit Registry(bool recording = true);
+    // `statements_max`: pairs of a statement and a route or job that a shard tells apart.
+    explicit Registry(bool recording = true,
+                      std::size_t statements_max = StatementTable::entries_max_default);
     ~Registry();
     Registry(const Registry&) = delete;
     Registry& operator=(const Registry&) = delete;
@@ -107,6 +110,8 @@ public:
     Shard& shard();
 
     Snapshot snapshot() const;
+    // What was recorded of each statement in each route and job, in no order.
+    std::vector<StatementTotals> statements() const;
     // Prometheus text format 0.0.4 of everything.
     std::string prometheus() const;
 
@@ -126,6 +131,7 @@ public:
     // record of a label allocates; without memory it is dropped.
     void record(const Span& span, double cpu_share) noexcept;
     void record_query(LabelIndex query, std::uint64_t ns, std::uint64_t rows, bool failed) noexcept;
+    void record_statement(const StatementUse& use) noexcept;
 
 private:
     friend class Registry;
@@ -133,13 +139,14 @@ private:
     struct Activity;
     struct QueryRow;
 
-    explicit Shard(bool recording);
+    Shard(bool recording, std::size_t statements_max);
     void add_to(Snapshot& snapshot) const;
 
     const bool recording_;
     // Allocated on the first record of a label, published with release order.
     std::array<std::atomic<Activity*>, Registry::labels_max> activities_{};
     std::array<std::atomic<QueryRow*>, Registry::labels_max> queries_{};
+    StatementTable statements_;
 };
 
 }  // namespace loadstone::telemetry

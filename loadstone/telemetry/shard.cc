@@ -133,7 +133,8 @@ struct alignas(64) Shard::QueryRow {
     }
 };
 
-Shard::Shard(bool recording) : recording_(recording) {}
+Shard::Shard(bool recording, std::size_t statements_max)
+    : recording_(recording), statements_(statements_max) {}
 
 Shard::~Shard() {
     for (const auto& row : activities_) delete row.load(std::memory_order_relaxed);
@@ -172,6 +173,10 @@ void Shard::record_query(LabelIndex query, std::uint64_t ns, std::uint64_t rows,
     if (failed) bump(row->failures, 1);
     bump(row->rows, rows);
     row->latency.record(ns);
+}
+
+void Shard::record_statement(const StatementUse& use) noexcept {
+    if (recording_) statements_.record(use);
 }
 
 void Shard::add_to(Snapshot& snapshot) const {

@@ -75,7 +75,7 @@ Shard* ShardPool::take() {
         return shard;
     }
     idle_.reserve(shards_.size() + 1);
-    shards_.push_back(std::unique_ptr<Shard>(new Shard(recording_)));
+    shards_.push_back(std::unique_ptr<Shard>(new Shard(recording_, statements_max_)));
     return shards_.back().get();
 }
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "loadstone/telemetry/repeats.h"
 #include "loadstone/telemetry/tsc.h"
 #include "loadstone/telemetry/wait_kind.h"
 
@@ -44,6 +45,7 @@ struct Span {
     bool failed = false;
     std::array<QueryUse, queries_max> queries{};
     std::uint8_t query_count = 0;
+    Repeats repeats;  // of statements at one place in the code
 
     void start(LabelIndex what, const char* what_name) noexcept {
         *this = Span{};

@@ -54,6 +54,15 @@ loadstone::telemetry::Registry& registry() {
     return all;
 }
 
+namespace {
+
+store::StatementStatistics& statistics() {
+    static store::StatementStatistics all({}, registry());
+    return all;
+}
+
+}  // namespace
+
 // A VFS that is the default one but for the time.
 struct SimulatedServer::Clock {
     sqlite3_vfs vfs{};
@@ -85,6 +94,7 @@ SimulatedServer::SimulatedServer(std::uint64_t seed)
     : clock_(std::make_unique<Clock>(seed)), random_(seed * 7 + 1) {
     file_.path = ":memory:";
     file_.registry = &registry();
+    file_.statistics = &statistics();
     file_.vfs = clock_->name.c_str();
     handle_ = std::make_unique<store::sqlite::Handle>(file_, store::sqlite::Access::read_write);
     sqlite3_backup* copy = sqlite3_backup_init(handle_->db(), "main", schema(), "main");

@@ -70,6 +70,7 @@ TestStore::TestStore(const store::DatabaseOptions& options, int threads)
     : loops_({.threads = threads, .blocked_after = std::chrono::milliseconds(500)}, registry_),
       calls_("test calls"),
       database_(store::open_database(options, registry_)) {
+    services_.add<loadstone::telemetry::Registry>(registry_);
     services_.add<store::Database>(*database_);
     loops_.start();
     database_->start(loops_);
@@ -89,6 +90,7 @@ store::DatabaseOptions test_options(const std::string& url) {
     store::DatabaseOptions options;
     options.url = url;
     options.connect_timeout = std::chrono::seconds(3);
+    options.statistics.samples_plans = false;  // a thread and a connection that only few tests want
     return options;
 }
 

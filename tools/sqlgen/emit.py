@@ -6,6 +6,7 @@ import re
 from lexer import SqlError
 from statements import DIALECTS
 
+PLACE = "called_from"  # where a function is called: statistics name it
 GENERATED = "// Generated from {}/sql by tools/sqlgen."
 
 
@@ -121,7 +122,8 @@ def arguments(structs, function, is_declaration):
     if signature.cardinality == "page":
         start = " = std::nullopt" if is_declaration else ""
         found += ["std::int64_t limit", f"std::optional<{camel(function.name)}Cursor> after{start}"]
-    return found
+    start = " = std::source_location::current()" if is_declaration else ""
+    return found + [f"std::source_location {PLACE}{start}"]
 
 
 def declaration(structs, function, is_declaration=True):
@@ -148,7 +150,7 @@ def includes(folder):
     kinds = text + [p.type for p in parameters if p.type] + [kind for p in parameters for _, kind in p.fields]
     found = []
     if functions:
-        found += ["cstdint", "optional", "string", "string_view", "vector"]
+        found += ["cstdint", "optional", "source_location", "string", "string_view", "vector"]
     if any(kind.base == "bytes" for kind in kinds):
         found += ["cstddef"]
     if any(p.is_array or p.type.base == "bytes" for p in parameters):

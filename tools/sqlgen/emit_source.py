@@ -1,6 +1,6 @@
 """sql.cc of a folder: the texts that are sent, the bodies of the functions, the migrations."""
 
-from emit import GENERATED, camel, constant, declaration, literal, module_of, namespace_of, Structs
+from emit import GENERATED, PLACE, camel, constant, declaration, literal, module_of, namespace_of, Structs
 from statements import DIALECTS
 
 
@@ -23,12 +23,13 @@ def call(structs, function, sent, values):
     """The statement's run, as an expression."""
     source = "tx" if function.writes else "reader"
     cardinality = function.signature.cardinality
+    located = f"{{{text_name(sent)}, {PLACE}}}"
     if cardinality == "exec":
-        return f"{source}.exec({', '.join([text_name(sent), *values])})"
+        return f"{source}.exec({', '.join([located, *values])})"
     if cardinality == "stream":
         values = ["sink", *values]
     method = {"stream": "each", "page": "many"}.get(cardinality, cardinality)
-    return f"{source}.{method}<{structs.row(function)}>({', '.join([text_name(sent), *values])})"
+    return f"{source}.{method}<{structs.row(function)}>({', '.join([located, *values])})"
 
 
 def page_lines(structs, function, values):

@@ -2,7 +2,7 @@
 
 import json
 
-from emit import GENERATED, namespace_of
+from emit import GENERATED, PLACE, namespace_of
 from emit_source import described
 from folder import parameter_bases
 
@@ -17,7 +17,8 @@ def listing(folder, structs):
            "template <class Visit>", "void each_function([[maybe_unused]] Visit&& visit) {",
            "    [[maybe_unused]] std::vector<std::string_view> names;"]
     for function in folder.functions:
-        names = ", ".join(f'"{parameter.name}"' for parameter in function.signature.parameters)
+        listed = [*(parameter.name for parameter in function.signature.parameters), PLACE]
+        names = ", ".join(f'"{name}"' for name in listed)
         out += [f"    names = {{{names}}};", f'    visit("{function.name}", {function.name}, names);']
     return "\n".join(out + ["}", "", f"}}  // namespace {namespace_of(folder)}", ""])
 

@@ -28,7 +28,7 @@ BASES = {  # what a column holds, as C++ returns it and takes it
 }
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 TYPE_NAME = re.compile(r"[A-Z][A-Za-z0-9]*\Z")
-RESERVED = frozenset(("tx", "reader", "sink", "limit", "after"))  # what generated functions call their other arguments
+RESERVED = frozenset(("tx", "reader", "sink", "limit", "after", "called_from"))  # what generated functions call their other arguments
 PIECE = re.compile(r"\s*(->|::|\[\]|:[a-z]+|[A-Za-z_][A-Za-z0-9_]*|[(),?]|\S)")
 
 

@@ -29,6 +29,10 @@ create table notes (
 HEAD = "-- id: PersonId campus::a::PersonTag\n-- type: PersonId people.id notes.person_id\n-- type: timestamp people.joined_at\n"
 
 
+# Statistics name the place where a function is called.
+PLACE = "std::source_location called_from = std::source_location::current())"
+
+
 class TypedTest(unittest.TestCase):
     def setUp(self):
         self.temporary = tempfile.TemporaryDirectory()
@@ -230,7 +234,7 @@ class Parameters(TypedTest):
                "insert into notes (person_id, number, body)\n{values notes}\non conflict do nothing"
         header = self.header(text)
         self.assertIn("struct AddNotesNotes {\n    PersonId person;\n    std::int64_t number = 0;\n    std::optional<std::string> body;", header)
-        self.assertIn("add_notes(loadstone::store::Tx& tx, std::span<const AddNotesNotes> notes)", header)
+        self.assertIn("add_notes(loadstone::store::Tx& tx, std::span<const AddNotesNotes> notes, " + PLACE, header)
         self.assertIn("json_extract(value, '$[2]') as body from json_each(?1)) as notes where true on conflict", self.sent(text, "sqlite"))
         self.assertIn("e ->> 2 as body", self.sent(text, "postgres"))
         self.assert_error(text.replace("number int", "number text"), 3, "'notes.number' is text where notes.number is int")
@@ -250,9 +254,9 @@ class Cardinality(TypedTest):
         self.assertIn("FunctionRef<void(const PersonId&)> sink", self.header("-- name: x :stream ()\nselect id from people"))
 
     def test_writes_take_tx_and_reads_reader(self):
-        self.assertIn("x(loadstone::store::Reader reader)", self.header("-- name: x :many ()\nselect id from people"))
-        self.assertIn("x(loadstone::store::Tx& tx)", self.header("-- name: x :exec ()\ndelete from people"))
-        self.assertIn("x(loadstone::store::Tx& tx)", self.header("-- name: x :many ()\ndelete from people returning id"))
+        self.assertIn("x(loadstone::store::Reader reader, " + PLACE, self.header("-- name: x :many ()\nselect id from people"))
+        self.assertIn("x(loadstone::store::Tx& tx, " + PLACE, self.header("-- name: x :exec ()\ndelete from people"))
+        self.assertIn("x(loadstone::store::Tx& tx, " + PLACE, self.header("-- name: x :many ()\ndelete from people returning id"))
 
     def test_must_fit_the_statement(self):
         self.assert_error("-- name: x :exec ()\nselect id from people", 1, "gives rows")
@@ -279,7 +283,7 @@ class Pages(TypedTest):
     def test_have_a_cursor(self):
         header = self.header("-- name: people :page (joined_at desc, id) () -> Person\nselect id, name, joined_at from people")
         self.assertIn("struct PeopleCursor {\n    loadstone::Timestamp joined_at;\n    PersonId id;", header)
-        self.assertIn("people(loadstone::store::Reader reader, std::int64_t limit, std::optional<PeopleCursor> after = std::nullopt)",
+        self.assertIn("people(loadstone::store::Reader reader, std::int64_t limit, std::optional<PeopleCursor> after = std::nullopt, " + PLACE,
                       header)
 
     def test_read_along_an_index(self):
@@ -312,7 +316,7 @@ class Source(TypedTest):
         self.assertNotIn("reader.h", emit.header(folder))
         source = emit_source.source(folder)
         self.assertIn("select id, name from people where id = ?1", source)
-        self.assertIn("    return reader.maybe<Person>(x_text, id);\n", source)
+        self.assertIn("    return reader.maybe<Person>({x_text, called_from}, id);\n", source)
         self.assertIn("BOOST_DESCRIBE_STRUCT(Person, (), (id, name))", source)
 
     def test_checks_rows_that_a_module_has_written_itself(self):

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "loadstone/store/database.h"
+#include "loadstone/store/inspection.h"
 
 namespace loadstone::store::internal {
 
@@ -18,6 +19,10 @@ std::unique_ptr<Database> open_sqlite(const DatabaseOptions& options,
                                       telemetry::Registry& registry);
 std::unique_ptr<Database> open_postgres(const DatabaseOptions& options,
                                         telemetry::Registry& registry);
+
+// Both throw as open_inspection() does.
+std::unique_ptr<Inspection> open_sqlite_inspection(const DatabaseOptions& options);
+std::unique_ptr<Inspection> open_postgres_inspection(const DatabaseOptions& options);
 
 void check_postgres_url(const std::string& url);
 

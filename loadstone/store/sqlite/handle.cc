@@ -16,18 +16,39 @@ namespace loadstone::store::sqlite {
 
 namespace {
 
-// Counts a statement on the context's span and in the thread's shard, however it ends.
+// Since it was asked last.
+std::uint64_t taken(sqlite3_stmt* statement, int counter) {
+    return static_cast<std::uint64_t>(sqlite3_stmt_status(statement, counter, 1));
+}
+
+// Counts a statement on the context's span and in the statistics, however it ends.
 class Account {
 public:
-    Account(telemetry::Registry& registry, Context& context, telemetry::LabelIndex label)
-        : registry_(&registry), context_(&context), label_(label), started_(telemetry::tsc()) {}
+    Account(StatementStatistics& statistics, Context& context, const StatementRef& statement,
+            const Prepared& prepared, const RunLimits& limits)
+        : statistics_(&statistics),
+          context_(&context),
+          statement_(&statement),
+          prepared_(&prepared),
+          limits_(&limits),
+          started_(telemetry::tsc()) {}
     Account(const Account&) = delete;
     Account& operator=(const Account&) = delete;
     ~Account() {
         if (dropped_) return;
-        const std::uint64_t ns = telemetry::tsc_to_ns(telemetry::tsc() - started_);
-        context_->span().used_query(label_, ns, rows);
-        registry_->shard().record_query(label_, ns, rows, !finished);
+        sqlite3_stmt* const run = prepared_->statement;
+        telemetry::StatementUse use;
+        use.statement = prepared_->label;
+        use.failed = !finished;
+        use.ns = telemetry::tsc_to_ns(telemetry::tsc() - started_);
+        use.rows = rows;
+        use.pool_ns = limits_->pool_ns;
+        use.lock_ns = limits_->lock_ns;
+        use.scanned = taken(run, SQLITE_STMTSTATUS_FULLSCAN_STEP);
+        use.steps = taken(run, SQLITE_STMTSTATUS_VM_STEP);
+        use.sorts = taken(run, SQLITE_STMTSTATUS_SORT);
+        use.auto_indexes = taken(run, SQLITE_STMTSTATUS_AUTOINDEX);
+        statistics_->record(context_->span(), *statement_, use);
     }
     // The statement will run again and count then.
     void drop() noexcept { dropped_ = true; }
@@ -36,9 +57,11 @@ public:
     bool finished = false;
 
 private:
-    telemetry::Registry* registry_;
+    StatementStatistics* statistics_;
     Context* context_;
-    telemetry::LabelIndex label_;
+    const StatementRef* statement_;
+    const Prepared* prepared_;
+    const RunLimits* limits_;
     std::uint64_t started_;
     bool dropped_ = false;
 };
@@ -174,6 +197,8 @@ Prepared& Handle::prepare(const StatementRef& statement) {
     }
     prepared.identity = statement.identity;
     prepared.label = internal::query_label(*file_->registry, statement.name);
+    file_->statistics->note_text(statement);
+    note_plan(statement);
     if (cache_.size() >= statements_max) {
         sqlite3_finalize(cache_.back().statement);
         by_identity_.erase(cache_.back().identity);
@@ -182,6 +207,26 @@ Prepared& Handle::prepare(const StatementRef& statement) {
     cache_.push_front(prepared);
     by_identity_[statement.identity] = cache_.begin();
     return cache_.front();
+}
+
+// How SQLite would run it, a line for each step. Asked when it is prepared on a connection and when
+// SQLite has prepared it again: then its plan may be another.
+void Handle::note_plan(const StatementRef& statement) {
+    const std::string text = fmt::format("explain query plan {}", statement.sqlite);
+    sqlite3_stmt* explain = nullptr;
+    if (sqlite3_prepare_v2(db_, text.c_str(), -1, &explain, nullptr) != SQLITE_OK) return;
+    std::unordered_map<int, std::size_t> depths;
+    std::string plan;
+    while (sqlite3_step(explain) == SQLITE_ROW) {
+        const auto parent = depths.find(sqlite3_column_int(explain, 1));
+        const std::size_t depth = parent == depths.end() ? 0 : parent->second + 1;
+        depths[sqlite3_column_int(explain, 0)] = depth;
+        const auto* detail = reinterpret_cast<const char*>(sqlite3_column_text(explain, 3));
+        if (!plan.empty()) plan += '\n';
+        plan.append(depth * 2, ' ').append(detail == nullptr ? "" : detail);
+    }
+    sqlite3_finalize(explain);
+    if (!plan.empty()) file_->statistics->note_plan(statement.name, std::move(plan));
 }
 
 void Handle::bind(sqlite3_stmt* statement, std::span<const Value> values) {
@@ -236,21 +281,20 @@ Handle::Outcome Handle::run(Context& context, const StatementRef& statement,
     LOADSTONE_ASSERT(values.size() == static_cast<std::size_t>(statement.parameters),
                      "a statement is given as many values as it has parameters");
     internal::require_storable(statement.name, values);
+    file_->statistics->require_new(context.span(), statement);
     Prepared& prepared = prepare(statement);
     const RunScope scope(*this, prepared.statement, context, limits);
     bind(prepared.statement, values);
-    Account account(*file_->registry, context, prepared.label);
+    Account account(*file_->statistics, context, statement, prepared, limits);
     const auto changes_before = statement.writes ? sqlite3_total_changes64(db_) : 0;
     const StatementRow row(statement.name, prepared);
     std::uint64_t seen = 0;
     int code = sqlite3_step(prepared.statement);
-    if (code == SQLITE_ROW) {
-        const int reprepared =
-            sqlite3_stmt_status(prepared.statement, SQLITE_STMTSTATUS_REPREPARE, 0);
-        if (reprepared != prepared.reprepared) {
-            prepared.reprepared = reprepared;
-            prepared.verified = {};
-        }
+    const int reprepared = sqlite3_stmt_status(prepared.statement, SQLITE_STMTSTATUS_REPREPARE, 0);
+    const bool is_new_plan = reprepared != prepared.reprepared;
+    if (is_new_plan) {
+        prepared.reprepared = reprepared;
+        prepared.verified = {};
     }
     for (; code == SQLITE_ROW; code = sqlite3_step(prepared.statement)) {
         if (++seen <= limits.rows_skipped) continue;
@@ -262,6 +306,7 @@ Handle::Outcome Handle::run(Context& context, const StatementRef& statement,
     if (code == SQLITE_DONE) {
         account.finished = true;
         outcome.result.rows = seen;
+        if (is_new_plan) note_plan(statement);
         if (statement.writes && sqlite3_total_changes64(db_) != changes_before) {
             outcome.result.affected = static_cast<std::uint64_t>(sqlite3_changes64(db_));
         }

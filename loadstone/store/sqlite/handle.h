@@ -16,6 +16,7 @@
 #include "loadstone/runtime/context.h"
 #include "loadstone/store/connection.h"
 #include "loadstone/store/internal/verified_types.h"
+#include "loadstone/store/statement_statistics.h"
 #include "loadstone/telemetry/registry.h"
 
 namespace loadstone::store::sqlite {
@@ -27,6 +28,7 @@ struct FileOptions {
     std::string path;
     const char* vfs = nullptr;
     telemetry::Registry* registry = nullptr;
+    StatementStatistics* statistics = nullptr;  // needed to run(), as the registry is
     // How often a running statement looks at its budget and deadline, in VM steps.
     int check_steps = 1'000;
 };
@@ -47,6 +49,7 @@ struct RunLimits {
     std::uint64_t rows_skipped = 0;          // already delivered by a run in the same snapshot
     std::chrono::milliseconds busy_wait{0};  // for locks of other processes, within the deadline
     bool busy_is_an_error = true;            // false: Ended::busy, for who can wait elsewhere
+    std::uint64_t pool_ns = 0, lock_ns = 0;  // waited before it, for the statistics
 };
 
 class Handle {
@@ -101,6 +104,7 @@ private:
     static int on_prepare(void* self, int action, const char*, const char*, const char*,
                           const char*);
     Prepared& prepare(const StatementRef& statement);
+    void note_plan(const StatementRef& statement);
     sqlite3_stmt* compile(std::string_view sql, std::string_view name);
     sqlite3_stmt* own(const char* text);
     template <class Read>

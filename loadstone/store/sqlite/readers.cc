@@ -206,12 +206,15 @@ Task<RunResult> LoopReader::run_on_lane(Context& context, StatementRef statement
             if (away) readers.away_.fetch_sub(1);
         }
     } back{readers, moved.handle, moved.handle != nullptr};
+    const std::uint64_t queued = telemetry::tsc();
     auto work = [&]() -> RunResult {
+        const std::uint64_t began = telemetry::tsc();
         if (moved.handle == nullptr) moved.handle = readers.pool_.take();
         moved.handle->forget_failure();
         RunLimits limits;
         limits.rows_skipped = moved.rows_skipped;
         limits.busy_wait = readers.options_.busy_timeout;
+        limits.pool_ns = began > queued ? telemetry::tsc_to_ns(began - queued) : 0;
         return moved.handle->run(context, statement, values, sink, limits).result;
     };
     readers.metrics_->on_lane.add();

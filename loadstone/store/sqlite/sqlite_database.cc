@@ -41,6 +41,7 @@ public:
         : vfs_(registry.counter("loadstone_store_fsyncs_total",
                                 telemetry::metric_label("database", "sqlite"),
                                 "Calls of fsync for the database's files")),
+          statistics_(options.statistics, registry),
           file_(file_options(options, registry)),
           writer_(file_, writer_options(options)),
           readers_(file_, reader_options(options)) {}
@@ -90,13 +91,16 @@ public:
     }
     // The commit itself tells the other processes.
     void notify(std::string_view /*channel*/) override {}
+    StatementStatistics* statistics() noexcept override { return &statistics_; }
+    std::optional<WriterState> writer_state() override { return writer_.state(); }
 
 private:
-    FileOptions file_options(const DatabaseOptions& options, telemetry::Registry& registry) const {
+    FileOptions file_options(const DatabaseOptions& options, telemetry::Registry& registry) {
         FileOptions file;
         file.path = internal::sqlite_path(options.url);
         file.vfs = vfs_.name();
         file.registry = &registry;
+        file.statistics = &statistics_;
         file.check_steps =
             static_cast<int>(std::min<std::uint64_t>(options.inline_steps_max, check_steps_max));
         return file;
@@ -123,6 +127,7 @@ private:
     }
 
     CountingVfs vfs_;
+    StatementStatistics statistics_;
     const FileOptions file_;
     Writer writer_;
     Readers readers_;

@@ -2,12 +2,15 @@
 
 #include <fmt/core.h>
 
+#include <utility>
+
 #include "loadstone/base/error.h"
 
 namespace loadstone::store::sqlite {
 
-void LaneTx::open(Handle& handle) {
+void LaneTx::open(Handle& handle, std::uint64_t waited_ns) {
     handle_ = &handle;
+    waited_ns_ = waited_ns;
     actions_.clear();
 }
 
@@ -22,7 +25,8 @@ Task<RunResult> LaneTx::run(Context& context, StatementRef statement, std::span<
                                 statement.name));
     }
     context.throw_if_done(statement.name);
-    const RunLimits limits;
+    RunLimits limits;
+    limits.lock_ns = std::exchange(waited_ns_, 0);
     const Handle::Outcome outcome = handle_->run(context, statement, values, sink, limits);
     co_return outcome.result;
 }

@@ -26,12 +26,13 @@ public:
     void after_commit(std::function<void()> action) override;
 
     // On the lane, around each try of the body.
-    void open(Handle& handle);
+    void open(Handle& handle, std::uint64_t waited_ns);
     void close() noexcept { handle_ = nullptr; }
     std::vector<std::function<void()>> take_actions() noexcept { return std::move(actions_); }
 
 private:
-    Handle* handle_ = nullptr;  // null: the body has no transaction (any more)
+    Handle* handle_ = nullptr;     // null: the body has no transaction (any more)
+    std::uint64_t waited_ns_ = 0;  // for the writer's turn: on its first statement's account
     std::vector<std::function<void()>> actions_;
 };
 

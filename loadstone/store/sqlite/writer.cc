@@ -263,6 +263,19 @@ Task<void> Writer::probe() {
     co_return;
 }
 
+// The two may be of different bodies, for a moment.
+Database::WriterState Writer::state() const {
+    Database::WriterState state;
+    state.waiting = queue_.size();
+    const char* const name = body_of_.load(std::memory_order_acquire);
+    if (name == nullptr) return state;
+    state.activity = *name == '\0' ? "other" : name;
+    const std::uint64_t now = tsc();
+    const std::uint64_t since = body_since_.load(std::memory_order_relaxed);
+    state.since = std::chrono::nanoseconds(now > since ? tsc_to_ns(now - since) : 0);
+    return state;
+}
+
 // ---- the lane ----
 
 void Writer::serve() {
@@ -371,8 +384,11 @@ Writer::Ran Writer::run_body(WriteOp& op) {
     op.finished = false;
     if (handle_->control("savepoint body") != SQLITE_OK) return Ran::lost;
 
-    op.tx.open(*handle_);
+    op.tx.open(*handle_, tsc_to_ns(began - op.waiting_since));
+    body_since_.store(began, std::memory_order_relaxed);
+    body_of_.store(span.name, std::memory_order_release);
     spawn_and_poll(op);
+    body_of_.store(nullptr, std::memory_order_relaxed);
     op.tx.close();
     if (!op.finished) {
         metrics_->strays.add();

@@ -75,6 +75,8 @@ public:
     void expire();
     // `woken` is called on the lane after commits of other processes.
     void listen(std::function<void()> woken);
+    // What the lane is at now. From any thread.
+    Database::WriterState state() const;
     bool on_lane() const noexcept { return std::this_thread::get_id() == lane_id_; }
 
 private:
@@ -120,6 +122,8 @@ private:
     int busy_tries_ = 0;
     int log_frames_ = 0;
     int checkpoint_at_ = log_frames_max;
+    std::atomic<const char*> body_of_{nullptr};  // the activity whose body runs; null: none does
+    std::atomic<std::uint64_t> body_since_{0};   // TSC
     std::atomic<bool> failing_{false};
     std::atomic<std::chrono::steady_clock::time_point> failed_at_{};  // the last time
 

@@ -31,7 +31,8 @@ struct GaugeSeries {
 };
 
 struct Registry::State {
-    explicit State(bool recording) : shards(std::make_shared<ShardPool>(recording)) {}
+    State(bool recording, std::size_t statements_max)
+        : shards(std::make_shared<ShardPool>(recording, statements_max)) {}
 
     std::shared_ptr<ShardPool> shards;
 

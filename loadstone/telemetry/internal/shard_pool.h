@@ -15,7 +15,8 @@ namespace loadstone::telemetry {
 // its address. That makes the address its identity.
 class ShardPool : public std::enable_shared_from_this<ShardPool> {
 public:
-    explicit ShardPool(bool recording) : recording_(recording) {}
+    ShardPool(bool recording, std::size_t statements_max)
+        : recording_(recording), statements_max_(statements_max) {}
 
     Shard& of_this_thread();
     // For readers. Shards are deleted with the pool only.
@@ -29,6 +30,7 @@ private:
     Shard* take();
 
     const bool recording_;
+    const std::size_t statements_max_;
     mutable std::mutex mutex_;
     std::vector<std::unique_ptr<Shard>> shards_;
     std::vector<Shard*> idle_;  // room for all of shards_

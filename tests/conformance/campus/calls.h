@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <source_location>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -161,7 +162,7 @@ public:
                     loadstone::Task<Page> (*function)(loadstone::Reader, A...),
                     const std::vector<std::string_view>& names) {
         add(name, false, [=](Arguments& source) {
-            auto kept = kept_of<A...>(source, names, std::make_index_sequence<sizeof...(A) - 2>());
+            auto kept = kept_of<A...>(source, names, std::make_index_sequence<sizeof...(A) - 3>());
             const auto limit = static_cast<std::int64_t>(source.below(3) + 1);
             Call call;
             call.read = [=](loadstone::Reader reader) {
@@ -187,7 +188,8 @@ private:
         std::int64_t limit, std::shared_ptr<const std::tuple<K...>> kept) {
         auto read = [&](decltype(Page::next) after) {
             auto start = [&](const K&... arguments) {
-                return function(reader, arguments..., limit, after);
+                return function(reader, arguments..., limit, after,
+                                std::source_location::current());
             };
             return std::apply(start, *kept);
         };

@@ -77,3 +77,11 @@ select $1 from pg_sleep(0.1);
 select abs(-9223372036854775807 - $1);
 -- dialect: postgres
 select 9223372036854775807 + $1;
+
+-- name: items_of_quantity
+-- Reads all items: there is no index on the quantity.
+select id, name, quantity from items where quantity = $1 order by id;
+
+-- name: parts_of
+-- Relies on parts_of_item.
+select id from parts where item = $1;

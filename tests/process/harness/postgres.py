@@ -58,14 +58,14 @@ def own(folder):
 
 
 class Postgres:
-    def __init__(self, folder):
+    def __init__(self, folder, settings=""):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir()
         own(self.folder)
         self.cluster = self.folder / "cluster"
         subprocess.run(as_user(["cp", "-r", template(), self.cluster]), check=True, cwd="/")
-        with open(self.cluster / "postgresql.conf", "a") as settings:
-            settings.write(SETTINGS.format(folder=self.folder))
+        with open(self.cluster / "postgresql.conf", "a") as file:
+            file.write(SETTINGS.format(folder=self.folder) + settings + "\n")
         self.port = process.free_port()
         self.url = f"postgres://campus@127.0.0.1:{self.port}/campus"
         self.log = self.folder.parent / "postgres.log"

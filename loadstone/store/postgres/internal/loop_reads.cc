@@ -6,6 +6,7 @@
 
 #include "loadstone/base/log.h"
 #include "loadstone/store/internal/storable.h"
+#include "loadstone/store/postgres/internal/plan_sampler.h"
 
 namespace loadstone::store::postgres {
 
@@ -54,6 +55,7 @@ Task<RunResult> LoopReads::run(Context& context, StatementRef statement,
     const auto self = shared_from_this();
     context.throw_if_done(statement.name);
     store::internal::require_storable(statement.name, values);
+    metrics_.statistics.require_new(context.span(), statement);
     Operation operation(context, statement, values, this);
     // The server ends it by statement_timeout; this is for a server that does not.
     operation.deadline = operation.deadline.sooner(
@@ -64,6 +66,8 @@ Task<RunResult> LoopReads::run(Context& context, StatementRef statement,
     admit(operation);
     const RunResult result = co_await operation.complete(sink, false);
     account.succeeded();
+    if (metrics_.sampler != nullptr)
+        metrics_.sampler->saw(statement, values, operation.prepared.get());
     co_return result;
 }
 

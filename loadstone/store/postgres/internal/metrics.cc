@@ -5,8 +5,9 @@
 
 namespace loadstone::store::postgres {
 
-Metrics::Metrics(telemetry::Registry& metrics)
+Metrics::Metrics(telemetry::Registry& metrics, StatementStatistics& of_statements)
     : registry(metrics),
+      statistics(of_statements),
       connections_lost(metrics.counter("loadstone_postgres_connections_lost_total", "",
                                        "Connections that ended without being closed by this side")),
       reads_again(metrics.counter("loadstone_postgres_reads_again_total", "",
@@ -28,8 +29,10 @@ Metrics::Metrics(telemetry::Registry& metrics)
 telemetry::LabelIndex Metrics::label_of(const Operation& operation) {
     Prepared* const prepared = operation.prepared.get();
     if (prepared == nullptr) return internal::query_label(registry, operation.statement.name);
-    if (!prepared->label)
+    if (!prepared->label) {
         prepared->label = internal::query_label(registry, operation.statement.name);
+        statistics.note_text(operation.statement);
+    }
     return *prepared->label;
 }
 
@@ -43,9 +46,14 @@ Account::~Account() {
         operation_.sent_tsc == 0 ? telemetry::WaitKind::database : telemetry::WaitKind::pool,
         telemetry::tsc_to_ns(sent - operation_.queued_tsc));
     span.waited(telemetry::WaitKind::database, ns);
-    const auto label = metrics_.label_of(operation_);
-    span.used_query(label, ns, operation_.rows_given());
-    metrics_.registry.shard().record_query(label, ns, operation_.rows_given(), failed_);
+    telemetry::StatementUse use;
+    use.statement = metrics_.label_of(operation_);
+    use.failed = failed_;
+    use.ns = ns;
+    use.rows = operation_.rows_given();
+    use.pool_ns = operation_.waited_ns;
+    if (operation_.sent_tsc != 0) use.pool_ns += telemetry::tsc_to_ns(sent - operation_.queued_tsc);
+    metrics_.statistics.record(span, operation_.statement, use);
 }
 
 }  // namespace loadstone::store::postgres

@@ -3,14 +3,19 @@
 
 #include "loadstone/runtime/context.h"
 #include "loadstone/store/postgres/internal/operation.h"
+#include "loadstone/store/statement_statistics.h"
 #include "loadstone/telemetry/registry.h"
 
 namespace loadstone::store::postgres {
 
+class PlanSampler;
+
 struct Metrics {
-    explicit Metrics(telemetry::Registry& metrics);
+    Metrics(telemetry::Registry& metrics, StatementStatistics& of_statements);
 
     telemetry::Registry& registry;
+    StatementStatistics& statistics;
+    PlanSampler* sampler = nullptr;  // null: plans are not sampled
     telemetry::Counter& connections_lost;
     telemetry::Counter& reads_again;
     telemetry::Counter& reads_refused;

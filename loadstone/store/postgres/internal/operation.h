@@ -103,6 +103,7 @@ public:
     std::exception_ptr failure() const noexcept { return failure_; }
     Reaction reaction = Reaction::none;
 
+    std::uint64_t waited_ns = 0;  // before it was made: for its transaction's connection
     std::uint64_t queued_tsc = 0;
     std::uint64_t sent_tsc = 0;  // 0: not sent
     std::uint64_t batch_ns = 0;  // how long the server was at its batch until it had answered this

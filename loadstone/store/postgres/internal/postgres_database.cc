@@ -31,7 +31,8 @@ PostgresDatabase::PostgresDatabase(const DatabaseOptions& options, telemetry::Re
     : options_(options),
       target_(target_of(options)),
       registry_(registry),
-      metrics_(registry),
+      statistics_(options.statistics, registry),
+      metrics_(registry, statistics_),
       canceller_(registry),
       reads_(*this),
       tasks_("store/postgres"),
@@ -47,6 +48,11 @@ std::shared_ptr<Connector> PostgresDatabase::connector(Use use) {
 void PostgresDatabase::start(runtime::Loops& loops) {
     LOADSTONE_ASSERT(loops_ == nullptr && transactions_ == nullptr, "a store is started once");
     loops_ = &loops;
+    if (options_.statistics.samples_plans && !target_.is_pooled) {
+        sampler_ = std::make_unique<PlanSampler>(options_, statistics_, registry_);
+        metrics_.sampler = sampler_.get();
+        sampler_->start();
+    }
     LoopReadsOptions read_options;
     read_options.depth_max = options_.pipeline_depth_max;
     read_options.statement_timeout_max = options_.statement_timeout_max;
@@ -91,6 +97,7 @@ void PostgresDatabase::stop() {
     if (loops_ == nullptr) return;
     LOADSTONE_ASSERT(runtime::Loops::current() < 0, "a loop cannot wait for itself");
     registry_.remove_gauges(this);
+    if (sampler_ != nullptr) sampler_->stop();
     transactions_->stop();
     struct Stopping {
         std::atomic<int> left;

@@ -9,6 +9,7 @@
 #include "loadstone/store/postgres/internal/listener.h"
 #include "loadstone/store/postgres/internal/loop_reads.h"
 #include "loadstone/store/postgres/internal/notifier.h"
+#include "loadstone/store/postgres/internal/plan_sampler.h"
 #include "loadstone/store/postgres/internal/transactions.h"
 
 namespace loadstone::store::postgres {
@@ -27,6 +28,7 @@ public:
     Task<Timestamp> now(Context& context) override;
     void listen(std::string_view channel, std::function<void()> woken) override;
     void notify(std::string_view channel) override;
+    StatementStatistics* statistics() noexcept override { return &statistics_; }
 
 private:
     // Runs each statement with the reads of the calling loop.
@@ -46,6 +48,7 @@ private:
     const DatabaseOptions options_;
     const Target target_;
     telemetry::Registry& registry_;
+    StatementStatistics statistics_;
     Metrics metrics_;
     Canceller canceller_;
     Reads reads_;
@@ -55,6 +58,7 @@ private:
     std::shared_ptr<Transactions> transactions_;
     const std::shared_ptr<Listener> listener_;
     const std::shared_ptr<Notifier> notifier_;
+    std::unique_ptr<PlanSampler> sampler_;  // null: plans are not sampled
 };
 
 }  // namespace loadstone::store::postgres

@@ -26,6 +26,7 @@ struct Prepared {
     bool is_sent = false;                        // the server has it, or has it on its way
     std::optional<telemetry::LabelIndex> label;  // of its statistics, looked up once
     internal::VerifiedTypes verified;
+    std::uint64_t sampled_in = 0;  // round of PlanSampler; 0: never
 };
 
 class PreparedStatements {

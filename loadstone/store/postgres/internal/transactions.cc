@@ -106,8 +106,10 @@ Task<void> Transactions::run_until_decided(Context& context, TxBody& body) {
         }
         const Turn held(turn);
         context.throw_if_done("a transaction");
+        const std::uint64_t asked = telemetry::tsc();
         Lease lease = co_await acquire(context, loop);
-        Outcome outcome = co_await run_once(context, body, lease);
+        const std::uint64_t waited_ns = telemetry::tsc_to_ns(telemetry::tsc() - asked);
+        Outcome outcome = co_await run_once(context, body, lease, waited_ns);
         switch (outcome.kind) {
             case Outcome::Kind::committed:
                 lease.end();
@@ -138,9 +140,11 @@ Task<void> Transactions::pause_before_retry(Context& context, int conflicts) {
     co_await runtime::sleep_until(until);
 }
 
-Task<Transactions::Outcome> Transactions::run_once(Context& context, TxBody& body, Lease& lease) {
+Task<Transactions::Outcome> Transactions::run_once(Context& context, TxBody& body, Lease& lease,
+                                                   std::uint64_t waited_ns) {
     TxConnection connection(lease.pipeline(), loops_[lease.loop()].deadlines, metrics_,
                             statement_timeout_max_);
+    connection.set_waited(waited_ns);
     PostgresTx tx(context, connection);
     Outcome outcome;
     try {

@@ -63,7 +63,7 @@ private:
                                   Deadline deadline);
     std::shared_ptr<Pipeline> take_idle(std::size_t loop);
     void give_back(std::shared_ptr<Pipeline> pipeline, std::size_t loop) noexcept;
-    Task<Outcome> run_once(Context& context, TxBody& body, Lease& lease);
+    Task<Outcome> run_once(Context& context, TxBody& body, Lease& lease, std::uint64_t waited_ns);
     Task<void> roll_back(Context& context, TxConnection& connection, Lease& lease);
     Task<void> settle(std::shared_ptr<Lease> lease);
     Task<void> pause_before_retry(Context& context, int conflicts);

@@ -51,6 +51,7 @@ void TxConnection::require_open(Context& context, const StatementRef& statement,
     if (failure_) std::rethrow_exception(failure_);
     context.throw_if_done(statement.name);
     store::internal::require_storable(statement.name, values);
+    metrics_.statistics.require_new(context.span(), statement);
 }
 
 Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
@@ -155,6 +156,7 @@ void TxConnection::bound_statement(Operation& operation) {
             fmt::format("set local statement_timeout = {}", remaining.count()));
         timeout_set_ = remaining;
     }
+    operation.waited_ns = std::exchange(waited_ns_, 0);
     has_begun_ = true;
 }
 
@@ -205,6 +207,7 @@ Task<TxConnection::Committed> TxConnection::commit(Context& context) {
 Task<TxConnection::Committed> TxConnection::commit_alone(Context& context) {
     Deferred& only = *deferred_.front();
     Operation& operation = only.make_operation(context, metrics_);
+    operation.waited_ns = std::exchange(waited_ns_, 0);
     operation.heeds_cancellation = false;
     operation.deadline =
         operation.deadline.sooner(Deadline::in(statement_timeout_max_ + std::chrono::seconds(1)));

@@ -49,6 +49,7 @@ public:
     // False if the connection is of no more use.
     Task<bool> rollback(Context& context, Deadline deadline);
 
+    void set_waited(std::uint64_t ns) noexcept { waited_ns_ = ns; }
     // As Tx::see_commits().
     void see_commits();
     bool has_begun() const noexcept { return has_begun_; }
@@ -80,6 +81,7 @@ private:
     std::size_t deferred_bytes_ = 0;
     std::exception_ptr failure_;
     Reaction reaction_ = Reaction::none;
+    std::uint64_t waited_ns_ = 0;  // for this connection: on its first statement's account
     std::uint64_t last_ended_tsc_ = 0;
     bool has_begun_ = false;
     bool sees_commits_ = false;

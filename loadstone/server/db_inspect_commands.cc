@@ -1,0 +1,150 @@
+// campus db locks, bloat and replicas.
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "loadstone/base/json.h"
+#include "loadstone/server/internal/admin_socket.h"
+#include "loadstone/server/internal/command_session.h"
+#include "loadstone/server/internal/db_commands.h"
+#include "loadstone/server/internal/db_report.h"
+#include "loadstone/store/inspection.h"
+
+namespace loadstone::store {
+
+BOOST_DESCRIBE_STRUCT(LockWait, (),
+                      (waiter, waiter_statement, holder, holder_state, holder_statement, lock,
+                       waited_s, held_s))
+BOOST_DESCRIBE_STRUCT(TableSpace, (),
+                      (table, bytes, rows, dead_rows, scans_full, scans_index, last_vacuum,
+                       last_analyze))
+BOOST_DESCRIBE_STRUCT(IndexSpace, (), (index, table, bytes, scans, is_unique))
+BOOST_DESCRIBE_STRUCT(FileSpace, (), (path, page_bytes, pages, free_pages, log_bytes))
+BOOST_DESCRIBE_STRUCT(Space, (), (file, tables, indexes))
+BOOST_DESCRIBE_STRUCT(ReplicaState, (), (name, address, state, sync_state, lag_bytes, lag_s))
+BOOST_DESCRIBE_STRUCT(Replication, (), (role, lag_s, replicas))
+
+}  // namespace loadstone::store
+
+namespace loadstone::server::internal {
+
+namespace {
+
+struct LocksReport {
+    std::vector<store::LockWait> waits;
+    std::vector<WriterLine> writers;
+};
+BOOST_DESCRIBE_STRUCT(LocksReport, (), (waits, writers))
+
+struct ReplicasReport {
+    store::Replication replication;
+    std::vector<std::string> routing;  // of the servers' metrics
+};
+BOOST_DESCRIBE_STRUCT(ReplicasReport, (), (replication, routing))
+
+bool is_sqlite(const Config& config) { return config.database.url.starts_with("sqlite:"); }
+
+// What the servers count of the reads that they send to replicas.
+std::vector<std::string> routing_of(const Config& config) {
+    std::vector<std::string> lines;
+    const auto folder = (std::filesystem::path(config.data) / "run").string();
+    for (const auto& answer : ask_servers(folder, "metrics")) {
+        std::string_view text = answer.text;
+        while (!text.empty()) {
+            const auto end = text.find('\n');
+            const std::string_view line = text.substr(0, end);
+            text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+            if (line.starts_with("loadstone_") && line.find("_replica") != std::string_view::npos)
+                lines.push_back(fmt::format("process {}: {}", answer.process, line));
+        }
+    }
+    return lines;
+}
+
+void print_file(const store::FileSpace& file) {
+    const auto megabytes = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1e6; };
+    print(fmt::format("{}: {:.1f} MB, {:.1f} MB of it free pages; the log {:.1f} MB\n", file.path,
+                      megabytes(file.pages * file.page_bytes),
+                      megabytes(file.free_pages * file.page_bytes), megabytes(file.log_bytes)));
+}
+
+}  // namespace
+
+void db_locks_command(const Config& config, const DbQuery& query) {
+    require_access(config);
+    LocksReport report;
+    if (is_sqlite(config))
+        report.writers = ask_for_report(config.data).writers;
+    else
+        report.waits = store::open_inspection(config.database)->locks();
+    if (query.json) {
+        print(to_json(report) + "\n");
+        return;
+    }
+    for (const WriterLine& writer : report.writers) {
+        print(writer.activity.empty()
+                  ? fmt::format("process {}: nobody writes, {} wait\n", writer.process,
+                                writer.waiting)
+                  : fmt::format("process {}: {} has the writer's turn since {} us, {} wait\n",
+                                writer.process, writer.activity, writer.since_us, writer.waiting));
+    }
+    for (const store::LockWait& wait : report.waits) {
+        print(
+            fmt::format("{} waits {:.1f}s for {}\n    {}\n  {} has it, {}, its transaction is "
+                        "{:.1f}s old\n    {}\n",
+                        wait.waiter, wait.waited_s, wait.lock, wait.waiter_statement, wait.holder,
+                        wait.holder_state, wait.held_s, wait.holder_statement));
+    }
+    if (report.waits.empty() && report.writers.empty()) print("nobody waits for a lock\n");
+}
+
+void db_bloat_command(const Config& config, const DbQuery& query) {
+    require_access(config);
+    const store::Space space = store::open_inspection(config.database)->space();
+    if (query.json) {
+        print(to_json(space) + "\n");
+        return;
+    }
+    if (space.file) {
+        print_file(*space.file);
+        return;
+    }
+    print(fmt::format("{:<40} {:>12} {:>10} {:>10} {:>10} {:>10} {:<21} {}\n", "TABLE", "BYTES",
+                      "ROWS", "DEAD", "SCANNED", "BY INDEX", "VACUUMED", "ANALYZED"));
+    for (const store::TableSpace& table : space.tables) {
+        print(fmt::format("{:<40} {:>12} {:>10} {:>10} {:>10.0f} {:>10.0f} {:<21} {}\n",
+                          table.table, table.bytes, table.rows, table.dead_rows, table.scans_full,
+                          table.scans_index, table.last_vacuum, table.last_analyze));
+    }
+    print("\nIndexes that no statement has used since the statistics began, largest first:\n");
+    for (const store::IndexSpace& index : space.indexes) {
+        if (index.scans > 0 || index.is_unique) continue;
+        print(fmt::format("{:<40} {:>12} on {}\n", index.index, index.bytes, index.table));
+    }
+}
+
+void db_replicas_command(const Config& config, const DbQuery& query) {
+    require_access(config);
+    ReplicasReport report;
+    report.replication = store::open_inspection(config.database)->replication();
+    report.routing = routing_of(config);
+    if (query.json) {
+        print(to_json(report) + "\n");
+        return;
+    }
+    const store::Replication& replication = report.replication;
+    if (replication.role == "standby") {
+        print(fmt::format("a standby; its last transaction is {:.1f}s old\n", replication.lag_s));
+    } else {
+        print(replication.replicas.empty() ? "no replicas\n" : "the primary of:\n");
+    }
+    for (const store::ReplicaState& replica : replication.replicas) {
+        print(fmt::format("  {} at {}: {}, {}, {} bytes and {:.3f}s behind\n", replica.name,
+                          replica.address, replica.state, replica.sync_state, replica.lag_bytes,
+                          replica.lag_s));
+    }
+    for (const std::string& line : report.routing) print(line + "\n");
+}
+
+}  // namespace loadstone::server::internal

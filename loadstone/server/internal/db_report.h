@@ -1,0 +1,86 @@
+#pragma once
+// What a running server tells of its statements over the admin socket, as JSON: both sides of it.
+// Times are microseconds.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "loadstone/base/describe.h"
+#include "loadstone/store/database.h"
+#include "loadstone/telemetry/registry.h"
+
+namespace loadstone::server::internal {
+
+// A statement in one route or job kind; both "other": all that found no place of their own.
+struct StatementLine {
+    std::string process, statement, activity;
+    std::int64_t calls = 0, failures = 0, rows = 0;
+    std::int64_t total_us = 0, p50_us = 0, p95_us = 0, p99_us = 0;
+    std::int64_t pool_wait_us = 0, lock_wait_us = 0;
+    // SQLite: rows stepped through without an index, VM steps, sorts, rows of automatic indexes.
+    std::int64_t scanned = 0, steps = 0, sorts = 0, auto_index_rows = 0;
+};
+BOOST_DESCRIBE_STRUCT(StatementLine, (),
+                      (process, statement, activity, calls, failures, rows, total_us, p50_us,
+                       p95_us, p99_us, pool_wait_us, lock_wait_us, scanned, steps, sorts,
+                       auto_index_rows))
+
+struct StatementPlan {
+    std::string process, statement, sqlite, postgres;
+    std::int64_t parameters = 0;
+    bool writes = false;
+    std::string plan, before;
+    std::int64_t changes = 0;
+    std::optional<Timestamp> changed_at;
+    // Of what PostgreSQL was asked about now and then.
+    std::int64_t samples = 0, sampled_rows = 0, sampled_scanned = 0, sampled_temp_bytes = 0;
+    std::int64_t lock_waits = 0;
+};
+BOOST_DESCRIBE_STRUCT(StatementPlan, (),
+                      (process, statement, sqlite, postgres, parameters, writes, plan, before,
+                       changes, changed_at, samples, sampled_rows, sampled_scanned,
+                       sampled_temp_bytes, lock_waits))
+
+struct RepeatedLine {
+    std::string process, statement, activity, place;
+    std::int64_t spans = 0;
+};
+BOOST_DESCRIBE_STRUCT(RepeatedLine, (), (process, statement, activity, place, spans))
+
+struct SlowLine {
+    std::string process, statement, activity, place;
+    Timestamp at;
+    std::int64_t us = 0, rows = 0, scanned = 0, pool_wait_us = 0, lock_wait_us = 0;
+    std::int64_t span = 0, cause = 0;
+    bool failed = false;
+};
+BOOST_DESCRIBE_STRUCT(SlowLine, (),
+                      (process, statement, activity, place, at, us, rows, scanned, pool_wait_us,
+                       lock_wait_us, span, cause, failed))
+
+// The lane that writes to SQLite; `activity` empty: no body runs.
+struct WriterLine {
+    std::string process, activity;
+    std::int64_t since_us = 0, waiting = 0;
+};
+BOOST_DESCRIBE_STRUCT(WriterLine, (), (process, activity, since_us, waiting))
+
+struct StatementReport {
+    std::vector<StatementLine> lines;
+    std::vector<StatementPlan> statements;
+    std::vector<RepeatedLine> repeated;
+    std::vector<SlowLine> slow;
+    std::vector<WriterLine> writers;
+};
+BOOST_DESCRIBE_STRUCT(StatementReport, (), (lines, statements, repeated, slow, writers))
+
+// The answer to `db`, in this process.
+std::string statement_report(const telemetry::Registry& registry, store::Database& database);
+
+// Those of all servers of the data folder. unavailable if none runs.
+StatementReport ask_for_report(const std::string& data);
+
+}  // namespace loadstone::server::internal

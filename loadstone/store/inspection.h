@@ -1,0 +1,112 @@
+#pragma once
+// Inspection: what an operator asks the database itself, beside a running server: plans, locks,
+// space, replicas. Blocking, on a connection of its own that cannot write; for the command line.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loadstone/store/database.h"
+
+namespace loadstone::store {
+
+struct PlanStep {
+    int depth = 0;
+    std::string step;  // "Index Scan using users_by_email on users"
+    // Of one loop, as the planner thinks and as it was, times loops; SQLite estimates none.
+    std::optional<double> estimated_rows;
+    std::optional<double> rows;
+    std::vector<std::string> details;  // conditions, buffers
+};
+
+struct ExplainedPlan {
+    std::vector<PlanStep> steps;
+    bool is_analyzed = false;
+    // When it was analyzed: given back, read from tables and indexes, written to temporary files.
+    std::uint64_t rows = 0, scanned = 0, temp_bytes = 0;
+};
+
+// The steps alone, a line each, indented: what makes a plan the same or another.
+std::string shape_of(const ExplainedPlan& plan);
+
+struct LockWait {
+    std::string waiter, waiter_statement;  // "pid 4711 (loadstone)"
+    std::string holder, holder_state, holder_statement;
+    std::string lock;  // "transactionid ShareLock", "relation users AccessExclusiveLock"
+    double waited_s = 0, held_s = 0;
+};
+
+struct TableSpace {
+    std::string table;
+    std::uint64_t bytes = 0, rows = 0, dead_rows = 0;
+    double scans_full = 0, scans_index = 0;
+    std::string last_vacuum, last_analyze;  // "never", RFC 3339
+};
+
+struct IndexSpace {
+    std::string index, table;
+    std::uint64_t bytes = 0, scans = 0;
+    bool is_unique = false;  // it holds a constraint, used or not
+};
+
+// Of SQLite's file.
+struct FileSpace {
+    std::string path;
+    std::uint64_t page_bytes = 0, pages = 0, free_pages = 0, log_bytes = 0;
+};
+
+struct Space {
+    std::optional<FileSpace> file;
+    std::vector<TableSpace> tables;
+    std::vector<IndexSpace> indexes;
+};
+
+struct ReplicaState {
+    std::string name, address, state, sync_state;
+    std::int64_t lag_bytes = 0;
+    double lag_s = 0;
+};
+
+struct Replication {
+    std::string role;                    // "primary", "standby", "single"
+    double lag_s = 0;                    // of a standby: since the last transaction it has replayed
+    std::vector<ReplicaState> replicas;  // of a primary
+};
+
+// What pg_stat_statements and pg_stat_kcache say of a statement, by its text.
+struct ServerUse {
+    std::string text;
+    std::uint64_t calls = 0, rows = 0, temp_bytes = 0, read_bytes = 0, hit_bytes = 0;
+    double total_ms = 0;
+    double cpu_ms = -1;  // -1: no pg_stat_kcache
+};
+
+struct ServerStatistics {
+    bool has_statements = false, has_kcache = false;
+    std::vector<ServerUse> statements;
+    // What is missing and what it would tell; empty if nothing is.
+    std::string advice;
+};
+
+class Inspection {
+public:
+    virtual ~Inspection() = default;
+
+    virtual Dialect dialect() const noexcept = 0;
+    // With no `values` the plan for any of them. `analyze` runs the statement, only if it reads,
+    // and needs as many values as it has parameters, as text. Errors: invalid_argument, and what
+    // the database says.
+    virtual ExplainedPlan explain(const StatementText& statement,
+                                  const std::vector<std::string>& values, bool analyze) = 0;
+    virtual std::vector<LockWait> locks() = 0;
+    virtual Space space() = 0;
+    virtual Replication replication() = 0;
+    virtual ServerStatistics server_statistics() = 0;
+};
+
+// Errors: as open_database(); unavailable.
+std::unique_ptr<Inspection> open_inspection(const DatabaseOptions& options);
+
+}  // namespace loadstone::store

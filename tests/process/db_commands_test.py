@@ -1,0 +1,214 @@
+"""What an operator asks with `campus db`, of a server that runs."""
+
+import contextlib
+import json
+import subprocess
+
+from harness import case
+from harness.case import ProcessTest, main
+from harness.postgres import PROGRAMS, Postgres
+from harness.statements import ExpectStatements, top
+from harness.waiting import wait_until
+
+ME = "GET /api/me"
+USER = "accounts.user_by_id"
+
+
+class DbTest(ProcessTest, ExpectStatements):
+    extensions = ()
+
+    def setUp(self):
+        super().setUp()
+        if case.DATABASE == "postgres":
+            loaded = ",".join(self.extensions)
+            self._database = Postgres(self.folder / "postgres", f"shared_preload_libraries = '{loaded}'")
+            for extension in self.extensions:
+                self.database.psql(f"create extension {extension}")
+        self.mail.start()
+
+    @property
+    def is_sqlite(self):
+        return case.DATABASE == "sqlite"
+
+    def start(self, **settings):
+        campus = self.campus(**{"postgres_sample_every_ms": 50, **settings}).start()
+        self.client_ = campus.client()
+        self.addCleanup(self.client_.close)
+        registered = self.client_.register("ada@example.org")
+        self.assertEqual(registered.status, 201, registered)
+        self.cookie, self.user = registered.cookie, registered.json["id"]
+        self.me()
+        return campus
+
+    def me(self):
+        self.assertEqual(self.client_.get("/api/me", cookie=self.cookie).status, 200)
+
+    def line(self, campus, statement, activity):
+        return next((line for line in top(campus)["statements"]
+                     if (line["statement"], line["activity"]) == (statement, activity)), None)
+
+    def refused(self, campus, *words):
+        done = campus.command("db", *words, check=False)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        return done.stderr
+
+
+class DbCommandsTest(DbTest):
+    def test_top_tells_each_statement_of_each_route(self):
+        campus = self.start()
+        for _ in range(9):
+            self.me()
+        line = self.line(campus, USER, ME)
+        self.assertEqual((line["calls"], line["rows"], line["failures"]), (10, 10, 0))
+        self.assertGreater(line["total_us"], 0)
+        self.assertLessEqual(line["p50_us"], line["p95_us"])
+        self.assertLessEqual(line["p95_us"], line["p99_us"])
+        self.assertIsNotNone(self.line(campus, "accounts.insert_user", "POST /api/register"))
+        self.expect_statements(campus, ME, 2, self.me, times=5)
+
+        table = campus.command("db", "top").stdout
+        for part in ("STATEMENT", "P99", "READ/ROW", "POOL", "LOCK", USER, ME):
+            self.assertIn(part, table)
+        if self.is_sqlite:
+            self.assertEqual(line["scanned_per_row"], 0)  # by its index
+        else:
+            self.assertIn("pg_stat_statements is not installed", table)
+            self.assertIn("pg_stat_kcache is not installed", top(campus)["advice"])
+        self.assertEqual(len(json.loads(campus.command("db", "top", "--limit", 1, "--json").stdout)["statements"]), 1)
+
+    def test_slow_tells_where_it_was_and_no_values(self):
+        campus = self.start(store_slow_ms=0)
+        slow = json.loads(campus.command("db", "slow", "--limit", 1000, "--json").stdout)
+        user = next(each for each in slow if (each["statement"], each["activity"]) == (USER, ME))
+        self.assertRegex(user["place"], r"^campus/accounts/\w+\.(cc|h):\d+$")
+        self.assertGreater(user["span"], 0)
+        text = campus.command("db", "slow").stdout
+        self.assertIn("CALLED FROM", text)
+        for secret in ("ada@example.org", "Lovelace"):
+            self.assertNotIn(secret, text + json.dumps(slow))
+
+    def test_slow_says_that_nothing_was(self):
+        campus = self.start(store_slow_ms=60_000)
+        self.assertIn("no statement took longer", campus.command("db", "slow").stdout)
+
+    def test_explain_puts_estimated_and_real_rows_side_by_side(self):
+        campus = self.start()
+        plan = json.loads(campus.command("db", "explain", "user_by_id", "--json").stdout)
+        self.assertEqual(plan["statement"], USER)
+        self.assertFalse(plan["is_analyzed"])
+        self.assertTrue(plan["steps"])
+        real = json.loads(campus.command("db", "explain", USER, self.user, "--analyze", "--json").stdout)
+        self.assertEqual((real["is_analyzed"], real["rows"]), (True, 1))
+        self.assertEqual(real["steps"][0]["rows"], 1)
+        self.assertEqual(real["steps"][0]["estimated_rows"], None if self.is_sqlite else 1)
+        text = campus.command("db", "explain", USER, self.user, "--analyze").stdout
+        for part in ("ESTIMATED", "REAL", "1 rows given back", "users"):
+            self.assertIn(part, text)
+
+        users = len(self.tables.users())
+        self.assertIn("it is explained, never run", self.refused(campus, "explain", "insert_user", "--analyze"))
+        self.assertTrue(json.loads(campus.command("db", "explain", "insert_user", "--json").stdout) is not None)
+        self.assertEqual(len(self.tables.users()), users)
+        self.assertIn("no running server has run a statement nothing_by_id", self.refused(campus, "explain", "nothing_by_id"))
+        self.assertIn("has 1 parameters, 2 values were given", self.refused(campus, "explain", USER, "1", "2"))
+        self.assertIn("has 1 parameters, 0 values were given", self.refused(campus, "explain", USER, "--analyze"))
+
+    def test_locks_tell_who_waits_for_whom(self):
+        campus = self.start()
+        if self.is_sqlite:
+            writers = json.loads(campus.command("db", "locks", "--json").stdout)["writers"]
+            self.assertEqual([writer["process"] for writer in writers], [str(campus.pid)])
+            self.assertIn(f"process {campus.pid}: ", campus.command("db", "locks").stdout)
+            return
+        self.assertIn("nobody waits", campus.command("db", "locks").stdout)
+        with self.session("begin; lock table users; select pg_sleep(60)"), self.session("update users set name = name"):
+            waits = wait_until(lambda: json.loads(campus.command("db", "locks", "--json").stdout)["waits"], 20,
+                               "a session that waits")
+            self.assertIn("update users", waits[0]["waiter_statement"])
+            self.assertIn("pg_sleep", waits[0]["holder_statement"])
+            self.assertIn("relation users", waits[0]["lock"])
+            text = campus.command("db", "locks").stdout
+            for part in ("update users", "pg_sleep", "has it"):
+                self.assertIn(part, text)
+
+    @contextlib.contextmanager
+    def session(self, sql):
+        command = [PROGRAMS / "psql", "-XAtq", "-h", "127.0.0.1", "-p", self.database.port, "-U", "campus", "-d",
+                   "campus", "-c", sql]
+        started = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: self.database.rows("select pid from pg_stat_activity where query = $$" + sql + "$$ "
+                                                  "and state = 'active'"), 20, "the session to be at it")
+            yield started
+        finally:
+            started.kill()
+            started.wait(10)
+            self.database.rows("select pg_terminate_backend(pid) from pg_stat_activity where query = $$" + sql + "$$")
+
+    def test_bloat_tells_of_dead_rows_and_free_pages(self):
+        campus = self.start()
+        space = json.loads(campus.command("db", "bloat", "--json").stdout)
+        text = campus.command("db", "bloat").stdout
+        if self.is_sqlite:
+            self.assertGreater(space["file"]["pages"], 1)
+            self.assertIn("free pages", text)
+        else:
+            self.assertIn("users", [table["table"] for table in space["tables"]])
+            self.assertTrue(space["indexes"])
+            for part in ("DEAD", "VACUUMED", "no statement has used"):
+                self.assertIn(part, text)
+
+    def test_replicas_tell_the_role(self):
+        campus = self.start()
+        self.assertEqual(json.loads(campus.command("db", "replicas", "--json").stdout)["replication"]["role"], "single")
+        self.assertIn("no replicas", campus.command("db", "replicas").stdout)
+
+    def test_without_a_server_it_says_so(self):
+        campus = self.start()
+        self.assertEqual(campus.terminate(), 0)
+        for words in (("top",), ("slow",), ("explain", USER)):
+            self.assertIn("no server runs on the data folder", self.refused(campus, *words))
+        self.assertEqual(campus.command("db", "bloat", check=False).returncode, 0)  # the database can be asked
+
+    def test_metrics_name_statements_and_no_routes(self):
+        self.start()
+        text = self.client_.get("/metrics").body.decode()
+        series = [line for line in text.splitlines() if line.startswith("loadstone_statement_")]
+        self.assertTrue([line for line in series if f'statement="{USER}"' in line])
+        self.assertFalse([line for line in series if ME in line])
+
+
+class SampledTest(DbTest):
+    def test_postgres_tells_what_a_read_reads(self):
+        campus = self.start()
+        if self.is_sqlite:
+            self.assertEqual(self.line(campus, USER, ME)["temp_bytes"], -1)  # SQLite does not tell
+            return
+
+        def sampled():
+            self.me()
+            line = self.line(campus, USER, ME)
+            return line if line["scanned_per_row"] >= 0 else None
+        line = wait_until(sampled, 30, "a read to be sampled")
+        self.assertEqual(line["scanned_per_row"], 1)
+        self.assertEqual(line["temp_bytes"], 0)
+
+
+class WithStatementsTest(DbTest):
+    """With pg_stat_statements loaded."""
+    extensions = ("pg_stat_statements",)
+
+    def test_top_has_the_servers_own_figures(self):
+        campus = self.start(postgres_sample_plans="off")
+        line = self.line(campus, USER, ME)
+        advice = top(campus)["advice"]
+        if self.is_sqlite:
+            self.assertEqual(advice, "")
+            return
+        self.assertEqual(line["temp_bytes"], 0)  # known
+        self.assertNotIn("pg_stat_statements is not installed", advice)
+        self.assertIn("pg_stat_kcache is not installed", advice)
+
+
+if __name__ == "__main__":
+    main()
