@@ -41,7 +41,8 @@ public:
                              const Values&... values) {
         const std::array<Value, sizeof...(Values)> bound{Value(values)...};
         auto decode_one = [&](const Row& row) { sink(decode<T>(row)); };
-        const RunResult result = co_await connection_->run(*context_, query, bound, decode_one);
+        const RunResult result =
+            co_await connection_->run(*context_, fresh(query), bound, decode_one);
         co_return result.rows;
     }
 
@@ -56,7 +57,7 @@ protected:
         auto take = [&](const Row& row) {
             if (!found) found.emplace(decode<T>(row));
         };
-        co_await connection_->run(*context_, statement, bound, take);
+        co_await connection_->run(*context_, fresh(statement), bound, take);
         if (!found) internal::throw_not_found(statement.name);
         co_return std::move(*found);
     }
@@ -67,7 +68,7 @@ protected:
         auto take = [&](const Row& row) {
             if (!found) found.emplace(decode<T>(row));
         };
-        co_await connection_->run(*context_, statement, bound, take);
+        co_await connection_->run(*context_, fresh(statement), bound, take);
         co_return found;
     }
     template <class T, class S, class... Values>
@@ -78,17 +79,29 @@ protected:
             if (rows.size() == rows_max) internal::throw_too_many(statement.name, rows_max);
             rows.push_back(decode<T>(row));
         };
-        co_await connection_->run(*context_, statement, bound, take);
+        co_await connection_->run(*context_, fresh(statement), bound, take);
         co_return rows;
     }
 
     Context* context_;
     Connection* connection_;
+    runtime::Freshness freshness_ = runtime::latest;
+
+private:
+    StatementRef fresh(const StatementRef& statement) const {
+        StatementRef asked = statement;
+        asked.freshness = freshness_;
+        return asked;
+    }
 };
 
 class Reader : public Statements {
 public:
-    Reader(Context& context, Connection& connection) : Statements(context, connection) {}
+    // Without `freshness` it sees all that was committed before the read.
+    Reader(Context& context, Connection& connection, runtime::Freshness freshness = runtime::latest)
+        : Statements(context, connection) {
+        freshness_ = freshness;
+    }
     Context& context() const noexcept { return *context_; }
 };
 

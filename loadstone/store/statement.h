@@ -6,6 +6,8 @@
 
 #include <string_view>
 
+#include "loadstone/runtime/freshness.h"
+
 namespace loadstone::store {
 
 struct Query {
@@ -30,6 +32,7 @@ struct StatementRef {
     std::string_view postgres;
     int parameters;
     bool writes;
+    runtime::Freshness freshness = runtime::latest;  // of a read
 
     StatementRef(const Query& q)  // NOLINT(google-explicit-constructor)
         : identity(&q),
