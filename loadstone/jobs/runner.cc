@@ -115,12 +115,13 @@ Seated Runner::Impl::seat(internal::StoredJob job, const internal::Batch& batch,
 
 Task<void> Runner::Impl::start(std::vector<Seated> seated) {
     std::size_t begun = 0;
+    internal::ExtraReader extras;
     for (Seated& each : seated) {
         if (++begun % begun_at_once == 0) co_await runtime::yield();
         Seat* const seat = each.seat;
-        internal::SharedJob job = internal::held_job(std::move(each.job));
+        internal::SharedJob job = internal::held_job(std::move(each.job), extras);
         const internal::StoredJob& stored = job->stored;
-        const internal::Extra& extra = job->extra;
+        const internal::Extra& extra = *job->extra;
         const bool has_expired =
             extra.expires_after > 0 && each.claimed_at > stored.enqueued_at + extra.expires_after;
         if (has_expired || !job->is_readable) {

@@ -27,11 +27,13 @@ public:
     // violations), deadline_exceeded, cancelled, unavailable (connection, disk full), data_loss.
     virtual Task<RunResult> run(Context& context, StatementRef statement,
                                 std::span<const Value> values, RowSink sink) = 0;
-    // As Tx::defer(). Where a statement costs no round trip it runs at once.
+    // As Tx::defer(), with how many rows it gave in `rows` if that is not null. Where a statement
+    // costs no round trip it runs at once.
     virtual Task<void> defer(Context& context, StatementRef statement,
-                             std::span<const Value> values) {
+                             std::span<const Value> values, std::uint64_t* rows) {
         auto ignore = [](const Row&) {};
-        co_await run(context, statement, values, ignore);
+        const RunResult result = co_await run(context, statement, values, ignore);
+        if (rows != nullptr) *rows = result.rows;
     }
 };
 

@@ -39,13 +39,19 @@ public:
         co_return result.affected;
     }
 
-    // Without an answer, for a command that gives no rows: it goes to the database with the next
-    // statement or with the commit, in their round trip. What is deferred runs in its order, before
-    // that statement, which fails with what it failed with. Values are copied.
+    // Without an answer: it goes to the database with the next statement or with the commit, in
+    // their round trip. What is deferred runs in its order, before that statement, which fails with
+    // what it failed with. Values are copied, rows are dropped.
     template <class... Values>
     Task<void> defer(const Command& command, const Values&... values) {
         const std::array<Value, sizeof...(Values)> bound{Value(values)...};
-        co_await connection_->defer(*context_, command, bound);
+        co_await connection_->defer(*context_, command, bound, nullptr);
+    }
+    // How many rows it gave stands in `rows` when the next statement has been answered.
+    template <class... Values>
+    Task<void> defer_counted(std::uint64_t& rows, const Command& command, const Values&... values) {
+        const std::array<Value, sizeof...(Values)> bound{Value(values)...};
+        co_await connection_->defer(*context_, command, bound, &rows);
     }
 
     // A durable job, committed with this transaction, and sent with it; who needs its id calls

@@ -251,7 +251,8 @@ TEST_P(JobRaces, AJobThatCompletedItselfAndFailedEndsOnce) {
     const auto claimed = one->write(jobs::internal::claim, dying, lanes, std::int64_t{20}, book);
     ASSERT_EQ(claimed.batches.at(0).jobs.size(), 2U);
     jobs::internal::Finished run;
-    run.job = jobs::internal::held_job(claimed.batches[0].jobs[0]);
+    jobs::internal::ExtraReader extras;
+    run.job = jobs::internal::held_job(claimed.batches[0].jobs[0], extras);
     run.lease = {run.job->stored.id, dying, claimed.batches[0].id};
     one->write(complete_in, run.lease);
     run.decision = {jobs::Verdict::retry, milliseconds(1)};
@@ -429,7 +430,8 @@ TEST_P(JobRaces, AJobThatHasEndedSavesNoSteps) {
         one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, no_limits);
     ASSERT_EQ(claimed.batches.at(0).jobs.size(), 2U);
     jobs::internal::Finished run;
-    run.job = jobs::internal::held_job(claimed.batches[0].jobs[0]);
+    jobs::internal::ExtraReader extras;
+    run.job = jobs::internal::held_job(claimed.batches[0].jobs[0], extras);
     run.lease = {run.job->stored.id, process, claimed.batches[0].id};
     run.is_dropped = run.was_noted = true;
     one->write(jobs::internal::record, process, only(run), no_limits);

@@ -102,7 +102,8 @@ TEST_P(JobQueue, AFailureThatIsRecordedWhileTheJobCompletesItselfIsNoRetry) {
     beside_a_completion(node, lease, [&] {
         jobs::internal::Finished failed;
         failed.lease = lease;
-        failed.job = jobs::internal::held_job(claimed[0]);
+        jobs::internal::ExtraReader extras;
+        failed.job = jobs::internal::held_job(claimed[0], extras);
         failed.ends_batch = true;
         failed.decision.verdict = jobs::Verdict::snooze;
         EXPECT_EQ(other.write(jobs::internal::record, process, only(failed), no_limits).snoozed,
@@ -187,7 +188,8 @@ TEST_P(JobQueue, ADeadProcessLosesItsJobsAndItsSay) {
         << "a process that was declared dead claims nothing";
     jobs::internal::Finished late;
     late.lease = {id, dead, batch};
-    late.job = jobs::internal::held_job(claimed[0]);
+    jobs::internal::ExtraReader extras;
+    late.job = jobs::internal::held_job(claimed[0], extras);
     late.ends_batch = true;
     late.decision.verdict = jobs::Verdict::bury;
     const auto recorded = node.write(jobs::internal::record, dead, only(late), no_limits);

@@ -16,8 +16,10 @@ ENQUEUED = 1_000
 INSTRUCTIONS_AT = (1_000, 6_000)
 ACTIVITIES = ("loadstone.claim", "loadstone.record", "rows.IndexItem")
 # Seen in nine runs, three of them beside three busy processes on two cores: instructions +2.3 %, allocations +0.5 %, fsyncs +1 %,
-# bytes the same; some smaller claims make 5 % more statements on PostgreSQL. Half the batch is 18 to 100 % more of the first four.
-TOLERANCE = {"instructions": 0.05, "allocations": 0.05, "statements": 0.1, "fsyncs": 0.05, "bytes_written": 0.02, "wal_bytes": 0.02}
+# bytes the same. On a machine with a load of 10, smaller claims make 18 % more statements, on PostgreSQL 27 % and 23 % more fsyncs. Half the
+# batch doubles the statements and PostgreSQL's fsyncs, and is 18 % more of SQLite's.
+TOLERANCE = {"instructions": 0.05, "allocations": 0.05, "statements": 0.4, "fsyncs": 0.05, "bytes_written": 0.02, "wal_bytes": 0.02}
+DRAIN_POSTGRES_TOLERANCE = TOLERANCE | {"fsyncs": 0.4}
 # PostgreSQL's own records come with time, of which a transaction after the other takes some: +4.4 % seen.
 ENQUEUE_TOLERANCE = TOLERANCE | {"wal_bytes": 0.1}
 
@@ -87,7 +89,8 @@ def written(postgres):
 
 
 def tolerance(route, kind):
-    return (ENQUEUE_TOLERANCE if route == "enqueue_postgres" else TOLERANCE)[kind]
+    of = {"enqueue_postgres": ENQUEUE_TOLERANCE, "drain_postgres": DRAIN_POSTGRES_TOLERANCE}
+    return of.get(route, TOLERANCE)[kind]
 
 
 def each(before, after, count):

@@ -40,13 +40,10 @@ constexpr const char* unique_twice = R"(
 // After each commit.
 void World::watch() {
     for (const Row& row :
-         rows(fmt::format("select b.id, b.claimed_at, json_extract(j.value, '$.id'), "
-                          "json_extract(j.value, '$.kind'), "
-                          "json_extract(j.value, '$.partition_key') "
-                          "from loadstone_batches b, json_each(b.jobs) j "
-                          "where b.id > {} order by b.id",
-                          last_batch_)
-                  .c_str())) {
+         rows("select b.id, b.claimed_at, json_extract(j.value, '$.id'), json_extract(j.value, "
+              "'$.kind'), json_extract(j.value, '$.partition_key') "
+              "from loadstone_batches b, json_each(b.jobs) j where b.id > ?1 order by b.id",
+              last_batch_)) {
         last_batch_ = std::stoll(row[0]);
         claims_.push_back({std::stoll(row[2]), std::stoll(row[1]), row[3], row[4]});
     }

@@ -326,11 +326,19 @@ std::string World::left() {
     return all;
 }
 
-std::vector<World::Row> World::rows(const char* sql) {
-    sqlite3_stmt* statement = nullptr;
+sqlite3_stmt* World::prepared(const char* sql) {
+    Statement& known = statements_[sql];
     sqlite3* const db = server_.handle().db();
-    if (sqlite3_prepare_v2(db, sql, -1, &statement, nullptr) != SQLITE_OK)
+    sqlite3_stmt* made = nullptr;
+    if (!known && sqlite3_prepare_v2(db, sql, -1, &made, nullptr) != SQLITE_OK)
         fail(fmt::format("{}: {}", sql, sqlite3_errmsg(db)));
+    if (!known) known.reset(made);
+    return known.get();
+}
+
+std::vector<World::Row> World::rows(const char* sql, std::int64_t parameter) {
+    sqlite3_stmt* const statement = prepared(sql);
+    if (sqlite3_bind_parameter_count(statement) > 0) sqlite3_bind_int64(statement, 1, parameter);
     std::vector<Row> all;
     while (sqlite3_step(statement) == SQLITE_ROW) {
         Row row;
@@ -340,7 +348,7 @@ std::vector<World::Row> World::rows(const char* sql) {
         }
         all.push_back(std::move(row));
     }
-    sqlite3_finalize(statement);
+    sqlite3_reset(statement);
     return all;
 }
 

@@ -68,13 +68,19 @@ private:
     void check_order();
     void check_throttle();
     void check_batches();
-    std::vector<Row> rows(const char* sql);
+    struct Finalize {
+        void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
+    };
+    using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
+    sqlite3_stmt* prepared(const char* sql);
+    std::vector<Row> rows(const char* sql, std::int64_t parameter = 0);
     std::int64_t number(const char* sql);
 
     loadstone::runtime::internal::VirtualTime time_;
     std::uint64_t seed_;
     Random random_;
     SimulatedServer server_;
+    std::map<std::string, Statement> statements_;  // of the checks, which ask after each commit
     std::deque<std::unique_ptr<Process>> processes_;
     int processes_made_ = 0;
     int crashes_max_ = 1'000;

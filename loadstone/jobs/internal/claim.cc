@@ -25,6 +25,8 @@ struct BatchRow {
 };
 BOOST_DESCRIBE_STRUCT(BatchRow, (), (id, claimed_at))
 
+using Rows = std::vector<LaneRow*>;  // they are dear to move
+
 // A lane as it is asked for by sql::claim_lanes.
 struct LaneAsked {
     std::string partition_key;
@@ -122,14 +124,13 @@ private:
             const std::string asked_json = to_json(asked);
             auto rows = co_await tx_.many<LaneRow>(sql::claim_lanes, lanes_[from].queue, asked_json,
                                                    lanes_[from].kinds_json, process_);
-            std::map<std::pair<std::string, int>, std::vector<LaneRow>> by_lane;
-            for (LaneRow& row : rows) {
-                auto& lane = by_lane[{row.partition_key, row.priority}];
-                lane.push_back(std::move(row));
-            }
+            std::map<std::pair<std::string_view, int>, Rows> by_lane;
+            for (const LaneAsked& lane : asked) by_lane[{lane.partition_key, lane.priority}];
+            jobs_.reserve(jobs_.size() + rows.size());
+            for (LaneRow& row : rows) by_lane.at({row.partition_key, row.priority}).push_back(&row);
             for (std::size_t i = from; i < past; ++i) {
-                auto& lane = by_lane[{lanes_[i].partition_key, lanes_[i].priority}];
-                take(lanes_[i], std::move(lane), results[i - first]);
+                const auto of = by_lane.find({lanes_[i].partition_key, lanes_[i].priority});
+                if (of != by_lane.end()) take(lanes_[i], std::move(of->second), results[i - first]);
             }
         } else {
             for (std::size_t i = from; i < past; ++i) {
@@ -139,22 +140,26 @@ private:
                 auto rows = co_await tx_.many<LaneRow>(
                     sql::claim_lane, lane.queue, lane.partition_key, lane.priority, lane.cursor,
                     lane.kinds_json, result.asked, process_);
-                take(lane, std::move(rows), result);
+                Rows of;
+                of.reserve(rows.size());
+                jobs_.reserve(jobs_.size() + rows.size());
+                for (LaneRow& row : rows) of.push_back(&row);
+                take(lane, std::move(of), result);
             }
         }
     }
 
-    void take(const LaneClaim& lane, std::vector<LaneRow> rows, LaneResult& result) {
+    void take(const LaneClaim& lane, Rows rows, LaneResult& result) {
         if (result.asked == 0) return;
         std::ranges::sort(rows, {}, &LaneRow::seq);
         const bool is_keyed = !lane.partition_key.empty();
         Extra held;
         if (is_keyed) limits_.hold(lane.partition_key, held);
         const std::string held_text = to_text(held);
-        for (LaneRow& row : rows) {
+        for (LaneRow* const row : rows) {
             ++result.got;
-            result.last_seq = row.seq;
-            StoredJob job = std::move(row);
+            result.last_seq = row->seq;
+            StoredJob& job = jobs_.emplace_back(std::move(*row));
             if (job.extra.empty()) {
                 job.extra = held_text;
             } else if (is_keyed) {
@@ -162,7 +167,6 @@ private:
                 limits_.hold(lane.partition_key, extra);
                 job.extra = to_text(extra);
             }
-            jobs_.push_back(std::move(job));
         }
         limits_.untake(lane.partition_key, result.asked - result.got);
         left_ += result.asked - result.got;

@@ -20,6 +20,7 @@ constexpr milliseconds due_read_every{10};  // on account of wake-ups
 constexpr milliseconds discover_every{5};   // likewise
 constexpr milliseconds full_look_every{500};
 constexpr std::int64_t new_lanes_jobs = 5'000;  // of sql::new_lanes
+constexpr std::size_t lanes_page = 5'000;       // of sql::lanes
 
 struct NewLane {
     std::string queue, partition_key;
@@ -219,6 +220,20 @@ Task<void> Runner::Impl::ready_due_jobs() {
     end(*claim_slot, context, failed);
 }
 
+// All lanes; gives the place up to which they are of jobs that this read shows.
+Task<std::int64_t> Runner::Impl::learn_lanes(Reader reader) {
+    const auto last = co_await reader.one<std::int64_t>(sql::last_ready);
+    internal::LaneFound from;
+    for (bool has_more = true; has_more;) {
+        const auto some = co_await reader.many<internal::LaneFound>(
+            sql::lanes, from.queue, from.partition_key, from.priority);
+        for (const internal::LaneFound& lane : some) lanes.learn(lane);
+        has_more = some.size() >= lanes_page;
+        if (has_more) from = some.back();
+    }
+    co_return last;
+}
+
 // What has come to stand in partitions since it was last looked. Places behind the horizon are
 // looked at again: their transactions may not have ended.
 Task<void> Runner::Impl::discover() {
@@ -247,6 +262,8 @@ Task<void> Runner::Impl::discover() {
                 from = std::max(from, lane.last);
             }
             has_more = jobs_seen >= new_lanes_jobs;
+            // More than a page: lanes are fewer than jobs.
+            if (has_more) from = std::max(from, co_await learn_lanes(reader));
         }
         looked = std::max(looked, from);
         if (is_full) seen = std::max(seen, horizon);

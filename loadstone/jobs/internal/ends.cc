@@ -102,29 +102,29 @@ void unblock(BlockedJob job, const Predecessors& before, Unblocked& out) {
 Task<void> apply(Tx& tx, Unblocked& changes) {
     if (!changes.nearer.empty()) {
         const std::string json = to_json(changes.nearer);
-        co_await tx.exec(sql::change_blocked, json);
+        co_await tx.defer(sql::change_blocked, json);
     }
     if (!changes.gone.empty()) {
         const std::string json = to_json(changes.gone);
-        co_await tx.exec(sql::remove_blocked, json);
+        co_await tx.defer(sql::remove_blocked, json);
     }
     if (!changes.results.empty()) {
         const std::string json = to_json(changes.results);
-        co_await tx.exec(sql::save_results, json);
+        co_await tx.defer(sql::save_results, json);
     }
     if (!changes.ready.empty()) {
         const std::string json = to_json(changes.ready);
-        co_await tx.exec(sql::ready_jobs, json);
+        co_await tx.defer(sql::ready_jobs, json);
     }
 }
 
 Task<void> forget_notes(Tx& tx, const std::vector<std::int64_t>& jobs) {
     if (jobs.empty()) co_return;
     const std::string json = to_json(jobs);
-    co_await tx.exec(sql::remove_steps, json);
-    co_await tx.exec(sql::remove_progress, json);
-    co_await tx.exec(sql::remove_results, json);
-    co_await tx.exec(sql::remove_cancels, json);
+    co_await tx.defer(sql::remove_steps, json);
+    co_await tx.defer(sql::remove_progress, json);
+    co_await tx.defer(sql::remove_results, json);
+    co_await tx.defer(sql::remove_cancels, json);
 }
 
 }  // namespace
@@ -149,7 +149,7 @@ Task<std::int64_t> end_jobs(Tx& tx, std::vector<Ended> ended) {
         }
         if (!keys.empty()) {
             const std::string json = to_json(keys);
-            co_await tx.exec(sql::release_unique, json);
+            co_await tx.defer(sql::release_unique, json);
         }
         co_await forget_notes(tx, noted);
         ended.clear();

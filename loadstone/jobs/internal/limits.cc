@@ -18,20 +18,15 @@ constexpr int lock_attempts = 20;
 Task<std::vector<LimitRow>> lock_rows(Tx& tx, const std::set<std::string>& names) {
     const std::vector<std::string> ordered(names.begin(), names.end());
     const std::string json = to_json(ordered);
-    auto locked = co_await tx.many<std::string>(sql::lock_limits, json);
-    for (int attempt = 0; attempt < lock_attempts && locked.size() < names.size(); ++attempt) {
-        co_await tx.exec(sql::add_limits, json);
-        locked = co_await tx.many<std::string>(sql::lock_limits, json);
+    for (int attempt = 0; attempt < lock_attempts; ++attempt) {
+        if (attempt > 0) co_await tx.defer(sql::add_limits, json);
+        // One round trip; what the second reads was committed before it held the locks.
+        std::uint64_t locked = 0;
+        co_await tx.defer_counted(locked, sql::lock_limits, json);
+        auto rows = co_await tx.many<LimitRow>(sql::limit_states, json);
+        if (locked == names.size()) co_return rows;
     }
-    if (locked.size() < names.size())
-        throw Error(Errc::unavailable, "limits of jobs are removed as fast as they are added");
-    std::vector<LimitRow> rows = co_await tx.many<LimitRow>(sql::limit_states, json);
-    if (rows.size() == names.size()) co_return rows;
-    std::set<std::string> fresh = names;
-    for (const LimitRow& row : rows) fresh.erase(row.name);
-    const auto now = co_await tx.one<std::int64_t>(sql::time_now);
-    for (const std::string& name : fresh) rows.push_back({name, 0, 0, 0, now});
-    co_return rows;
+    throw Error(Errc::unavailable, "limits of jobs are removed as fast as they are added");
 }
 
 LimitState state_of(const LimitRow& row) { return {row.arrival_at, row.running}; }
@@ -122,27 +117,24 @@ Task<void> LockedLimits::store(Tx& tx) const {
     }
     if (changed.empty()) co_return;
     const std::string json = to_json(changed);
-    co_await tx.exec(sql::change_limits, json);
+    co_await tx.defer(sql::change_limits, json);
 }
 
-Task<std::vector<std::string>> release_limits(Tx& tx, const LimitBook& book,
-                                              const std::vector<std::string>& names) {
+Task<std::vector<std::string>> release_limits(Tx& tx, const LimitBook& book, const Places& places) {
     std::vector<std::string> freed;
-    if (names.empty()) co_return freed;
-    std::map<std::string, std::int64_t> places;
-    for (const std::string& name : names) ++places[name];
-    std::set<std::string> distinct;
-    for (const auto& [name, count] : places) distinct.insert(distinct.end(), name);
-    auto rows = co_await lock_rows(tx, distinct);
+    if (places.empty()) co_return freed;
+    std::set<std::string> names;
+    for (const auto& [name, count] : places) names.insert(names.end(), name);
+    auto rows = co_await lock_rows(tx, names);
     for (LimitRow& row : rows) {
         const auto limit = book.find(limit_name(row.name));
         const bool was_full = limit == book.end() || row.running >= limit->second.running_max;
-        row.running -= places[row.name];
+        row.running -= places.at(row.name);
         row.running = std::max<std::int64_t>(row.running, 0);
         if (was_full) freed.push_back(row.name);
     }
     const std::string json = to_json(rows);
-    co_await tx.exec(sql::change_limits, json);
+    co_await tx.defer(sql::change_limits, json);
     co_return freed;
 }
 

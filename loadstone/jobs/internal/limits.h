@@ -62,9 +62,14 @@ private:
     std::map<std::string, Entry> entries_;
 };
 
-// Gives back a place of each name; a name may come more than once. Gives those of which none was
-// free before, as far as the book knows.
-Task<std::vector<std::string>> release_limits(Tx& tx, const LimitBook& book,
-                                              const std::vector<std::string>& names);
+// So many places of each limit, by name ("mail:gmail.com").
+using Places = std::map<std::string, std::int64_t, std::less<>>;
+
+inline void add_places(Places& places, const std::vector<std::string>& names) {
+    for (const std::string& name : names) ++places[name];
+}
+
+// Gives back the places. Gives the limits of which none was free before, as far as the book knows.
+Task<std::vector<std::string>> release_limits(Tx& tx, const LimitBook& book, const Places& places);
 
 }  // namespace loadstone::jobs::internal

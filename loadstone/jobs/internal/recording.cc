@@ -1,4 +1,5 @@
-#include <algorithm>
+#include <set>
+#include <utility>
 
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
@@ -11,19 +12,34 @@ namespace {
 
 constexpr std::size_t record_batch_max = 512;
 // When not all jobs of a batch have ended, others may within this time: the end of a whole batch is
-// one row less, that of a part a row more for each job.
+// one row less, that of a part a row more for each job. As long as others do it is worth more.
 constexpr std::chrono::milliseconds gather_for{3};
+constexpr int gathers_max = 5;
 
 constexpr int failures_at_end_max = 5;
 
 }  // namespace
 
-bool Runner::Impl::has_parted_batches() const {
+std::size_t Runner::Impl::left_of_parted() const {
     const std::lock_guard lock(mutex);
-    return std::ranges::any_of(finished, [this](const internal::Finished& run) {
+    std::set<std::pair<std::int64_t, std::int64_t>> parted;
+    std::size_t left = 0;
+    for (const internal::Finished& run : finished) {
         const auto batch = held.find({run.lease.process, run.lease.batch});
-        return batch != held.end() && batch->second > 0;
-    });
+        if (batch != held.end() && batch->second > 0 && parted.insert(batch->first).second)
+            left += batch->second;
+    }
+    return left;
+}
+
+Task<void> Runner::Impl::gather_outcomes() {
+    std::size_t left = left_of_parted();
+    for (int i = 0; i < gathers_max && left > 0 && !recording_ends; ++i) {
+        const Deadline soon = Deadline::in(gather_for);
+        co_await runtime::sleep_until(soon);
+        const std::size_t before = std::exchange(left, left_of_parted());
+        if (left >= before) co_return;
+    }
 }
 
 // Outcomes that have gathered are one transaction. While the database refuses, they wait here, and
@@ -31,10 +47,7 @@ bool Runner::Impl::has_parted_batches() const {
 Task<void> Runner::Impl::record_outcomes() {
     int failures_at_end = 0;
     for (;;) {
-        if (!recording_ends && has_parted_batches()) {
-            const Deadline soon = Deadline::in(gather_for);
-            co_await runtime::sleep_until(soon);
-        }
+        co_await gather_outcomes();
         finished_event.reset();
         const auto runs = std::make_shared<std::vector<internal::Finished>>();
         std::vector<internal::Finished>& batch = *runs;

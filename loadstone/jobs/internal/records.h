@@ -65,15 +65,28 @@ struct Batch {
 };
 BOOST_DESCRIBE_STRUCT(Batch, (), (id, claimed_at, jobs))
 
+using SharedExtra = std::shared_ptr<const Extra>;
+
+// Those of one lane, which come together, mostly hold the same: it is read once.
+class ExtraReader {
+public:
+    // Null: it cannot be read.
+    SharedExtra read(const std::string& text);
+
+private:
+    std::string last_text_;
+    SharedExtra last_;
+};
+
 // A job that a process holds, with its extra read.
 struct HeldJob {
     StoredJob stored;
-    Extra extra;
+    SharedExtra extra;        // never null
     bool is_readable = true;  // or its extra was not, and is empty
 };
 using SharedJob = std::shared_ptr<const HeldJob>;
 
-SharedJob held_job(StoredJob stored);
+SharedJob held_job(StoredJob stored, ExtraReader& reader);
 
 // One finished run.
 struct Finished {
@@ -137,6 +150,6 @@ Task<void> drop(Tx& tx, StoredJob job, bool was_blocked, SharedLimits limits);
 
 // The job as it is put back to run again: no longer holding places of limits, except where it is in
 // order; those go into `released`.
-StoredJob to_run_again(StoredJob job, std::vector<std::string>& released);
+StoredJob to_run_again(StoredJob job, Places& released);
 
 }  // namespace loadstone::jobs::internal

@@ -103,6 +103,7 @@ struct Runner::Impl {
     Task<void> fire_recurring(Context& context);
     // Lanes with a partition in which something new stands.
     Task<void> discover();
+    Task<std::int64_t> learn_lanes(Reader reader);
     Task<void> advance_cursors();
     std::chrono::milliseconds pause_before_next_claim();
     void poll_if_due();
@@ -119,8 +120,9 @@ struct Runner::Impl {
                    std::optional<admission::Permit> permit, runtime::Position position);
     void finish(Seat* seat, internal::Finished outcome);
     Task<void> record_outcomes();
-    // Do some outcomes belong to batches of which jobs still run?
-    bool has_parted_batches() const;
+    // How many jobs still run of the batches that some outcomes belong to.
+    std::size_t left_of_parted() const;
+    Task<void> gather_outcomes();
     Task<void> keep_lease();
     // True: there is no more to rescue.
     Task<bool> rescue(Context& context, std::int64_t dead_us);

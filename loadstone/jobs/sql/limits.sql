@@ -18,20 +18,20 @@ select name from loadstone_limits where name {names} order by name
 select name from loadstone_limits where name {names} order by name collate "C" for update
 
 -- name: limit_states
--- Of $1, a JSON array of names; of a new one there is none.
+-- Of $1, a JSON array of names; of a new one all is 0.
 -- dialect: sqlite
-select s.name, s.version, s.arrival_at, s.running, {now} as now
+select wanted.value as name, coalesce(s.version, 0) as version, coalesce(s.arrival_at, 0) as arrival_at, coalesce(s.running, 0) as running,
+       {now} as now
 from json_each($1) as wanted
-join loadstone_limit_states as s on s.name = wanted.value
+left join loadstone_limit_states as s on s.name = wanted.value
     and s.version = (select newest.version from loadstone_limit_states as newest where newest.name = wanted.value
                      order by newest.version desc limit 1)
 -- dialect: postgres
-select s.name, s.version, s.arrival_at, s.running, {now} as now
+select wanted.name, coalesce(s.version, 0) as version, coalesce(s.arrival_at, 0) as arrival_at, coalesce(s.running, 0) as running,
+       {now} as now
 from json_array_elements_text($1::json) as wanted (name)
-cross join lateral (select * from loadstone_limit_states as state where state.name = wanted.name order by state.version desc limit 1) as s
-
--- name: time_now
-select {now} as now
+left join lateral (select * from loadstone_limit_states as state where state.name = wanted.name order by state.version desc limit 1) as s
+    on true
 
 -- name: change_limits
 -- $1: a JSON array of the new states, each behind the version that it replaces.

@@ -90,9 +90,9 @@ Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
 }
 
 Task<void> TxConnection::defer(Context& context, StatementRef statement,
-                               std::span<const Value> values) {
+                               std::span<const Value> values, std::uint64_t* rows) {
     require_open(context, statement, values);
-    deferred_.push_back(std::make_unique<Deferred>(statement, values));
+    deferred_.push_back(std::make_unique<Deferred>(statement, values, rows));
     deferred_bytes_ += deferred_.back()->bytes();
     if (deferred_.size() < deferred_max && deferred_bytes_ < deferred_bytes_max) co_return;
     const std::span<const Value> none;
@@ -117,7 +117,8 @@ Task<void> TxConnection::end_deferred() {
     for (const auto& each : deferred_) {
         bool has_failed = false;
         try {
-            co_await each->operation().complete(ignore, true);
+            const RunResult result = co_await each->operation().complete(ignore, true);
+            each->tell(result);
         } catch (...) {
             has_failed = true;
         }

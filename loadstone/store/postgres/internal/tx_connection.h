@@ -39,8 +39,8 @@ public:
 
     Task<RunResult> run(Context& context, StatementRef statement, std::span<const Value> values,
                         RowSink sink) override;
-    Task<void> defer(Context& context, StatementRef statement,
-                     std::span<const Value> values) override;
+    Task<void> defer(Context& context, StatementRef statement, std::span<const Value> values,
+                     std::uint64_t* rows) override;
 
     enum class Committed { yes, no, unknown };
     // Does not heed cancellation: what has been sent is waited for until the deadline. With `no`
