@@ -99,7 +99,7 @@ Seated Runner::Impl::seat(internal::StoredJob job, const internal::Batch& batch,
     LOADSTONE_ASSERT(seated.kind != nullptr, "claims are for known kinds");
     seated.lease = {job.id, owner, batch.id};
     seated.claimed_at = batch.claimed_at;
-    seated.position = claimed_at;
+    seated.position = claim_position;
     const auto bulkhead = bulkheads.find(seated.kind->module);
     if (bulkhead != bulkheads.end()) {
         seated.permit = bulkhead->second->try_enter();

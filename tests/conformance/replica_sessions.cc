@@ -38,7 +38,7 @@ store::DatabaseOptions ReplicatedServers::options() const {
     options.replicas.fallback_max = 1'000;
     // A machine that runs three servers and two nodes on two cores is slower than one that does
     // not.
-    options.replicas.wait_max = std::chrono::milliseconds(40);
+    options.replicas.wait_max = std::chrono::milliseconds(100);
     return options;
 }
 

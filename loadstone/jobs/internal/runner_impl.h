@@ -85,7 +85,7 @@ struct Runner::Impl {
     std::vector<internal::LaneClaim> lanes_to_claim();
     // True: there may be more.
     Task<bool> claim_and_start(std::int64_t owner);
-    runtime::Position claimed_at;  // where the last claim was committed
+    runtime::Position claim_position;  // where the last claim was committed
     Task<internal::Claimed> claim(std::int64_t owner, std::vector<internal::LaneClaim> wanted,
                                   std::size_t total);
     void watch_for_strays(std::int64_t owner);

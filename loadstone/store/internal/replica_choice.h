@@ -42,8 +42,9 @@ struct ReplicaDecision {
     friend bool operator==(const ReplicaDecision&, const ReplicaDecision&) = default;
 };
 
-// A replica that was further behind is not about to be there.
-inline constexpr std::chrono::milliseconds near_lag_max{200};
+// A replica that was further behind is not about to be there. Lag is known as exactly as servers
+// are asked often, and on a busy machine they are asked less often than they should be.
+inline constexpr std::chrono::milliseconds near_lag_max{1'000};
 
 // `history` is the one that counts, 0 if it is not known. `turn` decides between equals.
 ReplicaDecision choose_replica(std::span<const ReplicaView> replicas, std::uint32_t history,
