@@ -93,7 +93,8 @@ Task<Reply<LoggedIn>> log_in(Context& context, const Request& request, Body<Logi
     limits.check_or_throw("login.account.address", fmt::format("{} {}", email, request.network()),
                           10, std::chrono::minutes(15));
     limits.check_or_throw("login.account", email, 100, std::chrono::minutes(15));
-    const auto credentials = co_await sql::credentials_by_email(context.reader(), email);
+    // From a browser that has seen nothing yet: an old password must not do any more.
+    const auto credentials = co_await sql::credentials_by_email(context.reader(latest), email);
     const std::string hash = credentials ? credentials->password_hash : std::string();
     const bool right = co_await verify_password(context, in->password, hash);
     if (!right) throw Error(Errc::unauthenticated, "mail address or password is wrong");

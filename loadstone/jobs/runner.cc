@@ -74,6 +74,7 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
 void Runner::Impl::begin(runtime::SpanSlot& slot, Context& context, telemetry::LabelIndex label,
                          const char* name) const {
     context.span().start(label, name);
+    context.reading().freshness = latest;  // of what is being claimed, paused, scheduled
     slot.enter(&context.span());
 }
 
@@ -98,6 +99,7 @@ Seated Runner::Impl::seat(internal::StoredJob job, const internal::Batch& batch,
     LOADSTONE_ASSERT(seated.kind != nullptr, "claims are for known kinds");
     seated.lease = {job.id, owner, batch.id};
     seated.claimed_at = batch.claimed_at;
+    seated.position = claim_position;
     const auto bulkhead = bulkheads.find(seated.kind->module);
     if (bulkhead != bulkheads.end()) {
         seated.permit = bulkhead->second->try_enter();
@@ -147,16 +149,19 @@ Task<void> Runner::Impl::start(std::vector<Seated> seated) {
         info.crashes = stored.crashes;
         info.enqueued_at = {stored.enqueued_at};
         jobs.spawn(loops.span_executor(seat->loop, seat->slot),
-                   run(seat, each.kind, std::move(info), std::move(job), std::move(each.permit)),
+                   run(seat, each.kind, std::move(info), std::move(job), std::move(each.permit),
+                       each.position),
                    seat->shared_from_this());
     }
 }
 
 Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, internal::SharedJob job,
-                             std::optional<admission::Permit> permit) {
+                             std::optional<admission::Permit> permit, runtime::Position position) {
     Context context(services, Deadline::in(kind->policy.timeout));
     context.set_module(kind->module);
     begin(seat->slot, context, kind->label, kind->label_name.c_str());
+    context.reading().freshness = own_writes;
+    context.reading().begin_at(position);
     seat->notes.begin(*kind);
     info.lease.notes = &seat->notes;
     {

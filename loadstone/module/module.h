@@ -26,6 +26,9 @@ struct Budget {
     std::size_t request_queue_max = 1'024;
     std::chrono::milliseconds queue_wait_max{2'000};
     std::size_t jobs_max = 16;
+    // Of its routes that are declared heavy on reads: a bulkhead of their own.
+    std::size_t heavy_requests_max = 16;
+    std::size_t heavy_request_queue_max = 64;
 };
 
 // A report for the operator: `campus NAME [ARGUMENT...]` prints what it gives.

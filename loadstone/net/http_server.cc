@@ -321,6 +321,8 @@ void HttpServer::start() {
     }
 }
 
+std::string heavy_bulkhead(std::string_view module) { return std::string(module) + ".heavy"; }
+
 std::uint16_t HttpServer::port() const noexcept { return impl_->port; }
 
 bool HttpServer::drain(runtime::Deadline deadline) {

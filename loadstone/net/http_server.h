@@ -51,8 +51,10 @@ struct HttpOptions {
 using SessionResolver =
     std::function<Task<std::optional<runtime::Session>>(Context& context, std::string_view token)>;
 
-// Which bulkhead a module's requests pass. Must outlive the server.
+// Which bulkhead a module's requests pass; under heavy_bulkhead(module), which those of its routes
+// pass that are heavy on reads. Must outlive the server.
 using Bulkheads = std::map<std::string, admission::Bulkhead*>;
+std::string heavy_bulkhead(std::string_view module);
 
 class HttpServer {
 public:

@@ -118,8 +118,10 @@ struct Route {
     bool bulkhead = true;     // of its module; off for what must answer when the module is full
     std::size_t body_bytes_max = 64 * 1024;
     std::chrono::milliseconds deadline{10'000};
-    std::vector<int> errors;    // statuses that only the handler knows of, for the OpenAPI document
-    int per_address_limit = 0;  // requests per `per_address_period`; 0: none
+    std::vector<int> errors;   // statuses that only the handler knows of, for the OpenAPI document
+    bool heavy_reads = false;  // a bulkhead and connections of their own, never on the primary
+    std::chrono::milliseconds stale_max{0};  // rather an answer so old than 503; 0: no
+    int per_address_limit = 0;               // requests per `per_address_period`; 0: none
     std::chrono::seconds per_address_period{60};
 
     // Policy, chained where the route is declared.
@@ -153,6 +155,18 @@ struct Route {
     }
     Route& without_idempotency() {
         idempotency = false;
+        return *this;
+    }
+    // It reads much, for a dashboard or a report: in a bulkhead of its own, on connections of its
+    // own, on replicas alone (on SQLite: on the reader lane).
+    Route& heavy_on_reads() {
+        heavy_reads = true;
+        return *this;
+    }
+    // When no replica is fresh enough and the primary has no room: an answer that is older, by up
+    // to `age`, with the header Loadstone-Stale (seconds).
+    Route& stale_allowed(std::chrono::milliseconds age) {
+        stale_max = age;
         return *this;
     }
     Route& limit_per_address(int requests, std::chrono::seconds period) {

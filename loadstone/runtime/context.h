@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "loadstone/runtime/deadline.h"
+#include "loadstone/runtime/freshness.h"
 #include "loadstone/runtime/services.h"
 #include "loadstone/telemetry/span.h"
 
@@ -74,9 +75,14 @@ public:
 
     std::optional<IdempotencyKey>& idempotency() noexcept { return idempotency_; }
 
+    // What it has seen of the database, and how it reads.
+    Reading& reading() noexcept { return reading_; }
+    const Reading& reading() const noexcept { return reading_; }
+
     // ---- the doors to the store; defined in loadstone/store/context_store.{h,cc} ----
-    // Reads: snapshot per statement, cannot write.
+    // Reads: snapshot per statement, cannot write. As fresh as reading() says, or as said here.
     store::Reader reader();
+    store::Reader reader(Freshness freshness);
     // Runs `command(Tx&, arguments...)` as one transaction and gives its result when it is
     // durable. Arguments are copied into the transaction, because the body may run again.
     template <class Command, class... Arguments>
@@ -91,6 +97,7 @@ private:
     std::string_view module_ = "loadstone";
     std::optional<Session> session_;
     std::optional<IdempotencyKey> idempotency_;
+    Reading reading_;
 };
 
 }  // namespace loadstone::runtime

@@ -40,6 +40,7 @@ void add_settings(CLI::App& command, const std::vector<Setting>& settings, Given
             [&given, &setting](const std::string& value) { given.emplace_back(&setting, value); },
             setting.help);
         option->type_name(setting.hint);
+        if (setting.is_list) option->join(' ');
         const std::string now = setting.get();
         if (!now.empty()) option->default_str(now);
         if (!setting.everyday) option->group("");  // hidden: the `settings` command shows them all
@@ -105,7 +106,8 @@ sigset_t block_stop_signals() {
 std::string options_for_commands(const Given& given, const std::string& file) {
     std::string options = file.empty() ? "" : fmt::format(" --config {}", quoted(file));
     for (const auto& [setting, value] : given) {
-        if (setting->key == "data" || setting->key == "database" || setting->key == "smtp")
+        if (setting->key == "data" || setting->key == "database" || setting->key == "replica" ||
+            setting->key == "smtp")
             options += fmt::format(" {} {}", flag_name(*setting), quoted(without_password(value)));
     }
     return options;

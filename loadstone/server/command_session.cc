@@ -62,6 +62,7 @@ CommandSession::CommandSession(const Config& config, const std::vector<Module>& 
       database_(store::open_database(with_schema(config, modules).database, registry_)),
       queue_(jobs_of(modules, config), *database_, registry_),
       context_(services_, Deadline::in(command_deadline)) {
+    context_.reading().freshness = latest;  // an operator asks for what is
     services_.add<telemetry::Registry>(registry_);
     services_.add<store::Database>(*database_);
     services_.add<jobs::Queue>(queue_);

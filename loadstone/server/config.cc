@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <sstream>
 
 #define TOML_EXCEPTIONS 1
 #include <toml++/toml.h>
@@ -168,10 +169,33 @@ public:
             },
             [&at] { return without_password(at); });
     }
+    // Between spaces; each new value is the whole list.
+    Setting& urls(std::string key, std::string hint, std::string help, std::vector<std::string>& at,
+                  void (*check)(const std::string&)) {
+        Setting& setting = add(
+            std::move(key), std::move(hint), std::move(help),
+            [&at, check](std::string_view v) {
+                std::istringstream words{std::string(v)};
+                std::vector<std::string> list;
+                for (std::string url; words >> url;) {
+                    check(url);
+                    list.push_back(url);
+                }
+                at = std::move(list);
+            },
+            [&at] {
+                std::string shown;
+                for (const std::string& url : at)
+                    shown += (shown.empty() ? "" : " ") + without_password(url);
+                return shown;
+            });
+        setting.is_list = true;
+        return setting;
+    }
     Setting& add(std::string key, std::string hint, std::string help,
                  std::function<void(std::string_view)> set, std::function<std::string()> get) {
         list.push_back({std::move(key), std::move(hint), std::move(help), false, std::move(set),
-                        std::move(get)});
+                        std::move(get), false});
         return list.back();
     }
 };
@@ -196,6 +220,10 @@ void everyday_settings(Settings& s, Config& c) {
     s.url("database", "URL",
           "sqlite:PATH or postgres://USER@HOST/NAME; default: sqlite in the data folder",
           c.database.url, store::check_url)
+        .everyday = true;
+    s.urls("replica", "URL",
+           "postgres://USER@HOST/NAME of a read replica; may be given several times",
+           c.database.replicas.urls, store::check_replica_url)
         .everyday = true;
     s.url("smtp", "URL",
           "smtp://[USER:PASSWORD@]HOST:PORT, smtps://... or maildir:DIR; default: a Maildir in the "
@@ -306,6 +334,17 @@ void store_settings(Settings& s, store::DatabaseOptions& d) {
              d.outage_patience, 0);
     s.millis("postgres.statement_timeout_max_ms", "the server's own bound on a statement",
              d.statement_timeout_max);
+    store::ReplicaOptions& r = d.replicas;
+    s.millis("replicas.wait_max_ms", "how long a read waits for a replica to be far enough",
+             r.wait_max, 0);
+    s.millis("replicas.heavy_wait_max_ms", "how long a heavy one waits, which may go nowhere else",
+             r.heavy_wait_max, 0);
+    s.count("replicas.fallback_max",
+            "reads at once on the primary because no replica would do; beyond: 503", r.fallback_max,
+            std::size_t{0}, million);
+    s.millis("replicas.lag_max_ms", "a replica further behind gets no reads", r.lag_max);
+    s.millis("replicas.silent_max_ms", "nor one that does not answer for so long", r.silent_max);
+    s.millis("replicas.ask_every_ms", "how often servers are asked where they are", r.ask_every);
     s.count("postgres.transaction_attempts_max", "after serialisation failures and deadlocks",
             d.transaction_attempts_max, 1, 100);
 }
@@ -362,6 +401,11 @@ std::string text_of(const toml::node& node) {
     if (const auto* text = node.as_string()) return text->get();
     if (const auto* whole = node.as_integer()) return fmt::format("{}", whole->get());
     if (const auto* flag = node.as_boolean()) return flag->get() ? "on" : "off";
+    if (const auto* list = node.as_array()) {
+        std::string texts;
+        for (const toml::node& each : *list) texts += (texts.empty() ? "" : " ") + text_of(each);
+        return texts;
+    }
     throw Error(Errc::invalid_argument, "expected a text in quotes, a whole number, true or false");
 }
 

@@ -60,6 +60,7 @@ struct Setting {
     std::function<void(std::string_view value)>
         set;  // throws invalid_argument saying what is wanted
     std::function<std::string()> get;
+    bool is_list = false;  // may be given several times, in TOML as an array; else between spaces
 };
 
 // The settings of `config`, which must outlive them.

@@ -45,6 +45,19 @@ struct ConfigTest : testing::Test {
     }
 };
 
+TEST_F(ConfigTest, ReadsReplicasAsAList) {
+    read_config_file(file("replica = [\"postgres://u:secret@a/n\", \"postgres://b,c/n\"]\n"),
+                     settings);
+    EXPECT_EQ(config.database.replicas.urls,
+              (std::vector<std::string>{"postgres://u:secret@a/n", "postgres://b,c/n"}));
+    const auto setting = std::find_if(settings.begin(), settings.end(),
+                                      [](const Setting& each) { return each.key == "replica"; });
+    EXPECT_EQ(setting->get(), "postgres://u:***@a/n postgres://b,c/n");
+    environment({"CAMPUS_REPLICA=postgres://d/n"});
+    EXPECT_EQ(config.database.replicas.urls, std::vector<std::string>{"postgres://d/n"});
+    EXPECT_NE(refusal_of_file("replica = \"sqlite:x\"\n"), "accepted");
+}
+
 TEST_F(ConfigTest, ReadsEveryKindOfValueFromAFile) {
     read_config_file(
         file("listen = \"[::1]:9000\"\nthreads = 3\nrate_limits = false\nrole = \"web\"\n"

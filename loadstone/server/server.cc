@@ -213,6 +213,9 @@ struct Server::Impl {
             const module::Budget& budget = module.budget;
             add_bulkhead(request_bulkheads, module.name, module.name, budget.requests_max,
                          budget.request_queue_max, budget.queue_wait_max);
+            const std::string heavy = net::heavy_bulkhead(module.name);
+            add_bulkhead(request_bulkheads, heavy, heavy, budget.heavy_requests_max,
+                         budget.heavy_request_queue_max, budget.queue_wait_max);
             // Jobs for which it has no room are not claimed, so that none waits here.
             add_bulkhead(job_bulkheads, module.name, module.name + ".jobs", budget.jobs_max, 0,
                          milliseconds(0));
@@ -349,6 +352,7 @@ Task<void> Server::Impl::housekeeping() {
     while (!stopping) {
         Context context(services, Deadline::in(seconds(10)));
         context.span().start(label, "loadstone.housekeeping");
+        context.reading().freshness = latest;
         housekeeping_slot.enter(&context.span());
         const auto began = std::chrono::steady_clock::now();
         auto pause = std::chrono::nanoseconds(seconds(2));

@@ -2,9 +2,11 @@
 
 namespace loadstone::runtime {
 
-store::Reader Context::reader() {
+store::Reader Context::reader() { return reader(reading_.freshness); }
+
+store::Reader Context::reader(Freshness freshness) {
     auto& database = services().get<store::Database>();
-    return store::Reader(*this, database.read_connection());
+    return store::Reader(*this, database.read_connection(), freshness);
 }
 
 }  // namespace loadstone::runtime

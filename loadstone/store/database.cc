@@ -36,6 +36,11 @@ void validate(const DatabaseOptions& options) {
     require_at_least("connect_timeout", options.connect_timeout.count(), 1);
     require_at_least("statement_timeout_max", options.statement_timeout_max.count(), 1);
     require_at_least("transaction_attempts_max", options.transaction_attempts_max, 1);
+    require_at_least("ask_every", options.replicas.ask_every.count(), 1);
+    require_at_least("silent_max", options.replicas.silent_max.count(), 1);
+    for (const std::string& url : options.replicas.urls) check_replica_url(url);
+    if (!options.replicas.urls.empty() && internal::dialect_of(options.url) == Dialect::sqlite)
+        throw Error(Errc::invalid_argument, "SQLite has no replicas").with_field("replica");
 }
 
 }  // namespace
@@ -130,6 +135,12 @@ void check_url(const std::string& url) {
         internal::sqlite_path(url);
     else
         internal::check_postgres_url(url);
+}
+
+void check_replica_url(const std::string& url) {
+    if (internal::dialect_of(url) != Dialect::postgres)
+        throw Error(Errc::invalid_argument, "a replica is a postgres:// URL").with_field("replica");
+    internal::check_postgres_url(url);
 }
 
 std::unique_ptr<Database> open_database(const DatabaseOptions& options,

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "loadstone/runtime/context.h"
 #include "loadstone/runtime/loops.h"
@@ -22,8 +23,30 @@ namespace loadstone::store {
 
 enum class Dialect { sqlite, postgres };
 
+using runtime::Position;
+
+// How reads are spread over PostgreSQL's replicas (docs/internals/reads.md). SQLite has none: its
+// readers see each commit at once, so every read is the latest.
+struct ReplicaOptions {
+    // postgres:// URLs. Which server is the primary is asked, so they and DatabaseOptions::url may
+    // change places. All nodes of an application are given the same.
+    std::vector<std::string> urls;
+    // How long a read waits for a replica that is about to be where it must be; a heavy one.
+    std::chrono::milliseconds wait_max{10};
+    std::chrono::milliseconds heavy_wait_max{500};
+    // Reads under way on the primary at once because no replica would do, of this process. Beyond:
+    // unavailable, or an older answer where the route takes one.
+    std::size_t fallback_max = 64;
+    // Further behind than this, or without an answer for so long, a replica gets no reads.
+    std::chrono::milliseconds lag_max{10'000};
+    std::chrono::milliseconds silent_max{1'000};
+    // How often each server is asked where it is while nothing else tells.
+    std::chrono::milliseconds ask_every{50};
+};
+
 struct DatabaseOptions {
     std::string url;
+    ReplicaOptions replicas;
     // SQLite
     std::size_t group_max = 256;         // transactions that share one commit
     std::size_t write_queue_max = 4096;  // beyond: unavailable
@@ -61,7 +84,9 @@ public:
     virtual ~Database();
 
     virtual Dialect dialect() const noexcept = 0;
-    // The connection for single reads of the calling loop.
+    // The connection for single reads of the calling loop. What Context::reading() must see, and
+    // how fresh the statement is to be, decide where it reads; what it saw is added there. After
+    // transact() it holds where that committed.
     virtual Connection& read_connection() = 0;
     // Runs the body as one transaction; returns when it is durable. Throws what the body throws
     // (after rollback); conflict after `transaction_attempts_max`; unavailable with retry_after
@@ -104,6 +129,9 @@ private:
 // Is it the URL of a database, as far as that can be told without asking one? Errors:
 // invalid_argument, field "database"; never with the password.
 void check_url(const std::string& url);
+
+// The same of a replica, which is always PostgreSQL. Errors: invalid_argument, field "replica".
+void check_replica_url(const std::string& url);
 
 // Opens (SQLite: creates the file if missing) or prepares to connect. Errors: invalid_argument for
 // the URL; unavailable or data_loss for the file.

@@ -23,19 +23,19 @@ Bound<sizeof...(Values)> bound(const Values&... values) {
     return {Value(values)...};
 }
 
-template <class T, class S, std::size_t n>
-Task<T> one_row(Context& context, Connection& connection, Call<S> statement, Bound<n> values) {
+template <class T, std::size_t n>
+Task<T> one_row(Context& context, Connection& connection, StatementRef statement, Bound<n> values) {
     std::optional<T> found;
     auto take = [&](const Row& row) {
         if (!found) found.emplace(decode<T>(row));
     };
     co_await connection.run(context, statement, values, take);
-    if (!found) throw_not_found(statement.statement.name);
+    if (!found) throw_not_found(statement.name);
     co_return std::move(*found);
 }
 
-template <class T, class S, std::size_t n>
-Task<std::optional<T>> maybe_row(Context& context, Connection& connection, Call<S> statement,
+template <class T, std::size_t n>
+Task<std::optional<T>> maybe_row(Context& context, Connection& connection, StatementRef statement,
                                  Bound<n> values) {
     std::optional<T> found;
     auto take = [&](const Row& row) {
@@ -45,12 +45,12 @@ Task<std::optional<T>> maybe_row(Context& context, Connection& connection, Call<
     co_return found;
 }
 
-template <class T, class S, std::size_t n>
-Task<std::vector<T>> many_rows(Context& context, Connection& connection, Call<S> statement,
+template <class T, std::size_t n>
+Task<std::vector<T>> many_rows(Context& context, Connection& connection, StatementRef statement,
                                Bound<n> values, std::size_t rows_max) {
     std::vector<T> rows;
     auto take = [&](const Row& row) {
-        if (rows.size() == rows_max) throw_too_many(statement.statement.name, rows_max);
+        if (rows.size() == rows_max) throw_too_many(statement.name, rows_max);
         rows.push_back(decode<T>(row));
     };
     co_await connection.run(context, statement, values, take);
@@ -58,7 +58,7 @@ Task<std::vector<T>> many_rows(Context& context, Connection& connection, Call<S>
 }
 
 template <class T, std::size_t n>
-Task<std::uint64_t> each_row(Context& context, Connection& connection, Call<Query> query,
+Task<std::uint64_t> each_row(Context& context, Connection& connection, StatementRef query,
                              FunctionRef<void(const T&)> sink, Bound<n> values) {
     auto decode_one = [&](const Row& row) { sink(decode<T>(row)); };
     const RunResult result = co_await connection.run(context, query, values, decode_one);
@@ -66,7 +66,7 @@ Task<std::uint64_t> each_row(Context& context, Connection& connection, Call<Quer
 }
 
 template <std::size_t n>
-Task<std::uint64_t> affected_rows(Context& context, Connection& connection, Call<Command> command,
+Task<std::uint64_t> affected_rows(Context& context, Connection& connection, StatementRef command,
                                   Bound<n> values) {
     auto ignore = [](const Row&) {};
     const RunResult result = co_await connection.run(context, command, values, ignore);
@@ -85,22 +85,22 @@ public:
     // and not fetched for.
     template <class T, class... Values>
     Task<T> one(Call<Query> query, const Values&... values) {
-        return internal::one_row<T>(*context_, *connection_, query, internal::bound(values...));
+        return internal::one_row<T>(*context_, *connection_, fresh(query), internal::bound(values...));
     }
     template <class T, class... Values>
     Task<std::optional<T>> maybe(Call<Query> query, const Values&... values) {
-        return internal::maybe_row<T>(*context_, *connection_, query, internal::bound(values...));
+        return internal::maybe_row<T>(*context_, *connection_, fresh(query), internal::bound(values...));
     }
     template <class T, class... Values>
     Task<std::vector<T>> many(Call<Query> query, const Values&... values) {
-        return internal::many_rows<T>(*context_, *connection_, query, internal::bound(values...),
+        return internal::many_rows<T>(*context_, *connection_, fresh(query), internal::bound(values...),
                                       rows_max);
     }
     // Streams: the sink is called row by row while the statement runs; memory stays flat.
     template <class T, class... Values>
     Task<std::uint64_t> each(Call<Query> query, FunctionRef<void(const T&)> sink,
                              const Values&... values) {
-        return internal::each_row<T>(*context_, *connection_, query, sink,
+        return internal::each_row<T>(*context_, *connection_, fresh(query), sink,
                                      internal::bound(values...));
     }
 
@@ -110,11 +110,23 @@ protected:
 
     Context* context_;
     Connection* connection_;
+    runtime::Freshness freshness_ = runtime::latest;
+
+private:
+    StatementRef fresh(Call<Query> query) const {
+        StatementRef asked = query;
+        asked.freshness = freshness_;
+        return asked;
+    }
 };
 
 class Reader : public Statements {
 public:
-    Reader(Context& context, Connection& connection) : Statements(context, connection) {}
+    // Without `freshness` it sees all that was committed before the read.
+    Reader(Context& context, Connection& connection, runtime::Freshness freshness = runtime::latest)
+        : Statements(context, connection) {
+        freshness_ = freshness;
+    }
     Context& context() const noexcept { return *context_; }
 };
 

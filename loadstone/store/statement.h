@@ -8,6 +8,8 @@
 #include <source_location>
 #include <string_view>
 
+#include "loadstone/runtime/freshness.h"
+
 namespace loadstone::store {
 
 struct Query {
@@ -46,6 +48,7 @@ struct StatementRef {
     int parameters;
     bool writes;
     std::source_location place{};  // line 0: unknown
+    runtime::Freshness freshness = runtime::latest;  // of a read
 
     StatementRef(const Query& q)  // NOLINT(google-explicit-constructor)
         : identity(&q),

@@ -143,6 +143,14 @@ void PostgresServer::restart(Stop how) {
     start();
 }
 
+void PostgresServer::follow(const PostgresServer& primary) {
+    const fs::path data = directory_.path() / "data";
+    std::ofstream(data / "standby.signal").flush();
+    std::ofstream(data / "postgresql.auto.conf", std::ios::app)
+        << "primary_conninfo = 'host=" << primary.socket_directory() << " port=" << primary.port()
+        << " user=postgres'\n";
+}
+
 std::vector<pid_t> PostgresServer::processes() const {
     std::vector<pid_t> all{process_->pid()};
     const std::string own = std::to_string(process_->pid());

@@ -33,6 +33,8 @@ public:
     void start();
     void stop(Stop how);
     void restart(Stop how);
+    // When it starts next it is a standby of `primary`.
+    void follow(const PostgresServer& primary);
     // SIGSTOP and SIGCONT for the server and all its backends.
     void freeze();
     void thaw();

@@ -140,6 +140,7 @@ Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner,
     try {
         claimed = co_await context.write(internal::claim, owner, wanted,
                                          static_cast<std::int64_t>(total), limits_now());
+        claim_position = context.reading().position();
         pulled_at = Deadline::Clock::now();
     } catch (...) {
         const Error error = error_from_exception(std::current_exception());

@@ -69,6 +69,8 @@ struct Seated {
     Lease lease;
     std::int64_t claimed_at = 0;  // microseconds
     std::optional<admission::Permit> permit;
+    // Where its claim was committed, which is behind all that it was enqueued with.
+    runtime::Position position;
     internal::StoredJob job;
 };
 
@@ -83,6 +85,7 @@ struct Runner::Impl {
     std::vector<internal::LaneClaim> lanes_to_claim();
     // True: there may be more.
     Task<bool> claim_and_start(std::int64_t owner);
+    runtime::Position claim_position;  // where the last claim was committed
     Task<internal::Claimed> claim(std::int64_t owner, std::vector<internal::LaneClaim> wanted,
                                   std::size_t total);
     void watch_for_strays(std::int64_t owner);
@@ -114,7 +117,7 @@ struct Runner::Impl {
     Task<void> start(std::vector<Seated> seated);
     void release_batch(internal::Finished& outcome);
     Task<void> run(Seat* seat, const Kind* kind, JobInfo info, internal::SharedJob job,
-                   std::optional<admission::Permit> permit);
+                   std::optional<admission::Permit> permit, runtime::Position position);
     void finish(Seat* seat, internal::Finished outcome);
     Task<void> record_outcomes();
     // How many jobs still run of the batches that some outcomes belong to.

@@ -75,6 +75,8 @@ private:
     void read_idempotency_key();
     Task<void> answer();
     Task<void> resolve_session();
+    void begin_reading();
+    void tell_reading();
     // need_more: it did not come, and refuse() was called or the client is gone.
     Task<RequestReader::Step> read_body();
     void respond_to(const std::exception_ptr& exception);

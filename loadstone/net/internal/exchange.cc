@@ -13,6 +13,7 @@
 #include "loadstone/net/internal/reason.h"
 #include "loadstone/net/internal/response_head.h"
 #include "loadstone/net/internal/text.h"
+#include "loadstone/net/position_token.h"
 #include "loadstone/net/session_cookie.h"
 
 namespace loadstone::net::internal {
@@ -187,6 +188,28 @@ bool Connection::admit_origin() {
     return false;
 }
 
+// What the session has seen so far, and how the route reads.
+void Connection::begin_reading() {
+    runtime::Reading& reading = context_->reading();
+    const auto position = position_of(*this);
+    if (position) reading.begin_at(*position);
+    reading.is_heavy = entry_->route->heavy_reads;
+    reading.stale_max = entry_->route->stale_max;
+}
+
+// What it has seen now.
+void Connection::tell_reading() {
+    const runtime::Reading& reading = context_->reading();
+    if (reading.has_moved()) {
+        const auto [name, value] = position_header(*this, reading.position());
+        response_.set_header(name, value);
+    }
+    if (reading.stale()) {
+        const double seconds = std::chrono::duration<double>(*reading.stale()).count();
+        response_.set_header("Loadstone-Stale", fmt::format("{:.1f}", seconds));
+    }
+}
+
 Task<void> Connection::resolve_session() {
     const auto token = session_token(*this);
     if (token && server_.sessions) {
@@ -220,6 +243,7 @@ void Connection::read_idempotency_key() {
 
 Task<void> Connection::answer() {
     std::exception_ptr exception;
+    begin_reading();
     try {
         if (entry_->route->session != SessionNeed::none) co_await resolve_session();
         auto step = reader_.read_body();
@@ -240,6 +264,7 @@ Task<void> Connection::answer() {
         exception = std::current_exception();
     }
     if (exception) respond_to(exception);
+    tell_reading();
     // Another limit than the address's has refused: what the address has left would mislead.
     if (response_.status == 429) rate_lines_.clear();
 }

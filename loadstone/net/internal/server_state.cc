@@ -27,7 +27,8 @@ RouteEntry entry_of(const Route& route, const Bulkheads& bulkheads, const HttpOp
                     telemetry::Registry& registry) {
     RouteEntry entry;
     entry.route = &route;
-    const auto bulkhead = bulkheads.find(route.module);
+    auto bulkhead = bulkheads.find(route.heavy_reads ? heavy_bulkhead(route.module) : route.module);
+    if (bulkhead == bulkheads.end()) bulkhead = bulkheads.find(route.module);
     if (bulkhead != bulkheads.end() && route.bulkhead) entry.bulkhead = bulkhead->second;
     const std::string name = fmt::format("{} {}", to_string(route.method), route.pattern);
     entry.label = registry.add_label(telemetry::LabelKind::route, name, route.module);

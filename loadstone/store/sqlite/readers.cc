@@ -100,7 +100,8 @@ Task<RunResult> LoopReader::run(Context& context, StatementRef statement,
                     fmt::format("{}: a write was given to a reader", statement.name));
     }
     Moved moved;
-    if (runs_here(statement)) {
+    // A heavy one leaves the loop to others from the start.
+    if (!context.reading().is_heavy && runs_here(statement)) {
         const std::optional<RunResult> result = run_here(context, statement, values, sink, moved);
         if (result) co_return *result;
     }

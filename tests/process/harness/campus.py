@@ -19,11 +19,12 @@ PORT_IS_TAKEN = "Address already in use"
 
 
 def flags(settings):
-    """{"jobs_poll_every_ms": 100} -> ["--jobs-poll-every-ms", "100"]"""
+    """{"jobs_poll_every_ms": 100} -> ["--jobs-poll-every-ms", "100"]; one for each of a list"""
     words = []
-    for name, value in settings.items():
-        if value is not None:
-            words += ["--" + name.replace("_", "-"), str(value)]
+    for name, values in settings.items():
+        for value in values if isinstance(values, list) else [values]:
+            if value is not None:
+                words += ["--" + name.replace("_", "-"), str(value)]
     return words
 
 

@@ -58,20 +58,28 @@ def own(folder):
 
 
 class Postgres:
-    def __init__(self, folder, settings=""):
+    """With `replica_of`, a streaming standby of another one."""
+
+    def __init__(self, folder, settings="", replica_of=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir()
         own(self.folder)
         self.cluster = self.folder / "cluster"
-        subprocess.run(as_user(["cp", "-r", template(), self.cluster]), check=True, cwd="/")
+        if replica_of is None:
+            subprocess.run(as_user(["cp", "-r", template(), self.cluster]), check=True, cwd="/")
+        else:
+            subprocess.run(as_user([PROGRAMS / "pg_basebackup", "-R", "--no-sync", "-c", "fast", "-X", "stream", "-D",
+                                    self.cluster, "-d", f"postgres://campus@127.0.0.1:{replica_of.port}"]),
+                           check=True, capture_output=True, cwd="/")
         with open(self.cluster / "postgresql.conf", "a") as file:
             file.write(SETTINGS.format(folder=self.folder) + settings + "\n")
         self.port = process.free_port()
         self.url = f"postgres://campus@127.0.0.1:{self.port}/campus"
-        self.log = self.folder.parent / "postgres.log"
+        self.log = self.folder.parent / f"{self.folder.name}.log"
         self.process = None
         self.start()
-        self.psql("create database campus", database="postgres")
+        if replica_of is None:
+            self.psql("create database campus", database="postgres")
 
     def start(self):
         self.process = process.spawn([PROGRAMS / "postgres", "-D", self.cluster, "-p", self.port], self.log,

@@ -17,11 +17,21 @@ constexpr std::chrono::milliseconds look_again{20};
 
 }  // namespace
 
+std::string Connector::name_of(const Parameters& endpoint) {
+    std::string name;
+    for (const std::string_view keyword : {"host", "hostaddr", "port"}) {
+        const std::string* const value = find(endpoint, keyword);
+        name += fmt::format("{} ", value == nullptr ? "" : *value);
+    }
+    return name;
+}
+
 Connector::Connector(const Target& target, Use use, const DatabaseOptions& options,
-                     telemetry::Registry& registry)
+                     telemetry::Registry& registry, MayUse may_use)
     : parameters_(parameters_for(target, use, options)),
       shown_(target.shown),
       use_(use),
+      may_use_(std::move(may_use)),
       connect_timeout_(options.connect_timeout),
       outage_patience_(options.outage_patience),
       random_(reinterpret_cast<std::uintptr_t>(this) ^
@@ -82,10 +92,7 @@ Task<ConnectionHandle> Connector::try_endpoints() {
             try {
                 const Deadline by = Deadline::in(share);
                 ConnectionHandle connection = co_await dial(endpoint, by);
-                const std::string* host = find(endpoint, "host");
-                const std::string* address = find(endpoint, "hostaddr");
-                last_good_ = fmt::format("{} {}", host == nullptr ? "" : *host,
-                                         address == nullptr ? "" : *address);
+                last_good_ = name_of(endpoint);
                 succeeded();
                 co_return connection;
             } catch (const Error& error) {

@@ -4,6 +4,7 @@
 // failure tries are 50 ms .. 2 s apart, doubling, with jitter, one at a time for all who wait.
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,8 +25,11 @@ public:
     static constexpr std::chrono::milliseconds first_pause{50};
     static constexpr std::chrono::milliseconds longest_pause{2'000};
 
+    // Hosts of the target, by their places in it, that `may_use` is against are left out.
+    using MayUse = std::function<bool(std::size_t host)>;
+
     Connector(const Target& target, Use use, const DatabaseOptions& options,
-              telemetry::Registry& registry);
+              telemetry::Registry& registry, MayUse may_use = {});
 
     // A connection in pipeline mode, non-blocking. Begins no try after the deadline, but a try
     // that has begun takes its time, so that impatient callers do not make a slow server look
@@ -52,15 +56,17 @@ private:
     Task<bool> wait_socket(int socket, bool for_writing, Deadline deadline);
     Task<std::vector<std::string>> resolve(const std::string& host);
     void succeeded() noexcept;
+    static std::string name_of(const Parameters& endpoint);
 
     const Parameters parameters_;
     const std::string shown_;
     const Use use_;
+    const MayUse may_use_;
     const std::chrono::milliseconds connect_timeout_;
     const std::chrono::milliseconds outage_patience_;
     std::atomic<bool> is_stopped_{false};
     std::string last_failure_;
-    std::string last_good_;  // "host port address" of the endpoint that worked
+    std::string last_good_;  // name_of() the endpoint that worked
     int failures_ = 0;
     Deadline::Clock::time_point failing_since_{};
     int tries_under_way_ = 0;  // several while none has failed

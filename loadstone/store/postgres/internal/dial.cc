@@ -65,6 +65,7 @@ Task<std::vector<Parameters>> Connector::endpoints() {
     std::vector<Parameters> all;
     std::optional<Error> failure;
     for (std::size_t i = 0; i < count; ++i) {
+        if (may_use_ && !may_use_(i)) continue;
         Parameters endpoint = parameters_;
         const std::string& host = element(hosts, i);
         if (!hosts.empty()) set(endpoint, "host", host);
@@ -85,12 +86,11 @@ Task<std::vector<Parameters>> Connector::endpoints() {
         }
     }
     if (all.empty() && failure) throw std::move(*failure);
-    const auto was_good = std::ranges::find_if(all, [&](const Parameters& endpoint) {
-        const std::string* host = find(endpoint, "host");
-        const std::string* address = find(endpoint, "hostaddr");
-        return last_good_ == fmt::format("{} {}", host == nullptr ? "" : *host,
-                                         address == nullptr ? "" : *address);
-    });
+    if (all.empty())
+        throw unavailable(
+            fmt::format("of the servers at {} none is known to be the primary", shown_));
+    const auto was_good = std::ranges::find_if(
+        all, [&](const Parameters& endpoint) { return last_good_ == name_of(endpoint); });
     if (was_good != all.end()) std::rotate(all.begin(), was_good, was_good + 1);
     co_return all;
 }

@@ -113,6 +113,11 @@ std::shared_ptr<Pipeline> Transactions::take_idle(std::size_t loop) {
             found.pipeline->close(unavailable("the connection was closed by the server"));
             continue;
         }
+        const auto& known = found.pipeline->known_position();
+        if (known && known->position.timeline < newest_history_()) {
+            found.pipeline->close(unavailable("the server is not the primary any more"));
+            continue;
+        }
         if (found.loop != loop) found.pipeline->move_to(loops_[loop].executor);
         return found.pipeline;
     }
@@ -188,6 +193,7 @@ Task<void> Transactions::open_in_background(std::shared_ptr<Opening> opening, st
     std::shared_ptr<Pipeline> pipeline;
     if (connection != nullptr) {
         PipelineOptions options;
+        options.tells_positions = tells_positions_;
         options.prepares = !is_pooled_;
         options.statement_timeout_max = statement_timeout_max_;
         options.keeps_session = !is_pooled_;

@@ -17,6 +17,8 @@ constexpr int long_score = 8;
 constexpr std::size_t unanswered_factor = 8;
 constexpr std::chrono::milliseconds mixed_cancel_after{1'000};
 
+constexpr Query greeting{"loadstone.greeting", "", "select true", 0};
+
 std::uint64_t ns(std::chrono::nanoseconds duration) {
     return static_cast<std::uint64_t>(duration.count());
 }
@@ -51,7 +53,7 @@ void LoopReads::stop() {
 }
 
 Task<RunResult> LoopReads::run(Context& context, StatementRef statement,
-                               std::span<const Value> values, RowSink sink) {
+                               std::span<const Value> values, RowSink sink, ReadPlace& place) {
     const auto self = shared_from_this();
     context.throw_if_done(statement.name);
     store::internal::require_storable(statement.name, values);
@@ -62,13 +64,61 @@ Task<RunResult> LoopReads::run(Context& context, StatementRef statement,
         Deadline::in(options_.statement_timeout_max + std::chrono::seconds(1)));
     const auto known = slowness_.find(statement.identity);
     operation.is_alone = known == slowness_.end() || known->second > 0;
+    operation.wants_position = options_.tells_positions;
+    operation.at_least = place.at_least;
     Account account(metrics_, operation);
-    admit(operation);
-    const RunResult result = co_await operation.complete(sink, false);
-    account.succeeded();
-    if (metrics_.sampler != nullptr)
-        metrics_.sampler->saw(statement, values, operation.prepared.get());
-    co_return result;
+    try {
+        admit(operation);
+        const RunResult result = co_await operation.complete(sink, false);
+        account.succeeded();
+        place.seen = operation.position;
+        if (metrics_.sampler != nullptr)
+            metrics_.sampler->saw(statement, values, operation.prepared.get());
+        co_return result;
+    } catch (const Error&) {
+        // A replica cancels a read that is in the way of replay with 40001.
+        place.needs_primary = operation.reaction == Reaction::not_the_primary;
+        place.may_go_elsewhere =
+            options_.is_replica && !operation.has_given_rows() &&
+            (place.needs_primary || operation.reaction == Reaction::connection_lost ||
+             operation.reaction == Reaction::retry);
+        throw;
+    }
+}
+
+std::optional<Pipeline::KnownPosition> LoopReads::known_position() const {
+    const auto& pipeline = slots_[0].pipeline;
+    return pipeline == nullptr ? std::nullopt : pipeline->known_position();
+}
+
+void LoopReads::ask_positions() {
+    for (const Slot& slot : slots_) {
+        if (slot.pipeline != nullptr) slot.pipeline->ask_position();
+    }
+}
+
+void LoopReads::drop_older(std::uint32_t history) {
+    for (Slot& slot : slots_) {
+        const auto pipeline = slot.pipeline;
+        if (pipeline != nullptr && pipeline->known_position() &&
+            pipeline->known_position()->position.timeline < history)
+            pipeline->lose(unavailable("the server is not the primary any more"));
+    }
+}
+
+void LoopReads::drop_all(const Error& why) {
+    for (Slot& slot : slots_) {
+        if (const auto pipeline = slot.pipeline) pipeline->lose(why);
+    }
+}
+
+bool LoopReads::can_serve(const Operation& operation) const noexcept {
+    return slots_[0].pipeline != nullptr && is_far_enough(slots_[0], operation);
+}
+
+bool LoopReads::is_far_enough(const Slot& slot, const Operation& operation) const noexcept {
+    const auto& known = slot.pipeline->known_position();
+    return !options_.is_replica || (known && known->position.at >= operation.at_least);
 }
 
 void LoopReads::admit(Operation& operation) {
@@ -85,13 +135,19 @@ void LoopReads::admit(Operation& operation) {
     ++waiting_count_;
     waiting_.push_back(operation);
     dispatch();
-    deadlines_->add(operation);
+    if (!operation.is_over()) deadlines_->add(operation);
 }
 
 void LoopReads::dispatch() {
     while (!is_stopped_ && !waiting_.empty() && depth_ < options_.depth_max) {
         Operation& operation = waiting_.front();
         Slot* const slot = choose(operation);
+        if (slot == nullptr && options_.is_replica && !can_serve(operation)) {
+            waiting_.pop_front();
+            operation.fail(connector_->unreachable(), Reaction::connection_lost);
+            operation.end();
+            continue;
+        }
         if (slot == nullptr) return;
         waiting_.pop_front();
         --waiting_count_;
@@ -116,11 +172,15 @@ LoopReads::Slot* LoopReads::choose(const Operation& operation) {
             if (unopened == nullptr) unopened = &slot;
             continue;
         }
+        if (!is_far_enough(slot, operation)) {
+            slot.pipeline->ask_position();
+            continue;
+        }
         if (is_long ? slot.pipeline->is_idle() : !is_stuck(slot)) return &slot;
         if (ready == nullptr || slot.pipeline->front_ns() < ready->pipeline->front_ns())
             ready = &slot;
     }
-    if (ready == nullptr && slots_[0].pipeline != nullptr) ready = &slots_[0];
+    if (ready == nullptr && can_serve(operation)) ready = &slots_[0];
     if (ready == nullptr) {
         connect(slots_[0]);
     } else if (ready->pipeline->unanswered() > unanswered_factor * options_.depth_max) {
@@ -142,28 +202,53 @@ void LoopReads::connect(Slot& slot) {
 
 Task<void> LoopReads::connect_slot(Slot& slot) {
     const auto self = shared_from_this();
-    // The first connection is tried for as long as it takes; the others are a convenience.
     const bool is_first = &slot == &slots_[0];
+    std::shared_ptr<Pipeline> pipeline;
+    do {
+        try {
+            pipeline = co_await open_pipeline(is_first);
+        } catch (const Error& error) {
+            // Stopped, or another time.
+            if (!is_stopped_ && options_.tells_positions) connector_->failed(error);
+        }
+    } while (pipeline == nullptr && is_first && !is_stopped_);
+    slot.is_connecting = false;
+    if (pipeline != nullptr && is_stopped_)
+        pipeline->close(unavailable("the store has been stopped"));
+    if (is_stopped_ || pipeline == nullptr || pipeline->is_lost()) co_return;
+    slot.pipeline = std::move(pipeline);
+    dispatch();
+}
+
+// The first connection is tried for as long as it takes; the others are a convenience.
+Task<std::shared_ptr<Pipeline>> LoopReads::open_pipeline(bool is_first) {
     const Deadline deadline =
         is_first ? Deadline::unbounded() : Deadline::in(std::chrono::seconds(5));
-    ConnectionHandle connection;
-    try {
-        connection = co_await connector_->open(deadline);
-    } catch (const Error&) {
-        // Stopped, or another time.
-    }
-    slot.is_connecting = false;
-    if (is_stopped_ || connection == nullptr) co_return;
+    ConnectionHandle connection = co_await connector_->open(deadline);
     PipelineOptions options;
     options.prepares = !options_.is_pooled;
     options.wraps_reads = options_.is_pooled;
     options.sends_skipped_again = true;
     options.watches_idle = true;
     options.statement_timeout_max = options_.statement_timeout_max;
-    slot.pipeline = std::make_shared<Pipeline>(std::move(connection), executor_, options,
+    options.tells_positions = options_.tells_positions;
+    auto pipeline = std::make_shared<Pipeline>(std::move(connection), executor_, options,
                                                static_cast<PipelineOwner*>(this));
-    slot.pipeline->start();
-    dispatch();
+    pipeline->start();
+    if (options_.tells_positions) co_await greet(*pipeline);
+    co_return pipeline;
+}
+
+// Before it is used: where the server is now, not where one was that had its address before.
+Task<void> LoopReads::greet(Pipeline& pipeline) {
+    Context context(no_services_, Deadline::in(std::chrono::seconds(5)));
+    Operation operation(context, greeting, {}, nullptr);
+    operation.wants_position = true;
+    pipeline.push_now(operation);
+    deadlines_->add(operation);
+    auto ignore = [](const Row&) {};
+    co_await operation.complete(ignore, true);
+    if (!operation.position) throw unavailable("the server does not say where it is");
 }
 
 void LoopReads::lost(Pipeline& pipeline, const Error& why, OperationQueue& unfinished) {
@@ -172,11 +257,13 @@ void LoopReads::lost(Pipeline& pipeline, const Error& why, OperationQueue& unfin
     for (Slot& slot : slots_) {
         if (slot.pipeline.get() == &pipeline) slot.pipeline.reset();
     }
+    if (options_.is_replica) give_back(unfinished, why);
     OperationQueue again;
     while (!unfinished.empty()) {
         Operation& operation = unfinished.front();
         unfinished.pop_front();
-        if (operation.has_given_rows() || ++operation.losses > losses_max) {
+        const bool is_a_read = operation.place == Operation::Place::under_way;
+        if (!is_a_read || operation.has_given_rows() || ++operation.losses > losses_max) {
             operation.fail(why, Reaction::connection_lost);
             operation.end();
             continue;
@@ -187,6 +274,15 @@ void LoopReads::lost(Pipeline& pipeline, const Error& why, OperationQueue& unfin
     wait_again(again);
     connect(slots_[0]);
     dispatch();
+}
+
+void LoopReads::give_back(OperationQueue& operations, const Error& why) {
+    while (!operations.empty()) {
+        Operation& operation = operations.front();
+        operations.pop_front();
+        operation.fail(why, Reaction::connection_lost);
+        operation.end();
+    }
 }
 
 // Before those that have not been sent yet.

@@ -11,6 +11,11 @@
 // At most `depth_max` reads are under way; `waiting_max` more wait for their turn or for a
 // connection, until their deadlines. A read whose connection is lost runs again on another if it
 // has not given rows out yet: a read changes nothing.
+//
+// Where there are replicas, each connection is asked where its server is before it is used, and
+// after each batch. The reads of a replica then run only on connections that are known to be far
+// enough, and what is lost there is not sent again but given back to ReadRouter: the server that
+// comes back may be further behind.
 
 #include <array>
 #include <memory>
@@ -29,6 +34,16 @@ struct LoopReadsOptions {
     std::size_t depth_max = 256;
     std::chrono::milliseconds statement_timeout_max{30'000};
     bool is_pooled = false;
+    bool tells_positions = false;
+    bool is_replica = false;
+};
+
+// Where a read must be, and what became of it.
+struct ReadPlace {
+    std::uint64_t at_least = 0;
+    std::optional<ServerPosition> seen{};
+    // It failed, gave no rows, and may succeed on another server; on the primary alone.
+    bool may_go_elsewhere = false, needs_primary = false;
 };
 
 class LoopReads final : public std::enable_shared_from_this<LoopReads>,
@@ -51,7 +66,15 @@ public:
     void start();
     void stop();
     Task<RunResult> run(Context& context, StatementRef statement, std::span<const Value> values,
-                        RowSink sink);
+                        RowSink sink, ReadPlace& place);
+    // What the first connection is known to be at; none without one.
+    std::optional<Pipeline::KnownPosition> known_position() const;
+    // On each connection that is open and does not wait for an answer already.
+    void ask_positions();
+    // Closes connections to a primary of an older history.
+    void drop_older(std::uint32_t history);
+    // Closes all: their server does not answer any more.
+    void drop_all(const Error& why);
     // From any thread.
     std::size_t under_way() const noexcept { return depth_.load(std::memory_order_relaxed); }
 
@@ -71,6 +94,11 @@ private:
     bool is_stuck(const Slot& slot) const noexcept;
     void connect(Slot& slot);
     Task<void> connect_slot(Slot& slot);
+    Task<std::shared_ptr<Pipeline>> open_pipeline(bool is_first);
+    Task<void> greet(Pipeline& pipeline);
+    bool is_far_enough(const Slot& slot, const Operation& operation) const noexcept;
+    bool can_serve(const Operation& operation) const noexcept;
+    void give_back(OperationQueue& operations, const Error& why);
     bool look();
     void learn(const Operation& operation);
     void move_waiting(Slot& slot);
@@ -90,6 +118,7 @@ private:
     std::size_t waiting_count_ = 0;
     std::atomic<std::size_t> depth_{0};
     bool is_stopped_ = false;
+    const runtime::Services no_services_;
     // What is known of statements: 0 is quick; above, it took long, and as many quick runs forget
     // it.
     std::unordered_map<const void*, int> slowness_;

@@ -9,6 +9,7 @@
 #include <boost/intrusive/list.hpp>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "loadstone/runtime/context.h"
@@ -16,6 +17,7 @@
 #include "loadstone/store/connection.h"
 #include "loadstone/store/postgres/internal/handles.h"
 #include "loadstone/store/postgres/internal/prepared.h"
+#include "loadstone/store/postgres/internal/server_position.h"
 #include "loadstone/store/postgres/internal/sqlstate.h"
 #include "loadstone/store/postgres/internal/wakeup.h"
 
@@ -92,11 +94,16 @@ public:
     bool heeds_cancellation = true;
     bool is_alone = false;   // sent as a batch of its own, so that it delays no other's answer
     bool was_moved = false;  // away from a connection that was stuck
+    // The server tells where it was after it, in the same round trip; it is over with that.
+    bool wants_position = false;
+    // Of a read on a replica: the connection must be known to be there.
+    std::uint64_t at_least = 0;
     // Commands that go before it in the same batch; their failure is its own.
     boost::container::small_vector<std::string, 2> before;
 
     std::uint64_t affected = 0;
-    bool has_expired = false;  // without an answer
+    std::optional<ServerPosition> position;  // none: it could not be learnt
+    bool has_expired = false;                // without an answer
     // The server ended the session before it had done it: answers come in order.
     bool was_refused = false;
     bool ended_in_rollback = false;  // a COMMIT that the server turned into a ROLLBACK

@@ -61,7 +61,8 @@ void Pipeline::post_flush() {
 void Pipeline::flush() {
     if (is_lost()) return;
     if (options_.wraps_reads && syncs_ > 0) return;
-    if (queue_.empty() && !needs_rollback_) return;
+    const bool asks = asks_position_ && positions_asked_.empty();
+    if (queue_.empty() && !needs_rollback_ && !asks) return;
     const bool was_empty = sent_.empty();
     options_.wraps_reads ? send_wrapped_batch() : send_batches();
     if (send_failed_) {
@@ -97,6 +98,10 @@ void Pipeline::send_batches() {
         send_operation(operation);
         end_batch();
     }
+    if (asks_position_ && positions_asked_.empty()) {
+        batch_wants_position_ = true;
+        end_batch();
+    }
 }
 
 // One that is alone, or those before the next that is.
@@ -127,6 +132,12 @@ void Pipeline::send_wrapped_batch() {
 }
 
 void Pipeline::end_batch() {
+    if (std::exchange(batch_wants_position_, false)) {
+        if (positions_asked_.empty())
+            send_position();
+        else
+            asks_position_ = true;  // one at a time: the next is for all that was sent meanwhile
+    }
     if (PQpipelineSync(connection_.get()) == 0) send_failed_ = true;
     sent_.push({});
     ++syncs_;
@@ -141,6 +152,7 @@ void Pipeline::send_operation(Operation& operation) {
         operation.end();
         return;
     }
+    batch_wants_position_ = batch_wants_position_ || operation.wants_position;
     operation.first_item = sent_.next_number();
     operation.sent_tsc = telemetry::tsc();
     ++operation.sends;
@@ -194,6 +206,37 @@ void Pipeline::send_query(Operation& operation, bool is_named) {
     sent_.push(std::move(item));
 }
 
+void Pipeline::send_position() {
+    constexpr const char* name = "ls_position";
+    constexpr int binary = 1;
+    PGconn* const connection = connection_.get();
+    if (options_.prepares && !position_prepared_->is_sent) {
+        if (PQsendPrepare(connection, name, server_position_statement, 0, nullptr) == 0)
+            send_failed_ = true;
+        position_prepared_->is_sent = true;
+        SentItem item;
+        item.kind = SentItem::Kind::prepare;
+        item.prepared = position_prepared_;
+        sent_.push(std::move(item));
+    }
+    const int sent =
+        options_.prepares
+            ? PQsendQueryPrepared(connection, name, 0, nullptr, nullptr, nullptr, binary)
+            : PQsendQueryParams(connection, server_position_statement, 0, nullptr, nullptr, nullptr,
+                                nullptr, binary);
+    if (sent == 0) send_failed_ = true;
+    SentItem item;
+    item.kind = SentItem::Kind::position;
+    sent_.push(std::move(item));
+    positions_asked_.push_back(telemetry::tsc());
+    asks_position_ = false;
+}
+
+void Pipeline::ask_position() {
+    if (is_lost() || !positions_asked_.empty() || std::exchange(asks_position_, true)) return;
+    post_flush();
+}
+
 void Pipeline::write_out() {
     const int left = PQflush(connection_.get());
     if (left < 0) {
@@ -227,6 +270,9 @@ void Pipeline::close(const Error& why) {
 void Pipeline::lose(const Error& why) {
     if (is_lost()) return;
     const auto self = shared_from_this();
+    end_answered(std::nullopt);
+    positions_asked_.clear();
+    known_position_.reset();
     OperationQueue unfinished;
     while (!sent_.empty()) {
         const SentItem& item = sent_.front();

@@ -19,11 +19,16 @@
 // Each query is read in single-row mode and its rows are put into its Operation. When that is
 // full, reading stops until its coroutine has taken them: the server is held back by the socket.
 //
+// A batch in which an operation wants the server's position ends with the statement that asks for
+// it, unless one is under way: then the next one goes out when that is answered, for all batches
+// sent meanwhile. Such an operation waits in `answered_` for the first answer behind its own.
+//
 // Behind a transaction pooler (`wraps_reads`), a batch of reads is BEGIN READ ONLY .. COMMIT,
 // nothing is prepared, and the next batch goes out when the last one is answered: PgBouncer 1.18
 // gives the server connection away at the first answered sync (its issue 759).
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -43,7 +48,8 @@ struct PipelineOptions {
     bool wraps_reads = false;
     bool sends_skipped_again = false;
     bool keeps_session = false;  // what is set for the session stays set
-    bool watches_idle = false;   // notices that an idle connection was closed, and notifications
+    bool tells_positions = false;
+    bool watches_idle = false;  // notices that an idle connection was closed, and notifications
     std::chrono::milliseconds statement_timeout_max{30'000};  // of a wrapped batch
 };
 
@@ -78,6 +84,14 @@ public:
     // Without sending it: before the next that is pushed, in the same batch.
     void put_before_next(Operation& operation);
     void flush();
+    // Asks where the server is, unless that is under way.
+    void ask_position();
+    // As it was told last on this connection, for a question of `asked_tsc`.
+    struct KnownPosition {
+        ServerPosition position;
+        std::uint64_t asked_tsc = 0;
+    };
+    const std::optional<KnownPosition>& known_position() const noexcept { return known_position_; }
     // The session's own statement_timeout, 0 if it is not known: as it is connected, or as whoever
     // changes it says.
     std::chrono::milliseconds session_timeout() const noexcept { return session_timeout_; }
@@ -85,6 +99,7 @@ public:
         session_timeout_ = timeout;
     }
     bool keeps_session() const noexcept { return options_.keeps_session; }
+    bool tells_positions() const noexcept { return options_.tells_positions; }
     // Nothing of the operation is touched any more; what the server says about it is dropped.
     void abandon(Operation& operation) noexcept;
     // The operation at the front has room for rows again.
@@ -133,6 +148,7 @@ private:
     void send_operation(Operation& operation);
     void send_command(const std::string& text, Operation* operation);
     void send_query(Operation& operation, bool is_named);
+    void send_position();
     void write_out();
     // pipeline_results.cc
     void arm_read();
@@ -147,6 +163,8 @@ private:
     void query_failed(SentItem& item, Failure failure);
     void item_ends();
     void query_ends(const SentItem& item);
+    void accept_position(const PGresult* result);
+    void end_answered(const std::optional<ServerPosition>& position);
     void batch_ends();
     void front_changes();
 
@@ -158,8 +176,9 @@ private:
     std::optional<boost::asio::posix::stream_descriptor> socket_;
     std::shared_ptr<PGcancel> cancel_;
 
-    OperationQueue queue_;    // not sent yet
-    OperationQueue skipped_;  // to be sent again, before queue_, when their batch has ended
+    OperationQueue queue_;     // not sent yet
+    OperationQueue skipped_;   // to be sent again, before queue_, when their batch has ended
+    OperationQueue answered_;  // but for the position
     SentItems sent_;
     int syncs_ = 0;
     PreparedStatements statements_;
@@ -168,6 +187,12 @@ private:
     std::exception_ptr batch_failure_;  // of the batch that is being answered
     Reaction batch_reaction_ = Reaction::none;
     bool needs_rollback_ = false;
+
+    std::shared_ptr<Prepared> position_prepared_ = std::make_shared<Prepared>();
+    std::optional<KnownPosition> known_position_;
+    std::deque<std::uint64_t> positions_asked_;  // when, of those under way
+    bool batch_wants_position_ = false;
+    bool asks_position_ = false;
 
     std::uint64_t front_tsc_ = 0;  // of the last answer
     std::uint64_t batch_tsc_ = 0;  // when the server turned to the batch

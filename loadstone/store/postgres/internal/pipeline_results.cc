@@ -147,6 +147,7 @@ void Pipeline::accept(ResultHandle result) {
             return;
         default: accept_failure(result.get()); return;
     }
+    if (item.kind == SentItem::Kind::position) accept_position(result.get());
     Operation* const operation = item.operation;
     if (item.kind != SentItem::Kind::query || operation == nullptr) return;
     if (PQresultStatus(result.get()) != PGRES_SINGLE_TUPLE) {
@@ -212,6 +213,10 @@ void Pipeline::item_ends() {
     }
     sent_.pop();
     if (item.kind == SentItem::Kind::query) query_ends(item);
+    if (item.kind == SentItem::Kind::position && !positions_asked_.empty()) {
+        positions_asked_.pop_front();
+        if (asks_position_) post_flush();
+    }
     if (!is_lost()) front_changes();
 }
 
@@ -233,11 +238,32 @@ void Pipeline::query_ends(const SentItem& item) {
                                  "{}: skipped by the server", operation.statement.name))),
                        batch_reaction_);
     }
+    if (operation.wants_position && !operation.failure()) {
+        answered_.push_back(operation);
+        return;
+    }
     operation.end();
+}
+
+void Pipeline::accept_position(const PGresult* result) {
+    const auto position = server_position_of(result);
+    if (position) known_position_ = KnownPosition{*position, positions_asked_.front()};
+    end_answered(position);
+}
+
+void Pipeline::end_answered(const std::optional<ServerPosition>& position) {
+    while (!answered_.empty()) {
+        Operation& operation = answered_.front();
+        answered_.pop_front();
+        operation.position = position;
+        operation.end();
+    }
 }
 
 void Pipeline::batch_ends() {
     --syncs_;
+    // Where the question was skipped.
+    if (positions_asked_.empty() && !asks_position_) end_answered(std::nullopt);
     batch_failure_ = nullptr;
     batch_reaction_ = Reaction::none;
     queue_.splice(queue_.begin(), skipped_);

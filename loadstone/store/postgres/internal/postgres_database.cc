@@ -25,24 +25,36 @@ Task<void> require_writable(Tx& tx) {
     if (!is_writable) throw unavailable("the database is a standby and takes no writes");
 }
 
+std::vector<std::string> names_of(const std::vector<Target>& targets) {
+    std::vector<std::string> names;
+    for (const Target& target : targets) names.push_back(target.shown);
+    return names;
+}
+
 }  // namespace
 
 PostgresDatabase::PostgresDatabase(const DatabaseOptions& options, telemetry::Registry& registry)
     : options_(options),
-      target_(target_of(options)),
+      target_(primary_of(options)),
       registry_(registry),
       statistics_(options.statistics, registry),
       metrics_(registry, statistics_),
       canceller_(registry),
       reads_(*this),
       tasks_("store/postgres"),
+      targets_(options.replicas.urls.empty() ? std::vector<Target>() : servers_of(options)),
+      servers_(names_of(targets_), options.replicas, registry),
+      routing_(options.replicas, registry),
       listener_(std::make_shared<Listener>(target_.is_pooled)),
       notifier_(std::make_shared<Notifier>(target_.is_pooled, listener_)) {}
 
 PostgresDatabase::~PostgresDatabase() { stop(); }
 
 std::shared_ptr<Connector> PostgresDatabase::connector(Use use) {
-    return std::make_shared<Connector>(target_, use, options_, registry_);
+    Connector::MayUse may_use;
+    if (servers_.size() > 0)
+        may_use = [this](std::size_t server) { return servers_.may_be_primary(server); };
+    return std::make_shared<Connector>(target_, use, options_, registry_, std::move(may_use));
 }
 
 void PostgresDatabase::start(runtime::Loops& loops) {
@@ -53,27 +65,90 @@ void PostgresDatabase::start(runtime::Loops& loops) {
         metrics_.sampler = sampler_.get();
         sampler_->start();
     }
-    LoopReadsOptions read_options;
-    read_options.depth_max = options_.pipeline_depth_max;
-    read_options.statement_timeout_max = options_.statement_timeout_max;
-    read_options.is_pooled = target_.is_pooled;
     std::vector<Transactions::Loop> transaction_loops;
     for (int i = 0; i < loops.size(); ++i) {
         const runtime::Executor executor = loops.executor(i);
         auto deadlines = std::make_shared<Deadlines>(executor);
-        loop_reads_.push_back(std::make_shared<LoopReads>(
-            executor, read_options, connector(Use::read), deadlines, canceller_, metrics_, tasks_));
+        make_reading(executor, deadlines);
         transaction_loops.push_back({executor, connector(Use::transaction), deadlines});
     }
     const auto first = transaction_loops.front();
     transactions_ = std::make_shared<Transactions>(
-        options_, target_.is_pooled, std::move(transaction_loops), canceller_, metrics_, tasks_);
+        options_, target_.is_pooled, std::move(transaction_loops), canceller_, metrics_, tasks_,
+        [this] { return servers_.history(); });
     for (int i = 0; i < loops.size(); ++i) {
-        loops.post(i, [reads = loop_reads_[static_cast<std::size_t>(i)]] { reads->start(); });
+        loops.post(i, [this, i] { start_reading(static_cast<std::size_t>(i)); });
+    }
+    for (std::size_t i = 0; i < targets_.size(); ++i) {
+        watches_.push_back(std::make_shared<ServerWatch>(servers_, i, options_.replicas));
+        watches_.back()->start(
+            first.executor,
+            std::make_shared<Connector>(targets_[i], Use::watch, options_, registry_),
+            first.deadlines, tasks_);
     }
     listener_->start(first.executor, connector(Use::listen), first.deadlines, tasks_);
     notifier_->start(first.executor, connector(Use::notify), first.deadlines, tasks_);
     add_gauges();
+}
+
+std::shared_ptr<LoopReads> PostgresDatabase::make_reads(const runtime::Executor& executor,
+                                                        std::shared_ptr<Connector> connector,
+                                                        std::shared_ptr<Deadlines> deadlines,
+                                                        bool is_replica) {
+    LoopReadsOptions options;
+    options.depth_max = options_.pipeline_depth_max;
+    options.statement_timeout_max = options_.statement_timeout_max;
+    options.is_pooled = !is_replica && target_.is_pooled;
+    options.tells_positions = !targets_.empty();
+    options.is_replica = is_replica;
+    return std::make_shared<LoopReads>(executor, options, std::move(connector),
+                                       std::move(deadlines), canceller_, metrics_, tasks_);
+}
+
+void PostgresDatabase::make_reading(const runtime::Executor& executor,
+                                    std::shared_ptr<Deadlines> deadlines) {
+    const auto own = [&] { return std::make_shared<Deadlines>(executor); };
+    LoopReading reading;
+    reading.primary = make_reads(executor, connector(Use::read), std::move(deadlines), false);
+    if (targets_.empty()) reading.heavy = make_reads(executor, connector(Use::read), own(), false);
+    std::vector<ReadRouter::Replica> replicas;
+    for (const Target& target : targets_) {
+        const auto replica = [&] {
+            auto its = std::make_shared<Connector>(target, Use::replica, options_, registry_);
+            return make_reads(executor, std::move(its), own(), true);
+        };
+        replicas.push_back({replica(), replica()});
+    }
+    if (!targets_.empty())
+        reading.router =
+            std::make_unique<ReadRouter>(servers_, routing_, reading.primary, std::move(replicas));
+    reading_.push_back(std::move(reading));
+}
+
+void PostgresDatabase::start_reading(std::size_t loop) {
+    LoopReading& reading = reading_[loop];
+    reading.primary->start();
+    if (reading.router == nullptr) return;
+    reading.router->start();
+    tasks_.spawn(loops_->executor(static_cast<int>(loop)), keep_asking(loop));
+}
+
+void PostgresDatabase::stop_reading(std::size_t loop) {
+    LoopReading& reading = reading_[loop];
+    if (loop == 0) {
+        for (const auto& watch : watches_) watch->stop();
+    }
+    reading.primary->stop();
+    if (reading.heavy != nullptr) reading.heavy->stop();
+    if (reading.router != nullptr) reading.router->stop();
+}
+
+Task<void> PostgresDatabase::keep_asking(std::size_t loop) {
+    while (!is_stopping_) {
+        reading_[loop].router->tick();
+        const Deadline next = Deadline::in(options_.replicas.ask_every);
+        co_await runtime::sleep_until(next);
+    }
 }
 
 void PostgresDatabase::add_gauges() {
@@ -85,11 +160,11 @@ void PostgresDatabase::add_gauges() {
                     [this] { return static_cast<double>(transactions_->usage().waiting); });
     registry_.gauge(this, "loadstone_postgres_transactions_max", "", "Connections of the pool",
                     [this] { return static_cast<double>(options_.transactions_max); });
-    for (std::size_t i = 0; i < loop_reads_.size(); ++i) {
+    for (std::size_t i = 0; i < reading_.size(); ++i) {
         registry_.gauge(
             this, "loadstone_postgres_reads_under_way",
             telemetry::metric_label("loop", std::to_string(i)), "Reads in the pipelines of a loop",
-            [reads = loop_reads_[i]] { return static_cast<double>(reads->under_way()); });
+            [reads = reading_[i].primary] { return static_cast<double>(reads->under_way()); });
     }
 }
 
@@ -98,6 +173,7 @@ void PostgresDatabase::stop() {
     LOADSTONE_ASSERT(runtime::Loops::current() < 0, "a loop cannot wait for itself");
     registry_.remove_gauges(this);
     if (sampler_ != nullptr) sampler_->stop();
+    is_stopping_ = true;
     transactions_->stop();
     struct Stopping {
         std::atomic<int> left;
@@ -106,14 +182,13 @@ void PostgresDatabase::stop() {
     // Shared, because a loop that has ended does not run what is posted to it.
     const auto stopping = std::make_shared<Stopping>(loops_->size());
     for (int i = 0; i < loops_->size(); ++i) {
-        loops_->post(
-            i, [stopping, reads = loop_reads_[static_cast<std::size_t>(i)],
-                listener = i == 0 ? listener_ : nullptr, notifier = i == 0 ? notifier_ : nullptr] {
-                if (listener != nullptr) listener->stop();
-                if (notifier != nullptr) notifier->stop();
-                reads->stop();
-                if (stopping->left.fetch_sub(1) == 1) stopping->done.set_value();
-            });
+        loops_->post(i, [this, i, stopping, listener = i == 0 ? listener_ : nullptr,
+                         notifier = i == 0 ? notifier_ : nullptr] {
+            if (listener != nullptr) listener->stop();
+            if (notifier != nullptr) notifier->stop();
+            stop_reading(static_cast<std::size_t>(i));
+            if (stopping->left.fetch_sub(1) == 1) stopping->done.set_value();
+        });
     }
     const Deadline deadline = Deadline::in(std::chrono::seconds(5));
     stopping->done.get_future().wait_until(deadline.instant());
@@ -127,10 +202,16 @@ void PostgresDatabase::stop() {
 Task<RunResult> PostgresDatabase::Reads::run(Context& context, StatementRef statement,
                                              std::span<const Value> values, RowSink sink) {
     const int loop = runtime::Loops::current();
-    LOADSTONE_ASSERT(loop >= 0 && static_cast<std::size_t>(loop) < database_.loop_reads_.size(),
+    LOADSTONE_ASSERT(loop >= 0 && static_cast<std::size_t>(loop) < database_.reading_.size(),
                      "a read runs on a loop of a started store");
-    return database_.loop_reads_[static_cast<std::size_t>(loop)]->run(context, statement, values,
-                                                                      sink);
+    LoopReading& reading = database_.reading_[static_cast<std::size_t>(loop)];
+    if (reading.router != nullptr)
+        co_return co_await reading.router->run(context, statement, values, sink);
+    ReadPlace place;
+    const bool is_heavy = context.reading().is_heavy;
+    if (is_heavy && !std::exchange(reading.heavy_is_open, true)) reading.heavy->start();
+    const auto reads = is_heavy ? reading.heavy : reading.primary;
+    co_return co_await reads->run(context, statement, values, sink, place);
 }
 
 Task<void> PostgresDatabase::transact(Context& context, TxBody body) {

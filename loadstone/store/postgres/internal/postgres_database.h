@@ -10,6 +10,8 @@
 #include "loadstone/store/postgres/internal/loop_reads.h"
 #include "loadstone/store/postgres/internal/notifier.h"
 #include "loadstone/store/postgres/internal/plan_sampler.h"
+#include "loadstone/store/postgres/internal/read_router.h"
+#include "loadstone/store/postgres/internal/server_watch.h"
 #include "loadstone/store/postgres/internal/transactions.h"
 
 namespace loadstone::store::postgres {
@@ -42,7 +44,22 @@ private:
         PostgresDatabase& database_;
     };
 
+    // What a loop has for reading. Where there are replicas `router` decides; else `heavy` is for
+    // heavy reads, on the primary too.
+    struct LoopReading {
+        std::shared_ptr<LoopReads> primary, heavy;
+        std::unique_ptr<ReadRouter> router;
+        bool heavy_is_open = false;
+    };
+
     std::shared_ptr<Connector> connector(Use use);
+    std::shared_ptr<LoopReads> make_reads(const runtime::Executor& executor,
+                                          std::shared_ptr<Connector> connector,
+                                          std::shared_ptr<Deadlines> deadlines, bool is_replica);
+    void make_reading(const runtime::Executor& executor, std::shared_ptr<Deadlines> deadlines);
+    void start_reading(std::size_t loop);
+    void stop_reading(std::size_t loop);
+    Task<void> keep_asking(std::size_t loop);
     void add_gauges();
 
     const DatabaseOptions options_;
@@ -54,7 +71,13 @@ private:
     Reads reads_;
     runtime::TaskScope tasks_;
     runtime::Loops* loops_ = nullptr;  // null: not running
-    std::vector<std::shared_ptr<LoopReads>> loop_reads_;
+    // Without replicas `servers_` and `watches_` are empty.
+    const std::vector<Target> targets_;
+    Servers servers_;
+    ReadRouting routing_;
+    std::vector<std::shared_ptr<ServerWatch>> watches_;
+    std::vector<LoopReading> reading_;  // of each loop
+    std::atomic<bool> is_stopping_{false};
     std::shared_ptr<Transactions> transactions_;
     const std::shared_ptr<Listener> listener_;
     const std::shared_ptr<Notifier> notifier_;

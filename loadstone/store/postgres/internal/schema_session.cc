@@ -30,7 +30,7 @@ constexpr std::chrono::seconds answer_max{30};
 class Schema final : public internal::SchemaSession {
 public:
     explicit Schema(const DatabaseOptions& options) {
-        const Target target = target_of(options);
+        const Target target = primary_of(options);
         const Parameters parameters = parameters_for(target, Use::schema, options);
         const ParameterArrays arrays(parameters);
         connection_.reset(PQconnectdbParams(arrays.keywords.data(), arrays.values.data(), 0));

@@ -14,7 +14,7 @@ class Operation;
 struct Prepared;
 
 struct SentItem {
-    enum class Kind : std::uint8_t { command, prepare, query, sync };
+    enum class Kind : std::uint8_t { command, prepare, query, position, sync };
 
     Kind kind = Kind::sync;
     bool was_skipped = false;

@@ -91,6 +91,54 @@ void set_default(Parameters& parameters, std::string_view keyword, std::string v
     if (find(parameters, keyword) == nullptr) set(parameters, keyword, std::move(value));
 }
 
+Target target_of_url(std::string url) {
+    const std::string pooler = take_parameter(url, "pooler");
+    if (!pooler.empty() && pooler != "transaction") {
+        throw bad_url(fmt::format("the database URL's pooler is '{}', not 'transaction'", pooler));
+    }
+    Target target;
+    target.is_pooled = !pooler.empty();
+    target.parameters = parse(url);
+    if (const std::string* ports = find(target.parameters, "port")) require_ports(*ports);
+    const std::string* host = find(target.parameters, "host");
+    if (host == nullptr) host = find(target.parameters, "hostaddr");
+    target.has_several_hosts = host != nullptr && host->find(',') != std::string::npos;
+    target.shown = shown(target.parameters);
+    return target;
+}
+
+std::vector<std::string> listed(const Parameters& parameters, std::string_view keyword) {
+    std::vector<std::string> values;
+    const std::string* const list = find(parameters, keyword);
+    for (std::size_t at = 0; list != nullptr && at <= list->size();) {
+        const auto comma = std::min(list->find(',', at), list->size());
+        values.push_back(list->substr(at, comma - at));
+        at = comma + 1;
+    }
+    return values;
+}
+
+std::vector<Target> single_hosts(const Target& target) {
+    std::vector<Target> servers;
+    std::size_t count = 1;
+    for (const std::string_view keyword : {"host", "hostaddr"})
+        count = std::max(count, listed(target.parameters, keyword).size());
+    for (std::size_t i = 0; i < count; ++i) {
+        Target server = target;
+        for (const std::string_view keyword : {"host", "hostaddr", "port"}) {
+            const auto values = listed(target.parameters, keyword);
+            if (values.empty()) continue;
+            // One port may be that of all hosts.
+            const std::string& value = values[std::min(i, values.size() - 1)];
+            const bool is_default_port = keyword == "port" && value.empty();
+            set(server.parameters, keyword, is_default_port ? "5432" : value);
+        }
+        server.shown = shown(server.parameters);
+        servers.push_back(std::move(server));
+    }
+    return servers;
+}
+
 }  // namespace
 
 std::string_view to_string(Use use) noexcept {
@@ -100,6 +148,8 @@ std::string_view to_string(Use use) noexcept {
         case Use::listen: return "listen";
         case Use::notify: return "notify";
         case Use::schema: return "schema";
+        case Use::replica: return "replica";
+        case Use::watch: return "watch";
     }
     return "";
 }
@@ -121,19 +171,37 @@ void set(Parameters& parameters, std::string_view keyword, std::string value) {
     parameters.emplace_back(keyword, std::move(value));
 }
 
-Target target_of(const DatabaseOptions& options) {
-    std::string url = options.url;
-    const std::string pooler = take_parameter(url, "pooler");
-    if (!pooler.empty() && pooler != "transaction") {
-        throw bad_url(fmt::format("the database URL's pooler is '{}', not 'transaction'", pooler));
+Target target_of(const DatabaseOptions& options) { return target_of_url(options.url); }
+
+std::vector<Target> servers_of(const DatabaseOptions& options) {
+    std::vector<Target> servers = single_hosts(target_of(options));
+    for (const std::string& url : options.replicas.urls) {
+        const Target target = target_of_url(url);
+        if (target.is_pooled) throw bad_url("the URL of a replica names a pooler; give its own");
+        for (Target& server : single_hosts(target)) servers.push_back(std::move(server));
     }
-    Target target;
-    target.is_pooled = !pooler.empty();
-    target.parameters = parse(url);
-    if (const std::string* ports = find(target.parameters, "port")) require_ports(*ports);
-    const std::string* host = find(target.parameters, "host");
-    if (host == nullptr) host = find(target.parameters, "hostaddr");
-    target.has_several_hosts = host != nullptr && host->find(',') != std::string::npos;
+    return servers;
+}
+
+Target primary_of(const DatabaseOptions& options) {
+    Target target = target_of(options);
+    if (options.replicas.urls.empty()) return target;
+    const std::vector<Target> servers = servers_of(options);
+    for (const std::string_view keyword : {"host", "hostaddr", "port"}) {
+        std::string list;
+        bool is_given = false;
+        for (const Target& server : servers) {
+            const std::string* const value = find(server.parameters, keyword);
+            is_given = is_given || value != nullptr;
+            if (&server != &servers.front()) list += ',';
+            if (value != nullptr)
+                list += *value;
+            else if (keyword == "port")
+                list += "5432";
+        }
+        if (is_given) set(target.parameters, keyword, list);
+    }
+    target.has_several_hosts = true;
     target.shown = shown(target.parameters);
     return target;
 }
@@ -152,6 +220,12 @@ Parameters parameters_for(const Target& target, Use use, const DatabaseOptions& 
         set_default(parameters, "target_session_attrs",
                     use == Use::read ? "primary" : "read-write");
     }
+    // Where a session must see what it wrote, that is no matter of taste.
+    if (use == Use::replica || use == Use::watch) {
+        set(parameters, "target_session_attrs", "any");
+    } else if (!options.replicas.urls.empty()) {
+        set(parameters, "target_session_attrs", use == Use::read ? "primary" : "read-write");
+    }
     if (use == Use::schema) {
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(options.connect_timeout);
         set(parameters, "connect_timeout", std::to_string(std::max<long>(2, seconds.count())));
@@ -162,7 +236,8 @@ Parameters parameters_for(const Target& target, Use use, const DatabaseOptions& 
     std::string session = given == nullptr ? "" : *given + " ";
     const auto timeout = options.statement_timeout_max.count();
     session += fmt::format("-c statement_timeout={}", timeout);
-    if (use == Use::read) session += " -c default_transaction_read_only=on";
+    if (use == Use::read || use == Use::replica || use == Use::watch)
+        session += " -c default_transaction_read_only=on";
     if (use == Use::transaction) {
         // If this process stops in the middle of a transaction, its locks do not stay: shorter than
         // a lease of jobs, whose takeover would wait for them.

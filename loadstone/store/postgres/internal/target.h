@@ -13,7 +13,8 @@ namespace loadstone::store::postgres {
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 
 // What a connection is for decides how it is opened.
-enum class Use { read, transaction, listen, notify, schema };
+// `replica`: reads on a server whatever its role; `watch`: asking it for its role.
+enum class Use { read, transaction, listen, notify, schema, replica, watch };
 std::string_view to_string(Use use) noexcept;
 
 struct Target {
@@ -25,6 +26,13 @@ struct Target {
 
 // Errors: invalid_argument, field "database"; never with the password.
 Target target_of(const DatabaseOptions& options);
+
+// Each host of the URL and of the replicas' URLs by itself: any may be the primary. Errors as of
+// target_of(); a replica's URL must not name a pooler, for which replica answers is not known then.
+std::vector<Target> servers_of(const DatabaseOptions& options);
+// All of them as the hosts of one URL, in the same order, for connections to whichever is the
+// primary: with user, password and database of DatabaseOptions::url.
+Target primary_of(const DatabaseOptions& options);
 
 // The parameters of a connection for `use`. Read connections cannot write; with several hosts,
 // those that must see every commit insist on the primary.

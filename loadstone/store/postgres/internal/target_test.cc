@@ -106,4 +106,31 @@ TEST(Target, WithSeveralHostsInsistsOnThePrimary) {
               "");
 }
 
+TEST(Target, WithReplicasIsWhicheverServerIsThePrimary) {
+    DatabaseOptions options = options_with("postgres://u:p@a,b:7/d");
+    options.replicas.urls = {"postgres://v@c:8/d", "postgres://v@/d?host=/tmp"};
+    const Target primary = primary_of(options);
+    EXPECT_EQ(value_of(primary.parameters, "host"), "a,b,c,/tmp");
+    EXPECT_EQ(value_of(primary.parameters, "port"), "5432,7,8,5432");
+    EXPECT_EQ(value_of(primary.parameters, "user"), "u");
+    EXPECT_EQ(value_of(parameters_for(primary, Use::read, options), "target_session_attrs"),
+              "primary");
+    const auto servers = servers_of(options);
+    ASSERT_EQ(servers.size(), 4);
+    EXPECT_EQ(servers[1].shown, "b:7/d");
+    EXPECT_EQ(servers[2].shown, "c:8/d");
+    EXPECT_EQ(value_of(servers[2].parameters, "user"), "v");
+    const Parameters replica = parameters_for(servers[2], Use::replica, options);
+    EXPECT_EQ(value_of(replica, "target_session_attrs"), "any");
+    EXPECT_NE(value_of(replica, "options").find("default_transaction_read_only=on"),
+              std::string::npos);
+}
+
+TEST(Target, OfAReplicaIsNoPooler) {
+    DatabaseOptions options = options_with("postgres://a/d?pooler=transaction");
+    EXPECT_EQ(servers_of(options).size(), 1);
+    options.replicas.urls = {"postgres://b/d?pooler=transaction"};
+    EXPECT_THROW(servers_of(options), Error);
+}
+
 }  // namespace loadstone::store::postgres

@@ -66,11 +66,14 @@ bool is_already(const std::exception_ptr& failure, Errc code) {
 }  // namespace
 
 Transactions::Transactions(const DatabaseOptions& options, bool is_pooled, std::vector<Loop> loops,
-                           Canceller& canceller, Metrics& metrics, runtime::TaskScope& tasks)
+                           Canceller& canceller, Metrics& metrics, runtime::TaskScope& tasks,
+                           std::function<std::uint32_t()> newest_history)
     : transactions_max_(options.transactions_max),
       attempts_max_(options.transaction_attempts_max),
       statement_timeout_max_(options.statement_timeout_max),
       is_pooled_(is_pooled),
+      tells_positions_(!options.replicas.urls.empty()),
+      newest_history_(std::move(newest_history)),
       loops_(std::move(loops)),
       canceller_(canceller),
       metrics_(metrics),

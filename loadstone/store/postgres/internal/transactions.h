@@ -31,8 +31,10 @@ public:
         std::shared_ptr<Deadlines> deadlines;
     };
 
+    // `newest_history`: that of the primary, 0 if it is not known.
     Transactions(const DatabaseOptions& options, bool is_pooled, std::vector<Loop> loops,
-                 Canceller& canceller, Metrics& metrics, runtime::TaskScope& tasks);
+                 Canceller& canceller, Metrics& metrics, runtime::TaskScope& tasks,
+                 std::function<std::uint32_t()> newest_history);
     ~Transactions();
 
     // On one of the loops.
@@ -74,6 +76,8 @@ private:
     const int attempts_max_;
     const std::chrono::milliseconds statement_timeout_max_;
     const bool is_pooled_;
+    const bool tells_positions_;  // where there are replicas
+    const std::function<std::uint32_t()> newest_history_;
     const std::vector<Loop> loops_;
     Canceller& canceller_;
     Metrics& metrics_;

@@ -183,6 +183,7 @@ Task<TxConnection::Committed> TxConnection::commit(Context& context) {
         co_return co_await commit_alone(context);
     Operation operation(context, commit_statement, {}, nullptr);
     operation.heeds_cancellation = false;
+    operation.wants_position = pipeline_->tells_positions();
     operation.deadline =
         operation.deadline.sooner(Deadline::in(statement_timeout_max_ + std::chrono::seconds(1)));
     Account account(metrics_, operation);
@@ -200,6 +201,7 @@ Task<TxConnection::Committed> TxConnection::commit(Context& context) {
     }
     const Committed committed = outcome(operation, has_failed || failure_);
     if (committed == Committed::yes) account.succeeded();
+    note_position(context, operation);
     co_return committed;
 }
 
@@ -209,6 +211,7 @@ Task<TxConnection::Committed> TxConnection::commit_alone(Context& context) {
     Operation& operation = only.make_operation(context, metrics_);
     operation.waited_ns = std::exchange(waited_ns_, 0);
     operation.heeds_cancellation = false;
+    operation.wants_position = pipeline_->tells_positions();
     operation.deadline =
         operation.deadline.sooner(Deadline::in(statement_timeout_max_ + std::chrono::seconds(1)));
     const auto remaining = std::clamp(operation.deadline.remaining(), std::chrono::milliseconds(1),
@@ -231,6 +234,7 @@ Task<TxConnection::Committed> TxConnection::commit_alone(Context& context) {
     // It has been rolled back with the statement.
     if (committed != Committed::yes) pipeline_->set_session_timeout(std::chrono::milliseconds(0));
     only.account(committed == Committed::yes);
+    note_position(context, operation);
     deferred_.clear();
     co_return committed;
 }
@@ -257,6 +261,7 @@ Task<bool> TxConnection::rollback(Context& context, Deadline deadline) {
     if (pipeline_->is_lost()) co_return false;
     Operation operation(context, rollback_statement, {}, nullptr);
     operation.heeds_cancellation = false;
+    operation.wants_position = pipeline_->tells_positions();
     operation.deadline = deadline;
     pipeline_->push_now(operation);
     deadlines_->add(operation);
@@ -267,7 +272,13 @@ Task<bool> TxConnection::rollback(Context& context, Deadline deadline) {
     } catch (const Error&) {
         has_failed = true;
     }
+    note_position(context, operation);
     co_return !has_failed;
+}
+
+// What it did, or has read, is behind it for whoever it was for.
+void TxConnection::note_position(Context& context, const Operation& operation) const {
+    if (operation.wants_position) context.reading().saw(primary_position(operation.position));
 }
 
 }  // namespace loadstone::store::postgres

@@ -71,6 +71,7 @@ private:
     Task<Committed> commit_alone(Context& context);
     Committed outcome(const Operation& operation, bool has_failed);
     void note_foreign_wait(Context& context);
+    void note_position(Context& context, const Operation& operation) const;
 
     const std::shared_ptr<Pipeline> pipeline_;
     const std::shared_ptr<Deadlines> deadlines_;

@@ -1,0 +1,32 @@
+#pragma once
+// What a session has seen of the database (runtime::Position), as it travels with it: a cookie,
+// HttpOnly and SameSite=Lax as that of the session, or for clients that keep no cookies the header
+// Loadstone-Position. It holds nothing secret and is not signed: one that was made up makes its
+// owner's reads wait, and is put right by the first of them (docs/internals/reads.md).
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "loadstone/net/request.h"
+#include "loadstone/runtime/freshness.h"
+
+namespace loadstone::net {
+
+// Longer than any replica may be behind; then it holds nothing that a replica has not.
+inline constexpr std::chrono::hours position_kept{1};
+inline constexpr std::string_view position_field = "Loadstone-Position";
+
+std::string_view position_cookie_name(bool tls) noexcept;
+
+// The header first. Nothing if there is none, or one that cannot be read.
+std::optional<runtime::Position> position_of(const Request& request) noexcept;
+
+// Name and value: the header for who has sent one (of any value: "0-0" to begin with), else a
+// Set-Cookie.
+std::pair<std::string, std::string> position_header(const Request& request,
+                                                    runtime::Position position);
+
+}  // namespace loadstone::net

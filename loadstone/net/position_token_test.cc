@@ -1,0 +1,120 @@
+// What a session has seen of the database comes with its requests and goes back when it has grown.
+#include "loadstone/net/position_token.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "loadstone/net/http_server.h"
+#include "loadstone/net/internal/test_server.h"
+
+namespace loadstone::net {
+namespace {
+
+using internal::body_of;
+using internal::field_of;
+using internal::status_of_response;
+using internal::TestServer;
+using runtime::Position;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+Response what_came(Context& context) {
+    const runtime::Reading& reading = context.reading();
+    return text_response(fmt::format("{}{} {}", to_text(reading.position()),
+                                     reading.is_heavy ? " heavy" : "", reading.stale_max.count()));
+}
+Task<Response> look(Context& context) { co_return what_came(context); }
+Task<Response> see_more(Context& context) {
+    Response response = what_came(context);
+    context.reading().saw({1, 0x20});
+    co_return response;
+}
+Task<Response> fail(Context& context) {
+    context.reading().saw({1, 0x20});
+    throw Error(Errc::already_exists, "it is there");
+    co_return Response();
+}
+Task<Response> stale(Context& context) {
+    context.reading().gave_stale(std::chrono::milliseconds(1'250));
+    co_return what_came(context);
+}
+
+void declare(Routes& routes) {
+    routes.get("/look", look).open_to_all();
+    routes.get("/see", see_more).open_to_all();
+    routes.get("/fail", fail).open_to_all();
+    routes.get("/stale", stale).open_to_all();
+    routes.get("/heavy", look)
+        .open_to_all()
+        .heavy_on_reads()
+        .stale_allowed(std::chrono::milliseconds(70));
+}
+
+struct PositionToken : testing::Test {
+    TestServer server{declare};
+    std::string get(std::string_view path, std::string_view fields = "") const {
+        return server.exchange(fmt::format("GET {} HTTP/1.1\r\nHost: h\r\n{}\r\n", path, fields));
+    }
+};
+
+TEST_F(PositionToken, GoesOutAsACookieWhenItHasGrown) {
+    EXPECT_EQ(field_of(get("/look"), "Set-Cookie"), "");
+    EXPECT_EQ(field_of(get("/see"), "Set-Cookie"),
+              "position=1-20; Path=/; HttpOnly; SameSite=Lax; Max-Age=3600");
+    EXPECT_EQ(field_of(get("/see", "Cookie: position=1-20\r\n"), "Set-Cookie"), "");
+    EXPECT_EQ(field_of(get("/see", "Cookie: position=1-21\r\n"), "Set-Cookie"), "");
+    EXPECT_THAT(field_of(get("/see", "Cookie: position=1-1F\r\n"), "Set-Cookie"),
+                StartsWith("position=1-20;"));
+}
+
+TEST_F(PositionToken, ComesInAsItWentOut) {
+    EXPECT_EQ(body_of(get("/look", "Cookie: a=b; position=2-AF\r\n")), "2-AF 0");
+    EXPECT_EQ(body_of(get("/look", "Loadstone-Position: 2-B0\r\n")), "2-B0 0");
+    EXPECT_EQ(body_of(get("/look", "Cookie: position=nonsense\r\n")), "0-0 0");
+    EXPECT_EQ(body_of(get("/look")), "0-0 0");
+}
+
+TEST_F(PositionToken, GoesOutAsAHeaderToWhoSendsOne) {
+    const std::string response = get("/see", "Loadstone-Position: 0-0\r\n");
+    EXPECT_EQ(field_of(response, "Loadstone-Position"), "1-20");
+    EXPECT_EQ(field_of(response, "Set-Cookie"), "");
+}
+
+TEST_F(PositionToken, GoesOutWithAFailureToo) {
+    const std::string response = get("/fail");
+    EXPECT_EQ(status_of_response(response), 409);
+    EXPECT_THAT(field_of(response, "Set-Cookie"), StartsWith("position=1-20;"));
+}
+
+TEST_F(PositionToken, AStaleAnswerSaysSo) {
+    EXPECT_EQ(field_of(get("/stale"), "Loadstone-Stale"), "1.2");
+    EXPECT_EQ(field_of(get("/look"), "Loadstone-Stale"), "");
+}
+
+TEST_F(PositionToken, ARouteThatIsHeavyOnReadsSaysSoToTheStore) {
+    EXPECT_EQ(body_of(get("/heavy")), "0-0 heavy 70");
+}
+
+TEST(HeavyRoutes, HaveABulkheadOfTheirOwn) {
+    telemetry::Registry registry;
+    admission::BulkheadOptions options;
+    options.concurrency_max = 1;
+    options.queue_max = 0;
+    options.name = "test";
+    admission::Bulkhead ordinary(options, registry);
+    options.name = heavy_bulkhead("test");
+    admission::Bulkhead heavy(options, registry);
+    TestServer server(declare, {}, 1, {}, {{"test", &ordinary}, {heavy_bulkhead("test"), &heavy}});
+    const auto status = [&](std::string_view path) {
+        return status_of_response(
+            server.exchange(fmt::format("GET {} HTTP/1.1\r\nHost: h\r\n\r\n", path)));
+    };
+    const auto full = heavy.try_enter();
+    ASSERT_TRUE(full);
+    EXPECT_EQ(status("/heavy"), 503);
+    EXPECT_EQ(status("/look"), 200);
+}
+
+}  // namespace
+}  // namespace loadstone::net

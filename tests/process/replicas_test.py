@@ -1,0 +1,91 @@
+"""Two web nodes and a worker on a primary with two replicas: whoever registers on one node is known on the other at
+once, whatever the replicas do, and gets the mail."""
+
+import re
+
+from harness.case import ProcessTest, main
+from harness.postgres import Postgres
+from harness.waiting import wait_until
+
+USERS = 60
+
+
+class Browser:
+    """Sends back the cookies that it is given."""
+
+    def __init__(self, *nodes):
+        self.clients = [node.client() for node in nodes]
+        self.cookies = {}
+
+    def close(self):
+        for client in self.clients:
+            client.close()
+
+    def ask(self, node, method, path, body=None):
+        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        answer = self.clients[node].request(method, path, body, cookie=cookie)
+        for line in answer.headers.get_all("Set-Cookie") or []:
+            name, _, value = line.split(";")[0].partition("=")
+            self.cookies[name] = value
+        return answer
+
+
+class ReplicasTest(ProcessTest):
+    def setUp(self):
+        super().setUp()
+        self.mail.start()
+        primary = self.database
+        self.replicas = []
+        for number in (1, 2):
+            self.replicas.append(Postgres(self.folder / f"replica{number}", replica_of=primary))
+            self.addCleanup(self.replicas[-1].stop)
+        urls = [replica.url for replica in self.replicas]
+        self.web = [self.campus(f"web{number}", role="web", replica=urls).start() for number in (1, 2)]
+        self.work = self.campus("work", role="work", replica=urls).start()
+        wait_until(lambda: all(self.metric(web, "usable") == 2 for web in self.web), 20, "the replicas to be known")
+
+    @staticmethod
+    def metric(node, name, part=""):
+        with node.client() as client:
+            text = client.get("/metrics").body.decode()
+        values = re.findall(rf"^loadstone_store_replica_{name}(?:\{{(.*)\}})? (\S+)$", text, re.MULTILINE)
+        return sum(float(value) for labels, value in values if part in labels)
+
+    def register_and_read_back(self, prefix, users=USERS):
+        """On one node, and at once on the other."""
+        for number in range(users):
+            browser = Browser(*self.web)
+            email = f"{prefix}{number}@example.org"
+            answer = browser.ask(number % 2, "POST", "/api/register",
+                                 {"name": "Ada Lovelace", "email": email, "password": "correct horse battery"})
+            self.assertEqual(answer.status, 201, answer)
+            self.assertIn("position", browser.cookies)
+            for node in (0, 1):
+                me = browser.ask(1 - node, "GET", "/api/me")
+                self.assertEqual((me.status, me.json.get("email")), (200, email), me)
+            browser.close()
+
+    def test_who_registers_is_known_on_the_other_node_at_once(self):
+        self.register_and_read_back("healthy")
+        served = sum(self.metric(web, "reads_total") for web in self.web)
+        primary = sum(self.metric(web, "primary_reads_total", "fallback") for web in self.web)
+        self.say(f"{served:.0f} reads by replicas, {primary:.0f} by the primary")
+        self.assertGreater(served, 0)
+        for replica in self.replicas:
+            replica.psql("select pg_wal_replay_pause()")
+        self.register_and_read_back("paused")
+        self.mail.wait_for(2 * USERS, 60)
+        self.wait_for_jobs(30)
+        self.assertGreater(sum(self.metric(web, "primary_reads_total", "fallback") for web in self.web), primary)
+
+    def test_a_failover_is_followed(self):
+        self.register_and_read_back("before", 5)
+        self.database.shut_down("fast")
+        self.replicas[0].psql("select pg_promote()")
+        wait_until(lambda: all(self.metric(web, "failovers_total") == 1 for web in self.web), 30, "the failover")
+        self.register_and_read_back("after", 20)
+        self.mail.wait_for(25, 60)
+
+
+if __name__ == "__main__":
+    main()
