@@ -3,6 +3,7 @@
 // it (names, dependencies without cycles), gives it its budget, migrates its tables and mounts its
 // routes and jobs. One include gives an application module the framework's whole vocabulary.
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <span>
@@ -31,11 +32,23 @@ struct Budget {
     std::size_t heavy_request_queue_max = 64;
 };
 
-// A report for the operator: `campus NAME [ARGUMENT...]` prints what it gives.
+// `--NAME VALUE` of a command, or `--NAME` alone.
+struct OperatorOption {
+    std::string name;
+    std::string help;
+    bool is_switch = false;
+    std::string hint = "N";  // of the value, in the help
+};
+
+// For the operator: `campus NAME [ARGUMENT...] [OPTION...]` prints what it gives. Its context has
+// the database and a Progress (progress.h).
 struct OperatorCommand {
     std::string name;
     std::string help;
+    // Options stand behind the arguments, as "--NAME=VALUE" or "--NAME".
     Task<std::string> (*run)(Context& context, std::vector<std::string> arguments);
+    std::vector<OperatorOption> options{};
+    std::chrono::minutes deadline{10};
 };
 
 struct Module {

@@ -47,6 +47,22 @@ void add_settings(CLI::App& command, const std::vector<Setting>& settings, Given
     }
 }
 
+// What is given stands in `given` as the command takes it.
+void add_options(CLI::App& command, const module::OperatorCommand& own,
+                 std::vector<std::string>& given) {
+    for (const module::OperatorOption& option : own.options) {
+        const std::string flag = "--" + option.name;
+        if (option.is_switch) {
+            command.add_flag_callback(flag, [&given, flag] { given.push_back(flag); }, option.help);
+            continue;
+        }
+        const auto take = [&given, flag](const std::string& value) {
+            given.push_back(fmt::format("{}={}", flag, value));
+        };
+        command.add_option_function<std::string>(flag, take, option.help)->type_name(option.hint);
+    }
+}
+
 void load(Config& config, const std::vector<Setting>& settings, const Given& given,
           std::string file, const std::string& program) {
     if (file.empty()) {
@@ -212,12 +228,15 @@ int Application::run(int argc, char** argv) {
                                  "\n";
         std::fwrite(text.data(), 1, text.size(), stdout);
     });
-    std::vector<std::string> arguments;
+    std::vector<std::string> arguments, options;
     for (const Module& module : modules_) {
         for (const module::OperatorCommand& own : module.commands) {
-            command(app, own.name, own.help, [&] {
+            CLI::App* sub = command(app, own.name, own.help, [&] {
+                arguments.insert(arguments.end(), options.begin(), options.end());
                 internal::operator_command(config, modules, own, arguments);
-            })->add_option("arguments", arguments, "of the command");
+            });
+            sub->add_option("arguments", arguments, "of the command");
+            add_options(*sub, own, options);
         }
     }
 

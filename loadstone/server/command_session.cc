@@ -14,8 +14,6 @@ namespace loadstone::server::internal {
 
 namespace {
 
-constexpr std::chrono::minutes command_deadline{10};
-
 const Config& with_schema(const Config& config, const std::vector<Module>& modules) {
     require_access(config);
     const auto all = migrations_of(modules);
@@ -57,11 +55,12 @@ void require_access(const Config& config) {
     }
 }
 
-CommandSession::CommandSession(const Config& config, const std::vector<Module>& modules)
+CommandSession::CommandSession(const Config& config, const std::vector<Module>& modules,
+                               std::chrono::minutes deadline)
     : loops_({.threads = 1, .blocked_after = std::chrono::milliseconds(60'000)}, registry_),
       database_(store::open_database(with_schema(config, modules).database, registry_)),
       queue_(jobs_of(modules, config), *database_, registry_),
-      context_(services_, Deadline::in(command_deadline)) {
+      context_(services_, Deadline::in(deadline)) {
     context_.reading().freshness = latest;  // an operator asks for what is
     services_.add<telemetry::Registry>(registry_);
     services_.add<store::Database>(*database_);

@@ -11,6 +11,7 @@
 #include "loadstone/server/blocking.h"
 #include "loadstone/server/internal/admin_socket.h"
 #include "loadstone/server/internal/command_session.h"
+#include "loadstone/server/internal/progress_bar.h"
 #include "loadstone/server/server.h"
 #include "loadstone/store/migrations.h"
 
@@ -82,8 +83,15 @@ void settings_command(const std::vector<Setting>& settings, const std::string& p
 
 void operator_command(const Config& config, const std::vector<Module>& modules,
                       const module::OperatorCommand& command, std::vector<std::string> arguments) {
-    CommandSession session(config, modules);
-    print(run_blocking(session.loops(), command.run(session.context(), std::move(arguments))));
+    std::string answer;
+    {
+        ProgressBar progress;  // ends its line before the answer
+        CommandSession session(config, modules, command.deadline);
+        session.show_on(progress);
+        answer =
+            run_blocking(session.loops(), command.run(session.context(), std::move(arguments)));
+    }
+    print(answer);
 }
 
 }  // namespace loadstone::server::internal

@@ -1,12 +1,14 @@
 #pragma once
 // What the commands of the command line share: printing, and the database without a server.
 
+#include <chrono>
 #include <memory>
 #include <string_view>
 #include <vector>
 
 #include "loadstone/jobs/queue.h"
 #include "loadstone/module/module.h"
+#include "loadstone/module/progress.h"
 #include "loadstone/runtime/context.h"
 #include "loadstone/runtime/loops.h"
 #include "loadstone/server/config.h"
@@ -26,7 +28,8 @@ void require_access(const Config& config);
 class CommandSession {
 public:
     // Errors: unavailable if the schema is not up to date; as require_access().
-    CommandSession(const Config& config, const std::vector<Module>& modules);
+    CommandSession(const Config& config, const std::vector<Module>& modules,
+                   std::chrono::minutes deadline = std::chrono::minutes(10));
     ~CommandSession();
     CommandSession(const CommandSession&) = delete;
     CommandSession& operator=(const CommandSession&) = delete;
@@ -34,6 +37,8 @@ public:
     Context& context() { return context_; }
     // For contexts of its own: of what lasts longer than a command.
     const runtime::Services& services() const { return services_; }
+    // REQUIRES that it outlives the session. Once.
+    void show_on(module::Progress& progress) { services_.add<module::Progress>(progress); }
     const jobs::Queue& queue() const { return queue_; }
     runtime::Loops& loops() { return loops_; }
 
