@@ -5,6 +5,7 @@
 #include "campus/learning/learning.h"
 #include "campus/notifications/notifications.h"
 #include "campus/reports/reports.h"
+#include "campus/seed/seed.h"
 #include "loadstone/server/application.h"
 
 int main(int argc, char** argv) {
@@ -16,6 +17,7 @@ int main(int argc, char** argv) {
     application.add(campus::learning::module());
     application.add(campus::notifications::module());
     application.add(campus::reports::module());
+    application.add(campus::seed::module());
     application.greet_with(
         R"(
 Campus listens on {url}. Try, in another terminal:

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "loadstone/base/describe.h"
 #include "loadstone/base/id.h"
@@ -29,5 +30,25 @@ struct SendWelcomeEmail {
     std::string network, provider;
 };
 BOOST_DESCRIBE_STRUCT(SendWelcomeEmail, (), (user, network, provider))
+
+// What `campus seed` makes; its people cannot be mailed (RFC 2606: .example).
+struct SeededUser {
+    std::string name, email;  // normalised, each once
+    loadstone::Timestamp created_at;
+};
+BOOST_DESCRIBE_STRUCT(SeededUser, (), (name, email, created_at))
+// All with one password's hash. Gives their ids in this order. Errc::already_exists.
+loadstone::Task<std::vector<UserId>> seed_users(loadstone::Tx& tx, std::vector<SeededUser> users,
+                                                std::string password_hash);
+struct SeededSession {
+    UserId user_id;
+    loadstone::Timestamp created_at, expires_at;
+};
+// Their tokens are drawn and forgotten.
+loadstone::Task<void> seed_sessions(loadstone::Tx& tx, std::vector<SeededSession> sessions);
+// The greatest id of a user there is; 0: nobody has registered.
+loadstone::Task<std::int64_t> newest_user(loadstone::Reader reader);
+// As hash_password() of password.h, on this thread: for commands.
+std::string hash_for_seed(const std::string& password);
 
 }  // namespace campus::accounts

@@ -30,20 +30,9 @@ Error hashing_error(int code) {
     return Error(Errc::internal, fmt::format("argon2id: {}", argon2_error_message(code)));
 }
 
-std::string hash_now(const std::string& password) {
-    std::array<std::byte, salt_size> salt{};
-    fill_secret(salt);
-    std::array<char, 128> encoded{};
-    const int code =
-        argon2id_hash_encoded(passes, memory_kib, lanes, password.data(), password.size(),
-                              salt.data(), salt.size(), hash_size, encoded.data(), encoded.size());
-    if (code != ARGON2_OK) throw hashing_error(code);
-    return std::string(encoded.data());
-}
-
 bool verify_now(const std::string& password, const std::string& hash) {
     if (hash.empty()) {
-        hash_now(password);
+        hash_password_here(password);
         return false;
     }
     const int code = argon2id_verify(hash.c_str(), password.data(), password.size());
@@ -54,8 +43,19 @@ bool verify_now(const std::string& password, const std::string& hash) {
 
 }  // namespace
 
+std::string hash_password_here(const std::string& password) {
+    std::array<std::byte, salt_size> salt{};
+    fill_secret(salt);
+    std::array<char, 128> encoded{};
+    const int code =
+        argon2id_hash_encoded(passes, memory_kib, lanes, password.data(), password.size(),
+                              salt.data(), salt.size(), hash_size, encoded.data(), encoded.size());
+    if (code != ARGON2_OK) throw hashing_error(code);
+    return std::string(encoded.data());
+}
+
 Task<std::string> hash_password(Context& context, std::string password) {
-    auto work = [&password] { return hash_now(password); };
+    auto work = [&password] { return hash_password_here(password); };
     runtime::Lane& lane = context.services().get<runtime::CpuLane>().lane;
     co_return co_await lane.run(context, work);
 }

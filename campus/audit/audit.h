@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "loadstone/base/describe.h"
 #include "loadstone/base/function_ref.h"
@@ -21,6 +22,15 @@ struct Event {
 
 // Part of the caller's transaction.
 loadstone::Task<void> append(loadstone::Tx& tx, Event event);
+
+// What happened before, for `campus seed`.
+struct PastEvent {
+    std::int64_t user_id = 0;
+    std::string action, detail, address;
+    loadstone::Timestamp happened_at;
+};
+BOOST_DESCRIBE_STRUCT(PastEvent, (), (user_id, action, detail, address, happened_at))
+loadstone::Task<void> seed_events(loadstone::Tx& tx, std::vector<PastEvent> events);
 
 struct Entry {
     std::int64_t id = 0;

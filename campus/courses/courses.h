@@ -70,4 +70,39 @@ loadstone::Task<std::optional<Quiz>> quiz_by_id(loadstone::Reader reader, QuizId
 // By id.
 loadstone::Task<std::vector<Quiz>> quizzes(loadstone::Reader reader, CourseId course);
 
+// What `campus seed` makes: a course with all that it has.
+struct SeededQuiz {
+    std::string title;
+    std::int64_t points_max = 1, weight = 0;
+};
+struct SeededLesson {
+    std::string title;
+    std::int64_t length_s = 1;
+    std::optional<SeededQuiz> quiz;
+};
+struct SeededCourse {
+    std::string title;  // no two of one call have the same, nor differ in the case of letters alone
+    std::string description;
+    accounts::UserId instructor_id;
+    std::int64_t capacity = 1;
+    loadstone::Timestamp created_at;
+    std::optional<loadstone::Timestamp> published_at;  // none: a draft
+    std::vector<SeededLesson> lessons;                 // 1..lessons_max
+};
+struct SeededOutline {
+    CourseId id;
+    std::vector<Lesson> lessons;  // in order
+    std::vector<Quiz> quizzes;    // by id
+};
+BOOST_DESCRIBE_STRUCT(SeededOutline, (), (id, lessons, quizzes))
+// In the order of `courses`.
+loadstone::Task<std::vector<SeededOutline>> seed_courses(loadstone::Tx& tx,
+                                                         std::vector<SeededCourse> courses);
+struct SeededPrerequisite {
+    CourseId course_id, required_id;
+};
+BOOST_DESCRIBE_STRUCT(SeededPrerequisite, (), (course_id, required_id))
+// REQUIRES published courses, without a cycle.
+loadstone::Task<void> seed_prerequisites(loadstone::Tx& tx, std::vector<SeededPrerequisite> all);
+
 }  // namespace campus::courses

@@ -4,7 +4,9 @@
 // are calculated as a batch of jobs, a slice of the learners each; the last one ends the run and
 // its instructor is mailed.
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "campus/accounts/accounts.h"
 #include "campus/courses/courses.h"
@@ -50,5 +52,57 @@ BOOST_DESCRIBE_STRUCT(SendGradesNotice, (), (run, instructor, provider))
 // The job that gives up runs that nothing will end.
 struct CloseStrandedRuns {};
 BOOST_DESCRIBE_STRUCT(CloseStrandedRuns, (), ())
+
+// What `campus seed` makes.
+struct SeededEnrolment {
+    courses::CourseId course_id;
+    accounts::UserId user_id;
+    loadstone::Timestamp enrolled_at;
+    std::int64_t lessons_completed = 0;  // as many as are completed in SeededProgress
+};
+BOOST_DESCRIBE_STRUCT(SeededEnrolment, (), (course_id, user_id, enrolled_at, lessons_completed))
+struct SeededCompletion {
+    accounts::UserId user_id;
+    courses::CourseId course_id;
+    loadstone::Timestamp completed_at;
+};
+BOOST_DESCRIBE_STRUCT(SeededCompletion, (), (user_id, course_id, completed_at))
+struct SeededProgress {
+    accounts::UserId user_id;
+    courses::CourseId course_id;
+    courses::LessonId lesson_id;
+    std::int64_t position_s = 0;
+    loadstone::Timestamp updated_at;
+    std::optional<loadstone::Timestamp> completed_at;
+};
+BOOST_DESCRIBE_STRUCT(SeededProgress, (),
+                      (user_id, course_id, lesson_id, position_s, updated_at, completed_at))
+struct SeededAttempt {
+    courses::CourseId course_id;
+    accounts::UserId user_id;
+    courses::QuizId quiz_id;
+    std::int64_t points = 0;
+    loadstone::Timestamp attempted_at;
+};
+BOOST_DESCRIBE_STRUCT(SeededAttempt, (), (course_id, user_id, quiz_id, points, attempted_at))
+// Of some learners, all that they have.
+struct SeededLearning {
+    std::vector<SeededEnrolment> enrolments;
+    std::vector<SeededCompletion> completions;
+    std::vector<SeededProgress> progress;
+    std::vector<SeededAttempt> attempts;
+};
+// Seats are counted; whether there are so many is the caller's to see to.
+loadstone::Task<void> seed_learning(loadstone::Tx& tx, SeededLearning in);
+
+struct SeededRun {
+    courses::CourseId course;
+    accounts::UserId instructor;
+    std::vector<courses::Quiz> quizzes;
+    loadstone::Timestamp started_at, ended_at;
+};
+// A grading run that is done, with the grades that it gave: of whom was enrolled before it began,
+// by what was attempted before. Nothing if no quiz has a weight. Gives how many grades.
+loadstone::Task<std::int64_t> seed_grades(loadstone::Tx& tx, SeededRun in);
 
 }  // namespace campus::learning

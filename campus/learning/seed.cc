@@ -1,0 +1,67 @@
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "campus/learning/queries.h"
+#include "campus/learning/sql.h"
+#include "loadstone/base/json.h"
+
+namespace campus::learning {
+
+using namespace loadstone;
+
+namespace {
+
+constexpr int learners_at_once = 5'000;
+
+Task<std::vector<Grade>> all_grades(Tx& tx, courses::CourseId course, Timestamp before,
+                                    std::vector<WeighedQuiz> scheme) {
+    std::vector<Grade> grades;
+    std::optional<sql::LearnersCursor> after;
+    do {
+        const auto page = co_await sql::learners(tx, course, before, learners_at_once, after);
+        if (page.rows.empty()) break;
+        std::vector<accounts::UserId> learners;
+        for (const sql::LearnersRow& row : page.rows) learners.push_back(row.user_id);
+        std::vector<BestPoints> best;
+        const auto sink = [&best](const BestPoints& points) { best.push_back(points); };
+        const accounts::UserId before_first(learners.front().value - 1);
+        co_await sql::best_points(tx, sink, course, before_first, learners.back(), before);
+        const auto some = grades_of(scheme, learners, best);
+        std::ranges::copy(some, std::back_inserter(grades));
+        after = page.next;
+    } while (after);
+    co_return grades;
+}
+
+}  // namespace
+
+Task<void> seed_learning(Tx& tx, SeededLearning in) {
+    co_await sql::seed_seats(tx, in.enrolments);
+    co_await sql::seed_enrolments(tx, in.enrolments);
+    co_await sql::seed_progress(tx, in.progress);
+    co_await sql::seed_completions(tx, in.completions);
+    co_await sql::seed_attempts(tx, in.attempts);
+}
+
+Task<std::int64_t> seed_grades(Tx& tx, SeededRun in) {
+    const std::vector<WeighedQuiz> scheme = weighed(in.quizzes);
+    if (scheme.empty()) co_return 0;
+    const auto grades = co_await all_grades(tx, in.course, in.started_at, scheme);
+    Statistics total;
+    for (const Grade& grade : grades) total.add(grade);
+    const std::string scheme_json = to_json(scheme);
+    const std::string buckets = to_json(total.buckets);
+    const RunId run =
+        co_await sql::seed_run(tx, in.course, in.instructor, scheme_json, total.graded,
+                               total.graded, total.grade_sum, buckets, in.started_at, in.ended_at);
+    for (std::size_t from = 0; from < grades.size(); from += learners_at_once) {
+        const auto until = std::min(from + learners_at_once, grades.size());
+        const std::vector<Grade> some(grades.begin() + static_cast<std::ptrdiff_t>(from),
+                                      grades.begin() + static_cast<std::ptrdiff_t>(until));
+        co_await sql::save_grades(tx, in.course, run, some, in.ended_at);
+    }
+    co_return total.graded;
+}
+
+}  // namespace campus::learning
