@@ -70,6 +70,30 @@ loadstone::Task<std::optional<Quiz>> quiz_by_id(loadstone::Reader reader, QuizId
 // By id.
 loadstone::Task<std::vector<Quiz>> quizzes(loadstone::Reader reader, CourseId course);
 
+struct CoursesPage {
+    std::vector<Course> courses;  // newest first, drafts too
+    std::optional<CourseId> next_before;
+};
+// Those of an instructor before `before`.
+loadstone::Task<CoursesPage> courses_of_instructor(loadstone::Reader reader,
+                                                   accounts::UserId instructor,
+                                                   std::optional<CourseId> before, int limit);
+
+// A course and the titles of its lessons, in one statement.
+struct Outline {
+    CourseId id;
+    std::string title;
+    accounts::UserId instructor_id;
+    std::string state;
+    struct Item {
+        LessonId id;
+        std::int64_t number = 0;
+        std::string title;
+    };
+    std::vector<Item> lessons;  // in order
+};
+loadstone::Task<std::optional<Outline>> outline(loadstone::Reader reader, CourseId id);
+
 // What `campus seed` makes: a course with all that it has.
 struct SeededQuiz {
     std::string title;

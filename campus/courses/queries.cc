@@ -1,5 +1,7 @@
 #include "campus/courses/queries.h"
 
+#include <utility>
+
 #include "campus/courses/title_key.h"
 
 namespace campus::courses {
@@ -28,6 +30,31 @@ Task<std::optional<Quiz>> quiz_by_id(Reader reader, QuizId id) {
 
 Task<std::vector<Quiz>> quizzes(Reader reader, CourseId course) {
     return sql::quizzes(reader, course);
+}
+
+Task<CoursesPage> courses_of_instructor(Reader reader, accounts::UserId instructor,
+                                        std::optional<CourseId> before, int limit) {
+    std::optional<sql::CoursesOfInstructorCursor> after;
+    if (before) after.emplace().id = *before;
+    auto found = co_await sql::courses_of_instructor(reader, instructor, limit, after);
+    CoursesPage page;
+    page.courses = std::move(found.rows);
+    if (found.next) page.next_before = found.next->id;
+    co_return page;
+}
+
+Task<std::optional<Outline>> outline(Reader reader, CourseId id) {
+    auto rows = co_await sql::course_outline(reader, id);
+    if (rows.empty()) co_return std::nullopt;
+    Outline course;
+    course.id = id;
+    course.title = std::move(rows.front().title);
+    course.instructor_id = rows.front().instructor_id;
+    course.state = std::move(rows.front().state);
+    for (sql::OutlineRow& row : rows) {
+        if (row.id) course.lessons.push_back({*row.id, *row.number, std::move(*row.lesson_title)});
+    }
+    co_return course;
 }
 
 Task<sql::CataloguePage> catalogue(Reader reader, std::string prefix, int limit,

@@ -53,6 +53,68 @@ BOOST_DESCRIBE_STRUCT(SendGradesNotice, (), (run, instructor, provider))
 struct CloseStrandedRuns {};
 BOOST_DESCRIBE_STRUCT(CloseStrandedRuns, (), ())
 
+// For dashboards. Activity: a lesson that goes on, or an attempt at a quiz.
+
+struct Standing {
+    courses::CourseId course_id;
+    std::int64_t enrolled = 0;   // now
+    std::int64_t active = 0;     // learners, since
+    std::int64_t completed = 0;  // learners, ever, also those who have left
+    std::int64_t graded = 0;     // as `completed`
+    std::int64_t grade_sum = 0;  // hundredths of a percent
+};
+BOOST_DESCRIBE_STRUCT(Standing, (), (course_id, enrolled, active, completed, graded, grade_sum))
+// By course; none of a course that nobody ever enrolled in. Some 200 courses at most.
+loadstone::Task<std::vector<Standing>> standings(loadstone::Reader reader,
+                                                 std::vector<courses::CourseId> courses,
+                                                 loadstone::Timestamp since);
+
+struct ActiveDay {
+    std::int64_t day = 0;       // since 1970, UTC
+    std::int64_t learners = 0;  // different ones
+    std::int64_t lessons = 0;   // whose last activity was on that day
+    std::int64_t attempts = 0;
+};
+BOOST_DESCRIBE_STRUCT(ActiveDay, (), (day, learners, lessons, attempts))
+// The days on which something was done, in order.
+loadstone::Task<std::vector<ActiveDay>> active_days(loadstone::Reader reader,
+                                                    courses::CourseId course,
+                                                    loadstone::Timestamp since);
+
+struct LessonReach {
+    courses::LessonId lesson_id;
+    std::int64_t begun = 0, completed = 0;  // by how many learners, also those who have left
+};
+BOOST_DESCRIBE_STRUCT(LessonReach, (), (lesson_id, begun, completed))
+// Of the lessons that anybody has begun.
+loadstone::Task<std::vector<LessonReach>> lesson_reach(loadstone::Reader reader,
+                                                       courses::CourseId course);
+
+// How many grades are in [0 %, 10 %), .. [90 %, 100 %].
+loadstone::Task<std::vector<std::int64_t>> grade_distribution(loadstone::Reader reader,
+                                                              courses::CourseId course);
+
+struct GradeBin {
+    std::int64_t bin = 0, learners = 0;
+};
+BOOST_DESCRIBE_STRUCT(GradeBin, (), (bin, learners))
+
+struct AtRisk {
+    accounts::UserId user_id;
+    loadstone::Timestamp enrolled_at;
+    std::int64_t lessons_completed = 0;
+};
+BOOST_DESCRIBE_STRUCT(AtRisk, (), (user_id, enrolled_at, lessons_completed))
+struct AtRiskPage {
+    std::vector<AtRisk> learners;  // by id
+    std::optional<accounts::UserId> next_after;
+};
+// Who was enrolled before `since`, has done nothing since, and has completed less than half of the
+// lessons, behind `after`.
+loadstone::Task<AtRiskPage> at_risk(loadstone::Reader reader, courses::CourseId course,
+                                    std::int64_t lesson_count, loadstone::Timestamp since,
+                                    std::optional<accounts::UserId> after, int limit);
+
 // What `campus seed` makes.
 struct SeededEnrolment {
     courses::CourseId course_id;

@@ -1,0 +1,221 @@
+#include "campus/dashboards/routes.h"
+
+#include <fmt/core.h>
+
+#include <limits>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "campus/accounts/accounts.h"
+#include "campus/courses/courses.h"
+#include "campus/learning/learning.h"
+#include "loadstone/base/error.h"
+
+namespace campus::dashboards {
+
+using namespace loadstone;
+
+namespace {
+
+constexpr std::chrono::hours active_within{7 * 24};
+constexpr std::chrono::hours idle_from{14 * 24};
+constexpr std::int64_t days_shown = 30;  // with today
+constexpr std::int64_t day_us = 86'400'000'000;
+
+struct PageOfCourses {
+    std::optional<std::int64_t> before;
+    std::optional<int> limit;
+};
+BOOST_DESCRIBE_STRUCT(PageOfCourses, (), (before, limit))
+
+void validate(Check& check, const PageOfCourses& page) {
+    check.range("before", page.before.value_or(1), 1, std::numeric_limits<std::int64_t>::max());
+    check.range("limit", page.limit.value_or(20), 1, 100);
+}
+
+struct CourseLine {
+    courses::CourseId course;
+    std::string title, state;
+    std::int64_t capacity = 0, lessons = 0, enrolled = 0;
+    std::int64_t active = 0;     // learners in the last 7 days
+    std::int64_t completed = 0;  // learners, also those who have left
+    std::optional<double> average_percent;
+};
+BOOST_DESCRIBE_STRUCT(CourseLine, (),
+                      (course, title, state, capacity, lessons, enrolled, active, completed,
+                       average_percent))
+
+struct InstructorDashboard {
+    std::vector<CourseLine> courses;               // newest first
+    std::optional<courses::CourseId> next_before;  // for the next page; null at the end
+};
+BOOST_DESCRIBE_STRUCT(InstructorDashboard, (), (courses, next_before))
+
+struct PageOfLearners {
+    std::optional<std::int64_t> after;
+    std::optional<int> limit;
+};
+BOOST_DESCRIBE_STRUCT(PageOfLearners, (), (after, limit))
+
+void validate(Check& check, const PageOfLearners& page) {
+    check.range("after", page.after.value_or(1), 1, std::numeric_limits<std::int64_t>::max());
+    check.range("limit", page.limit.value_or(50), 1, 200);
+}
+
+struct Day {
+    Timestamp day;  // its start, UTC
+    std::int64_t learners = 0;
+    std::int64_t lessons = 0;  // whose last activity was then
+    std::int64_t attempts = 0;
+};
+BOOST_DESCRIBE_STRUCT(Day, (), (day, learners, lessons, attempts))
+
+struct Step {
+    courses::LessonId lesson;
+    std::int64_t number = 0;
+    std::string title;
+    std::int64_t begun = 0, completed = 0;
+};
+BOOST_DESCRIBE_STRUCT(Step, (), (lesson, number, title, begun, completed))
+
+struct LearnerAtRisk {
+    accounts::UserId user;
+    Timestamp enrolled_at;
+    std::int64_t lessons_completed = 0;
+};
+BOOST_DESCRIBE_STRUCT(LearnerAtRisk, (), (user, enrolled_at, lessons_completed))
+
+struct CourseDashboard {
+    courses::CourseId course;
+    std::string title;
+    std::vector<Day> days;             // the last 30 with today, oldest first
+    std::vector<Step> funnel;          // by lesson, in order
+    std::vector<std::int64_t> grades;  // in [0 %, 10 %), .. [90 %, 100 %]
+    std::vector<LearnerAtRisk> at_risk;
+    std::optional<accounts::UserId> next_after;  // of them; null at the end
+};
+BOOST_DESCRIBE_STRUCT(CourseDashboard, (),
+                      (course, title, days, funnel, grades, at_risk, next_after))
+
+accounts::UserId user_of(Context& context) {
+    return accounts::UserId(context.require_session().user);
+}
+
+void add_standing(CourseLine& line, const learning::Standing& standing) {
+    line.enrolled = standing.enrolled;
+    line.active = standing.active;
+    line.completed = standing.completed;
+    if (standing.graded > 0)
+        line.average_percent =
+            static_cast<double>(standing.grade_sum) / static_cast<double>(standing.graded) / 100;
+}
+
+Task<Reply<InstructorDashboard>> of_instructor(Context& context, Parameters<PageOfCourses> page) {
+    std::optional<courses::CourseId> before;
+    if (page->before) before = courses::CourseId(*page->before);
+    auto found = co_await courses::courses_of_instructor(context.reader(), user_of(context), before,
+                                                         page->limit.value_or(20));
+    std::vector<courses::CourseId> ids;
+    for (const courses::Course& course : found.courses) ids.push_back(course.id);
+    const Timestamp since = Timestamp::now() - active_within;
+    const auto standings = co_await learning::standings(context.reader(), ids, since);
+    std::unordered_map<courses::CourseId, learning::Standing> standing_of;
+    for (const learning::Standing& one : standings) standing_of[one.course_id] = one;
+    Reply<InstructorDashboard> reply;
+    reply.body.next_before = found.next_before;
+    for (courses::Course& course : found.courses) {
+        CourseLine& line = reply.body.courses.emplace_back();
+        line.course = course.id;
+        line.title = std::move(course.title);
+        line.state = std::move(course.state);
+        line.capacity = course.capacity;
+        line.lessons = course.lesson_count;
+        add_standing(line, standing_of[course.id]);
+    }
+    co_return reply;
+}
+
+// All of them, also those on which nothing was done.
+std::vector<Day> every_day(const std::vector<learning::ActiveDay>& active, std::int64_t first) {
+    std::vector<Day> days;
+    for (std::int64_t day = first; day < first + days_shown; ++day)
+        days.emplace_back().day = {day * day_us};
+    for (const learning::ActiveDay& one : active) {
+        const std::int64_t at = one.day - first;
+        if (at < 0 || at >= days_shown) continue;  // a clock that is ahead
+        Day& day = days[static_cast<std::size_t>(at)];
+        day.learners = one.learners;
+        day.lessons = one.lessons;
+        day.attempts = one.attempts;
+    }
+    return days;
+}
+
+std::vector<Step> funnel_of(std::vector<courses::Outline::Item> lessons,
+                            const std::vector<learning::LessonReach>& reached) {
+    std::unordered_map<courses::LessonId, learning::LessonReach> of_lesson;
+    for (const learning::LessonReach& one : reached) of_lesson[one.lesson_id] = one;
+    std::vector<Step> funnel;
+    for (courses::Outline::Item& lesson : lessons) {
+        const learning::LessonReach& reach = of_lesson[lesson.id];
+        funnel.push_back(
+            {lesson.id, lesson.number, std::move(lesson.title), reach.begun, reach.completed});
+    }
+    return funnel;
+}
+
+// Another's draft is not found, as elsewhere.
+Task<courses::Outline> own_course(Context& context, courses::CourseId id) {
+    auto course = co_await courses::outline(context.reader(), id);
+    const bool is_own = course && course->instructor_id == user_of(context);
+    if (!course || (!is_own && course->state != "published"))
+        throw Error(Errc::not_found, fmt::format("there is no course {}", id.value));
+    if (!is_own)
+        throw Error(Errc::permission_denied,
+                    fmt::format("course {} is another instructor's", id.value));
+    co_return std::move(*course);
+}
+
+Task<Reply<CourseDashboard>> of_course(Context& context, Path<courses::CourseId> id,
+                                       Parameters<PageOfLearners> page) {
+    courses::Outline course = co_await own_course(context, id.value);
+    const auto lesson_count = static_cast<std::int64_t>(course.lessons.size());
+    const Timestamp now = Timestamp::now();
+    const std::int64_t first_day = now.micros / day_us - days_shown + 1;
+    const Timestamp first{first_day * day_us};
+    const auto active = co_await learning::active_days(context.reader(), course.id, first);
+    const auto reached = co_await learning::lesson_reach(context.reader(), course.id);
+    std::optional<accounts::UserId> after;
+    if (page->after) after = accounts::UserId(*page->after);
+    const Timestamp idle_since = now - idle_from;
+    const auto at_risk = co_await learning::at_risk(context.reader(), course.id, lesson_count,
+                                                    idle_since, after, page->limit.value_or(50));
+    Reply<CourseDashboard> reply;
+    CourseDashboard& shown = reply.body;
+    shown.grades = co_await learning::grade_distribution(context.reader(), course.id);
+    shown.course = course.id;
+    shown.title = std::move(course.title);
+    shown.days = every_day(active, first_day);
+    shown.funnel = funnel_of(std::move(course.lessons), reached);
+    shown.next_after = at_risk.next_after;
+    for (const learning::AtRisk& one : at_risk.learners)
+        shown.at_risk.push_back({one.user_id, one.enrolled_at, one.lessons_completed});
+    co_return reply;
+}
+
+}  // namespace
+
+void routes(Routes& routes) {
+    routes.get("/api/dashboards/instructor", of_instructor)
+        .summary_is("One's own courses: enrolled, active, completed, average grade")
+        .heavy_on_reads();
+    routes.get("/api/dashboards/courses/{course}", of_course)
+        .summary_is("A course of one's own: activity, lessons, grades, learners at risk")
+        .heavy_on_reads()
+        .may_answer(403)
+        .may_answer(404);
+}
+
+}  // namespace campus::dashboards

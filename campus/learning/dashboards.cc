@@ -1,0 +1,42 @@
+#include <utility>
+
+#include "campus/learning/grade.h"
+#include "campus/learning/learning.h"
+#include "campus/learning/sql.h"
+
+namespace campus::learning {
+
+using namespace loadstone;
+
+Task<std::vector<Standing>> standings(Reader reader, std::vector<courses::CourseId> courses,
+                                      Timestamp since) {
+    co_return co_await sql::standings(reader, courses, since);
+}
+
+Task<std::vector<ActiveDay>> active_days(Reader reader, courses::CourseId course, Timestamp since) {
+    return sql::active_days(reader, course, since);
+}
+
+Task<std::vector<LessonReach>> lesson_reach(Reader reader, courses::CourseId course) {
+    return sql::lesson_reach(reader, course);
+}
+
+Task<std::vector<std::int64_t>> grade_distribution(Reader reader, courses::CourseId course) {
+    const auto bins = co_await sql::grade_bins(reader, course);
+    std::vector<std::int64_t> all(bucket_count);
+    for (const GradeBin& bin : bins) all.at(static_cast<std::size_t>(bin.bin)) = bin.learners;
+    co_return all;
+}
+
+Task<AtRiskPage> at_risk(Reader reader, courses::CourseId course, std::int64_t lesson_count,
+                         Timestamp since, std::optional<accounts::UserId> after, int limit) {
+    std::optional<sql::AtRiskCursor> cursor;
+    if (after) cursor.emplace().user_id = *after;
+    auto found = co_await sql::at_risk(reader, course, lesson_count, since, limit, cursor);
+    AtRiskPage page;
+    page.learners = std::move(found.rows);
+    if (found.next) page.next_after = found.next->user_id;
+    co_return page;
+}
+
+}  // namespace campus::learning

@@ -1,0 +1,160 @@
+"""Dashboards say of seeded courses what their rows say, in few statements."""
+
+import datetime
+import re
+import time
+
+from harness.case import ProcessTest, main
+from harness.statements import ExpectStatements
+from learning_test import DAY
+
+
+def now_us():
+    return int(time.time() * 1e6)
+
+
+class DashboardsTest(ExpectStatements, ProcessTest):
+    def setUp(self):
+        super().setUp()
+        self.server = self.campus("campus", smtp=None)
+        self.server.command("migrate")
+        seeded = self.server.command("seed", "--users", "500", "--courses", "40", timeout_s=300).stdout
+        learner, instructor, password = re.search(
+            r"one of them, (\S+) or the instructor (\S+), with the password (\S+)$", seeded, re.M).groups()
+        self.server.start()
+        self.client = self.server.client()
+        self.addCleanup(self.client.close)
+        self.cookie, self.learner = (self.client.post("/api/login", {"email": email, "password": password}).cookie
+                                     for email in (instructor, learner))
+        self.instructor = self.tables.value(f"select id from users where email = '{instructor}'")
+        self.own = self.database.rows(f"select * from courses where instructor_id = {self.instructor} order by id desc")
+        self.progress, self.attempts = self.table("lesson_progress"), self.table("quiz_attempts")
+
+    def table(self, name):
+        found = {}
+        for row in self.database.rows(f"select * from {name}"):
+            found.setdefault(row["course_id"], []).append(row)
+        return found
+
+    def get(self, path, cookie=None, status=200):
+        answer = self.client.get(path, cookie=cookie or self.cookie)
+        self.assertEqual(answer.status, status, f"{path}: {answer}")
+        return answer.json
+
+    def active(self, course, since):
+        return ({row["user_id"] for row in self.progress.get(course, []) if row["updated_at"] >= since} |
+                {row["user_id"] for row in self.attempts.get(course, []) if row["attempted_at"] >= since})
+
+    def test_an_instructor_sees_their_courses(self):
+        seats, completions, grades = self.table("course_seats"), self.table("completions"), self.table("grades")
+        self.assertGreater(len(self.own), 3)
+        for limit in (1, 3, len(self.own), 100):
+            began, lines, before = now_us(), [], ""
+            while True:
+                page = self.get(f"/api/dashboards/instructor?limit={limit}{before}")
+                self.assertLessEqual(len(page["courses"]), limit)
+                lines += page["courses"]
+                if page["next_before"] is None:
+                    break
+                before = f"&before={page['next_before']}"
+            ended = now_us()
+            self.assertEqual([line["course"] for line in lines], [course["id"] for course in self.own])
+        some_active = ever_active = 0
+        for line, course in zip(lines, self.own):
+            id = course["id"]
+            self.assertEqual((line["title"], line["state"], line["capacity"], line["lessons"]),
+                             (course["title"], course["state"], course["capacity"], course["lesson_count"]))
+            self.assertEqual(line["enrolled"], sum(row["taken"] for row in seats.get(id, [])))
+            self.assertEqual(line["completed"], len(completions.get(id, [])))
+            # What becomes older than 7 days while the test asks may be counted or not.
+            self.assertLessEqual(len(self.active(id, ended - 7 * DAY)), line["active"])
+            self.assertLessEqual(line["active"], len(self.active(id, began - 7 * DAY)))
+            some_active += line["active"]
+            ever_active += len(self.active(id, 0))
+            own = [row["grade"] for row in grades.get(id, [])]
+            if own:
+                self.assertAlmostEqual(line["average_percent"], sum(own) / len(own) / 100, places=9)
+            else:
+                self.assertIsNone(line["average_percent"])
+        self.assertTrue(0 < some_active < ever_active / 2, f"{some_active} of {ever_active}")
+        self.assertEqual(self.get("/api/dashboards/instructor", self.learner), {"courses": [], "next_before": None})
+
+    def test_a_course_is_shown_whole(self):
+        enrolments, grades = self.table("enrolments"), self.table("grades")
+        lessons = self.table("lessons")
+        at_risk_somewhere = 0
+        for course in self.own:
+            id = course["id"]
+            began = now_us()
+            pages, after = [], ""
+            while True:
+                shown = self.get(f"/api/dashboards/courses/{id}?limit=7{after}")
+                pages.append(shown["at_risk"])
+                self.assertLessEqual(len(shown["at_risk"]), 7)
+                if shown["next_after"] is None:
+                    break
+                after = f"&after={shown['next_after']}"
+            ended = now_us()
+            self.assertEqual((shown["course"], shown["title"]), (id, course["title"]))
+            self.check_days(id, shown["days"], began, ended)
+            progress = self.progress.get(id, [])
+            self.assertEqual(shown["funnel"], [
+                {"lesson": lesson["id"], "number": lesson["number"], "title": lesson["title"],
+                 "begun": sum(row["lesson_id"] == lesson["id"] for row in progress),
+                 "completed": sum(row["lesson_id"] == lesson["id"] and row["completed_at"] is not None for row in progress)}
+                for lesson in sorted(lessons[id], key=lambda lesson: lesson["number"])])
+            bins = [0] * 10
+            for row in grades.get(id, []):
+                bins[min(row["grade"] // 1000, 9)] += 1
+            self.assertEqual(shown["grades"], bins)
+
+            def idle(now):
+                busy = self.active(id, now - 14 * DAY)
+                return {row["user_id"] for row in enrolments.get(id, []) if row["enrolled_at"] < now - 14 * DAY
+                        and row["lessons_completed"] * 2 < course["lesson_count"] and row["user_id"] not in busy}
+            found = [one["user"] for page in pages for one in page]
+            self.assertEqual(found, sorted(set(found)))
+            self.assertLessEqual(idle(began) & idle(ended), set(found))
+            self.assertLessEqual(set(found), idle(began) | idle(ended))
+            completed = {row["user_id"]: row["lessons_completed"] for row in enrolments.get(id, [])}
+            self.assertEqual([one["lessons_completed"] for page in pages for one in page], [completed[user] for user in found])
+            at_risk_somewhere += len(found)
+        self.assertGreater(at_risk_somewhere, 10)
+
+    def check_days(self, course, days, began, ended):
+        self.assertEqual(len(days), 30)
+        numbers = [int(datetime.datetime.fromisoformat(day["day"].replace("Z", "+00:00")).timestamp()) * 1_000_000 // DAY
+                   for day in days]
+        self.assertIn(numbers[-1], (began // DAY, ended // DAY))
+        self.assertEqual(numbers, list(range(numbers[0], numbers[0] + 30)))
+        for number, day in zip(numbers, days):
+            lessons = [row["user_id"] for row in self.progress.get(course, []) if row["updated_at"] // DAY == number]
+            attempts = [row["user_id"] for row in self.attempts.get(course, []) if row["attempted_at"] // DAY == number]
+            self.assertEqual((day["learners"], day["lessons"], day["attempts"]),
+                             (len(set(lessons + attempts)), len(lessons), len(attempts)))
+
+    def test_courses_are_their_instructors_own(self):
+        own = self.own[0]["id"]
+        others = self.database.rows(f"select id, state from courses where instructor_id <> {self.instructor}")
+        self.get(f"/api/dashboards/courses/{own}", self.learner, 403)
+        self.assertEqual(self.client.get("/api/dashboards/instructor").status, 401)
+        self.assertEqual(self.client.get(f"/api/dashboards/courses/{own}").status, 401)
+        self.assertEqual({course["state"] for course in others}, {"draft", "published"})
+        for course in others:
+            self.get(f"/api/dashboards/courses/{course['id']}", status=404 if course["state"] == "draft" else 403)
+        self.get("/api/dashboards/courses/999999", status=404)
+        for query in ("limit=0", "limit=101", "before=0"):
+            self.get(f"/api/dashboards/instructor?{query}", status=422)
+        for query in ("limit=0", "limit=201", "after=0"):
+            self.get(f"/api/dashboards/courses/{own}?{query}", status=422)
+
+    def test_few_statements_are_needed(self):
+        # With the one that finds the session.
+        self.expect_statements(self.server, "GET /api/dashboards/instructor", 3,
+                               lambda: self.get("/api/dashboards/instructor?limit=100"), times=3)
+        self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 6,
+                               lambda: self.get(f"/api/dashboards/courses/{self.own[0]['id']}"), times=3)
+
+
+if __name__ == "__main__":
+    main()
