@@ -7,6 +7,7 @@
 #include <string>
 
 #include "campus/discussions/discussions.h"
+#include "loadstone/base/error.h"
 
 namespace campus::discussions {
 
