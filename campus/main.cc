@@ -2,6 +2,7 @@
 #include "campus/audit/audit.h"
 #include "campus/courses/courses.h"
 #include "campus/dashboards/dashboards.h"
+#include "campus/discussions/discussions.h"
 #include "campus/integrations/integrations.h"
 #include "campus/learning/learning.h"
 #include "campus/notifications/notifications.h"
@@ -15,6 +16,7 @@ int main(int argc, char** argv) {
     application.add(campus::audit::module());
     application.add(campus::courses::module());
     application.add(campus::dashboards::module());
+    application.add(campus::discussions::module());
     application.add(campus::integrations::module());
     application.add(campus::learning::module());
     application.add(campus::notifications::module());

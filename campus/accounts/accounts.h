@@ -23,6 +23,14 @@ struct Recipient {
 BOOST_DESCRIBE_STRUCT(Recipient, (), (name, email))
 loadstone::Task<std::optional<Recipient>> recipient(loadstone::Reader reader, UserId user);
 
+// Those of `users` that there are, by id.
+struct Person {
+    UserId id;
+    std::string name;
+};
+BOOST_DESCRIBE_STRUCT(Person, (), (id, name))
+loadstone::Task<std::vector<Person>> people(loadstone::Reader reader, std::vector<UserId> users);
+
 // The job that greets a new user by mail. Its tenant is the network that registered the account:
 // who registers thousands has no other name yet.
 struct SendWelcomeEmail {

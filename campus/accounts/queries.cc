@@ -10,6 +10,10 @@ Task<std::optional<Recipient>> recipient(Reader reader, UserId user) {
     return sql::recipient(reader, user);
 }
 
+Task<std::vector<Person>> people(Reader reader, std::vector<UserId> users) {
+    co_return co_await sql::people(reader, users);
+}
+
 Task<std::optional<runtime::Session>> live_session(Reader reader, std::string token_hash) {
     const Timestamp now = Timestamp::now();
     const auto row = co_await sql::live_session(reader, token_hash, now);

@@ -18,6 +18,10 @@ namespace campus::learning {
 
 loadstone::Module module();
 
+// Whether somebody is enrolled now.
+loadstone::Task<bool> takes_part(loadstone::Reader reader, courses::CourseId course,
+                                 accounts::UserId user);
+
 struct RunTag {};
 using RunId = loadstone::Id<RunTag>;
 

@@ -7,6 +7,11 @@ namespace campus::learning {
 
 using namespace loadstone;
 
+Task<bool> takes_part(Reader reader, courses::CourseId course, accounts::UserId user) {
+    const auto found = co_await sql::enrolment(reader, course, user);
+    co_return found.has_value();
+}
+
 Task<std::int64_t> seats_taken(Reader reader, courses::CourseId course) {
     const auto taken = co_await sql::seats_taken(reader, course);
     co_return taken.value_or(0);

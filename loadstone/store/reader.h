@@ -85,16 +85,18 @@ public:
     // and not fetched for.
     template <class T, class... Values>
     Task<T> one(Call<Query> query, const Values&... values) {
-        return internal::one_row<T>(*context_, *connection_, fresh(query), internal::bound(values...));
+        return internal::one_row<T>(*context_, *connection_, fresh(query),
+                                    internal::bound(values...));
     }
     template <class T, class... Values>
     Task<std::optional<T>> maybe(Call<Query> query, const Values&... values) {
-        return internal::maybe_row<T>(*context_, *connection_, fresh(query), internal::bound(values...));
+        return internal::maybe_row<T>(*context_, *connection_, fresh(query),
+                                      internal::bound(values...));
     }
     template <class T, class... Values>
     Task<std::vector<T>> many(Call<Query> query, const Values&... values) {
-        return internal::many_rows<T>(*context_, *connection_, fresh(query), internal::bound(values...),
-                                      rows_max);
+        return internal::many_rows<T>(*context_, *connection_, fresh(query),
+                                      internal::bound(values...), rows_max);
     }
     // Streams: the sink is called row by row while the statement runs; memory stays flat.
     template <class T, class... Values>

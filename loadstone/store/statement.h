@@ -47,7 +47,7 @@ struct StatementRef {
     std::string_view postgres;
     int parameters;
     bool writes;
-    std::source_location place{};  // line 0: unknown
+    std::source_location place{};                    // line 0: unknown
     runtime::Freshness freshness = runtime::latest;  // of a read
 
     StatementRef(const Query& q)  // NOLINT(google-explicit-constructor)

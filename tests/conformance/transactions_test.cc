@@ -137,7 +137,26 @@ Task<void> write_among(Context& context, std::string name, bool reads_after) {
     co_await context.write(defer_among, name, reads_after);
 }
 
+constexpr loadstone::store::Command make_index{
+    "test.make_index", "create index items_by_quantity on items (quantity)",
+    "create index items_by_quantity on items (quantity)", 0};
+
+Task<std::int64_t> add_twice(Tx& tx, bool makes_index) {
+    if (makes_index) co_await tx.exec(make_index);
+    const auto changed = co_await tx.exec(sql::add_quantity, "counted", std::int64_t{1});
+    co_return static_cast<std::int64_t>(changed);
+}
+Task<std::int64_t> write_twice(Context& context, bool makes_index) {
+    co_return co_await context.write(add_twice, makes_index);
+}
+
 }  // namespace
+
+TEST_P(Transactions, CountAffectedRowsAlsoOfAStatementThatIsPreparedAgain) {
+    store().run(add_item, std::string("counted"), std::int64_t{1});
+    for (const bool makes_index : {false, true, false})
+        EXPECT_EQ(store().run(write_twice, makes_index), 1);
+}
 
 TEST_P(Transactions, WhatIsDeferredIsThereForTheNextStatement) {
     EXPECT_EQ(store().run(write_deferred, 1), 1);

@@ -6,7 +6,7 @@ import time
 
 from harness.case import ProcessTest, main
 from harness.statements import ExpectStatements
-from learning_test import DAY
+from harness.school import DAY
 
 
 def now_us():

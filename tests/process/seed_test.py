@@ -7,7 +7,7 @@ from harness.case import DATABASE, ProcessTest, main
 from harness.campus import run
 from harness.database import Sqlite
 from harness.postgres import Postgres
-from learning_test import DAY, grade_of
+from harness.school import DAY, grade_of
 
 UNTIL = "2026-06-01"
 UNTIL_US = 1780272000 * 1_000_000

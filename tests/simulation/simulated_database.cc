@@ -145,7 +145,7 @@ Task<void> SimulatedDatabase::transact(loadstone::Context& context, store::TxBod
     handle.require("begin immediate");
     std::exception_ptr error;
     store::sqlite::LaneTx tx(context);
-    tx.open(handle);
+    tx.open(handle, 0);
     try {
         if (server_.is_full) throw Error(Errc::unavailable, "the disk is full");
         co_await body(tx);

@@ -2,6 +2,7 @@
 -- type: UserId users.id sessions.user_id
 -- type: timestamp users.created_at sessions.created_at sessions.expires_at
 -- row: Recipient campus/accounts/accounts.h
+-- row: Person campus/accounts/accounts.h
 
 -- name: insert_user :one (name text, email text, password_hash text, now timestamp)
 -- Index: users_by_email keeps addresses unique; they are stored normalised.
@@ -12,6 +13,9 @@ select id, name, email, created_at from users where id = $id
 
 -- name: recipient :maybe (id UserId) -> Recipient
 select name, email from users where id = $id
+
+-- name: people :many (ids UserId[]) -> Person
+select id, name from users where id {in ids} order by id
 
 -- name: credentials_by_email :maybe (email text) -> Credentials
 -- Index: users_by_email.

@@ -9,8 +9,7 @@ SharedExtra ExtraReader::read(const std::string& text) {
     if (last_ && text == last_text_) return last_;
     auto extra = text.empty() ? Result<Extra>(Extra{}) : from_json<Extra>(text, stored_json);
     if (!extra) {
-        log::error("what a job holds of limits and whom it concerns cannot be read",
-                   {{"error", extra.error().message()}});
+        last_error_ = extra.error().message();
         return nullptr;
     }
     last_ = std::make_shared<const Extra>(std::move(*extra));
@@ -25,6 +24,8 @@ SharedJob held_job(StoredJob stored, ExtraReader& reader) {
     job.is_readable = job.extra != nullptr;
     job.stored = std::move(stored);
     if (!job.is_readable) {
+        log::error("what a job holds of limits and whom it concerns cannot be read",
+                   {{"job", job.stored.id}, {"error", reader.last_error()}});
         job.stored.extra.clear();
         job.extra = none;
     }

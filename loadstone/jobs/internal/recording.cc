@@ -14,7 +14,7 @@ constexpr std::size_t record_batch_max = 512;
 // When not all jobs of a batch have ended, others may within this time: the end of a whole batch is
 // one row less, that of a part a row more for each job. As long as others do it is worth more.
 constexpr std::chrono::milliseconds gather_for{3};
-constexpr int gathers_max = 5;
+constexpr int gathers_max = 3;
 
 constexpr int failures_at_end_max = 5;
 

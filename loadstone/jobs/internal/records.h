@@ -70,11 +70,12 @@ using SharedExtra = std::shared_ptr<const Extra>;
 // Those of one lane, which come together, mostly hold the same: it is read once.
 class ExtraReader {
 public:
-    // Null: it cannot be read.
+    // Null: it cannot be read, for last_error().
     SharedExtra read(const std::string& text);
+    const std::string& last_error() const noexcept { return last_error_; }
 
 private:
-    std::string last_text_;
+    std::string last_text_, last_error_;
     SharedExtra last_;
 };
 

@@ -306,10 +306,10 @@ Handle::Outcome Handle::run(Context& context, const StatementRef& statement,
     if (code == SQLITE_DONE) {
         account.finished = true;
         outcome.result.rows = seen;
-        if (is_new_plan) note_plan(statement);
         if (statement.writes && sqlite3_total_changes64(db_) != changes_before) {
             outcome.result.affected = static_cast<std::uint64_t>(sqlite3_changes64(db_));
         }
+        if (is_new_plan) note_plan(statement);  // it counts as a write of no row
         return outcome;
     }
     if (primary(code) == SQLITE_INTERRUPT && running_.stopped == Stopped::budget) {

@@ -53,11 +53,13 @@ private:
     void fill(std::int64_t& value, std::string_view name) {
         value = static_cast<std::int64_t>(below(3)) + (name == "kept" ? 0 : 1);
     }
+    void fill(bool& value, std::string_view) { value = below(2) == 0; }
     // Stored ones are in 1970; what is compared with them may be later than now.
     void fill(loadstone::Timestamp& value, std::string_view name) {
         const bool may_be_late = name == "before" || name == "end";
         value.micros = may_be_late && below(2) == 0 ? 4'000'000'000'000'000
                                                     : static_cast<std::int64_t>(below(3) + 1);
+        if (name == "since" && below(2) == 0) value.micros = 0;
     }
     void fill(std::string& value, std::string_view name) {
         if (name == "state") {

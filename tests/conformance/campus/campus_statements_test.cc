@@ -12,6 +12,8 @@
 #include "campus/audit/sql_all.h"
 #include "campus/courses/courses.h"
 #include "campus/courses/sql_all.h"
+#include "campus/discussions/discussions.h"
+#include "campus/discussions/sql_all.h"
 #include "campus/integrations/page.h"
 #include "campus/integrations/sql_all.h"
 #include "campus/learning/commands.h"
@@ -57,6 +59,8 @@ std::vector<Tested> all_modules() {
                [](auto& visit) { audit::sql::each_function(visit); }),
         tested("courses", courses::sql::migrations,
                [](auto& visit) { courses::sql::each_function(visit); }),
+        tested("discussions", discussions::sql::migrations,
+               [](auto& visit) { discussions::sql::each_function(visit); }),
         tested("integrations", integrations::sql::migrations,
                [](auto& visit) { integrations::sql::each_function(visit); }),
         tested("learning", learning::sql::migrations,

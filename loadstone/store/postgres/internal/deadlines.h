@@ -24,6 +24,7 @@ public:
     void watch();
     // No look after it; operations that are still there fail as unavailable.
     void close();
+    bool is_closed() const noexcept { return is_closed_; }
 
 private:
     void arm(Deadline::Clock::time_point instant);

@@ -18,8 +18,6 @@ Pipeline::Pipeline(ConnectionHandle connection, const runtime::Executor& executo
       executor_(executor),
       options_(options),
       owner_(owner),
-      session_timeout_(options.keeps_session ? options.statement_timeout_max
-                                             : std::chrono::milliseconds(0)),
       socket_(std::in_place, executor_, PQsocket(connection_.get())),
       cancel_(PQgetCancel(connection_.get()), FreeCancel()) {}
 

@@ -47,7 +47,7 @@ struct PipelineOptions {
     bool prepares = true;
     bool wraps_reads = false;
     bool sends_skipped_again = false;
-    bool keeps_session = false;  // what is set for the session stays set
+    bool keeps_session = false;  // it is one session of the server, with the options given
     bool tells_positions = false;
     bool watches_idle = false;  // notices that an idle connection was closed, and notifications
     std::chrono::milliseconds statement_timeout_max{30'000};  // of a wrapped batch
@@ -92,13 +92,11 @@ public:
         std::uint64_t asked_tsc = 0;
     };
     const std::optional<KnownPosition>& known_position() const noexcept { return known_position_; }
-    // The session's own statement_timeout, 0 if it is not known: as it is connected, or as whoever
-    // changes it says.
-    std::chrono::milliseconds session_timeout() const noexcept { return session_timeout_; }
-    void set_session_timeout(std::chrono::milliseconds timeout) noexcept {
-        session_timeout_ = timeout;
+    // The session's own statement_timeout, 0 if it is not known.
+    std::chrono::milliseconds session_timeout() const noexcept {
+        return options_.keeps_session ? options_.statement_timeout_max
+                                      : std::chrono::milliseconds(0);
     }
-    bool keeps_session() const noexcept { return options_.keeps_session; }
     bool tells_positions() const noexcept { return options_.tells_positions; }
     // Nothing of the operation is touched any more; what the server says about it is dropped.
     void abandon(Operation& operation) noexcept;
@@ -172,7 +170,6 @@ private:
     runtime::Executor executor_;
     const PipelineOptions options_;
     PipelineOwner* owner_;
-    std::chrono::milliseconds session_timeout_;
     std::optional<boost::asio::posix::stream_descriptor> socket_;
     std::shared_ptr<PGcancel> cancel_;
 

@@ -28,6 +28,15 @@ std::uint64_t affected_rows(PGresult* result) {
     return rows;
 }
 
+// FATAL 57P01, terminated by an administrator. Others that end a session may come after the commit
+// is on disk (PANIC), or from a pooler that does not know.
+bool ends_session(const PGresult* result) {
+    const char* const sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char* const severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    return sqlstate != nullptr && severity != nullptr && std::strcmp(sqlstate, "57P01") == 0 &&
+           std::strcmp(severity, "FATAL") == 0;
+}
+
 }  // namespace
 
 void Pipeline::arm_read() {
@@ -165,7 +174,9 @@ void Pipeline::accept_failure(const PGresult* result) {
     Failure failure =
         failure_of(result, operation == nullptr ? "a batch" : operation->statement.name);
     if (failure.reaction == Reaction::connection_lost) {
-        if (operation != nullptr) operation->was_refused = true;
+        // By the server itself, in words: of a connection that breaks libpq makes an error too.
+        if (operation != nullptr && options_.keeps_session && ends_session(result))
+            operation->was_refused = true;
         lose(failure.error);
         return;
     }

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <bit>
-
 #include "loadstone/base/assert.h"
 #include "loadstone/base/log.h"
 #include "loadstone/store/internal/storable.h"
@@ -27,13 +25,6 @@ constexpr Query nothing{"loadstone.nothing", "", "select", 0};
 constexpr Query commit_statement{"loadstone.commit", "", "commit", 0};
 constexpr Query rollback_statement{"loadstone.rollback", "", "rollback", 0};
 
-// By an eighth at most, so that deadlines that are about the same give the same.
-std::chrono::milliseconds rounded_up(std::chrono::milliseconds time) {
-    const auto count = static_cast<std::uint64_t>(time.count());
-    const std::uint64_t step = std::max<std::uint64_t>(std::bit_floor(count) / 8, 1);
-    return std::chrono::milliseconds((count + step - 1) / step * step);
-}
-
 // Clears the flag when a statement is over, also when its frame is destroyed.
 struct Busy {
     explicit Busy(bool& is_busy) : flag(is_busy) { flag = true; }
@@ -44,6 +35,24 @@ struct Busy {
 };
 
 }  // namespace
+
+// What was deferred goes with a statement or, when that fails before it is sent, nowhere.
+struct TxConnection::Unsent {
+    explicit Unsent(TxConnection& of) : connection(of) {}
+    Unsent(const Unsent&) = delete;
+    Unsent& operator=(const Unsent&) = delete;
+    ~Unsent() {
+        if (is_over || connection.deferred_.empty()) return;
+        connection.deferred_.clear();
+        if (!connection.failure_)
+            connection.failure_ = std::make_exception_ptr(
+                Error(Errc::internal,
+                      "what was deferred was not sent: the statement that it was "
+                      "to go with failed before"));
+    }
+    TxConnection& connection;
+    bool is_over = false;
+};
 
 void TxConnection::require_open(Context& context, const StatementRef& statement,
                                 std::span<const Value> values) {
@@ -56,6 +65,7 @@ void TxConnection::require_open(Context& context, const StatementRef& statement,
 
 Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
                                   std::span<const Value> values, RowSink sink) {
+    Unsent unsent(*this);
     require_open(context, statement, values);
     note_foreign_wait(context);
     const Busy busy(is_busy_);
@@ -69,7 +79,8 @@ Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
         reaction_ = Reaction::connection_lost;
         std::rethrow_exception(failure_);
     }
-    send_deferred(context);
+    if (!send_deferred(context, true)) std::rethrow_exception(failure_);
+    unsent.is_over = true;
     bound_statement(operation);
     pipeline_->push_now(operation);
     deadlines_->add(operation);
@@ -79,20 +90,21 @@ Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
         result = co_await operation.complete(sink, true);
     } catch (...) {
         // What the sink throws does no harm to the transaction.
-        failure_ = operation.failure();
-        reaction_ = operation.reaction;
+        take_failure(operation);
         last_ended_tsc_ = telemetry::tsc();
         throw;
     }
     last_ended_tsc_ = telemetry::tsc();
-    if (failure_) std::rethrow_exception(failure_);  // of what could not even be sent before it
+    if (failure_) std::rethrow_exception(failure_);  // of what was deferred
     account.succeeded();
     co_return result;
 }
 
 Task<void> TxConnection::defer(Context& context, StatementRef statement,
                                std::span<const Value> values, std::uint64_t* rows) {
+    Unsent unsent(*this);
     require_open(context, statement, values);
+    unsent.is_over = true;
     deferred_.push_back(std::make_unique<Deferred>(statement, values, rows));
     deferred_bytes_ += deferred_.back()->bytes();
     if (deferred_.size() < deferred_max && deferred_bytes_ < deferred_bytes_max) co_return;
@@ -101,15 +113,29 @@ Task<void> TxConnection::defer(Context& context, StatementRef statement,
     co_await run(context, nothing, none, ignore);
 }
 
-void TxConnection::send_deferred(Context& context) {
+// False: one could not be put before what comes next, so that nothing is sent.
+bool TxConnection::send_deferred(Context& context, bool heeds_cancellation) {
     for (const auto& each : deferred_) {
         Operation& operation = each->make_operation(context, metrics_);
+        operation.heeds_cancellation = heeds_cancellation;
         operation.deadline = operation.deadline.sooner(
             Deadline::in(statement_timeout_max_ + std::chrono::seconds(1)));
         bound_statement(operation);
         pipeline_->put_before_next(operation);
         deadlines_->add(operation);
+        if (!operation.is_over()) continue;
+        take_failure(operation);
+        deferred_.clear();
+        return false;
     }
+    return true;
+}
+
+void TxConnection::take_failure(const Operation& operation) {
+    if (failure_ || !operation.failure()) return;
+    failure_ = operation.failure();
+    reaction_ = operation.reaction;
+    was_refused_ = operation.was_refused;
 }
 
 // They are over before what they were sent with.
@@ -123,11 +149,7 @@ Task<void> TxConnection::end_deferred() {
         } catch (...) {
             has_failed = true;
         }
-        if (has_failed && !failure_) {
-            failure_ = each->operation().failure();
-            reaction_ = each->operation().reaction;
-            was_refused_ = each->operation().was_refused;
-        }
+        take_failure(each->operation());
         each->account(!has_failed);
     }
     deferred_.clear();
@@ -135,7 +157,7 @@ Task<void> TxConnection::end_deferred() {
 }
 
 void TxConnection::see_commits() {
-    if (has_begun_)
+    if (has_statements())
         throw Error(Errc::internal, "see_commits() comes before a transaction's first statement");
     sees_commits_ = true;
 }
@@ -179,16 +201,17 @@ Task<TxConnection::Committed> TxConnection::commit(Context& context) {
         reaction_ = Reaction::connection_lost;
         co_return Committed::no;
     }
-    if (!has_begun_ && deferred_.size() == 1 && !sees_commits_ && pipeline_->keeps_session())
-        co_return co_await commit_alone(context);
+    if (deadlines_->is_closed()) {
+        failure_ = std::make_exception_ptr(unavailable("the store has been stopped"));
+        co_return Committed::no;
+    }
     Operation operation(context, commit_statement, {}, nullptr);
     operation.heeds_cancellation = false;
     operation.wants_position = pipeline_->tells_positions();
     operation.deadline =
         operation.deadline.sooner(Deadline::in(statement_timeout_max_ + std::chrono::seconds(1)));
     Account account(metrics_, operation);
-    send_deferred(context);
-    for (const auto& each : deferred_) each->operation().heeds_cancellation = false;
+    if (!send_deferred(context, false)) co_return Committed::no;
     pipeline_->push_now(operation);
     deadlines_->add(operation);
     co_await end_deferred();
@@ -205,40 +228,6 @@ Task<TxConnection::Committed> TxConnection::commit(Context& context) {
     co_return committed;
 }
 
-// One statement in a transaction that the server makes of it.
-Task<TxConnection::Committed> TxConnection::commit_alone(Context& context) {
-    Deferred& only = *deferred_.front();
-    Operation& operation = only.make_operation(context, metrics_);
-    operation.waited_ns = std::exchange(waited_ns_, 0);
-    operation.heeds_cancellation = false;
-    operation.wants_position = pipeline_->tells_positions();
-    operation.deadline =
-        operation.deadline.sooner(Deadline::in(statement_timeout_max_ + std::chrono::seconds(1)));
-    const auto remaining = std::clamp(operation.deadline.remaining(), std::chrono::milliseconds(1),
-                                      statement_timeout_max_);
-    if (!is_bound(remaining)) {
-        const auto timeout = std::min(rounded_up(remaining), statement_timeout_max_);
-        operation.before.push_back(fmt::format("set statement_timeout = {}", timeout.count()));
-        pipeline_->set_session_timeout(timeout);
-    }
-    pipeline_->push_now(operation);
-    deadlines_->add(operation);
-    bool has_failed = false;
-    auto ignore = [](const Row&) {};
-    try {
-        co_await operation.complete(ignore, true);
-    } catch (const Error&) {
-        has_failed = true;
-    }
-    const Committed committed = outcome(operation, has_failed);
-    // It has been rolled back with the statement.
-    if (committed != Committed::yes) pipeline_->set_session_timeout(std::chrono::milliseconds(0));
-    only.account(committed == Committed::yes);
-    note_position(context, operation);
-    deferred_.clear();
-    co_return committed;
-}
-
 // The statement_timeout that the session or the transaction has is about that of the deadline.
 bool TxConnection::is_bound(std::chrono::milliseconds remaining) const noexcept {
     return remaining <= timeout_set_ && remaining >= timeout_set_ * 3 / 4;
@@ -246,15 +235,14 @@ bool TxConnection::is_bound(std::chrono::milliseconds remaining) const noexcept 
 
 TxConnection::Committed TxConnection::outcome(const Operation& operation, bool has_failed) {
     if (!has_failed && !operation.ended_in_rollback) return Committed::yes;
-    failure_ = operation.failure();
-    reaction_ = operation.reaction;
+    take_failure(operation);
     if (operation.ended_in_rollback) {
         failure_ = std::make_exception_ptr(
             Error(Errc::internal, "the database rolled back what was to be committed"));
         return Committed::no;
     }
     const bool has_answer = reaction_ != Reaction::connection_lost && !operation.has_expired;
-    return has_answer || operation.was_refused || was_refused_ ? Committed::no : Committed::unknown;
+    return has_answer || was_refused_ ? Committed::no : Committed::unknown;
 }
 
 Task<bool> TxConnection::rollback(Context& context, Deadline deadline) {

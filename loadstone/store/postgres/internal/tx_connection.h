@@ -5,8 +5,7 @@
 // statement_timeout, which follows the deadline. A statement that fails dooms the transaction: the
 // server refuses what comes after it, and so does this, with the first failure.
 //
-// What is deferred goes with the next statement, or with the COMMIT. If it is all there is, it
-// commits itself: one statement is a transaction.
+// What is deferred goes with the next statement, or with the COMMIT, in one batch.
 
 #include <functional>
 #include <memory>
@@ -61,14 +60,15 @@ public:
     Reaction reaction() const noexcept { return reaction_; }
 
 private:
+    struct Unsent;
     void require_open(Context& context, const StatementRef& statement,
                       std::span<const Value> values);
     bool is_bound(std::chrono::milliseconds remaining) const noexcept;
     void bound_statement(Operation& operation);
     // Puts what is deferred before the next operation, and waits for its end.
-    void send_deferred(Context& context);
+    bool send_deferred(Context& context, bool heeds_cancellation);
     Task<void> end_deferred();
-    Task<Committed> commit_alone(Context& context);
+    void take_failure(const Operation& operation);
     Committed outcome(const Operation& operation, bool has_failed);
     void note_foreign_wait(Context& context);
     void note_position(Context& context, const Operation& operation) const;
@@ -87,7 +87,7 @@ private:
     bool has_begun_ = false;
     bool sees_commits_ = false;
     bool is_busy_ = false;
-    bool was_refused_ = false;  // as Operation::was_refused, of what was deferred
+    bool was_refused_ = false;  // as Operation::was_refused
 };
 
 class PostgresTx final : public Tx {
