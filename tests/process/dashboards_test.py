@@ -5,8 +5,8 @@ import re
 import time
 
 from harness.case import ProcessTest, main
-from harness.statements import ExpectStatements
 from harness.school import DAY
+from harness.statements import ExpectStatements
 
 
 def now_us():

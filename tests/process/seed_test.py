@@ -3,11 +3,12 @@
 import json
 import re
 
-from harness.case import DATABASE, ProcessTest, main
 from harness.campus import run
+from harness.case import DATABASE, ProcessTest, main
 from harness.database import Sqlite
 from harness.postgres import Postgres
 from harness.school import DAY, grade_of
+from harness.terminal import Terminal
 
 UNTIL = "2026-06-01"
 UNTIL_US = 1780272000 * 1_000_000
@@ -189,6 +190,21 @@ class SeedTest(ProcessTest):
                     self.assertEqual(rows[table], first[table], table)
             else:
                 self.assertNotEqual(rows["lesson_progress"], first["lesson_progress"])
+
+    def test_a_terminal_shows_a_bar(self):
+        campus = self.ready()
+        terminal = Terminal(campus.program, "seed", "--users", "500", *campus.database_flags, cwd=self.folder, width=90)
+        self.addCleanup(terminal.close)
+        self.assertEqual(terminal.ended(60), 0, terminal.text)
+        for what, total in (("users", 500), ("courses", 10), ("learners", 498), ("grades", 10)):
+            drawn = re.findall(rf"\r{what} +\[(#*)(\.*)\] +(\d+) %  (\d+)/{total}\b", terminal.text)
+            self.assertGreater(len(drawn), 1, f"{what}: {terminal.text!r}")
+            self.assertEqual(drawn[-1], ("#" * 30, "", "100", str(total)))
+            for filled, empty, percent, done in drawn:
+                self.assertEqual((len(filled), len(filled + empty)), (int(done) * 30 // total, 30))
+                self.assertEqual(int(percent), int(done) * 100 // total)
+        self.assertLess(max(map(len, re.split(r"[\r\n]", terminal.text.split("500 users")[0]))), 90)
+        self.assertRegex(terminal.text, r"10/10\r\n500 users, 2 of them instructors of 10 courses")
 
     def test_users_that_there_are_are_not_mixed_with_others_unasked(self):
         campus = self.ready()
