@@ -57,10 +57,9 @@ where course_id = $course group by case when grade >= 10000 then 9 else grade / 
 
 -- name: at_risk :page (user_id) (course CourseId, lesson_count int, since timestamp) -> AtRisk
 -- Enrolled before, nothing done since, and less than half of the lessons completed. Index: enrolments by its key, as far as the
--- page goes; for each, lesson_progress by its key and quiz_attempts_for_grades.
+-- page goes; who was active is read once, a range of lesson_progress_of_course and of quiz_attempts_of_course behind `since`. (With
+-- `exists`, SQLite would read that range for each learner.)
 select e.user_id, e.enrolled_at, e.lessons_completed from enrolments as e
 where e.course_id = $course and e.enrolled_at < $since and e.lessons_completed * 2 < $lesson_count
-    and not exists (select 1 from lesson_progress as p
-                    where p.user_id = e.user_id and p.course_id = e.course_id and p.updated_at >= $since)
-    and not exists (select 1 from quiz_attempts as a
-                    where a.course_id = e.course_id and a.user_id = e.user_id and a.attempted_at >= $since)
+    and e.user_id not in (select p.user_id from lesson_progress as p where p.course_id = $course and p.updated_at >= $since)
+    and e.user_id not in (select a.user_id from quiz_attempts as a where a.course_id = $course and a.attempted_at >= $since)
