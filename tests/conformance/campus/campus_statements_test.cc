@@ -32,6 +32,7 @@ using loadstone::Task;
 using loadstone::Tx;
 
 constexpr std::uint64_t episodes = 5;  // of each module, each on new databases
+constexpr std::uint64_t episodes_max = 40;
 constexpr std::size_t calls_of_each = 10;
 
 // In no order, as their files say.
@@ -180,7 +181,14 @@ TEST_F(CampusStatements, GiveTheSameOnBothDatabases) {
     std::size_t functions = 0;
     for (const Tested& module : all_modules()) {
         functions += module.functions.size();
-        for (std::uint64_t seed = first; seed < first + episodes; ++seed) {
+        // More of them where some statement has found nothing yet: what it wants is rare.
+        const auto has_found_all = [&] {
+            return std::ranges::all_of(module.functions, [&](const Function& function) {
+                return found_.contains(function.name);
+            });
+        };
+        for (std::uint64_t seed = first; seed < first + episodes_max; ++seed) {
+            if (seed >= first + episodes && has_found_all()) break;
             run_episode(seed, module);
             if (HasFatalFailure()) return;
         }
