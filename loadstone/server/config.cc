@@ -397,11 +397,11 @@ std::string replaced(std::string text, std::string_view from, char to) {
 }
 
 // The TOML value as the text that Setting::set takes.
-std::string text_of(const toml::node& node) {
+std::string text_of(const toml::node& node, bool is_list = false) {
     if (const auto* text = node.as_string()) return text->get();
     if (const auto* whole = node.as_integer()) return fmt::format("{}", whole->get());
     if (const auto* flag = node.as_boolean()) return flag->get() ? "on" : "off";
-    if (const auto* list = node.as_array()) {
+    if (const auto* list = is_list ? node.as_array() : nullptr) {
         std::string texts;
         for (const toml::node& each : *list) texts += (texts.empty() ? "" : " ") + text_of(each);
         return texts;
@@ -420,7 +420,7 @@ void apply_table(const toml::table& table, const std::string& prefix, const std:
                                         [&](const Setting& s) { return s.key == key; });
         if (found != settings.end()) {
             try {
-                found->set(text_of(node));
+                found->set(text_of(node, found->is_list));
             } catch (const Error& error) {
                 throw Error(error.code(), fmt::format("{}: {}", where(), error.message()));
             }
