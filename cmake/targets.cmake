@@ -21,9 +21,10 @@ function(loadstone_library target folder pch)
     loadstone_pch(${target} ${pch})
 endfunction()
 
-# loadstone_gtest(<target> <label> SOURCES <files> LINK <targets> PCH <kind> TIMEOUT <seconds>)
+# loadstone_gtest(<target> <label> SOURCES <files> LINK <targets> PCH <kind> TIMEOUT <seconds> ALONE <filter>); those of the
+# filter run with no other test beside them.
 function(loadstone_gtest target label)
-    cmake_parse_arguments(arg "" "PCH;TIMEOUT" "SOURCES;LINK" ${ARGN})
+    cmake_parse_arguments(arg "" "PCH;TIMEOUT;ALONE" "SOURCES;LINK" ${ARGN})
     if(NOT LOADSTONE_TESTS OR NOT arg_SOURCES)
         return()
     endif()
@@ -38,18 +39,15 @@ function(loadstone_gtest target label)
     loadstone_pch(${target} ${arg_PCH})
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
     # Two properties, because a list does not survive gtest_discover_tests.
-    # Three servers, two nodes and hundreds of sessions: what they measure is theirs alone.
-    set(alone "Replicas.*")
-    gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES TEST_FILTER "-${alone}"
-        PROPERTIES LABELS ${label} TIMEOUT ${arg_TIMEOUT}
+    set(common PROPERTIES LABELS ${label} TIMEOUT ${arg_TIMEOUT}
         ENVIRONMENT LOADSTONE_SOURCE_DIR=${PROJECT_SOURCE_DIR}
         ENVIRONMENT_MODIFICATION LOADSTONE_BUILD_DIR=set:${PROJECT_BINARY_DIR})
-    if(target STREQUAL "conformance_test")
-        gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES TEST_FILTER "${alone}"
-            TEST_LIST replicas_tests
-            PROPERTIES LABELS ${label} TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ON
-            ENVIRONMENT LOADSTONE_SOURCE_DIR=${PROJECT_SOURCE_DIR}
-            ENVIRONMENT_MODIFICATION LOADSTONE_BUILD_DIR=set:${PROJECT_BINARY_DIR})
+    set(discovery DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES)
+    if(arg_ALONE)
+        gtest_discover_tests(${target} ${discovery} TEST_FILTER "-${arg_ALONE}" ${common})
+        gtest_discover_tests(${target} ${discovery} TEST_FILTER "${arg_ALONE}" TEST_LIST ${target}_alone ${common} RUN_SERIAL ON)
+    else()
+        gtest_discover_tests(${target} ${discovery} ${common})
     endif()
     if(label MATCHES "^(unit|conformance)$")
         add_dependencies(sanitized_tests ${target})

@@ -20,7 +20,6 @@ constexpr milliseconds due_read_every{10};  // on account of wake-ups
 constexpr milliseconds discover_every{5};   // likewise
 constexpr milliseconds full_look_every{500};
 constexpr std::int64_t new_lanes_jobs = 5'000;  // of sql::new_lanes
-constexpr std::size_t lanes_page = 5'000;       // of sql::lanes
 
 struct NewLane {
     std::string queue, partition_key;
@@ -228,7 +227,7 @@ Task<std::int64_t> Runner::Impl::learn_lanes(Reader reader) {
         const auto some = co_await reader.many<internal::LaneFound>(
             sql::lanes, from.queue, from.partition_key, from.priority);
         for (const internal::LaneFound& lane : some) lanes.learn(lane);
-        has_more = some.size() >= lanes_page;
+        has_more = some.size() >= internal::Lanes::page_max;
         if (has_more) from = some.back();
     }
     co_return last;

@@ -50,6 +50,7 @@ class Lanes {
 public:
     using Clock = runtime::Clock;
     static constexpr std::chrono::seconds sweep_every{30};
+    static constexpr std::size_t page_max = 5'000;  // of sql::lanes
 
     // Those of the kinds; others are learnt.
     explicit Lanes(const std::vector<std::unique_ptr<Kind>>& kinds);

@@ -17,7 +17,6 @@ namespace {
 
 constexpr milliseconds look_every{500};
 constexpr milliseconds recurring_every{500};
-constexpr std::size_t lanes_page = 5'000;  // of sql::lanes
 
 struct Told {
     std::int64_t job = 0, batch = 0;
@@ -67,7 +66,7 @@ Task<void> Runner::Impl::read_settings(Reader reader) {
         sql::lanes, lanes_from.queue, lanes_from.partition_key, lanes_from.priority);
     for (const internal::LaneFound& lane : some) lanes.learn(lane);
     // Page after page, and then again after a while.
-    const bool is_last = some.size() < lanes_page;
+    const bool is_last = some.size() < internal::Lanes::page_max;
     lanes_from = is_last ? internal::LaneFound{} : some.back();
     if (is_last) lanes_at = Deadline::in(internal::Lanes::sweep_every);
 }
