@@ -2,6 +2,7 @@
 // URL.
 #include "tests/conformance/postgres_test.h"
 #include "tests/conformance/replica_sessions.h"
+#include "tests/support/pg_bouncer.h"
 
 namespace tests::conformance {
 
@@ -127,6 +128,15 @@ Task<void> add_too_late(Tx& tx, TestStore* other, int* runs) {
 }
 Task<void> write_too_late(Context& context, TestStore* other, int* runs) {
     co_await context.write(add_too_late, other, runs);
+}
+
+// Holds its server connection meanwhile.
+Task<void> hold(Tx& tx, TestStore* other, std::optional<Errc>* told) {
+    co_await insert_item(tx, "held", 1);
+    *told = code_of([&] { other->start(Deadline::in(std::chrono::seconds(1)), item_count).get(); });
+}
+Task<void> write_and_hold(Context& context, TestStore* other, std::optional<Errc>* told) {
+    co_await context.write(hold, other, told);
 }
 
 double conflicts_retried(TestStore& store) {
@@ -323,6 +333,18 @@ TEST_F(PostgresBehaviour, SerialisationFailuresBeyondTheBoundAreAConflict) {
     EXPECT_EQ(runs, 3);
     EXPECT_EQ(conflicts_retried(store()), 2);
     EXPECT_EQ(store().run(quantity_of, std::string("counter")), 3);  // the other one's
+}
+
+TEST_F(PostgresBehaviour, WithoutAServerConnectionOfThePoolerCallsEndAtTheirDeadline) {
+    PgBouncer bouncer(server_, 1);
+    options_.url = bouncer.url(database_.name());
+    TestStore other(options_);
+    EXPECT_EQ(other.run(item_count), 0);
+    std::optional<Errc> told;
+    store().run(write_and_hold, &other, &told);
+    EXPECT_EQ(told, Errc::deadline_exceeded);
+    EXPECT_EQ(other.run(item_count), 1);
+    store_.reset();  // before the pooler
 }
 
 }  // namespace tests::conformance
