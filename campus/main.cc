@@ -5,6 +5,7 @@
 #include "campus/discussions/discussions.h"
 #include "campus/integrations/integrations.h"
 #include "campus/learning/learning.h"
+#include "campus/learning/views.h"
 #include "campus/notifications/notifications.h"
 #include "campus/reports/reports.h"
 #include "campus/seed/seed.h"
@@ -22,6 +23,7 @@ int main(int argc, char** argv) {
     application.add(campus::notifications::module());
     application.add(campus::reports::module());
     application.add(campus::seed::module());
+    application.add_views(campus::learning::view_sources());
     application.greet_with(
         R"(
 Campus listens on {url}. Try, in another terminal:

@@ -31,7 +31,7 @@ function(loadstone_sql target folder)
         list(FILTER inputs INCLUDE REGEX "^${owner}/sql/")
         # What else is read, the migrations of other modules, stands in sql.d.
         add_custom_command(OUTPUT ${out}/sql.h ${out}/sql.cc
-            BYPRODUCTS ${out}/sql_all.h ${out}/sql.json
+            BYPRODUCTS ${out}/sql_all.h ${out}/sql_accesses.h ${out}/sql.json
             COMMAND ${LOADSTONE_PYTHON} -B ${LOADSTONE_SQLGEN} --root ${PROJECT_SOURCE_DIR} --folder ${path} --out ${out}
             DEPENDS ${inputs} ${tool}
             DEPFILE ${out}/sql.d

@@ -3,6 +3,7 @@
 #include "campus/learning/grade.h"
 #include "campus/learning/learning.h"
 #include "campus/learning/sql.h"
+#include "campus/learning/views.h"
 
 namespace campus::learning {
 
@@ -14,15 +15,16 @@ Task<std::vector<Standing>> standings(Reader reader, std::vector<courses::Course
 }
 
 Task<std::vector<ActiveDay>> active_days(Reader reader, courses::CourseId course, Timestamp since) {
-    return sql::active_days(reader, course, since);
+    const CourseAndDay key{course, since};
+    co_return co_await cache::value(reader.context(), active_days_of_course, key);
 }
 
 Task<std::vector<LessonReach>> lesson_reach(Reader reader, courses::CourseId course) {
-    return sql::lesson_reach(reader, course);
+    co_return co_await cache::value(reader.context(), lesson_reach_of_course, course);
 }
 
 Task<std::vector<std::int64_t>> grade_distribution(Reader reader, courses::CourseId course) {
-    const auto bins = co_await sql::grade_bins(reader, course);
+    const auto bins = co_await cache::value(reader.context(), grades_of_course, course);
     std::vector<std::int64_t> all(bucket_count);
     for (const GradeBin& bin : bins) all.at(static_cast<std::size_t>(bin.bin)) = bin.learners;
     co_return all;

@@ -131,9 +131,9 @@ std::string options_for_commands(const Given& given, const std::string& file) {
 
 void serve(const Config& config, const std::vector<Module>& modules, const std::string& title,
            const std::string& version, const std::string& greeting, const std::string& called_as,
-           const std::string& options) {
+           const std::string& options, const cache::Sources& views) {
     const sigset_t signals = block_stop_signals();
-    Server server(config, modules, title, version);
+    Server server(config, modules, title, version, views);
     server.start();
     if (server.port() != 0) {
         const bool any = config.http.address == "0.0.0.0" || config.http.address == "::";
@@ -168,6 +168,11 @@ Application& Application::add(Module module) {
     return *this;
 }
 
+Application& Application::add_views(const cache::Sources& sources) {
+    views_.add(sources);
+    return *this;
+}
+
 Application& Application::greet_with(std::string text) {
     greeting_ = std::move(text);
     return *this;
@@ -196,7 +201,7 @@ int Application::run(int argc, char** argv) {
 
     command(app, "serve", "Serve requests and run jobs until SIGTERM, SIGINT or SIGHUP", [&] {
         serve(config, modules, title_, version_, greeting_, quoted(argv[0]),
-              options_for_commands(given, file));
+              options_for_commands(given, file), views_);
     });
     bool plan = false;
     command(app, "migrate", "Bring the schema up to date", [&] {
@@ -233,7 +238,7 @@ int Application::run(int argc, char** argv) {
         for (const module::OperatorCommand& own : module.commands) {
             CLI::App* sub = command(app, own.name, own.help, [&] {
                 arguments.insert(arguments.end(), options.begin(), options.end());
-                internal::operator_command(config, modules, own, arguments);
+                internal::operator_command(config, modules, own, arguments, views_);
             });
             sub->add_option("arguments", arguments, "of the command");
             add_options(*sub, own, options);

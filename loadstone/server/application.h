@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "loadstone/cache/sources.h"
 #include "loadstone/module/module.h"
 
 namespace loadstone::server {
@@ -24,6 +25,8 @@ public:
     Application(std::string program, std::string title, std::string version = "0.1.0");
 
     Application& add(Module module);
+    // What the views of modules read (loadstone/cache/view.h).
+    Application& add_views(const cache::Sources& sources);
     // Printed by `serve` when it listens; "{url}" stands for the server's address, "{program}" for
     // how the program was called, "{options}" for what its commands need to find this server's
     // data.
@@ -35,6 +38,7 @@ public:
 private:
     std::string program_, title_, version_, greeting_;
     std::vector<Module> modules_;
+    cache::Sources views_;
 };
 
 }  // namespace loadstone::server

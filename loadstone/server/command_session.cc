@@ -56,14 +56,15 @@ void require_access(const Config& config) {
 }
 
 CommandSession::CommandSession(const Config& config, const std::vector<Module>& modules,
-                               std::chrono::minutes deadline)
+                               std::chrono::minutes deadline, const cache::Sources& views)
     : loops_({.threads = 1, .blocked_after = std::chrono::milliseconds(60'000)}, registry_),
       database_(store::open_database(with_schema(config, modules).database, registry_)),
-      queue_(jobs_of(modules, config), *database_, registry_),
+      cache_(config.cache, views.accesses, views.watched, *database_, registry_),
+      queue_(jobs_of(modules, config), cache_.database(), registry_),
       context_(services_, Deadline::in(deadline)) {
     context_.reading().freshness = latest;  // an operator asks for what is
     services_.add<telemetry::Registry>(registry_);
-    services_.add<store::Database>(*database_);
+    services_.add<store::Database>(cache_.database());
     services_.add<jobs::Queue>(queue_);
     loops_.start();
     database_->start(loops_);

@@ -387,6 +387,13 @@ void mail_and_job_settings(Settings& s, Config& c) {
             million);
     s.flag("cpu.in_background", "it has only the CPU that requests and jobs leave",
            c.cpu_in_background);
+    s.flag("cache.on", "answers of views are kept; off: each is computed", c.cache_is_on);
+    s.count("cache.bytes_max", "memory of all kept answers", c.cache.bytes_max,
+            std::uint64_t{1 << 20}, std::uint64_t{1} << 40);
+    s.count("cache.computations_max", "views that this process computes at once",
+            c.cache.computations_max, std::size_t{1}, million);
+    s.count("cache.computations_waiting_max", "that wait for it; beyond: 503",
+            c.cache.computations_waiting_max, std::size_t{0}, million);
 }
 
 std::string replaced(std::string text, std::string_view from, char to) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "loadstone/base/log.h"
+#include "loadstone/cache/cache.h"
 #include "loadstone/jobs/admin.h"
 #include "loadstone/jobs/runner.h"
 #include "loadstone/module/site.h"
@@ -50,6 +51,8 @@ struct Config {
     outbound::HttpClientOptions http_client;
     jobs::RunnerOptions jobs;
     jobs::Retention jobs_kept;
+    cache::CacheOptions cache;
+    bool cache_is_on = true;
 };
 
 struct Setting {

@@ -14,6 +14,7 @@
 #include "loadstone/attribution/why.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
+#include "loadstone/cache/cache.h"
 #include "loadstone/jobs/declaration.h"
 #include "loadstone/jobs/queue.h"
 #include "loadstone/jobs/runner.h"
@@ -119,6 +120,7 @@ std::vector<store::ModuleMigrations> migrations_of(const std::vector<Module>& mo
     std::vector<store::ModuleMigrations> all;
     all.push_back({"loadstone", store::sql::migrations});
     all.push_back({"loadstone_jobs", jobs::sql::migrations});
+    all.push_back({"loadstone_cache", cache::migrations()});
     for (const Module& module : modules) {
         if (!module.migrations.empty()) all.push_back({module.name, module.migrations});
     }
@@ -139,7 +141,7 @@ std::vector<std::unique_ptr<net::Route>> routes_of(const std::vector<Module>& mo
 
 struct Server::Impl {
     Impl(const Config& server_config, std::vector<Module> all, std::string app_title,
-         std::string app_version)
+         std::string app_version, const cache::Sources& views)
         : config(fitted_to_open_files(server_config)),
           modules(std::move(all)),
           title(std::move(app_title)),
@@ -184,11 +186,13 @@ struct Server::Impl {
                       {{"module", step.module}, {"step", step.number}, {"title", step.title}});
         }
         database = store::open_database(config.database, registry);
-        queue = std::make_unique<jobs::Queue>(jobs_of(modules, config), *database, registry);
+        open_cache(views);
+        queue = std::make_unique<jobs::Queue>(jobs_of(modules, config), *written, registry);
         system =
             std::make_unique<internal::SystemState>(registry, *database, config.metrics, openapi);
         services.add<telemetry::Registry>(registry);
-        services.add<store::Database>(*database);
+        services.add<store::Database>(*written);
+        if (config.cache_is_on) services.add<cache::Cache>(*cache);
         services.add<outbound::Mailer>(*mailer);
         services.add<outbound::HttpClient>(http_client);
         services.add<jobs::Queue>(*queue);
@@ -206,6 +210,15 @@ struct Server::Impl {
                        [] { return static_cast<double>(log::dropped_lines()); });
     }
     ~Impl() { registry.remove_gauges(this); }
+
+    // Other nodes may keep answers, so what is written is recorded whether or not this one does.
+    void open_cache(const cache::Sources& views) {
+        cache::CacheOptions options = config.cache;
+        options.has_positions = !config.database.replicas.urls.empty();
+        cache = std::make_unique<cache::Cache>(options, views.accesses, views.watched, *database,
+                                               registry);
+        written = &cache->database();
+    }
 
     void make_bulkheads() {
         add_bulkhead(request_bulkheads, "loadstone", "loadstone", 64, 256, milliseconds(500));
@@ -303,6 +316,8 @@ struct Server::Impl {
     admission::RateLimits rate_limits;
     runtime::Services services;
     std::unique_ptr<store::Database> database;
+    std::unique_ptr<cache::Cache> cache;
+    store::Database* written = nullptr;  // the database, as applications see it
     std::unique_ptr<outbound::Mailer> mailer;
     std::unique_ptr<jobs::Queue> queue;
     std::unique_ptr<internal::SystemState> system;
@@ -366,6 +381,7 @@ Task<void> Server::Impl::housekeeping() {
             if (std::chrono::steady_clock::now() >= prune_at) {
                 const Timestamp older_than = Timestamp::now() - store::idempotency_kept;
                 const auto pruned = co_await context.write(store::prune_idempotency, older_than);
+                co_await cache->follower().prune(context);
                 const bool all_jobs = co_await context.write(jobs::prune, config.jobs_kept);
                 if (pruned < static_cast<std::uint64_t>(store::prune_max) && all_jobs)
                     prune_at += housekeeping_every;
@@ -402,9 +418,9 @@ std::string Server::Impl::answer(std::string_view line) {
 }
 
 Server::Server(const Config& config, std::vector<Module> modules, std::string title,
-               std::string version)
-    : impl_(std::make_unique<Impl>(config, std::move(modules), std::move(title),
-                                   std::move(version))) {}
+               std::string version, const cache::Sources& views)
+    : impl_(std::make_unique<Impl>(config, std::move(modules), std::move(title), std::move(version),
+                                   views)) {}
 
 Server::~Server() = default;
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "loadstone/cache/sources.h"
 #include "loadstone/module/module.h"
 #include "loadstone/server/config.h"
 #include "loadstone/store/migrations.h"
@@ -16,7 +17,7 @@ class Server {
 public:
     // `modules` in dependency order. Opens the database and applies migrations. Throws Error.
     Server(const Config& config, std::vector<Module> modules, std::string title,
-           std::string version);
+           std::string version, const cache::Sources& views = {});
     ~Server();
 
     // Listens and runs jobs, as the role says. Throws Error.

@@ -19,12 +19,12 @@ class DashboardsTest(ExpectStatements, ProcessTest):
         self.server = self.campus("campus", smtp=None)
         self.server.command("migrate")
         seeded = self.server.command("seed", "--users", "500", "--courses", "40", timeout_s=300).stdout
-        learner, instructor, password = re.search(
+        learner, instructor, self.password = re.search(
             r"one of them, (\S+) or the instructor (\S+), with the password (\S+)$", seeded, re.M).groups()
         self.server.start()
         self.client = self.server.client()
         self.addCleanup(self.client.close)
-        self.cookie, self.learner = (self.client.post("/api/login", {"email": email, "password": password}).cookie
+        self.cookie, self.learner = (self.client.post("/api/login", {"email": email, "password": self.password}).cookie
                                      for email in (instructor, learner))
         self.instructor = self.tables.value(f"select id from users where email = '{instructor}'")
         self.own = self.database.rows(f"select * from courses where instructor_id = {self.instructor} order by id desc")
@@ -152,8 +152,29 @@ class DashboardsTest(ExpectStatements, ProcessTest):
         # With the one that finds the session.
         self.expect_statements(self.server, "GET /api/dashboards/instructor", 3,
                                lambda: self.get("/api/dashboards/instructor?limit=100"), times=3)
-        self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 6,
-                               lambda: self.get(f"/api/dashboards/courses/{self.own[0]['id']}"), times=3)
+        course = f"/api/dashboards/courses/{self.own[0]['id']}"
+        self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 6, lambda: self.get(course))
+        # Three of them are views.
+        self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 3, lambda: self.get(course), times=3)
+
+    def test_a_course_is_shown_as_it_is_now(self):
+        own = ", ".join(str(course["id"]) for course in self.own)
+        row = self.database.rows("select e.course_id, e.user_id, l.id as lesson_id from enrolments as e "
+                                 "join lessons as l on l.course_id = e.course_id left join lesson_progress as p "
+                                 "on p.course_id = e.course_id and p.user_id = e.user_id and p.lesson_id = l.id "
+                                 f"where e.course_id in ({own}) and p.user_id is null order by e.course_id, e.user_id, l.id limit 1")[0]
+        course, user, lesson = row["course_id"], row["user_id"], row["lesson_id"]
+        email = self.tables.value(f"select email from users where id = {user}")
+        learner = self.client.post("/api/login", {"email": email, "password": self.password}).cookie
+
+        def begun():
+            shown = self.get(f"/api/dashboards/courses/{course}")
+            return next(step["begun"] for step in shown["funnel"] if step["lesson"] == lesson)
+        before = begun()
+        self.assertEqual(begun(), before)
+        answer = self.client.post(f"/api/courses/{course}/lessons/{lesson}/progress", {"position_s": 1}, cookie=learner)
+        self.assertEqual(answer.status, 200, str(answer))
+        self.assertEqual(begun(), before + 1)
 
 
 if __name__ == "__main__":

@@ -109,3 +109,18 @@ def source(folder, structs=None):
                     for dialect in DIALECTS]
         out.append("};")
     return "\n".join(out + ["", f"}}  // namespace {namespace_of(folder)}", ""])
+
+
+def accesses(folder):
+    """The text of sql_accesses.h: what each statement reads and writes, for caches."""
+    sent = [each for _, each in folder.untyped] + [each for function in folder.functions for each in function.sent]
+    module, lines = module_of(folder), []
+    for each in sent:
+        for access in each.accesses:
+            column = f', "{access.column}", {access.parameter}, {str(access.is_array).lower()}' if access.column else ""
+            writes = (", " if column else ", {}, 0, false, ") + "true" if access.writes else ""
+            lines.append(f'    {{"{module}.{each.name}", "{access.table}"{column}{writes}}},')
+    start = [GENERATED.format(folder.path), "#pragma once", "", '#include <array>', "", '#include "loadstone/store/accesses.h"', "",
+             f"namespace {namespace_of(folder)} {{", ""]
+    array = f"inline constexpr std::array<loadstone::store::Access, {len(lines)}> accesses{{{{"
+    return "\n".join([*start, array, *lines, "}};", "", f"}}  // namespace {namespace_of(folder)}", ""])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from accesses import accesses_of
 from columns import columns_of
 from lexer import SqlError, Token, collapse, is_write
 from notation import numbered, paged, with_arrays
@@ -21,6 +22,7 @@ class Named:
     texts: dict  # by dialect
     parameters: int
     writes: bool
+    accesses: list = field(default_factory=list)
 
 
 @dataclass
@@ -146,9 +148,12 @@ class Reader:
         parameters = parameters_of(statement)
         # A write in one dialect is a write in both: SQLite has no `for update`.
         writes = any(is_write(tokens) for tokens in statement.sections.values())
+        texts = {dialect: statement.tokens(dialect) for dialect in DIALECTS}
+        sent = named(statement.name, texts, parameters, writes)
         if self.schema:
-            self.prepared(statement, statement.tokens("sqlite"))
-        return named(statement.name, {dialect: statement.tokens(dialect) for dialect in DIALECTS}, parameters, writes)
+            found = self.prepared(statement, statement.tokens("sqlite"))
+            sent.accesses = accesses_of(texts, [], found, self.schema.tables)
+        return sent
 
     def function(self, statement):
         signature = Parser(statement.typed, self.types, statement.path, statement.line).signature()
@@ -167,6 +172,8 @@ class Reader:
             sent = self.page(statement, signature, expanded)
         else:
             sent = [named(statement.name, tokens, len(names), writes)]
+        for each in sent:
+            each.accesses = accesses_of(texts, names, found, self.schema.tables)
         return Function(statement.name, statement.path, statement.line, signature, sent, writes)
 
     @staticmethod

@@ -27,7 +27,7 @@ def generated(root, folder):
     read = Reader(root, folder).folder
     structs = emit.Structs(read)
     files = {"sql.h": emit.header(read, structs), "sql.cc": emit_source.source(read, structs),
-             "sql_all.h": emit_tests.listing(read, structs), "sql.json": emit_tests.manifest(read)}
+             "sql_accesses.h": emit_source.accesses(read), "sql_all.h": emit_tests.listing(read, structs), "sql.json": emit_tests.manifest(read)}
     read.schema.scratch.close()
     return files, read.inputs
 

@@ -240,7 +240,7 @@ class Program(SqlgenTest):
     def test_writes_its_files(self):
         self.assertEqual(self.run_program(), (0, ""))
         self.assertEqual(sorted(path.name for path in self.out.iterdir()),
-                         ["sql.cc", "sql.d", "sql.h", "sql.json", "sql_all.h"])
+                         ["sql.cc", "sql.d", "sql.h", "sql.json", "sql_accesses.h", "sql_all.h"])
         self.assertIn("campus::a::sql", (self.out / "sql.h").read_text(encoding="utf-8"))
 
     def test_writes_only_what_changes(self):

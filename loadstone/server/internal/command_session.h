@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "loadstone/cache/cache.h"
+#include "loadstone/cache/sources.h"
 #include "loadstone/jobs/queue.h"
 #include "loadstone/module/module.h"
 #include "loadstone/module/progress.h"
@@ -29,7 +31,8 @@ class CommandSession {
 public:
     // Errors: unavailable if the schema is not up to date; as require_access().
     CommandSession(const Config& config, const std::vector<Module>& modules,
-                   std::chrono::minutes deadline = std::chrono::minutes(10));
+                   std::chrono::minutes deadline = std::chrono::minutes(10),
+                   const cache::Sources& views = {});
     ~CommandSession();
     CommandSession(const CommandSession&) = delete;
     CommandSession& operator=(const CommandSession&) = delete;
@@ -46,6 +49,7 @@ private:
     telemetry::Registry registry_;
     runtime::Loops loops_;
     std::unique_ptr<store::Database> database_;
+    cache::Cache cache_;  // what is written is recorded for the servers' caches
     jobs::Queue queue_;
     runtime::Services services_;
     Context context_;

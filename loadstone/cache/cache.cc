@@ -1,0 +1,289 @@
+#include "loadstone/cache/cache.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "loadstone/base/error.h"
+#include "loadstone/base/sha256.h"
+#include "loadstone/cache/sql.h"
+#include "loadstone/store/context_store.h"
+
+namespace loadstone::cache {
+
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+// An entry that it waited for may have become invalid meanwhile: so often it waits again, then it
+// computes for itself.
+constexpr int rounds_max = 3;
+// Of what an entry takes beside its texts.
+constexpr std::uint64_t entry_overhead = 256;
+
+std::uint64_t hash_of(const Asked& asked) {
+    std::uint64_t hash = 0xCBF2'9CE4'8422'2325U;
+    for (const std::string_view text : {asked.view, asked.key}) {
+        for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100'0000'01B3U;
+        hash = (hash ^ 0xFF) * 0x100'0000'01B3U;
+    }
+    return hash ^ (hash >> 29U);
+}
+
+std::string etag_of(const std::string& json) {
+    return fmt::format("\"{}\"", sha256_hex({json}).substr(0, 32));
+}
+
+class Permit {
+public:
+    explicit Permit(runtime::Semaphore& semaphore) : semaphore_(semaphore) {}
+    Permit(const Permit&) = delete;
+    Permit& operator=(const Permit&) = delete;
+    ~Permit() { semaphore_.release(); }
+
+private:
+    runtime::Semaphore& semaphore_;
+};
+
+}  // namespace
+
+struct Cache::Entry {
+    std::string view, key;
+    std::shared_ptr<const std::string> json;
+    std::string etag;
+    Tags tags;
+    std::uint64_t epoch = 0;     // what it shows at least
+    runtime::Position position;  // what it shows at most
+    Clock::time_point made_at;
+    Clock::duration took{0};
+
+    std::uint64_t bytes() const {
+        return view.size() + key.size() + json->size() + tags.size() * sizeof(Tag) + entry_overhead;
+    }
+    bool is_of(const Asked& asked) const { return view == asked.view && key == asked.key; }
+};
+
+struct Cache::Flight {
+    runtime::Event ended;
+    EntryPtr entry;              // null: it failed
+    std::exception_ptr failure;  // null: who computed was cancelled, or late
+};
+
+struct Cache::Metrics {
+    explicit Metrics(telemetry::Registry& registry)
+        : hits(counter(registry, "hits", "Reads of views that an entry answered")),
+          misses(counter(registry, "misses", "Reads of views that computed")),
+          waits(counter(registry, "waits", "Reads of views that waited for another's computation")),
+          invalid(counter(registry, "invalid", "Entries that were found to be no longer true")),
+          early(counter(registry, "early", "Computations before an entry's time was over")),
+          alone(counter(registry, "alone", "Computations that nobody else could use")),
+          refused(counter(registry, "refused", "Computations for which there was no room")),
+          evictions(counter(registry, "evictions", "Entries that made room for others")),
+          too_large(counter(registry, "too_large", "Answers that were not kept for their size")) {}
+    static telemetry::Counter& counter(telemetry::Registry& registry, std::string_view name,
+                                       std::string_view help) {
+        return registry.counter(fmt::format("loadstone_cache_{}_total", name), "", help);
+    }
+    telemetry::Counter &hits, &misses, &waits, &invalid, &early, &alone, &refused, &evictions,
+        &too_large;
+};
+
+Cache::Cache(const CacheOptions& options, std::span<const store::Access> accesses,
+             std::span<const Watch> watched, store::Database& database,
+             telemetry::Registry& registry)
+    : options_(options),
+      rules_(accesses, watched),
+      database_(database, rules_, registry),
+      reads_(database),
+      follower_(database, options.follower, registry),
+      registry_(registry),
+      metrics_(std::make_unique<Metrics>(registry)),
+      computations_(options.computations_max, options.computations_waiting_max),
+      eviction_({.bytes_max = options.bytes_max}) {
+    registry.gauge(this, "loadstone_cache_bytes", "", "Memory of the entries", [this] {
+        const std::scoped_lock lock(mutex_);
+        return static_cast<double>(eviction_.bytes());
+    });
+    registry.gauge(this, "loadstone_cache_entries", "", "Entries", [this] {
+        const std::scoped_lock lock(mutex_);
+        return static_cast<double>(entries_.size());
+    });
+}
+
+Cache::~Cache() { registry_.remove_gauges(this); }
+
+// Afterwards all that the context must see is known to the follower.
+Task<void> Cache::be_fresh(Context& context) {
+    const runtime::Reading& reading = context.reading();
+    const auto age = Clock::now() - follower_.followed_at();
+    using Kind = runtime::Freshness::Kind;
+    if (reading.freshness.kind == Kind::within && age <= reading.freshness.age_max) co_return;
+    if (reading.freshness.kind == Kind::own_writes && options_.has_positions &&
+        age <= options_.follow_every &&
+        (reading.position() == runtime::Position{} || follower_.has_reached(reading.position())))
+        co_return;
+    co_await follower_.catch_up(context);
+}
+
+bool Cache::is_valid(const Entry& entry, const Asked& asked) {
+    if (!follower_.is_unchanged(entry.tags, entry.epoch)) return false;
+    return asked.fresh_for.count() == 0 || Clock::now() - entry.made_at < asked.fresh_for;
+}
+
+// Under the lock.
+Cache::EntryPtr Cache::find(std::uint64_t hash, const Asked& asked) {
+    const bool is_here = eviction_.touch(hash);
+    if (!is_here) return nullptr;
+    const auto found = entries_.find(hash);
+    if (found->second->is_of(asked) && is_valid(*found->second, asked)) return found->second;
+    metrics_->invalid.add();
+    entries_.erase(found);
+    eviction_.remove(hash);
+    return nullptr;
+}
+
+Answer Cache::answer_of(const Entry& entry, Context& context) {
+    // What the session reads next is no older than this.
+    context.reading().saw(entry.position);
+    return {entry.json, entry.etag};
+}
+
+Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
+    const std::uint64_t hash = hash_of(asked);
+    co_await be_fresh(context);
+    for (int round = 0; round < rounds_max; ++round) {
+        std::shared_ptr<Flight> flight;
+        bool is_mine = false;
+        {
+            const std::scoped_lock lock(mutex_);
+            if (const EntryPtr found = find(hash, asked)) {
+                metrics_->hits.add();
+                co_return answer_of(*found, context);
+            }
+            auto& place = flights_[hash];
+            is_mine = place == nullptr;
+            if (is_mine) place = std::make_shared<Flight>();
+            flight = place;
+        }
+        if (is_mine) {
+            const EntryPtr made = co_await compute_once(context, asked, compute, hash);
+            co_return answer_of(*made, context);
+        }
+        metrics_->waits.add();
+        const bool has_ended = co_await flight->ended.wait(context.deadline());
+        if (!has_ended)
+            throw Error(Errc::deadline_exceeded,
+                        fmt::format("waiting for {} to be computed", asked.view));
+        context.throw_if_done("a view that another computes");
+        if (flight->failure) std::rethrow_exception(flight->failure);
+        // It may be valid, and yet be gone from the cache already.
+        if (flight->entry && flight->entry->is_of(asked) && is_valid(*flight->entry, asked))
+            co_return answer_of(*flight->entry, context);
+    }
+    metrics_->alone.add();
+    const EntryPtr made = co_await fill(context, asked, compute);
+    co_return answer_of(*made, context);
+}
+
+Task<Cache::EntryPtr> Cache::compute_once(Context& context, const Asked& asked, Compute compute,
+                                          std::uint64_t hash) {
+    // However this ends, those who wait are told: a coroutine that is destroyed tells them too.
+    struct Landing {
+        Cache& cache;
+        std::uint64_t hash;
+        EntryPtr entry{};
+        std::exception_ptr failure{};
+        ~Landing() {
+            std::shared_ptr<Flight> flight;
+            {
+                const std::scoped_lock lock(cache.mutex_);
+                const auto found = cache.flights_.find(hash);
+                flight = std::move(found->second);
+                cache.flights_.erase(found);
+                if (entry) cache.keep(hash, entry);
+            }
+            flight->entry = entry;
+            flight->failure = failure;
+            flight->ended.set();
+        }
+    };
+    Landing landing{*this, hash};
+    try {
+        landing.entry = co_await fill(context, asked, compute);
+    } catch (const Error& error) {
+        // Its own end is no reason for others to fail.
+        if (error.code() != Errc::cancelled && error.code() != Errc::deadline_exceeded)
+            landing.failure = std::current_exception();
+        throw;
+    } catch (...) {
+        landing.failure = std::current_exception();
+        throw;
+    }
+    co_return landing.entry;
+}
+
+Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute compute) {
+    const runtime::Acquired acquired = co_await computations_.acquire(context.deadline());
+    if (acquired != runtime::Acquired::yes) {
+        metrics_->refused.add();
+        throw Error(
+            acquired == runtime::Acquired::queue_full ? Errc::unavailable : Errc::deadline_exceeded,
+            fmt::format("{} views are computed already, the most there may be",
+                        options_.computations_max))
+            .with_retry_after(std::chrono::seconds(1));
+    }
+    const Permit permit(computations_);
+    metrics_->misses.add();
+    auto entry = std::make_shared<Entry>();
+    entry->view = asked.view;
+    entry->key = asked.key;
+    // Before the first read: what changes from here on makes it invalid, also while it is computed.
+    const Follower::Now now = follower_.now();
+    entry->epoch = now.epoch;
+    context.reading().saw(now.position);
+    entry->made_at = Clock::now();
+    RecordingReads reads(reads_.read_connection(), rules_, entry->tags);
+    Reader reader(context, reads, runtime::own_writes);
+    std::string json = co_await compute(reader);
+    entry->took = Clock::now() - entry->made_at;
+    entry->position = context.reading().position();
+    // Read where less was known than had been asked for: for this reader alone.
+    if (context.reading().stale()) entry->epoch = 0;
+    entry->etag = etag_of(json);
+    entry->json = std::make_shared<const std::string>(std::move(json));
+    std::sort(entry->tags.begin(), entry->tags.end());
+    entry->tags.erase(std::unique(entry->tags.begin(), entry->tags.end()), entry->tags.end());
+    co_return entry;
+}
+
+// Under the lock.
+void Cache::keep(std::uint64_t hash, EntryPtr entry) {
+    if (entry->tags.size() > options_.tags_max || entry->bytes() > options_.bytes_max / 8) {
+        metrics_->too_large.add();
+        return;
+    }
+    if (!follower_.is_unchanged(entry->tags, entry->epoch)) return;
+    eviction_.remove(hash);
+    std::vector<std::uint64_t> gone;
+    const std::uint64_t bytes = entry->bytes();
+    entries_[hash] = std::move(entry);
+    eviction_.insert(hash, bytes, gone);
+    for (const std::uint64_t each : gone) entries_.erase(each);
+    metrics_->evictions.add(gone.size());
+}
+
+std::span<const store::Migration> migrations() { return sql::migrations; }
+
+Task<Answer> answer_of(Context& context, const Asked& asked, Compute compute) {
+    if (auto* cache = context.services().find<Cache>()) {
+        Answer found = co_await cache->get(context, asked, compute);
+        co_return found;
+    }
+    std::string json = co_await compute(context.reader());
+    std::string etag = etag_of(json);
+    co_return Answer{std::make_shared<const std::string>(std::move(json)), std::move(etag)};
+}
+
+}  // namespace loadstone::cache

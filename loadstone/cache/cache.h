@@ -1,0 +1,103 @@
+#pragma once
+// Cache: the entries of all views of a process. See view.h for its use, follower.h for what makes
+// an entry invalid, docs/internals/cache.md for why no answer is older than asked for.
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "loadstone/base/function_ref.h"
+#include "loadstone/cache/follower.h"
+#include "loadstone/cache/internal/eviction.h"
+#include "loadstone/cache/recording.h"
+#include "loadstone/cache/tags.h"
+#include "loadstone/runtime/event.h"
+
+namespace loadstone::cache {
+
+struct CacheOptions {
+    std::uint64_t bytes_max = 64 << 20;  // of answers and what belongs to them
+    std::size_t tags_max = 1'024;        // of an entry; with more it is not kept
+    // Computations at once in this process, and how many wait: beyond, unavailable. So that many
+    // entries that become invalid together do not take the database from all others.
+    std::size_t computations_max = 16;
+    std::size_t computations_waiting_max = 4'096;
+    // A read that need not be newer is answered from what was known so long ago.
+    std::chrono::milliseconds follow_every{100};
+    // Whether sessions carry positions (PostgreSQL with replicas). Without, each read asks.
+    bool has_positions = false;
+    FollowerOptions follower;
+};
+
+// JSON, and a validator for HTTP: the same for the same text on every node.
+struct Answer {
+    std::shared_ptr<const std::string> json;
+    std::string etag;  // with its quotes
+};
+
+struct Asked {
+    std::string_view view;
+    std::string_view key;
+    std::chrono::milliseconds fresh_for{0};
+};
+using Compute = FunctionRef<Task<std::string>(Reader)>;
+
+class Cache {
+public:
+    // `accesses` and `watched` as for TagRules. The database must outlive it.
+    Cache(const CacheOptions& options, std::span<const store::Access> accesses,
+          std::span<const Watch> watched, store::Database& database, telemetry::Registry& registry);
+    ~Cache();
+    Cache(const Cache&) = delete;
+    Cache& operator=(const Cache&) = delete;
+
+    // What the application is to write through.
+    store::Database& database() noexcept { return database_; }
+    Follower& follower() noexcept { return follower_; }
+
+    Task<Answer> get(Context& context, const Asked& asked, Compute compute);
+
+private:
+    struct Entry;
+    struct Flight;
+    struct Metrics;
+    using EntryPtr = std::shared_ptr<const Entry>;
+
+    Task<void> be_fresh(Context& context);
+    EntryPtr find(std::uint64_t hash, const Asked& asked);
+    bool is_valid(const Entry& entry, const Asked& asked);
+    Task<EntryPtr> fill(Context& context, const Asked& asked, Compute compute);
+    Task<EntryPtr> compute_once(Context& context, const Asked& asked, Compute compute,
+                                std::uint64_t hash);
+    void keep(std::uint64_t hash, EntryPtr entry);
+    static Answer answer_of(const Entry& entry, Context& context);
+
+    const CacheOptions options_;
+    const TagRules rules_;
+    RecordingDatabase database_;
+    store::Database& reads_;
+    Follower follower_;
+    telemetry::Registry& registry_;
+    std::unique_ptr<Metrics> metrics_;
+    runtime::Semaphore computations_;
+
+    mutable std::mutex mutex_;  // of what is below
+    std::unordered_map<std::uint64_t, EntryPtr> entries_;
+    internal::Eviction eviction_;
+    std::unordered_map<std::uint64_t, std::shared_ptr<Flight>> flights_;
+    Random random_{0x10AD};
+};
+
+// Of the module "loadstone_cache".
+std::span<const store::Migration> migrations();
+
+// Of the context's Cache; computed for itself where there is none.
+Task<Answer> answer_of(Context& context, const Asked& asked, Compute compute);
+
+}  // namespace loadstone::cache

@@ -1,0 +1,185 @@
+#include "loadstone/cache/follower.h"
+
+#include <charconv>
+
+#include "loadstone/base/describe.h"
+#include "loadstone/base/error.h"
+#include "loadstone/cache/sql.h"
+#include "loadstone/store/tx.h"
+
+namespace loadstone::cache {
+
+namespace {
+
+struct Start {
+    std::string state, history;
+};
+BOOST_DESCRIBE_STRUCT(Start, (), (state, history))
+
+struct Change {
+    std::string state, history;
+    std::optional<std::string> tags;
+};
+BOOST_DESCRIBE_STRUCT(Change, (), (state, history, tags))
+
+constexpr std::chrono::seconds state_every{60};
+
+// Gives the turn back.
+class Turn {
+public:
+    explicit Turn(runtime::Semaphore& semaphore) : semaphore_(semaphore) {}
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn() { semaphore_.release(); }
+
+private:
+    runtime::Semaphore& semaphore_;
+};
+
+Task<void> delete_seen(store::Tx& tx, const std::string& state, std::uint64_t& deleted) {
+    deleted = co_await tx.exec(sql::prune_changes, state);
+}
+
+}  // namespace
+
+Follower::Follower(store::Database& database, const FollowerOptions& options,
+                   telemetry::Registry& registry)
+    : database_(database),
+      options_(options),
+      polls_(registry.counter("loadstone_cache_polls_total", "",
+                              "Questions to the database for what has changed")),
+      changes_(registry.counter("loadstone_cache_changes_followed_total", "",
+                                "Transactions whose changes were taken in")),
+      restarts_(registry.counter("loadstone_cache_restarts_total", "",
+                                 "Times that all entries became invalid")),
+      pruned_(registry.counter("loadstone_cache_changes_pruned_total", "",
+                               "Rows of loadstone_changes that were deleted")),
+      turn_(1, options.waiters_max),
+      versions_(options.versions) {}
+
+Task<void> Follower::catch_up(Context& context) {
+    const std::uint64_t ticket = polls_begun_.load();
+    const runtime::Acquired acquired = co_await turn_.acquire(context.deadline());
+    if (acquired == runtime::Acquired::queue_full)
+        throw Error(Errc::unavailable, "too many wait for what has changed in the database")
+            .with_retry_after(std::chrono::seconds(1));
+    if (acquired == runtime::Acquired::deadline_passed)
+        throw Error(Errc::deadline_exceeded, "waiting for what has changed in the database");
+    const Turn turn(turn_);
+    if (last_ended_.load() > ticket) co_return;  // it began after the call
+    co_await poll(context);
+}
+
+Task<void> Follower::poll(Context& caller) {
+    const std::uint64_t number = ++polls_begun_;
+    const auto began = Clock::now();
+    polls_.add();
+    // Of its own: what it reads is no part of what the caller's session sees.
+    Context context(caller.services(), caller.deadline());
+    context.reading().freshness = latest;
+    std::uint64_t epoch = epoch_;
+    bool is_silent = false;
+    {
+        const std::scoped_lock lock(mutex_);
+        is_silent = began - followed_at_ > options_.silent_max;
+    }
+    Reader reader(context, database_.read_connection(), latest);
+    if (has_begun_ && !is_silent) {
+        std::vector<std::string> changes;
+        Change last;
+        auto take_row = [&](const Change& change) {
+            if (change.tags) changes.push_back(*change.tags);
+            last.state = change.state;
+            last.history = change.history;
+        };
+        FunctionRef<void(const Change&)> sink = take_row;
+        co_await reader.each<Change>(sql::follow, sink, state_);
+        if (last.history == history_) {
+            state_ = last.state;
+            epoch = take(changes);
+        } else {
+            has_begun_ = false;
+        }
+    }
+    if (!has_begun_ || is_silent) {
+        const Start start = co_await reader.one<Start>(sql::follow_start);
+        state_ = start.state;
+        history_ = start.history;
+        floor_ = epoch = epoch_ + 1;
+        restarts_.add();
+        has_begun_ = true;
+    }
+    // Together: what reads at `seen_` shows all of the epoch.
+    const std::scoped_lock lock(mutex_);
+    epoch_.store(epoch, std::memory_order_release);
+    before_ = seen_;
+    seen_ = context.reading().position();
+    if (before_.history != seen_.history) before_ = {};
+    followed_at_ = began;
+    if (states_.empty() || began - states_.back().first >= state_every)
+        states_.emplace_back(began, state_);
+    last_ended_ = number;
+}
+
+std::uint64_t Follower::take(const std::vector<std::string>& changes) {
+    if (changes.empty()) return epoch_;
+    const std::uint64_t epoch = epoch_.load() + 1;
+    changes_.add(changes.size());
+    for (const std::string& tags : changes) {
+        const char* at = tags.data();
+        const char* const end = at + tags.size();
+        while (at < end) {
+            Tag tag = everything;
+            const auto [next, error] = std::from_chars(at, end, tag);
+            if (error != std::errc() || tag == everything) {
+                floor_ = epoch;
+                restarts_.add();
+                break;
+            }
+            versions_[place(tag)].store(epoch, std::memory_order_release);
+            at = next + 1;
+        }
+    }
+    return epoch;
+}
+
+bool Follower::has_reached(runtime::Position position) const {
+    const std::scoped_lock lock(mutex_);
+    // At the very place where the server was, a commit may have been written that its snapshot did
+    // not show yet.
+    return position < before_;
+}
+
+Follower::Clock::time_point Follower::followed_at() const {
+    const std::scoped_lock lock(mutex_);
+    return followed_at_;
+}
+
+Follower::Now Follower::now() const {
+    const std::scoped_lock lock(mutex_);
+    return {epoch_.load(std::memory_order_acquire), seen_};
+}
+
+bool Follower::is_unchanged(std::span<const Tag> tags, std::uint64_t epoch) const noexcept {
+    if (epoch < floor_.load(std::memory_order_acquire)) return false;
+    for (const Tag tag : tags) {
+        if (versions_[place(tag)].load(std::memory_order_acquire) > epoch) return false;
+    }
+    return true;
+}
+
+Task<void> Follower::prune(Context& context) {
+    std::string state;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (states_.empty() || Clock::now() - states_.front().first < options_.kept) co_return;
+        state = states_.front().second;
+        states_.pop_front();
+    }
+    std::uint64_t deleted = 0;
+    const store::TxBody body = [&](store::Tx& tx) { return delete_seen(tx, state, deleted); };
+    co_await database_.transact(context, body);
+    pruned_.add(deleted);
+}
+
+}  // namespace loadstone::cache

@@ -1,0 +1,86 @@
+#pragma once
+// Follower: what of loadstone_changes this process has seen, as versions of tags.
+//
+// 1. A poll reads, in one statement of one snapshot, the rows that the snapshot of the poll before
+//    did not show. So no row is missed and none is read twice, in whatever order transactions
+//    commit. Polls follow one another; who asks while one is under way waits for the next, together
+//    with all others that do.
+// 2. A poll that found something makes a new epoch, and gives it to the tags that it found. What a
+//    computation reads after it has taken down `now()` shows all that has that epoch or an older
+//    one; so its result is valid as long as none of its tags has a newer one.
+// 3. Versions stand in a table of fixed size: tags that share a place are invalid together.
+// 4. A history that ends (failover), or a pause in which rows may have been pruned, makes all that
+//    there was invalid.
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "loadstone/cache/tags.h"
+#include "loadstone/runtime/semaphore.h"
+#include "loadstone/store/database.h"
+
+namespace loadstone::cache {
+
+struct FollowerOptions {
+    std::size_t versions = 1 << 16;        // places of 8 bytes; a power of two
+    std::size_t waiters_max = 4'096;       // for a poll; beyond: unavailable
+    std::chrono::seconds kept{600};        // rows, at least
+    std::chrono::seconds silent_max{300};  // between two polls
+};
+
+class Follower {
+public:
+    using Clock = std::chrono::steady_clock;
+    // A moment: what has this epoch or an older one is seen by reads that begin now and see at
+    // least `position`.
+    struct Now {
+        std::uint64_t epoch = 0;
+        runtime::Position position;
+    };
+
+    Follower(store::Database& database, const FollowerOptions& options,
+             telemetry::Registry& registry);
+
+    // Back when all that was committed before the call is known here. Errors: of the database.
+    Task<void> catch_up(Context& context);
+    // Whether what was committed at `position` is surely known here, without asking.
+    bool has_reached(runtime::Position position) const;
+    // When the last poll began that has ended.
+    Clock::time_point followed_at() const;
+    Now now() const;
+    // Whether nothing that the tags stand for is newer than `epoch`.
+    bool is_unchanged(std::span<const Tag> tags, std::uint64_t epoch) const noexcept;
+    // Deletes the rows that all who follow have seen. Every minute or so.
+    Task<void> prune(Context& context);
+
+private:
+    Task<void> poll(Context& caller);
+    // Gives the tags a new epoch, which the caller makes that of now.
+    std::uint64_t take(const std::vector<std::string>& changes);
+    std::size_t place(Tag tag) const noexcept { return tag & (versions_.size() - 1); }
+
+    store::Database& database_;
+    const FollowerOptions options_;
+    telemetry::Counter &polls_, &changes_, &restarts_, &pruned_;
+    runtime::Semaphore turn_;
+    std::atomic<std::uint64_t> polls_begun_{0}, last_ended_{0};  // numbers of polls
+
+    std::vector<std::atomic<std::uint64_t>> versions_;
+    std::atomic<std::uint64_t> epoch_{1}, floor_{1};  // older than the floor: invalid
+
+    // Of who has the turn.
+    std::string state_, history_;
+    bool has_begun_ = false;
+
+    mutable std::mutex mutex_;         // of what is below
+    runtime::Position before_, seen_;  // where the server was before, and after the last snapshot
+    Clock::time_point followed_at_{};
+    std::deque<std::pair<Clock::time_point, std::string>> states_;  // one a minute
+};
+
+}  // namespace loadstone::cache

@@ -1,0 +1,101 @@
+#include "loadstone/cache/recording.h"
+
+#include <algorithm>
+
+#include "loadstone/cache/sql.h"
+
+namespace loadstone::cache {
+
+namespace {
+
+// Of a Tx that the backend made.
+class ConnectionOf : public store::Statements {
+public:
+    static store::Connection& of(store::Statements& tx) {
+        return *(tx.*(&ConnectionOf::connection_));
+    }
+};
+
+class RecordingWrites final : public store::Connection {
+public:
+    RecordingWrites(store::Connection& inner, const TagRules& rules)
+        : inner_(inner), rules_(rules) {}
+    Task<store::RunResult> run(Context& context, store::StatementRef statement,
+                               std::span<const store::Value> values, store::RowSink sink) override {
+        if (statement.writes) rules_.add_written(statement, values, tags);
+        return inner_.run(context, statement, values, sink);
+    }
+    Task<void> defer(Context& context, store::StatementRef statement,
+                     std::span<const store::Value> values, std::uint64_t* rows) override {
+        if (statement.writes) rules_.add_written(statement, values, tags);
+        return inner_.defer(context, statement, values, rows);
+    }
+
+    Tags tags;
+
+private:
+    store::Connection& inner_;
+    const TagRules& rules_;
+};
+
+class RecordingTx final : public store::Tx {
+public:
+    RecordingTx(store::Tx& inner, store::Connection& connection)
+        : Tx(inner.context(), connection), inner_(inner) {}
+    void see_commits() override { inner_.see_commits(); }
+    void after_commit(std::function<void()> action) override {
+        inner_.after_commit(std::move(action));
+    }
+
+private:
+    store::Tx& inner_;
+};
+
+std::string text_of(const Tags& tags) {
+    std::string text;
+    for (const Tag tag : tags) {
+        if (!text.empty()) text += ' ';
+        text += std::to_string(tag);
+    }
+    return text;
+}
+
+}  // namespace
+
+RecordingDatabase::RecordingDatabase(store::Database& inner, const TagRules& rules,
+                                     telemetry::Registry& registry)
+    : inner_(inner),
+      rules_(rules),
+      recorded_(registry.counter("loadstone_cache_changes_total", "",
+                                 "Transactions that wrote what views read")),
+      overflowed_(registry.counter("loadstone_cache_changes_too_wide_total", "",
+                                   "Of these, those that made all entries invalid: they wrote too "
+                                   "many keys, or by a statement that is not described")) {}
+
+Task<void> RecordingDatabase::transact(Context& context, store::TxBody body) {
+    if (rules_.watches_nothing()) {
+        co_await inner_.transact(context, std::move(body));
+        co_return;
+    }
+    store::TxBody recording = [this, &body](store::Tx& tx) { return record(tx, body); };
+    co_await inner_.transact(context, std::move(recording));
+}
+
+Task<void> RecordingDatabase::record(store::Tx& tx, const store::TxBody& body) {
+    RecordingWrites connection(ConnectionOf::of(tx), rules_);
+    RecordingTx recording(tx, connection);
+    co_await body(recording);
+    Tags& tags = connection.tags;
+    if (tags.empty()) co_return;
+    std::sort(tags.begin(), tags.end());
+    tags.erase(std::unique(tags.begin(), tags.end()), tags.end());
+    if (tags.front() == everything || tags.size() > tags_max) {
+        tags = {everything};
+        overflowed_.add();
+    }
+    recorded_.add();
+    const std::string text = text_of(tags);
+    co_await tx.defer(sql::record_change, text);
+}
+
+}  // namespace loadstone::cache
