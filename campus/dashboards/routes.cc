@@ -205,6 +205,24 @@ Task<Reply<CourseDashboard>> of_course(Context& context, Path<courses::CourseId>
     co_return reply;
 }
 
+struct CourseActivity {
+    courses::CourseId course;
+    std::vector<learning::FactsOfDay> days;  // of the last 365, those with activity, oldest first
+    Timestamp as_of;                         // what was committed later is not counted yet
+};
+BOOST_DESCRIBE_STRUCT(CourseActivity, (), (course, days, as_of))
+
+Task<Reply<CourseActivity>> activity_of_course(Context& context, Path<courses::CourseId> id) {
+    const courses::Outline course = co_await own_course(context, id.value);
+    const Timestamp since = Timestamp::now() - std::chrono::hours(365 * 24);
+    auto activity = co_await learning::activity_by_day_of(context, course.id, since);
+    Reply<CourseActivity> reply;
+    reply.body.course = course.id;
+    reply.body.days = std::move(activity.days);
+    reply.body.as_of = activity.as_of;
+    co_return reply;
+}
+
 }  // namespace
 
 void routes(Routes& routes) {
@@ -213,6 +231,11 @@ void routes(Routes& routes) {
         .heavy_on_reads();
     routes.get("/api/dashboards/courses/{course}", of_course)
         .summary_is("A course of one's own: activity, lessons, grades, learners at risk")
+        .heavy_on_reads()
+        .may_answer(403)
+        .may_answer(404);
+    routes.get("/api/dashboards/courses/{course}/activity", activity_of_course)
+        .summary_is("A course of one's own: what was done on each day, from the column store")
         .heavy_on_reads()
         .may_answer(403)
         .may_answer(404);

@@ -57,6 +57,24 @@ BOOST_DESCRIBE_STRUCT(SendGradesNotice, (), (run, instructor, provider))
 struct CloseStrandedRuns {};
 BOOST_DESCRIBE_STRUCT(CloseStrandedRuns, (), ())
 
+// From the column store: what was done on each day, as facts that are kept, where lesson_progress
+// has the last time of a lesson alone. Days on which nothing was done are not in it.
+struct FactsOfDay {
+    loadstone::Timestamp day;  // its start, UTC
+    std::int64_t learners = 0;
+    std::int64_t lessons = 0;  // completed
+    std::int64_t attempts = 0;
+};
+BOOST_DESCRIBE_STRUCT(FactsOfDay, (), (day, learners, lessons, attempts))
+struct ActivityByDay {
+    std::vector<FactsOfDay> days;
+    loadstone::Timestamp as_of;  // all that was committed by then is counted
+};
+// Errors: unavailable where the column store is not.
+loadstone::Task<ActivityByDay> activity_by_day_of(loadstone::Context& context,
+                                                  courses::CourseId course,
+                                                  loadstone::Timestamp since);
+
 // For dashboards. Activity: a lesson that goes on, or an attempt at a quiz.
 
 struct Standing {

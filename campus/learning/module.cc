@@ -1,3 +1,4 @@
+#include "campus/learning/facts.h"
 #include "campus/learning/jobs.h"
 #include "campus/learning/learning.h"
 #include "campus/learning/routes.h"
@@ -12,6 +13,7 @@ loadstone::Module module() {
         .migrations = sql::migrations,
         .routes = routes,
         .jobs = jobs,
+        .facts = facts,
         .budget = {.requests_max = 128, .request_queue_max = 512, .jobs_max = 4},
     };
 }

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "loadstone/analytics/facts.h"
+#include "loadstone/analytics/query.h"
 #include "loadstone/jobs/enqueue.h"
 #include "loadstone/jobs/handlers.h"
 #include "loadstone/net/http_server.h"
@@ -57,7 +59,8 @@ struct Module {
     std::span<const store::Migration> migrations{};
     void (*routes)(Routes& routes) = nullptr;
     void (*jobs)(Handlers& handlers) = nullptr;
-    net::SessionResolver sessions{};  // the one module that owns sessions sets it
+    void (*facts)(Facts& facts) = nullptr;  // what goes to the column store
+    net::SessionResolver sessions{};        // the one module that owns sessions sets it
     std::vector<OperatorCommand> commands{};
     Budget budget{};
 };

@@ -60,11 +60,13 @@ CommandSession::CommandSession(const Config& config, const std::vector<Module>& 
     : loops_({.threads = 1, .blocked_after = std::chrono::milliseconds(60'000)}, registry_),
       database_(store::open_database(with_schema(config, modules).database, registry_)),
       queue_(jobs_of(modules, config), *database_, registry_),
+      recorder_(facts_of(modules), config.analytics.waiting_max, registry_),
       context_(services_, Deadline::in(deadline)) {
     context_.reading().freshness = latest;  // an operator asks for what is
     services_.add<telemetry::Registry>(registry_);
     services_.add<store::Database>(*database_);
     services_.add<jobs::Queue>(queue_);
+    services_.add<analytics::Recorder>(recorder_);
     loops_.start();
     database_->start(loops_);
 }

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "loadstone/analytics/options.h"
 #include "loadstone/base/log.h"
 #include "loadstone/jobs/admin.h"
 #include "loadstone/jobs/runner.h"
@@ -50,6 +51,7 @@ struct Config {
     outbound::HttpClientOptions http_client;
     jobs::RunnerOptions jobs;
     jobs::Retention jobs_kept;
+    analytics::Options analytics;
 };
 
 struct Setting {

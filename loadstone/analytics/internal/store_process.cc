@@ -62,6 +62,7 @@ bool StoreProcess::take_lock() {
     make_folder(options_.folder);
     make_folder(options_.folder + "/tmp");
     make_folder(options_.folder + "/exports");
+    make_folder(std::filesystem::path(options_.socket).parent_path().string());
     const std::string path = options_.folder + "/lock";
     const int fd = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0) throw Error(Errc::unavailable, fmt::format("{}: {}", path, std::strerror(errno)));

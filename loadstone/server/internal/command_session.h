@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "loadstone/analytics/facts.h"
 #include "loadstone/jobs/queue.h"
 #include "loadstone/module/module.h"
 #include "loadstone/module/progress.h"
@@ -47,6 +48,7 @@ private:
     runtime::Loops loops_;
     std::unique_ptr<store::Database> database_;
     jobs::Queue queue_;
+    analytics::Recorder recorder_;
     runtime::Services services_;
     Context context_;
 };
