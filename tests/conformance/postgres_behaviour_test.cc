@@ -1,6 +1,8 @@
 // What only PostgreSQL does: deadlocks, plans that grow old, limits of its own, secrets in its
 // URL.
 #include "tests/conformance/postgres_test.h"
+#include "tests/conformance/replica_sessions.h"
+#include "tests/support/pg_bouncer.h"
 
 namespace tests::conformance {
 
@@ -108,6 +110,37 @@ Task<void> stream_into(Tx& tx, std::int64_t* sum) {
 }
 Task<void> write_stream(Context& context, std::int64_t* sum) {
     co_await context.write(stream_into, sum);
+}
+
+// Read, then write what follows from it: under REPEATABLE READ one of two at once fails with 40001.
+Task<void> add_by_hand(Tx& tx) {
+    const auto value = co_await tx.one<std::int64_t>(sql::quantity_of, "counter");
+    co_await tx.exec(sql::set_quantity, "counter", value + 1);
+}
+Task<void> add_one(Context& context) { co_await context.write(add_by_hand); }
+
+// Another session always commits between this one's read and its write.
+Task<void> add_too_late(Tx& tx, TestStore* other, int* runs) {
+    ++*runs;
+    const auto value = co_await tx.one<std::int64_t>(sql::quantity_of, "counter");
+    other->start(Deadline::in(std::chrono::seconds(10)), add_one).get();
+    co_await tx.exec(sql::set_quantity, "counter", value + 1'000);
+}
+Task<void> write_too_late(Context& context, TestStore* other, int* runs) {
+    co_await context.write(add_too_late, other, runs);
+}
+
+// Holds its server connection meanwhile.
+Task<void> hold(Tx& tx, TestStore* other, std::optional<Errc>* told) {
+    co_await insert_item(tx, "held", 1);
+    *told = code_of([&] { other->start(Deadline::in(std::chrono::seconds(1)), item_count).get(); });
+}
+Task<void> write_and_hold(Context& context, TestStore* other, std::optional<Errc>* told) {
+    co_await context.write(hold, other, told);
+}
+
+double conflicts_retried(TestStore& store) {
+    return metric_sum(store.registry(), "loadstone_postgres_transaction_retries_total", "conflict");
 }
 
 }  // namespace
@@ -275,6 +308,43 @@ TEST_F(PostgresBehaviour, AUnixSocketServes) {
                    "&port=" + std::to_string(server_.port());
     EXPECT_EQ(store().run(item_count), 0);
     EXPECT_GT(store().run(add_item, std::string("a"), std::int64_t{1}), 0);
+}
+
+TEST_F(PostgresBehaviour, SerialisationFailuresAreRetriedAndLoseNothing) {
+    TestStore other(options_);
+    store().run(add_item, std::string("counter"), std::int64_t{0});
+    constexpr int increments = 400;
+    std::vector<std::future<void>> running;
+    for (int i = 0; i < increments; ++i) {
+        TestStore& one = i % 2 == 0 ? store() : other;
+        running.push_back(one.start(Deadline::in(std::chrono::seconds(60)), add_one));
+    }
+    for (auto& one : running) one.get();
+    EXPECT_EQ(store().run(quantity_of, std::string("counter")), increments);
+    EXPECT_GT(conflicts_retried(store()) + conflicts_retried(other), 0);
+}
+
+TEST_F(PostgresBehaviour, SerialisationFailuresBeyondTheBoundAreAConflict) {
+    options_.transaction_attempts_max = 3;
+    TestStore other(options_);
+    store().run(add_item, std::string("counter"), std::int64_t{0});
+    int runs = 0;
+    EXPECT_EQ(code_of([&] { store().run(write_too_late, &other, &runs); }), Errc::conflict);
+    EXPECT_EQ(runs, 3);
+    EXPECT_EQ(conflicts_retried(store()), 2);
+    EXPECT_EQ(store().run(quantity_of, std::string("counter")), 3);  // the other one's
+}
+
+TEST_F(PostgresBehaviour, WithoutAServerConnectionOfThePoolerCallsEndAtTheirDeadline) {
+    PgBouncer bouncer(server_, 1);
+    options_.url = bouncer.url(database_.name());
+    TestStore other(options_);
+    EXPECT_EQ(other.run(item_count), 0);
+    std::optional<Errc> told;
+    store().run(write_and_hold, &other, &told);
+    EXPECT_EQ(told, Errc::deadline_exceeded);
+    EXPECT_EQ(other.run(item_count), 1);
+    store_.reset();  // before the pooler
 }
 
 }  // namespace tests::conformance

@@ -1,6 +1,7 @@
 """Two web nodes and a worker on a primary with two replicas: whoever registers on one node is known on the other at
 once, whatever the replicas do, and gets the mail."""
 
+import json
 import re
 
 from harness.case import ProcessTest, main
@@ -77,6 +78,29 @@ class ReplicasTest(ProcessTest):
         self.mail.wait_for(2 * USERS, 60)
         self.wait_for_jobs(30)
         self.assertGreater(sum(self.metric(web, "primary_reads_total", "fallback") for web in self.web), primary)
+
+    def test_replicas_tell_their_role_and_lag(self):
+        def replication(node):
+            return json.loads(node.command("db", "replicas", "--json").stdout)["replication"]
+
+        web = self.web[0]
+        told = replication(web)
+        self.assertEqual((told["role"], [each["state"] for each in told["replicas"]]), ("primary", ["streaming"] * 2))
+        self.assertIn("the primary of:", web.command("db", "replicas").stdout)
+        standby = self.campus("standby", database=self.replicas[0].url)  # not started: its commands ask the database
+        told = replication(standby)
+        self.assertEqual((told["role"], told["replicas"]), ("standby", []))
+        self.assertIn("a standby; its last transaction is", standby.command("db", "replicas").stdout)
+
+        self.replicas[0].psql("select pg_wal_replay_pause()")
+        self.register_and_read_back("lag", 5)
+
+        def lags():
+            return sorted(each["lag_bytes"] for each in replication(web)["replicas"])
+        wait_until(lambda: lags()[0] < 1000 < lags()[1], 20, "one replica to be behind, the other not")
+        self.replicas[0].psql("select pg_wal_replay_resume()")
+        wait_until(lambda: lags()[1] < 1000, 20, "it to have caught up")
+        self.mail.wait_for(5, 30)
 
     def test_a_failover_is_followed(self):
         self.register_and_read_back("before", 5)

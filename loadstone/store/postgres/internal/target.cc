@@ -174,7 +174,10 @@ void set(Parameters& parameters, std::string_view keyword, std::string value) {
 Target target_of(const DatabaseOptions& options) { return target_of_url(options.url); }
 
 std::vector<Target> servers_of(const DatabaseOptions& options) {
-    std::vector<Target> servers = single_hosts(target_of(options));
+    const Target own = target_of(options);
+    std::vector<Target> servers = single_hosts(own);
+    if (own.is_pooled && !options.replicas.urls.empty())
+        throw bad_url("the database URL names a pooler; with replicas give the server's own");
     for (const std::string& url : options.replicas.urls) {
         const Target target = target_of_url(url);
         if (target.is_pooled) throw bad_url("the URL of a replica names a pooler; give its own");

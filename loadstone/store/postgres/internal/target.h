@@ -28,7 +28,7 @@ struct Target {
 Target target_of(const DatabaseOptions& options);
 
 // Each host of the URL and of the replicas' URLs by itself: any may be the primary. Errors as of
-// target_of(); a replica's URL must not name a pooler, for which replica answers is not known then.
+// target_of(); with replicas no URL may name a pooler, for which server answers is not known then.
 std::vector<Target> servers_of(const DatabaseOptions& options);
 // All of them as the hosts of one URL, in the same order, for connections to whichever is the
 // primary: with user, password and database of DatabaseOptions::url.

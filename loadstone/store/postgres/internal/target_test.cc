@@ -129,6 +129,11 @@ TEST(Target, WithReplicasIsWhicheverServerIsThePrimary) {
 TEST(Target, OfAReplicaIsNoPooler) {
     DatabaseOptions options = options_with("postgres://a/d?pooler=transaction");
     EXPECT_EQ(servers_of(options).size(), 1);
+    options.replicas.urls = {"postgres://b/d"};
+    EXPECT_THROW(servers_of(options),
+                 Error);  // after a failover the primary's address is a replica's
+    options.url = "postgres://a/d";
+    EXPECT_EQ(servers_of(options).size(), 2);
     options.replicas.urls = {"postgres://b/d?pooler=transaction"};
     EXPECT_THROW(servers_of(options), Error);
 }
