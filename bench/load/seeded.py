@@ -31,10 +31,9 @@ HOUR_US = 3_600_000_000
 
 
 def version():
-    """Of what a seeded database depends on."""
+    """Of what a seeded database depends on; what else is new is migrated."""
     made = hashlib.sha256()
-    for path in sorted([*ROOT.glob("campus/*/sql/migrations/*.sql"), *ROOT.glob("loadstone/*/sql/migrations/*.sql"),
-                        *ROOT.glob("campus/seed/*.cc"), *ROOT.glob("campus/*/seed.cc")]):
+    for path in sorted([*ROOT.glob("campus/*/sql/migrations/*.sql"), *ROOT.glob("campus/seed/*.cc"), *ROOT.glob("campus/*/seed.cc")]):
         made.update(path.read_bytes())
     return made.hexdigest()[:8]
 
@@ -44,6 +43,9 @@ def until():
     day = KEPT / "until"
     if not day.exists():
         day.write_text(datetime.datetime.now(datetime.timezone.utc).date().isoformat())
+    age = datetime.datetime.now(datetime.timezone.utc).date() - datetime.date.fromisoformat(day.read_text())
+    if age.days > 3:
+        print(f"  the seeded data ends {age.days} days ago, and dashboards look back a week: remove {KEPT.relative_to(ROOT)}")
     return day.read_text()
 
 
@@ -83,8 +85,11 @@ def seeded(users):
             shutil.rmtree(old) if old.is_dir() else old.unlink()
     if not folder.exists():
         make(folder, users)
+    until()
     postgres = Postgres(folder)
     try:
+        with tempfile.TemporaryDirectory() as work:
+            campus(work, postgres).command("migrate")
         yield postgres
     finally:
         postgres.shut_down("fast")
