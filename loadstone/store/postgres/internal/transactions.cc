@@ -248,7 +248,7 @@ void Transactions::stop() {
 
 Transactions::Usage Transactions::usage() const {
     const std::scoped_lock lock(mutex_);
-    return {permits_.in_use(), permits_.waiting(), idle_.size()};
+    return {permits_.in_use() + reserve_.in_use(), permits_.waiting(), idle_.size()};
 }
 
 }  // namespace loadstone::store::postgres
