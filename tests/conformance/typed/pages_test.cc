@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "loadstone/store/typed.h"
 #include "tests/conformance/typed/typed.h"
 
 namespace tests::conformance::typed {
