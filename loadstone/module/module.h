@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "loadstone/runtime/lane.h"
 #include "loadstone/store/context_store.h"
 #include "loadstone/store/statement.h"
+#include "loadstone/store/statement_budgets.h"
 
 namespace loadstone::module {
 
@@ -32,6 +34,8 @@ struct Budget {
     // Of its routes that are declared heavy on reads: a bulkhead of their own.
     std::size_t heavy_requests_max = 16;
     std::size_t heavy_request_queue_max = 64;
+    // Of one statement of its requests and jobs; none: what the settings say.
+    std::optional<store::StatementBudget> statements{};
 };
 
 // `--NAME VALUE` of a command, or `--NAME` alone.

@@ -290,6 +290,9 @@ void http_settings(Settings& s, net::HttpOptions& http) {
     s.millis("http.body_timeout_ms", "for a request's body", l.body_timeout);
     s.millis("http.write_timeout_ms", "for a client to take its answer", l.write_timeout);
     s.millis("http.idle_timeout_ms", "between requests", l.idle_timeout);
+    s.count("http.response_bytes_max",
+            "of an answer that is built in memory; larger ones must be streamed",
+            l.response_bytes_max, std::size_t{64 * 1024}, gigabyte);
     s.count("http.gzip_bytes_min", "from which answers are compressed", l.gzip_bytes_min,
             std::size_t{64}, gigabyte);
     s.count("http.rate_limit_keys_max", "addresses remembered by each limit",
@@ -297,6 +300,13 @@ void http_settings(Settings& s, net::HttpOptions& http) {
 }
 
 void store_settings(Settings& s, store::DatabaseOptions& d) {
+    s.count("store.rows_max",
+            "rows that one statement gathers in memory, of modules that declare no budget",
+            d.budget.rows_max, store::StatementBudgets::rows_unasked, std::uint64_t{gigabyte});
+    s.count("store.bytes_max", "bytes of these", d.budget.bytes_max,
+            store::StatementBudgets::bytes_unasked, std::uint64_t{gigabyte});
+    s.millis("store.statement_ms", "for one statement, of modules that declare no budget",
+             d.budget.time_max);
     s.count("sqlite.group_max", "transactions that share one fsync", d.group_max, std::size_t{1},
             std::size_t{10'000});
     s.count("sqlite.write_queue_max", "transactions that may wait for the writer",

@@ -173,13 +173,15 @@ struct Server::Impl {
           http_client(config.http_client, registry),
           recorder(facts_of(modules), config.analytics.waiting_max, registry),
           column_store(config.analytics, registry),
-          rate_limits(config.http.rate_limits, config.http.rate_limit_keys_max, registry) {
+          rate_limits(config.http.rate_limits, config.http.rate_limit_keys_max, registry),
+          statement_budgets(config.database.budget, registry) {
         // What can be wrong with the settings shows before the schema is changed, which cannot be
         // undone.
         make_data_folder(config.data);
         make_data_folder(site.files);
         mailer = outbound::Mailer::open(config.mail, registry);
         make_bulkheads();
+        set_statement_budgets();
         auto routes = routes_of(modules);
         const std::string openapi =
             net::HttpServer::openapi(routes, title, version, !config.http.tls_certificate.empty());
@@ -210,6 +212,7 @@ struct Server::Impl {
         services.add<jobs::Queue>(*queue);
         services.add<runtime::CpuLane>(cpu_lane);
         services.add<module::Site>(site);
+        services.add<store::StatementBudgets>(statement_budgets);
         services.add<admission::RateLimits>(rate_limits);
         services.add<internal::SystemState>(*system);
         services.add<analytics::Recorder>(recorder);
@@ -226,6 +229,13 @@ struct Server::Impl {
                        [] { return static_cast<double>(log::dropped_lines()); });
     }
     ~Impl() { registry.remove_gauges(this); }
+
+    void set_statement_budgets() {
+        for (const Module& module : modules) {
+            if (module.budget.statements)
+                statement_budgets.set(module.name, *module.budget.statements);
+        }
+    }
 
     void make_bulkheads() {
         add_bulkhead(request_bulkheads, "loadstone", "loadstone", 64, 256, milliseconds(500));
@@ -324,6 +334,7 @@ struct Server::Impl {
     analytics::Analytics column_store;
     admission::RateLimits rate_limits;
     runtime::Services services;
+    store::StatementBudgets statement_budgets;
     std::unique_ptr<store::Database> database;
     std::unique_ptr<outbound::Mailer> mailer;
     std::unique_ptr<jobs::Queue> queue;

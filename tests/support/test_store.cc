@@ -78,9 +78,11 @@ TestDatabase::~TestDatabase() {
 TestStore::TestStore(const store::DatabaseOptions& options, int threads)
     : loops_({.threads = threads, .blocked_after = std::chrono::milliseconds(500)}, registry_),
       calls_("test calls"),
+      budgets_(options.budget, registry_),
       database_(store::open_database(options, registry_)) {
     services_.add<loadstone::telemetry::Registry>(registry_);
     services_.add<store::Database>(*database_);
+    services_.add<store::StatementBudgets>(budgets_);
     loops_.start();
     database_->start(loops_);
 }

@@ -72,9 +72,13 @@ void append_head(std::string& out, const Response& response, const Envelope& env
             out += response.content_type;
             out += "\r\n"sv;
         }
-        out += "Content-Length: "sv;
-        append_number(out, envelope.body_bytes);
-        out += "\r\n"sv;
+        if (envelope.has_size) {
+            out += "Content-Length: "sv;
+            append_number(out, envelope.body_bytes);
+            out += "\r\n"sv;
+        } else if (envelope.is_chunked) {
+            out += "Transfer-Encoding: chunked\r\n"sv;
+        }
     }
     out += "X-Request-Id: "sv;
     out += envelope.request_id;

@@ -46,6 +46,7 @@ public:
 private:
     telemetry::Registry registry_;
     runtime::Loops loops_;
+    store::StatementBudgets statement_budgets_;
     std::unique_ptr<store::Database> database_;
     jobs::Queue queue_;
     analytics::Recorder recorder_;
