@@ -9,7 +9,7 @@ namespace campus::learning {
 loadstone::Module module() {
     return {
         .name = "learning",
-        .depends_on = {"accounts", "audit", "courses", "notifications"},
+        .depends_on = {"accounts", "audit", "courses", "notifications", "organisations"},
         .migrations = sql::migrations,
         .routes = routes,
         .jobs = jobs,
