@@ -7,6 +7,7 @@
 #include "campus/learning/learning.h"
 #include "campus/learning/views.h"
 #include "campus/notifications/notifications.h"
+#include "campus/organisations/organisations.h"
 #include "campus/reports/reports.h"
 #include "campus/seed/seed.h"
 #include "loadstone/server/application.h"
@@ -21,6 +22,7 @@ int main(int argc, char** argv) {
     application.add(campus::integrations::module());
     application.add(campus::learning::module());
     application.add(campus::notifications::module());
+    application.add(campus::organisations::module());
     application.add(campus::reports::module());
     application.add(campus::seed::module());
     application.add_views(campus::learning::view_sources());

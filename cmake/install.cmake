@@ -31,3 +31,6 @@ install(DIRECTORY tools/sqlgen/ DESTINATION ${CMAKE_INSTALL_DATADIR}/loadstone U
 if(TARGET campus)
     install(TARGETS campus RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT campus)
 endif()
+# The column store's program and its library, beside the programs that start it.
+install(TARGETS loadstone-duckdb RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(FILES ${LOADSTONE_DUCKDB}/lib/libduckdb.so DESTINATION lib/loadstone)

@@ -4,6 +4,7 @@
 function(loadstone_sources out folder)
     file(GLOB_RECURSE files CONFIGURE_DEPENDS ${folder}/*.cc)
     list(FILTER files EXCLUDE REGEX "_(test|bench|fuzz)\\.cc$")
+    list(FILTER files EXCLUDE REGEX "/analytics/duckdb/")  # a program of its own: duckdb.cmake
     set(${out} ${files} PARENT_SCOPE)
 endfunction()
 

@@ -3,29 +3,18 @@ clock of each loop; the span itself and the counting of allocations are in both)
 200 us with HTTP. Rounds on, off, off, on; the median of their ratios."""
 
 import argparse
-import contextlib
-import pathlib
 import statistics
 import tempfile
 
-from measure import app, needs, wrk
+from measure import app, cpu_ns, needs, wrk
 
 ROUTES = {"20 us": (6_000, 5), "200 us": (98_000, 2)}  # rounds of work, percent allowed
 
 
-def thread_cpu_ns(pid):
-    """CPU of all threads, from the scheduler: /proc/PID/stat counts ticks of 10 ms only."""
-    total = 0
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            total += int((task / "schedstat").read_text().split()[0])
-    return total
-
-
 def us_per_request(server, rounds, seconds):
-    before = thread_cpu_ns(server.pid)
+    before = cpu_ns(server.pid)
     requests = wrk(f"{server.url}/work/{rounds}", connections=8, seconds=seconds, pattern='"result":')["requests"]
-    return (thread_cpu_ns(server.pid) - before) / requests / 1_000
+    return (cpu_ns(server.pid) - before) / requests / 1_000
 
 
 def main():

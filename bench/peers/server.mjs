@@ -1,6 +1,7 @@
 // The peers' server: Fastify, with better-sqlite3 or pg where rows are asked for.
 //   node server.mjs PORT [sqlite:FILE | postgres://...]
 import Fastify from 'fastify';
+import { serveItems } from './items.mjs';
 
 const [port, database] = process.argv.slice(2);
 const app = Fastify({ logger: false });
@@ -50,6 +51,7 @@ if (database?.startsWith('sqlite:')) {
     const found = await pool.query({ name: 'row', text: 'select id, name, amount from bench_rows where id = $1', values: [Number(request.params.id)] });
     return found.rows[0] ?? reply.code(404).send({ message: 'no such row' });
   });
+  serveItems(app, pool);
 }
 
 await app.listen({ host: '127.0.0.1', port: Number(port) });

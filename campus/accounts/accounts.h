@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "loadstone/base/describe.h"
@@ -30,6 +31,16 @@ struct Person {
 };
 BOOST_DESCRIBE_STRUCT(Person, (), (id, name))
 loadstone::Task<std::vector<Person>> people(loadstone::Reader reader, std::vector<UserId> users);
+
+// Who registered with this address, whatever the case of its letters.
+loadstone::Task<std::optional<UserId>> user_of_address(loadstone::Reader reader,
+                                                       std::string address);
+// The form under which an address is unique: ASCII letters in lower case. Mail is sent to this
+// form too; no mail provider in use tells a local part's letters apart by case.
+std::string normalised_email(std::string_view address);
+
+// SHA-256 in hexadecimal: what is kept of a secret_token() that somebody shows again.
+std::string token_hash(std::string_view token);
 
 // The job that greets a new user by mail. Its tenant is the network that registered the account:
 // who registers thousands has no other name yet.

@@ -1,6 +1,7 @@
+#include "campus/accounts/accounts.h"
+
 #include <gtest/gtest.h>
 
-#include "campus/accounts/email.h"
 #include "campus/accounts/session.h"
 
 namespace campus::accounts {

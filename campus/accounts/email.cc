@@ -1,4 +1,4 @@
-#include "campus/accounts/email.h"
+#include "campus/accounts/accounts.h"
 
 namespace campus::accounts {
 

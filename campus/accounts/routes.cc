@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "campus/accounts/commands.h"
-#include "campus/accounts/email.h"
 #include "campus/accounts/password.h"
 #include "campus/accounts/session.h"
 #include "campus/accounts/sql.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "loadstone/module/module.h"
+#include "campus/accounts/accounts.h"
 
 namespace campus::accounts {
 
@@ -18,7 +18,6 @@ struct NewSession {
 };
 
 NewSession new_session();
-std::string token_hash(std::string_view token);
 
 // The server's SessionResolver.
 loadstone::Task<std::optional<loadstone::runtime::Session>> session_of_token(

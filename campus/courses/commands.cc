@@ -25,6 +25,15 @@ Task<Course> own_course(Tx& tx, CourseId id, accounts::UserId instructor) {
     co_return *course;
 }
 
+// Who is in none teaches alone.
+Task<std::optional<organisations::OrganisationId>> organisation_of_new(
+    Tx& tx, accounts::UserId instructor) {
+    const auto member = co_await organisations::membership(tx, instructor);
+    if (!member) co_return std::nullopt;
+    organisations::require(*member, organisations::Role::instructor);
+    co_return member->organisation;
+}
+
 Task<void> note(Tx& tx, accounts::UserId instructor, const char* action, std::string detail,
                 std::string address) {
     audit::Event event;
@@ -38,10 +47,12 @@ Task<void> note(Tx& tx, accounts::UserId instructor, const char* action, std::st
 }  // namespace
 
 Task<CourseId> create_course(Tx& tx, NewCourse course) {
+    const auto organisation = co_await organisation_of_new(tx, course.instructor);
     const Timestamp now = Timestamp::now();
     const std::string key = title_key(course.title);
-    const CourseId id = co_await sql::insert_course(tx, course.title, key, course.description,
-                                                    course.instructor, course.capacity, now);
+    const CourseId id =
+        co_await sql::insert_course(tx, course.title, key, course.description, course.instructor,
+                                    organisation, course.capacity, now);
     if (!course.prerequisites.empty()) {
         const auto taken = co_await sql::insert_prerequisites(tx, id, course.prerequisites);
         if (taken != course.prerequisites.size())

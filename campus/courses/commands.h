@@ -16,7 +16,8 @@ struct NewCourse {
     std::vector<CourseId> prerequisites;  // each once
     std::string address;                  // of the client, for the audit log
 };
-// A draft. Errc::invalid_argument if one of the prerequisites is not published.
+// A draft, of the organisation of its instructor. Errc::invalid_argument if one of the
+// prerequisites is not published; permission_denied: a learner of an organisation.
 loadstone::Task<CourseId> create_course(loadstone::Tx& tx, NewCourse course);
 
 struct NewLesson {

@@ -1,13 +1,15 @@
 #pragma once
 // courses: what is taught. A course has lessons in order, a lesson has quizzes, and a course may
 // require that others are completed first. Only its instructor changes it; once published it stays
-// so. Capacity and prerequisites are said when it is made, so prerequisites have no cycles.
+// so. It belongs to the organisation in which its instructor made it, if they were in one. Capacity
+// and prerequisites are said when it is made, so prerequisites have no cycles.
 
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "campus/accounts/accounts.h"
+#include "campus/organisations/organisations.h"
 #include "loadstone/base/describe.h"
 #include "loadstone/base/id.h"
 #include "loadstone/module/module.h"
@@ -36,10 +38,12 @@ struct Course {
     std::int64_t capacity = 0;  // learners at a time
     std::int64_t lesson_count = 0;
     std::string state;  // draft, published
+    std::optional<organisations::OrganisationId> organisation_id{};
 
     bool is_published() const { return state == "published"; }
 };
-BOOST_DESCRIBE_STRUCT(Course, (), (id, title, instructor_id, capacity, lesson_count, state))
+BOOST_DESCRIBE_STRUCT(Course, (),
+                      (id, title, instructor_id, capacity, lesson_count, state, organisation_id))
 loadstone::Task<std::optional<Course>> course_by_id(loadstone::Reader reader, CourseId id);
 
 // What must be completed before `course` is begun.
@@ -79,6 +83,23 @@ loadstone::Task<CoursesPage> courses_of_instructor(loadstone::Reader reader,
                                                    accounts::UserId instructor,
                                                    std::optional<CourseId> before, int limit);
 
+// Those of an organisation before `before`.
+loadstone::Task<CoursesPage> courses_of_organisation(loadstone::Reader reader,
+                                                     organisations::OrganisationId organisation,
+                                                     std::optional<CourseId> before, int limit);
+// Those of `ids` that there are, by id.
+loadstone::Task<std::vector<Course>> courses_by_id(loadstone::Reader reader,
+                                                   std::vector<CourseId> ids);
+
+struct CourseSize {
+    CourseId id;
+    std::int64_t lesson_count = 0;
+};
+BOOST_DESCRIBE_STRUCT(CourseSize, (), (id, lesson_count))
+// The newest of an organisation, `limit` at most; drafts too.
+loadstone::Task<std::vector<CourseSize>> sizes_of_organisation(
+    loadstone::Reader reader, organisations::OrganisationId organisation, int limit);
+
 // A course and the titles of its lessons, in one statement.
 struct Outline {
     CourseId id;
@@ -108,6 +129,7 @@ struct SeededCourse {
     std::string title;  // no two of one call have the same, nor differ in the case of letters alone
     std::string description;
     accounts::UserId instructor_id;
+    std::optional<organisations::OrganisationId> organisation_id;  // the instructor's
     std::int64_t capacity = 1;
     loadstone::Timestamp created_at;
     std::optional<loadstone::Timestamp> published_at;  // none: a draft

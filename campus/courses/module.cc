@@ -7,7 +7,7 @@ namespace campus::courses {
 loadstone::Module module() {
     return {
         .name = "courses",
-        .depends_on = {"accounts", "audit"},
+        .depends_on = {"accounts", "audit", "organisations"},
         .migrations = sql::migrations,
         .routes = routes,
         .budget = {.requests_max = 128, .request_queue_max = 256},

@@ -43,6 +43,27 @@ Task<CoursesPage> courses_of_instructor(Reader reader, accounts::UserId instruct
     co_return page;
 }
 
+Task<CoursesPage> courses_of_organisation(Reader reader, organisations::OrganisationId organisation,
+                                          std::optional<CourseId> before, int limit) {
+    std::optional<sql::CoursesOfOrganisationCursor> after;
+    if (before) after.emplace().id = *before;
+    auto found = co_await sql::courses_of_organisation(reader, organisation, limit, after);
+    CoursesPage page;
+    page.courses = std::move(found.rows);
+    if (found.next) page.next_before = found.next->id;
+    co_return page;
+}
+
+Task<std::vector<Course>> courses_by_id(Reader reader, std::vector<CourseId> ids) {
+    co_return co_await sql::courses_by_id(reader, ids);
+}
+
+Task<std::vector<CourseSize>> sizes_of_organisation(Reader reader,
+                                                    organisations::OrganisationId organisation,
+                                                    int limit) {
+    return sql::sizes_of_organisation(reader, organisation, limit);
+}
+
 Task<std::optional<Outline>> outline(Reader reader, CourseId id) {
     auto rows = co_await sql::course_outline(reader, id);
     if (rows.empty()) co_return std::nullopt;

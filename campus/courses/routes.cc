@@ -272,6 +272,7 @@ Task<Reply<CoursePage>> show_course(Context& context, Path<CourseId> id) {
 void routes(Routes& routes) {
     routes.post("/api/courses", make_course)
         .summary_is("Make a course, a draft that only its instructor sees")
+        .may_answer(403)
         .limit_per_address(60, std::chrono::seconds(60));
     routes.get("/api/courses", show_catalogue)
         .summary_is("The published courses by title, or those whose titles begin with one")

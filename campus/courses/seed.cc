@@ -20,6 +20,7 @@ sql::SeedCoursesCourses row_of(const SeededCourse& course) {
     row.title_key = title_key(course.title);
     row.description = course.description;
     row.instructor_id = course.instructor_id;
+    row.organisation_id = course.organisation_id;
     row.capacity = course.capacity;
     row.state = course.published_at ? "published" : "draft";
     row.lesson_count = static_cast<std::int64_t>(course.lessons.size());

@@ -1,7 +1,6 @@
 #pragma once
-// dashboards: what instructors see of their courses. It reads much and writes nothing, and has no
-// tables: courses and learning count what is theirs. There are no roles yet, so instructors see
-// their own courses and nobody sees all of them.
+// dashboards: what instructors see of their courses, and admins of their organisation. It reads
+// much and writes nothing, and has no tables: courses and learning count what is theirs.
 
 #include "loadstone/module/module.h"
 

@@ -6,7 +6,7 @@ namespace campus::dashboards {
 loadstone::Module module() {
     return {
         .name = "dashboards",
-        .depends_on = {"accounts", "courses", "learning"},
+        .depends_on = {"accounts", "courses", "learning", "organisations"},
         .routes = routes,
         .budget = {.requests_max = 16, .request_queue_max = 64},
     };

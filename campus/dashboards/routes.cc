@@ -10,6 +10,9 @@
 
 #include "campus/accounts/accounts.h"
 #include "campus/courses/courses.h"
+#include "campus/dashboards/course_lines.h"
+#include "campus/dashboards/days.h"
+#include "campus/dashboards/organisation.h"
 #include "campus/learning/learning.h"
 #include "loadstone/base/error.h"
 
@@ -18,11 +21,6 @@ namespace campus::dashboards {
 using namespace loadstone;
 
 namespace {
-
-constexpr std::chrono::hours active_within{7 * 24};
-constexpr std::chrono::hours idle_from{14 * 24};
-constexpr std::int64_t days_shown = 30;  // with today
-constexpr std::int64_t day_us = 86'400'000'000;
 
 struct PageOfCourses {
     std::optional<std::int64_t> before;
@@ -34,18 +32,6 @@ void validate(Check& check, const PageOfCourses& page) {
     check.range("before", page.before.value_or(1), 1, std::numeric_limits<std::int64_t>::max());
     check.range("limit", page.limit.value_or(20), 1, 100);
 }
-
-struct CourseLine {
-    courses::CourseId course;
-    std::string title, state;
-    std::int64_t capacity = 0, lessons = 0, enrolled = 0;
-    std::int64_t active = 0;     // learners in the last 7 days
-    std::int64_t completed = 0;  // learners, also those who have left
-    std::optional<double> average_percent;
-};
-BOOST_DESCRIBE_STRUCT(CourseLine, (),
-                      (course, title, state, capacity, lessons, enrolled, active, completed,
-                       average_percent))
 
 struct InstructorDashboard {
     std::vector<CourseLine> courses;               // newest first
@@ -63,14 +49,6 @@ void validate(Check& check, const PageOfLearners& page) {
     check.range("after", page.after.value_or(1), 1, std::numeric_limits<std::int64_t>::max());
     check.range("limit", page.limit.value_or(50), 1, 200);
 }
-
-struct Day {
-    Timestamp day;  // its start, UTC
-    std::int64_t learners = 0;
-    std::int64_t lessons = 0;  // whose last activity was then
-    std::int64_t attempts = 0;
-};
-BOOST_DESCRIBE_STRUCT(Day, (), (day, learners, lessons, attempts))
 
 struct Step {
     courses::LessonId lesson;
@@ -103,54 +81,15 @@ accounts::UserId user_of(Context& context) {
     return accounts::UserId(context.require_session().user);
 }
 
-void add_standing(CourseLine& line, const learning::Standing& standing) {
-    line.enrolled = standing.enrolled;
-    line.active = standing.active;
-    line.completed = standing.completed;
-    if (standing.graded > 0)
-        line.average_percent =
-            static_cast<double>(standing.grade_sum) / static_cast<double>(standing.graded) / 100;
-}
-
 Task<Reply<InstructorDashboard>> of_instructor(Context& context, Parameters<PageOfCourses> page) {
     std::optional<courses::CourseId> before;
     if (page->before) before = courses::CourseId(*page->before);
     auto found = co_await courses::courses_of_instructor(context.reader(), user_of(context), before,
                                                          page->limit.value_or(20));
-    std::vector<courses::CourseId> ids;
-    for (const courses::Course& course : found.courses) ids.push_back(course.id);
-    const Timestamp since = Timestamp::now() - active_within;
-    const auto standings = co_await learning::standings(context.reader(), ids, since);
-    std::unordered_map<courses::CourseId, learning::Standing> standing_of;
-    for (const learning::Standing& one : standings) standing_of[one.course_id] = one;
     Reply<InstructorDashboard> reply;
     reply.body.next_before = found.next_before;
-    for (courses::Course& course : found.courses) {
-        CourseLine& line = reply.body.courses.emplace_back();
-        line.course = course.id;
-        line.title = std::move(course.title);
-        line.state = std::move(course.state);
-        line.capacity = course.capacity;
-        line.lessons = course.lesson_count;
-        add_standing(line, standing_of[course.id]);
-    }
+    reply.body.courses = co_await lines_of(context.reader(), std::move(found.courses));
     co_return reply;
-}
-
-// All of them, also those on which nothing was done.
-std::vector<Day> every_day(const std::vector<learning::ActiveDay>& active, std::int64_t first) {
-    std::vector<Day> days;
-    for (std::int64_t day = first; day < first + days_shown; ++day)
-        days.emplace_back().day = {day * day_us};
-    for (const learning::ActiveDay& one : active) {
-        const std::int64_t at = one.day - first;
-        if (at < 0 || at >= days_shown) continue;  // a clock that is ahead
-        Day& day = days[static_cast<std::size_t>(at)];
-        day.learners = one.learners;
-        day.lessons = one.lessons;
-        day.attempts = one.attempts;
-    }
-    return days;
 }
 
 std::vector<Step> funnel_of(std::vector<courses::Outline::Item> lessons,
@@ -183,9 +122,8 @@ Task<Reply<CourseDashboard>> of_course(Context& context, Path<courses::CourseId>
     courses::Outline course = co_await own_course(context, id.value);
     const auto lesson_count = static_cast<std::int64_t>(course.lessons.size());
     const Timestamp now = Timestamp::now();
-    const std::int64_t first_day = now.micros / day_us - days_shown + 1;
-    const Timestamp first{first_day * day_us};
-    const auto active = co_await learning::active_days(context.reader(), course.id, first);
+    std::vector<courses::CourseId> only{course.id};
+    auto days = co_await last_days(context.reader(), std::move(only), now);
     const auto reached = co_await learning::lesson_reach(context.reader(), course.id);
     std::optional<accounts::UserId> after;
     if (page->after) after = accounts::UserId(*page->after);
@@ -197,11 +135,29 @@ Task<Reply<CourseDashboard>> of_course(Context& context, Path<courses::CourseId>
     shown.grades = co_await learning::grade_distribution(context.reader(), course.id);
     shown.course = course.id;
     shown.title = std::move(course.title);
-    shown.days = every_day(active, first_day);
+    shown.days = std::move(days);
     shown.funnel = funnel_of(std::move(course.lessons), reached);
     shown.next_after = at_risk.next_after;
     for (const learning::AtRisk& one : at_risk.learners)
         shown.at_risk.push_back({one.user_id, one.enrolled_at, one.lessons_completed});
+    co_return reply;
+}
+
+struct CourseActivity {
+    courses::CourseId course;
+    std::vector<learning::FactsOfDay> days;  // of the last 365, those with activity, oldest first
+    Timestamp as_of;                         // what was committed later is not counted yet
+};
+BOOST_DESCRIBE_STRUCT(CourseActivity, (), (course, days, as_of))
+
+Task<Reply<CourseActivity>> activity_of_course(Context& context, Path<courses::CourseId> id) {
+    const courses::Outline course = co_await own_course(context, id.value);
+    const Timestamp since = Timestamp::now() - std::chrono::hours(365 * 24);
+    auto activity = co_await learning::activity_by_day_of(context, course.id, since);
+    Reply<CourseActivity> reply;
+    reply.body.course = course.id;
+    reply.body.days = std::move(activity.days);
+    reply.body.as_of = activity.as_of;
     co_return reply;
 }
 
@@ -216,6 +172,12 @@ void routes(Routes& routes) {
         .heavy_on_reads()
         .may_answer(403)
         .may_answer(404);
+    routes.get("/api/dashboards/courses/{course}/activity", activity_of_course)
+        .summary_is("A course of one's own: what was done on each day, from the column store")
+        .heavy_on_reads()
+        .may_answer(403)
+        .may_answer(404);
+    organisation_routes(routes);
 }
 
 }  // namespace campus::dashboards

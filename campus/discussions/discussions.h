@@ -36,7 +36,9 @@ struct SendPostNotice {
     accounts::UserId recipient;
     accounts::UserId author;  // of the post
     std::string provider;     // of the recipient's mail
+    std::string tenant;       // the author's organisation, or else the author
 };
-BOOST_DESCRIBE_STRUCT(SendPostNotice, (), (course, thread, number, recipient, author, provider))
+BOOST_DESCRIBE_STRUCT(SendPostNotice, (),
+                      (course, thread, number, recipient, author, provider, tenant))
 
 }  // namespace campus::discussions

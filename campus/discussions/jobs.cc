@@ -12,6 +12,7 @@
 #include "campus/discussions/sql.h"
 #include "campus/learning/learning.h"
 #include "campus/notifications/notifications.h"
+#include "campus/organisations/organisations.h"
 #include "loadstone/module/site.h"
 #include "loadstone/outbound/mail.h"
 
@@ -39,6 +40,7 @@ Task<void> tell_of_post(Context& context, Job<PostPublished> job) {
         const auto other = co_await sql::post(context.reader(), job->thread, *post->answers);
         if (other && !other->removed_at) answered = other->author_id;
     }
+    const std::string tenant = co_await organisations::tenant_of(context.reader(), post->author_id);
     std::vector<SendPostNotice> notices;
     for (const accounts::UserId told : whom_to_tell(post->author_id, thread->author_id, answered)) {
         const auto recipient = co_await accounts::recipient(context.reader(), told);
@@ -49,6 +51,7 @@ Task<void> tell_of_post(Context& context, Job<PostPublished> job) {
         notice.number = job->number;
         notice.recipient = told;
         notice.author = post->author_id;
+        notice.tenant = tenant;
         notice.provider = outbound::provider_of(recipient->email);
     }
     co_await context.write(enqueue_notices, job.lease(), notices);
@@ -95,7 +98,7 @@ void jobs(Handlers& handlers) {
         .attempts(120)
         .timeout(std::chrono::seconds(90))
         .unique_for(told_once_in, &SendPostNotice::thread, &SendPostNotice::recipient)
-        .tenant(&SendPostNotice::author)
+        .tenant(&SendPostNotice::tenant)
         .limit(notifications::per_provider(), &SendPostNotice::provider);
 }
 

@@ -8,7 +8,8 @@ namespace campus::discussions {
 loadstone::Module module() {
     return {
         .name = "discussions",
-        .depends_on = {"accounts", "audit", "courses", "learning", "notifications"},
+        .depends_on = {"accounts", "audit", "courses", "learning", "notifications",
+                       "organisations"},
         .migrations = sql::migrations,
         .routes = routes,
         .jobs = jobs,

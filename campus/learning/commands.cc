@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "campus/audit/audit.h"
+#include "campus/learning/facts.h"
 #include "campus/learning/sql.h"
 #include "loadstone/base/error.h"
 
@@ -32,6 +33,16 @@ Task<void> require_enrolment(Tx& tx, courses::CourseId course, accounts::UserId 
                     fmt::format("you are not enrolled in course {}", course.value));
 }
 
+Activity activity(Timestamp at, courses::CourseId course, accounts::UserId learner,
+                  const char* kind) {
+    Activity fact;
+    fact.happened_at = at;
+    fact.course = course;
+    fact.learner = learner;
+    fact.kind = kind;
+    return fact;
+}
+
 }  // namespace
 
 Error course_is_full(const courses::Course& course) {
@@ -52,6 +63,8 @@ Task<Timestamp> enrol(Tx& tx, NewEnrolment in) {
     if (got == 0) throw course_is_full(in.course);
     const auto at = co_await sql::insert_enrolment(tx, in.course.id, in.user);
     if (!at) throw is_enrolled(in.course.id);
+    const Activity fact = activity(*at, in.course.id, in.user, "enrolled");
+    co_await analytics::record(tx, fact);
     co_await note(tx, in.course.id, in.user, "course.enrolled", "begun", std::move(in.address));
     co_return *at;
 }
@@ -64,6 +77,8 @@ Task<void> leave(Tx& tx, courses::CourseId course, accounts::UserId user, std::s
     const auto removed = co_await sql::remove_enrolment(tx, course, user);
     // That gives the seat back too.
     if (removed == 0) throw Error(Errc::not_found, nowhere);
+    const Activity fact = activity(Timestamp::now(), course, user, "left");
+    co_await analytics::record(tx, fact);
     co_await note(tx, course, user, "course.left", "left", std::move(address));
 }
 
@@ -78,10 +93,16 @@ Task<std::int64_t> note_progress(Tx& tx, Ping ping) {
     const auto completed =
         co_await sql::complete_lesson(tx, ping.user, lesson.course_id, lesson.id, now);
     if (completed == 0) co_return ping.position_s;
+    Activity fact = activity(now, lesson.course_id, ping.user, "lesson_completed");
+    fact.lesson = lesson.id;
+    co_await analytics::record(tx, fact);
     const auto lessons = co_await sql::count_completed(tx, lesson.course_id, ping.user);
     const auto course = co_await courses::course_by_id(tx, lesson.course_id);
-    if (course && lessons >= course->lesson_count)
-        co_await sql::insert_completion(tx, ping.user, lesson.course_id, now);
+    if (!course || lessons < course->lesson_count) co_return ping.position_s;
+    const auto first = co_await sql::insert_completion(tx, ping.user, lesson.course_id, now);
+    if (first == 0) co_return ping.position_s;
+    const Activity end = activity(now, lesson.course_id, ping.user, "course_completed");
+    co_await analytics::record(tx, end);
     co_return ping.position_s;
 }
 
@@ -93,6 +114,10 @@ Task<RecordedAttempt> record_attempt(Tx& tx, NewAttempt attempt) {
         throw Error(Errc::conflict, fmt::format("quiz {} was attempted {} times, the limit",
                                                 quiz.id.value, recorded.attempts));
     co_await sql::insert_attempt(tx, quiz.course_id, attempt.user, quiz.id, attempt.points);
+    Activity fact = activity(Timestamp::now(), quiz.course_id, attempt.user, "quiz_attempted");
+    fact.quiz = quiz.id;
+    fact.points = attempt.points;
+    co_await analytics::record(tx, fact);
     ++recorded.attempts;
     recorded.best = std::max(recorded.best, attempt.points);
     co_return recorded;

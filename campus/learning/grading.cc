@@ -10,6 +10,7 @@
 #include "campus/audit/audit.h"
 #include "campus/learning/queries.h"
 #include "campus/learning/sql.h"
+#include "campus/organisations/organisations.h"
 #include "loadstone/base/error.h"
 #include "loadstone/jobs/workflow.h"
 #include "loadstone/outbound/mail.h"
@@ -23,8 +24,13 @@ namespace {
 // Gives the job that ends the run.
 Task<std::int64_t> begin_slices(Tx& tx, RunId run, courses::CourseId course,
                                 const std::vector<Slice>& slices) {
+    const auto taught = co_await courses::course_by_id(tx, course);
+    std::optional<organisations::OrganisationId> organisation;
+    if (taught) organisation = taught->organisation_id;
+    const std::string tenant =
+        organisations::tenant(organisation, fmt::format("course {}", course.value));
     std::vector<GradeSlice> jobs;
-    for (const Slice& slice : slices) jobs.push_back({run, course, slice.number});
+    for (const Slice& slice : slices) jobs.push_back({run, course, slice.number, tenant});
     if (!slices.empty()) {
         co_await sql::insert_slices(tx, run, slices);
     }
@@ -39,6 +45,7 @@ Task<void> tell_instructor(Tx& tx, RunId run) {
     if (row) notice.instructor = row->started_by;
     const auto instructor = co_await accounts::recipient(tx, notice.instructor);
     if (instructor) notice.provider = outbound::provider_of(instructor->email);
+    notice.tenant = co_await organisations::tenant_of(tx, notice.instructor);
     co_await tx.enqueue(notice);
 }
 

@@ -150,13 +150,13 @@ void jobs(Handlers& handlers) {
         .queue("grades")
         .attempts(10)
         .backoff(soonest, latest)
-        .tenant(&GradeSlice::course);
+        .tenant(&GradeSlice::tenant);
     handlers.handle(finish_grades).attempts(10).backoff(soonest, latest);
     handlers.on_buried(give_up_finishing).attempts(10).backoff(soonest, latest);
     handlers.handle(send_grades_notice)
         .attempts(120)
         .timeout(std::chrono::seconds(90))
-        .tenant(&SendGradesNotice::instructor)
+        .tenant(&SendGradesNotice::tenant)
         .limit(notifications::per_provider(), &SendGradesNotice::provider);
     handlers.handle(close_stranded_runs)
         .timeout(std::chrono::minutes(5))

@@ -31,13 +31,14 @@ struct PlanGrades {
 };
 BOOST_DESCRIBE_STRUCT(PlanGrades, (), (run))
 
-// The job that grades one slice. Courses get equal shares of them.
+// The job that grades one slice. Organisations get equal shares of them.
 struct GradeSlice {
     RunId run;
     courses::CourseId course;
     std::int64_t slice = 0;  // its number
+    std::string tenant;      // the course's organisation, or else the course
 };
-BOOST_DESCRIBE_STRUCT(GradeSlice, (), (run, course, slice))
+BOOST_DESCRIBE_STRUCT(GradeSlice, (), (run, course, slice, tenant))
 
 // The job that ends a run, when all its slices have ended.
 struct FinishGrades {
@@ -50,12 +51,31 @@ struct SendGradesNotice {
     RunId run;
     accounts::UserId instructor;
     std::string provider;  // of the instructor's mail
+    std::string tenant;    // the instructor's organisation, or else the instructor
 };
-BOOST_DESCRIBE_STRUCT(SendGradesNotice, (), (run, instructor, provider))
+BOOST_DESCRIBE_STRUCT(SendGradesNotice, (), (run, instructor, provider, tenant))
 
 // The job that gives up runs that nothing will end.
 struct CloseStrandedRuns {};
 BOOST_DESCRIBE_STRUCT(CloseStrandedRuns, (), ())
+
+// From the column store: what was done on each day, as facts that are kept, where lesson_progress
+// has the last time of a lesson alone. Days on which nothing was done are not in it.
+struct FactsOfDay {
+    loadstone::Timestamp day;  // its start, UTC
+    std::int64_t learners = 0;
+    std::int64_t lessons = 0;  // completed
+    std::int64_t attempts = 0;
+};
+BOOST_DESCRIBE_STRUCT(FactsOfDay, (), (day, learners, lessons, attempts))
+struct ActivityByDay {
+    std::vector<FactsOfDay> days;
+    loadstone::Timestamp as_of;  // all that was committed by then is counted
+};
+// Errors: unavailable where the column store is not.
+loadstone::Task<ActivityByDay> activity_by_day_of(loadstone::Context& context,
+                                                  courses::CourseId course,
+                                                  loadstone::Timestamp since);
 
 // For dashboards. Activity: a lesson that goes on, or an attempt at a quiz.
 
@@ -80,9 +100,10 @@ struct ActiveDay {
     std::int64_t attempts = 0;
 };
 BOOST_DESCRIBE_STRUCT(ActiveDay, (), (day, learners, lessons, attempts))
-// The days on which something was done, in order.
+// The days on which something was done in any of the courses, in order. A learner counts once a
+// day.
 loadstone::Task<std::vector<ActiveDay>> active_days(loadstone::Reader reader,
-                                                    courses::CourseId course,
+                                                    std::vector<courses::CourseId> courses,
                                                     loadstone::Timestamp since);
 
 struct LessonReach {
@@ -118,6 +139,47 @@ struct AtRiskPage {
 loadstone::Task<AtRiskPage> at_risk(loadstone::Reader reader, courses::CourseId course,
                                     std::int64_t lesson_count, loadstone::Timestamp since,
                                     std::optional<accounts::UserId> after, int limit);
+
+// The same of many courses at once: those of an organisation.
+
+struct CourseTotals {
+    std::int64_t enrolled = 0;   // now; who takes two courses counts twice
+    std::int64_t completed = 0;  // ever
+};
+BOOST_DESCRIBE_STRUCT(CourseTotals, (), (enrolled, completed))
+loadstone::Task<CourseTotals> totals(loadstone::Reader reader,
+                                     std::vector<courses::CourseId> courses);
+
+// Those with the most seats taken, the most first; none that nobody ever enrolled in.
+loadstone::Task<std::vector<courses::CourseId>> most_taken(loadstone::Reader reader,
+                                                           std::vector<courses::CourseId> courses,
+                                                           int limit);
+
+struct CourseSize {
+    courses::CourseId course_id;
+    std::int64_t lesson_count = 0;
+};
+BOOST_DESCRIBE_STRUCT(CourseSize, (), (course_id, lesson_count))
+struct AtRiskAmong {
+    courses::CourseId course_id;
+    accounts::UserId user_id;
+    loadstone::Timestamp enrolled_at;
+    std::int64_t lessons_completed = 0;
+};
+BOOST_DESCRIBE_STRUCT(AtRiskAmong, (), (course_id, user_id, enrolled_at, lessons_completed))
+struct AtRiskPlace {
+    courses::CourseId course_id;
+    accounts::UserId user_id;
+};
+struct AtRiskAmongPage {
+    std::vector<AtRiskAmong> learners;  // by course and user
+    std::optional<AtRiskPlace> next_after;
+};
+// As at_risk(), behind `after`.
+loadstone::Task<AtRiskAmongPage> at_risk_among(loadstone::Reader reader,
+                                               std::vector<CourseSize> courses,
+                                               loadstone::Timestamp since,
+                                               std::optional<AtRiskPlace> after, int limit);
 
 // What `campus seed` makes.
 struct SeededEnrolment {

@@ -1,3 +1,4 @@
+#include "campus/learning/facts.h"
 #include "campus/learning/jobs.h"
 #include "campus/learning/learning.h"
 #include "campus/learning/routes.h"
@@ -8,10 +9,11 @@ namespace campus::learning {
 loadstone::Module module() {
     return {
         .name = "learning",
-        .depends_on = {"accounts", "audit", "courses", "notifications"},
+        .depends_on = {"accounts", "audit", "courses", "notifications", "organisations"},
         .migrations = sql::migrations,
         .routes = routes,
         .jobs = jobs,
+        .facts = facts,
         .budget = {.requests_max = 128, .request_queue_max = 512, .jobs_max = 4},
     };
 }

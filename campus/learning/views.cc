@@ -9,8 +9,8 @@ using namespace loadstone;
 
 namespace {
 
-Task<std::vector<ActiveDay>> compute_active_days(Reader reader, CourseAndDay key) {
-    return sql::active_days(reader, key.course, key.since);
+Task<std::vector<ActiveDay>> compute_active_days(Reader reader, CoursesAndDay key) {
+    co_return co_await sql::active_days(reader, key.courses, key.since);
 }
 
 Task<std::vector<LessonReach>> compute_lesson_reach(Reader reader, courses::CourseId course) {
@@ -23,7 +23,7 @@ Task<std::vector<GradeBin>> compute_grades(Reader reader, courses::CourseId cour
 
 }  // namespace
 
-const cache::View<CourseAndDay, std::vector<ActiveDay>> active_days_of_course{
+const cache::View<CoursesAndDay, std::vector<ActiveDay>> active_days_of_courses{
     .name = "learning.active_days",
     .compute = compute_active_days,
     .reads = {{"lesson_progress", "course_id"}, {"quiz_attempts", "course_id"}},
@@ -45,7 +45,7 @@ cache::Sources view_sources() {
     cache::Sources sources;
     sources.accesses.assign(sql::accesses.begin(), sql::accesses.end());
     for (const auto* reads :
-         {&active_days_of_course.reads, &lesson_reach_of_course.reads, &grades_of_course.reads})
+         {&active_days_of_courses.reads, &lesson_reach_of_course.reads, &grades_of_course.reads})
         sources.watched.insert(sources.watched.end(), reads->begin(), reads->end());
     return sources;
 }

@@ -8,13 +8,13 @@
 
 namespace campus::learning {
 
-struct CourseAndDay {
-    courses::CourseId course;
+struct CoursesAndDay {
+    std::vector<courses::CourseId> courses;
     loadstone::Timestamp since;  // the start of a day
 };
-BOOST_DESCRIBE_STRUCT(CourseAndDay, (), (course, since))
+BOOST_DESCRIBE_STRUCT(CoursesAndDay, (), (courses, since))
 
-extern const loadstone::cache::View<CourseAndDay, std::vector<ActiveDay>> active_days_of_course;
+extern const loadstone::cache::View<CoursesAndDay, std::vector<ActiveDay>> active_days_of_courses;
 extern const loadstone::cache::View<courses::CourseId, std::vector<LessonReach>>
     lesson_reach_of_course;
 extern const loadstone::cache::View<courses::CourseId, std::vector<GradeBin>> grades_of_course;

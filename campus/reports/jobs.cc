@@ -118,7 +118,7 @@ void jobs(Handlers& handlers) {
     handlers.handle(send_report_link)
         .attempts(120)
         .timeout(std::chrono::seconds(90))
-        .tenant(&SendReportLink::owner)
+        .tenant(&SendReportLink::tenant)
         .limit(notifications::per_provider(), &SendReportLink::provider);
     handlers.handle(remove_old_reports).timeout(std::chrono::minutes(5)).unique();
     handlers.recurring("removal", "*/10 * * * *", "UTC", RemoveOldReports{});

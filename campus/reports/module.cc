@@ -8,7 +8,7 @@ namespace campus::reports {
 loadstone::Module module() {
     return {
         .name = "reports",
-        .depends_on = {"accounts", "audit", "notifications"},
+        .depends_on = {"accounts", "audit", "notifications", "organisations"},
         .migrations = sql::migrations,
         .routes = routes,
         .jobs = jobs,

@@ -26,13 +26,14 @@ struct MakeReport {
 };
 BOOST_DESCRIBE_STRUCT(MakeReport, (), (report, owner, kind, from, to))
 
-// The job that tells its owner, who is its tenant.
+// The job that tells its owner.
 struct SendReportLink {
     ReportId report;
     accounts::UserId owner;
     std::string provider;
+    std::string tenant;  // the owner's organisation, or else the owner
 };
-BOOST_DESCRIBE_STRUCT(SendReportLink, (), (report, owner, provider))
+BOOST_DESCRIBE_STRUCT(SendReportLink, (), (report, owner, provider, tenant))
 
 // The job that forgets what is old.
 struct RemoveOldReports {};

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "campus/audit/audit.h"
+#include "campus/organisations/organisations.h"
 #include "campus/reports/commands.h"
 #include "campus/reports/csv.h"
 #include "campus/reports/folder.h"
@@ -140,8 +141,9 @@ Task<void> write_report(Writing& writing) {
         co_await write_entries(writing);
     }
     const auto owner = co_await accounts::recipient(context.reader(), writing.report.owner_id);
-    SendReportLink mail{writing.report.id, writing.report.owner_id, {}};
+    SendReportLink mail{writing.report.id, writing.report.owner_id, {}, {}};
     if (owner) mail.provider = outbound::provider_of(owner->email);
+    mail.tenant = co_await organisations::tenant_of(context.reader(), mail.owner);
     const bool is_wanted =
         co_await context.write(finish_report, lease, writing.report.id, writing.step, mail);
     if (!is_wanted) co_await remove_file(writing, writing.step.file);

@@ -6,7 +6,7 @@ namespace campus::seed {
 loadstone::Module module() {
     return {
         .name = "seed",
-        .depends_on = {"accounts", "audit", "courses", "learning"},
+        .depends_on = {"accounts", "audit", "courses", "learning", "organisations"},
         .commands = {{.name = "seed",
                       .help = "Make data as of a year of use, in a database without users",
                       .run = seed_command,

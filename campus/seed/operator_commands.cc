@@ -28,13 +28,17 @@ Task<std::string> seed_command(Context& context, std::vector<std::string> argume
     const Seeded seeded = co_await seeding.run(hash);
     std::string out = fmt::format(
         "{} users, {} of them instructors of {} courses; {} enrolments, {} completed;\n"
-        "{} lessons begun, {} attempts, {} grades, {} audit events of learners\n",
+        "{} lessons begun, {} attempts, {} grades, {} audit events of learners;\n"
+        "{} organisations with {} members\n",
         seeded.users, seeded.instructors, seeded.courses, seeded.enrolments, seeded.completions,
-        seeded.progress, seeded.attempts, seeded.grades, seeded.events);
+        seeded.progress, seeded.attempts, seeded.grades, seeded.events, seeded.organisations,
+        seeded.members);
     out += fmt::format(
         "Sign in as one of them, {} or the instructor {}, with the password {}\n"
-        "It is the same for all who were seeded now, and shown this once.\n",
-        seeded.learner_email, seeded.instructor_email, password);
+        "It is the same for all who were seeded now, and shown this once. The largest "
+        "organisation's\n"
+        "admin is {}\n",
+        seeded.learner_email, seeded.instructor_email, password, seeded.admin_email);
     co_return out;
 }
 

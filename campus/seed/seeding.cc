@@ -19,6 +19,7 @@ namespace {
 constexpr std::int64_t courses_of_instructor = 4;
 constexpr std::int64_t people_at_once = 2'000;
 constexpr std::int64_t courses_at_once = 50;
+constexpr std::size_t members_at_once = 2'000;
 constexpr std::size_t rows_at_once = 6'000;
 constexpr std::int64_t session_every = 100;  // one of so many users has one
 constexpr double progress_of_enrolment = 4.5;
@@ -31,7 +32,8 @@ enum Kind : std::uint64_t {
     share_kind,
     year_kind,
     prerequisite_kind,
-    grades_kind
+    grades_kind,
+    organisation_kind
 };
 
 Task<void> write_year(Tx& tx, Year year) {
@@ -104,6 +106,7 @@ std::int64_t Seeding::instructors() const {
 Task<Seeded> Seeding::run(std::string password_hash) {
     co_await make_people(std::move(password_hash));
     co_await make_sessions();
+    co_await make_organisations();
     co_await make_courses();
     co_await make_prerequisites();
     co_await make_year();
@@ -129,6 +132,9 @@ Task<void> Seeding::make_people(std::string password_hash) {
         }
         if (seeded_.users == 0) seeded_.instructor_email = people.users.front().email;
         seeded_.learner_email = people.users.back().email;
+        for (const accounts::SeededUser& user : people.users) {
+            if (std::ssize(emails_) < 2 * instructors() + 1) emails_.push_back(user.email);
+        }
         const auto ids = co_await context_.write(write_people, people);
         users_.insert(users_.end(), ids.begin(), ids.end());
         seeded_.users = end;
@@ -146,6 +152,37 @@ Task<void> Seeding::make_sessions() {
     co_await context_.write(accounts::seed_sessions, sessions);
 }
 
+Task<void> Seeding::make_organisations() {
+    progress_.show("members", 0, options_.users);
+    Random random = random_of(organisation_kind, 0);
+    const OrganisationsPlan plan = organisations_plan(random, options_.users, instructors());
+    std::vector<organisations::OrganisationId> ids;
+    for (std::size_t place = 0; place < plan.sizes.size(); ++place) {
+        const std::string name = organisation_name(newest_user_ + std::ssize(ids) + 1);
+        const Timestamp founded{calendar_.begin().micros - 300 * day_us};
+        ids.push_back(co_await context_.write(organisations::seed_organisation, name,
+                                              std::int64_t{1}, founded));
+    }
+    std::vector<organisations::SeededMembership> some;
+    for (std::size_t user = 0; user < users_.size(); ++user) {
+        auto& own = organisation_of_.emplace_back();
+        const Place& place = plan.places[user];
+        if (!place.organisation) continue;
+        own = ids[*place.organisation];
+        const std::string role(organisations::to_string(place.role));
+        some.push_back({users_[user], *own, role, joined_[user]});
+        ++seeded_.members;
+        if (some.size() < members_at_once) continue;
+        progress_.show("members", static_cast<std::int64_t>(user), options_.users);
+        co_await context_.write(organisations::seed_memberships, some);
+        some.clear();
+    }
+    co_await context_.write(organisations::seed_memberships, some);
+    seeded_.organisations = std::ssize(ids);
+    seeded_.admin_email = emails_.at(plan.admin_of_largest());
+    progress_.show("members", options_.users, options_.users);
+}
+
 Task<void> Seeding::make_courses() {
     const double enrolments = static_cast<double>(options_.progress) / progress_of_enrolment;
     while (seeded_.courses < options_.courses) {
@@ -154,10 +191,12 @@ Task<void> Seeding::make_courses() {
         const auto end = std::min(options_.courses, seeded_.courses + courses_at_once);
         for (std::int64_t number = seeded_.courses; number < end; ++number) {
             Random random = random_of(course_kind, number);
-            const auto instructor = users_[static_cast<std::size_t>(number % instructors())];
+            const auto teacher = static_cast<std::size_t>(number % instructors());
+            const auto instructor = users_[teacher];
             const double share = popularity_.share(static_cast<std::size_t>(number));
             some.courses.push_back(course_plan(random, calendar_, newest_user_ + number + 1,
                                                instructor, share * enrolments));
+            some.courses.back().organisation_id = organisation_of_[teacher];
             instructor_of_.push_back(instructor);
         }
         auto outlines = co_await context_.write(write_courses, some);

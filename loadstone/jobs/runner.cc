@@ -30,6 +30,7 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
       bulkheads(std::move(job_bulkheads)),
       loops(event_loops),
       services(server_services),
+      lease_services(server_services),
       registry(metrics),
       random(options.seed != 0 ? options.seed
                                : static_cast<std::uint64_t>(Timestamp::now().micros)),
@@ -59,6 +60,7 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
       has_keyed(std::ranges::any_of(jobs_queue.kinds(),
                                     [](const auto& kind) { return kind->is_keyed(); })),
       limits(std::make_shared<const internal::LimitBook>(jobs_queue.limits())) {
+    lease_services.add(lease_transactions);
     seats.resize(options.running_max);
     for (std::size_t i = 0; i < seats.size(); ++i) {
         seats[i] = std::make_shared<Seat>();

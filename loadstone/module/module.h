@@ -6,10 +6,13 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "loadstone/analytics/facts.h"
+#include "loadstone/analytics/query.h"
 #include "loadstone/jobs/enqueue.h"
 #include "loadstone/jobs/handlers.h"
 #include "loadstone/net/http_server.h"
@@ -17,6 +20,7 @@
 #include "loadstone/runtime/lane.h"
 #include "loadstone/store/context_store.h"
 #include "loadstone/store/statement.h"
+#include "loadstone/store/statement_budgets.h"
 
 namespace loadstone::module {
 
@@ -30,6 +34,8 @@ struct Budget {
     // Of its routes that are declared heavy on reads: a bulkhead of their own.
     std::size_t heavy_requests_max = 16;
     std::size_t heavy_request_queue_max = 64;
+    // Of one statement of its requests and jobs; none: what the settings say.
+    std::optional<store::StatementBudget> statements{};
 };
 
 // `--NAME VALUE` of a command, or `--NAME` alone.
@@ -57,7 +63,8 @@ struct Module {
     std::span<const store::Migration> migrations{};
     void (*routes)(Routes& routes) = nullptr;
     void (*jobs)(Handlers& handlers) = nullptr;
-    net::SessionResolver sessions{};  // the one module that owns sessions sets it
+    void (*facts)(Facts& facts) = nullptr;  // what goes to the column store
+    net::SessionResolver sessions{};        // the one module that owns sessions sets it
     std::vector<OperatorCommand> commands{};
     Budget budget{};
 };

@@ -20,10 +20,14 @@ namespace loadstone::net {
 class BodyStream {
 public:
     virtual ~BodyStream() = default;
-    // Of all of it; the client is told beforehand.
+    static constexpr std::uint64_t unknown = ~std::uint64_t{0};
+
+    // Of all of it; the client is told beforehand. `unknown`: it is sent in chunks (RFC 9112 7.1),
+    // to a client of HTTP/1.0 until the connection's end.
     virtual std::uint64_t size() const noexcept = 0;
     // The next bytes into `space`, one at least as long as there are some. What it throws is logged
-    // and ends the connection: the client sees that bytes are missing. `context` is of this piece.
+    // and ends the connection: the client sees that bytes are missing. `context` is of this piece:
+    // of the route's module, within the time that a client has to take a piece.
     virtual Task<std::size_t> read(Context& context, std::span<char> space) = 0;
 };
 

@@ -82,7 +82,77 @@ Task<Response> broken(Context&) {
     co_return response;
 }
 
+// So many pieces of which it is not said how many they are; the last is followed by a failure, if
+// it is to fail.
+class Pieces final : public BodyStream {
+public:
+    Pieces(int count, bool fails) : left_(count), fails_(fails) {}
+    std::uint64_t size() const noexcept override { return unknown; }
+    Task<std::size_t> read(Context& context, std::span<char> space) override {
+        EXPECT_EQ(context.module(), "test");
+        if (left_ == 0 && fails_) throw Error(Errc::data_loss, "the rest is lost");
+        if (left_ == 0) co_return 0;
+        // Of each length that the digits of a chunk's size can have, up to all there is.
+        const std::size_t bytes = left_ == 1 ? space.size() : std::size_t{1} << (left_ % 17);
+        std::fill_n(space.begin(), bytes, static_cast<char>('a' + left_ % 26));
+        --left_;
+        co_return bytes;
+    }
+    static std::string all(int count) {
+        std::string text;
+        for (int left = count; left > 1; --left)
+            text += std::string(std::size_t{1} << (left % 17), static_cast<char>('a' + left % 26));
+        return text + std::string(64 * 1024, 'b');
+    }
+
+private:
+    int left_;
+    const bool fails_;
+};
+
+constexpr int piece_count = 40;
+
+template <bool fails>
+Task<Response> pieces(Context&) {
+    Response response;
+    response.content_type = "text/csv";
+    response.stream = std::make_shared<Pieces>(piece_count, fails);
+    co_return response;
+}
+
+template <std::size_t bytes>
+Task<Response> built(Context&) {
+    Response response;
+    response.content_type = "text/csv";
+    response.body = std::string(bytes, 'x');
+    co_return response;
+}
+
+// RFC 9112 7.1.3. Empty, and a failure, if it does not end as it must.
+std::string without_chunks(std::string_view text) {
+    std::string whole;
+    for (;;) {
+        const auto line = text.find("\r\n");
+        if (line == std::string_view::npos) break;
+        const std::size_t size = std::stoul(std::string(text.substr(0, line)), nullptr, 16);
+        text.remove_prefix(line + 2);
+        if (text.size() < size + 2 || text.substr(size, 2) != "\r\n") break;
+        if (size == 0) {
+            EXPECT_EQ(text, "\r\n");
+            return whole;
+        }
+        whole += text.substr(0, size);
+        text.remove_prefix(size + 2);
+    }
+    ADD_FAILURE() << "chunks without an end, after " << whole.size() << " bytes";
+    return {};
+}
+
 void routes(Routes& routes) {
+    routes.get("/pieces", pieces<false>).open_to_all();
+    routes.get("/pieces-broken", pieces<true>).open_to_all();
+    routes.get("/fits", built<100'000>).open_to_all();
+    routes.get("/too-large", built<100'001>).open_to_all();
     routes.get("/large", large).open_to_all();
     routes.get("/empty", empty).open_to_all();
     routes.get("/missing", missing).open_to_all();
@@ -133,6 +203,64 @@ TEST_F(BodyStreams, EndsTheConnectionWhenTheRestCannotBeRead) {
     const std::string all = client.receive_all();
     EXPECT_EQ(status_of_response(all), 200);
     EXPECT_TRUE(all.ends_with("\r\n\r\nx")) << "one byte of a million, then the end";
+}
+
+TEST_F(BodyStreams, SendsChunksWhereTheSizeIsNotKnown) {
+    auto client = server.connect();
+    client.send("GET /pieces HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    const std::string all = client.receive_all();
+    EXPECT_EQ(status_of_response(all), 200);
+    EXPECT_EQ(field_of(all, "Transfer-Encoding"), "chunked");
+    EXPECT_EQ(field_of(all, "Content-Length"), "");
+    EXPECT_EQ(without_chunks(body_of(all)), Pieces::all(piece_count));
+}
+
+TEST_F(BodyStreams, GoesOnWithTheConnectionBehindChunks) {
+    auto client = server.connect();
+    client.send(
+        "GET /pieces HTTP/1.1\r\nHost: a\r\n\r\n"
+        "HEAD /pieces HTTP/1.1\r\nHost: a\r\n\r\n"
+        "GET /fits HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    const std::string all = client.receive_all();
+    const auto second = all.find("0\r\n\r\nHTTP/1.1 200 OK\r\n");
+    ASSERT_NE(second, std::string::npos);
+    EXPECT_EQ(field_of(std::string_view(all).substr(second + 5), "Transfer-Encoding"), "chunked");
+    EXPECT_TRUE(all.ends_with("\r\n\r\n" + std::string(100'000, 'x')));
+}
+
+TEST_F(BodyStreams, SendsUntilTheEndToAClientWithoutChunks) {
+    auto client = server.connect();
+    client.send("GET /pieces HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    const std::string all = client.receive_all();
+    EXPECT_EQ(status_of_response(all), 200);
+    EXPECT_EQ(field_of(all, "Transfer-Encoding"), "");
+    EXPECT_EQ(field_of(all, "Content-Length"), "");
+    EXPECT_EQ(body_of(all), Pieces::all(piece_count));
+}
+
+TEST_F(BodyStreams, LeavesOutTheLastChunkWhenTheRestCannotBeRead) {
+    auto client = server.connect();
+    client.send("GET /pieces-broken HTTP/1.1\r\nHost: a\r\n\r\n");
+    const std::string all = client.receive_all();
+    EXPECT_EQ(status_of_response(all), 200);
+    EXPECT_TRUE(all.ends_with("bbbb\r\n")) << "the last piece, and no end";
+}
+
+TEST_F(BodyStreams, AnswerThatIsTooLargeToBeBuiltFails) {
+    HttpOptions options;
+    options.limits.response_bytes_max = 100'000;
+    options.limits.gzip_bytes_min = 1'000'000;
+    TestServer small(routes, options);
+    auto client = small.connect();
+    client.send("GET /fits HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(body_of(client.receive()).size(), 100'000U);
+    client.send("GET /too-large HTTP/1.1\r\nHost: a\r\n\r\n");
+    const std::string answer = client.receive();
+    EXPECT_EQ(status_of_response(answer), 500);
+    EXPECT_NE(body_of(answer).find("larger than the server builds in memory"), std::string::npos);
+    EXPECT_EQ(small.counted("loadstone_http_responses_too_large_total"), 1U);
+    client.send("GET /fits HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(status_of_response(client.receive()), 200);
 }
 
 TEST_F(BodyStreams, EndsAConnectionWhoseClientDoesNotReadOn) {

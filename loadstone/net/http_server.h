@@ -34,6 +34,8 @@ struct HttpLimits {
     std::chrono::milliseconds body_timeout{30'000};
     std::chrono::milliseconds write_timeout{30'000};
     std::chrono::milliseconds idle_timeout{75'000};
+    // Of an answer that is built in memory; larger ones are streamed (body_stream.h), or fail.
+    std::size_t response_bytes_max = 32U << 20U;
     std::size_t gzip_bytes_min = 1'024;  // JSON and text from this size, if accepted
 };
 

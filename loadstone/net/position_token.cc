@@ -17,12 +17,18 @@ std::optional<runtime::Position> position_of(const Request& request) noexcept {
 
 std::pair<std::string, std::string> position_header(const Request& request,
                                                     runtime::Position position) {
-    const std::string text = runtime::to_text(position);
-    if (!request.header(position_field).empty()) return {std::string(position_field), text};
-    return {"Set-Cookie", fmt::format("{}={}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{}",
-                                      position_cookie_name(request.is_tls()), text,
-                                      std::chrono::seconds(position_kept).count(),
-                                      request.is_tls() ? "; Secure" : "")};
+    std::string text = runtime::to_text(position);
+    if (!request.header(position_field).empty())
+        return {std::string(position_field), std::move(text)};
+    static const std::string attributes =
+        fmt::format("; Path=/; HttpOnly; SameSite=Lax; Max-Age={}",
+                    std::chrono::seconds(position_kept).count());
+    std::string cookie;
+    cookie.reserve(128);
+    cookie.append(position_cookie_name(request.is_tls())).append("=").append(text);
+    cookie.append(attributes);
+    if (request.is_tls()) cookie += "; Secure";
+    return {"Set-Cookie", std::move(cookie)};
 }
 
 }  // namespace loadstone::net

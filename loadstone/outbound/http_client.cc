@@ -168,6 +168,7 @@ void HttpClient::stop() { impl_->engine.stop(); }
 Task<HttpResponse> HttpClient::get(Context& context, HttpRequest request) {
     Impl& impl = *impl_;
     const std::string host = authority_of_url(request.url);
+    if (context.transaction() != nullptr) context.require_no_transaction("GET " + host);
     const auto transfer = std::make_shared<HttpTransfer>();
     transfer->url = std::move(request.url);
     transfer->body_bytes_max = request.body_bytes_max;

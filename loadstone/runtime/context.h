@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,12 @@ struct IdempotencyKey {
     std::string request_fingerprint;  // 32 bytes of hash, hex: method, path, body
     int writes = 0;                   // how many writes of this request have begun
     bool replayed = false;            // a write's result came from the record
+};
+
+// The transaction whose body runs: where it is.
+struct OpenTransaction {
+    std::string_view statement;  // the last one begun; empty: none yet
+    std::source_location place;  // that ran it; line 0: unknown
 };
 
 class Context {
@@ -79,6 +86,15 @@ public:
     Reading& reading() noexcept { return reading_; }
     const Reading& reading() const noexcept { return reading_; }
 
+    // Null outside of a transaction's body. Set by the store, on which the body runs.
+    const OpenTransaction* transaction() const noexcept { return transaction_; }
+    void set_transaction(const OpenTransaction* open) noexcept { transaction_ = open; }
+    // Of what must not wait while a transaction is open: Error internal, which names `call` and the
+    // transaction. The first is logged besides.
+    void require_no_transaction(std::string_view call) const {
+        if (transaction_ != nullptr) refuse_in_transaction(call);
+    }
+
     // ---- the doors to the store; defined in loadstone/store/context_store.{h,cc} ----
     // Reads: snapshot per statement, cannot write. As fresh as reading() says, or as said here.
     store::Reader reader();
@@ -89,6 +105,8 @@ public:
     auto write(Command command, const Arguments&... arguments);
 
 private:
+    [[noreturn]] void refuse_in_transaction(std::string_view call) const;
+
     const Services* services_;
     Deadline deadline_;
     std::atomic<bool> cancelled_{false};
@@ -98,6 +116,7 @@ private:
     std::optional<Session> session_;
     std::optional<IdempotencyKey> idempotency_;
     Reading reading_;
+    const OpenTransaction* transaction_ = nullptr;
 };
 
 }  // namespace loadstone::runtime

@@ -1,7 +1,6 @@
 #include "loadstone/runtime/freshness.h"
 
-#include <fmt/core.h>
-
+#include <array>
 #include <charconv>
 
 namespace loadstone::runtime {
@@ -15,10 +14,22 @@ bool read_hex(std::string_view text, T& value) noexcept {
     return error == std::errc() && stop == end && !text.empty();
 }
 
+void append_hex(std::string& out, std::uint64_t value) {
+    std::array<char, 16> digits{};
+    char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
+    for (const char* digit = digits.data(); digit != end; ++digit)
+        out += *digit >= 'a' ? static_cast<char>(*digit - 'a' + 'A') : *digit;
+}
+
 }  // namespace
 
+// By hand: it goes out with most reads, and fmt parses its format each time.
 std::string to_text(Position position) {
-    return fmt::format("{:X}-{:X}", position.history, position.at);
+    std::string text;
+    append_hex(text, position.history);
+    text += '-';
+    append_hex(text, position.at);
+    return text;
 }
 
 std::optional<Position> position_from(std::string_view text) noexcept {

@@ -238,7 +238,7 @@ int Application::run(int argc, char** argv) {
         for (const module::OperatorCommand& own : module.commands) {
             CLI::App* sub = command(app, own.name, own.help, [&] {
                 arguments.insert(arguments.end(), options.begin(), options.end());
-                internal::operator_command(config, modules, own, arguments, views_);
+                internal::operator_command(config, modules, own, module.name, arguments, views_);
             });
             sub->add_option("arguments", arguments, "of the command");
             add_options(*sub, own, options);

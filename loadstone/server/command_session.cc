@@ -58,14 +58,22 @@ void require_access(const Config& config) {
 CommandSession::CommandSession(const Config& config, const std::vector<Module>& modules,
                                std::chrono::minutes deadline, const cache::Sources& views)
     : loops_({.threads = 1, .blocked_after = std::chrono::milliseconds(60'000)}, registry_),
+      statement_budgets_(config.database.budget, registry_),
       database_(store::open_database(with_schema(config, modules).database, registry_)),
       cache_(config.cache, views.accesses, views.watched, *database_, registry_),
       queue_(jobs_of(modules, config), cache_.database(), registry_),
+      recorder_(facts_of(modules), config.analytics.waiting_max, registry_),
       context_(services_, Deadline::in(deadline)) {
     context_.reading().freshness = latest;  // an operator asks for what is
     services_.add<telemetry::Registry>(registry_);
     services_.add<store::Database>(cache_.database());
     services_.add<jobs::Queue>(queue_);
+    services_.add<analytics::Recorder>(recorder_);
+    services_.add<store::StatementBudgets>(statement_budgets_);
+    for (const Module& module : modules) {
+        if (module.budget.statements)
+            statement_budgets_.set(module.name, *module.budget.statements);
+    }
     loops_.start();
     database_->start(loops_);
 }

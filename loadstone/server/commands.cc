@@ -82,13 +82,14 @@ void settings_command(const std::vector<Setting>& settings, const std::string& p
 }
 
 void operator_command(const Config& config, const std::vector<Module>& modules,
-                      const module::OperatorCommand& command, std::vector<std::string> arguments,
-                      const cache::Sources& views) {
+                      const module::OperatorCommand& command, std::string_view owner,
+                      std::vector<std::string> arguments, const cache::Sources& views) {
     std::string answer;
     {
         ProgressBar progress;  // ends its line before the answer
         CommandSession session(config, modules, command.deadline, views);
         session.show_on(progress);
+        session.context().set_module(owner);
         answer =
             run_blocking(session.loops(), command.run(session.context(), std::move(arguments)));
     }

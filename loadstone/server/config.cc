@@ -290,6 +290,9 @@ void http_settings(Settings& s, net::HttpOptions& http) {
     s.millis("http.body_timeout_ms", "for a request's body", l.body_timeout);
     s.millis("http.write_timeout_ms", "for a client to take its answer", l.write_timeout);
     s.millis("http.idle_timeout_ms", "between requests", l.idle_timeout);
+    s.count("http.response_bytes_max",
+            "of an answer that is built in memory; larger ones must be streamed",
+            l.response_bytes_max, std::size_t{64 * 1024}, gigabyte);
     s.count("http.gzip_bytes_min", "from which answers are compressed", l.gzip_bytes_min,
             std::size_t{64}, gigabyte);
     s.count("http.rate_limit_keys_max", "addresses remembered by each limit",
@@ -297,6 +300,13 @@ void http_settings(Settings& s, net::HttpOptions& http) {
 }
 
 void store_settings(Settings& s, store::DatabaseOptions& d) {
+    s.count("store.rows_max",
+            "rows that one statement gathers in memory, of modules that declare no budget",
+            d.budget.rows_max, store::StatementBudgets::rows_unasked, std::uint64_t{gigabyte});
+    s.count("store.bytes_max", "bytes of these", d.budget.bytes_max,
+            store::StatementBudgets::bytes_unasked, std::uint64_t{gigabyte});
+    s.millis("store.statement_ms", "for one statement, of modules that declare no budget",
+             d.budget.time_max);
     s.count("sqlite.group_max", "transactions that share one fsync", d.group_max, std::size_t{1},
             std::size_t{10'000});
     s.count("sqlite.write_queue_max", "transactions that may wait for the writer",
@@ -381,6 +391,26 @@ void mail_and_job_settings(Settings& s, Config& c) {
             c.jobs_kept.dead_letters_days, 0, 36'500);
     s.count("jobs.crashes_max", "processes a job may take down before it is a dead letter",
             c.jobs.crashes_max, 1, 100);
+    s.count("analytics.memory_mb", "of the column store's process; queries that need more use disk",
+            c.analytics.memory_mb, 64, 1'000'000);
+    s.count("analytics.disk_mb", "that queries may use beyond its memory", c.analytics.disk_mb, 1,
+            100'000'000);
+    s.count("analytics.threads", "of the column store's process", c.analytics.threads, 1, 1'024);
+    s.count("analytics.batch_facts", "carried to the column store in one transaction",
+            c.analytics.batch_facts, std::int64_t{1}, std::int64_t{100'000});
+    s.count("analytics.waiting_max", "facts that may wait for it; then writes that tell some fail",
+            c.analytics.waiting_max, std::int64_t{1'000}, std::int64_t{1'000'000'000});
+    s.millis("analytics.poll_every_ms", "how often it is looked for new facts",
+             c.analytics.poll_every);
+    s.count("analytics.queries_max", "at once, of this process", c.analytics.queries_max, 1, 16);
+    s.count("analytics.query_queue_max", "queries that may wait for their turn",
+            c.analytics.query_queue_max, std::size_t{1}, std::size_t{100'000});
+    s.count("analytics.query_rows_max", "rows of a result", c.analytics.query_rows_max,
+            std::int64_t{1}, std::int64_t{100'000'000});
+    s.count("analytics.query_bytes_max", "bytes of a result", c.analytics.query_bytes_max,
+            std::int64_t{1'024}, std::int64_t{1} << 40);
+    s.millis("analytics.query_timeout_ms", "when a query is interrupted",
+             c.analytics.query_timeout);
     s.count("cpu.threads", "of the lane for hashing and other CPU work; 0: one per core",
             c.cpu_threads, 0, 1'024);
     s.count("cpu.queue_max", "tasks that may wait for it", c.cpu_queue_max, std::size_t{1},
@@ -534,6 +564,8 @@ void complete(Config& config) {
     if (config.database.url.empty())
         config.database.url = "sqlite:" + (data / "campus.db").string();
     if (config.mail.url.empty()) config.mail.url = "maildir:" + (data / "mail").string();
+    config.analytics.folder = (data / "analytics").string();
+    config.analytics.socket = (data / "run" / "analytics.sock").string();
     if (config.site.files.empty()) config.site.files = (data / "files").string();
     if (config.http.tls_certificate.empty() != config.http.tls_key.empty()) {
         throw Error(Errc::invalid_argument,

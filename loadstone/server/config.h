@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "loadstone/analytics/options.h"
 #include "loadstone/base/log.h"
 #include "loadstone/cache/cache.h"
 #include "loadstone/jobs/admin.h"
@@ -53,6 +54,7 @@ struct Config {
     jobs::Retention jobs_kept;
     cache::CacheOptions cache;
     bool cache_is_on = true;
+    analytics::Options analytics;
 };
 
 struct Setting {

@@ -22,13 +22,15 @@ struct TopLine {
     // Rows read for each row given back; SQLite: without an index. -1: not known.
     double scanned_per_row = -1;
     std::int64_t temp_bytes = -1;
+    // Inside PostgreSQL, by all who use the database. -1: not known.
     double server_cpu_ms = -1;
+    std::int64_t server_disk_bytes = -1;
     std::int64_t plan_changes = 0;
     std::int64_t lock_waits_seen = 0;
 };
 BOOST_DESCRIBE_STRUCT(TopLine, (),
-                      (line, scanned_per_row, temp_bytes, server_cpu_ms, plan_changes,
-                       lock_waits_seen))
+                      (line, scanned_per_row, temp_bytes, server_cpu_ms, server_disk_bytes,
+                       plan_changes, lock_waits_seen))
 
 struct TopReport {
     std::vector<TopLine> statements;
@@ -126,6 +128,7 @@ TopReport top_of(StatementReport report, const store::ServerStatistics& server, 
             if (const auto use = uses.find(plan.postgres); use != uses.end()) {
                 one.temp_bytes = static_cast<std::int64_t>(use->second->temp_bytes);
                 one.server_cpu_ms = use->second->cpu_ms;
+                one.server_disk_bytes = use->second->disk_bytes;
             }
         }
         one.line = std::move(line);
@@ -207,19 +210,24 @@ void db_top_command(const Config& config, const DbQuery& query) {
         print(to_json(top) + "\n");
         return;
     }
-    print(fmt::format(
-        "{:<36} {:<34} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7} {}\n",
-        "STATEMENT", "IN", "CALLS", "ROWS", "TOTAL", "P50", "P95", "P99", "POOL", "LOCK",
-        "READ/ROW", "TEMP", "PLAN"));
+    print(
+        fmt::format("{:<36} {:<34} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7} "
+                    "{:>8} {:>7} {}\n",
+                    "STATEMENT", "IN", "CALLS", "ROWS", "TOTAL", "P50", "P95", "P99", "POOL",
+                    "LOCK", "READ/ROW", "TEMP", "CPU", "DISK", "PLAN"));
     for (const TopLine& one : top.statements) {
         const StatementLine& line = one.line;
         print(fmt::format(
-            "{:<36} {:<34} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7} {}\n",
+            "{:<36} {:<34} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7} {:>8} {:>7} "
+            "{}\n",
             line.statement, line.activity, line.calls, line.rows, time_text(line.total_us),
             time_text(line.p50_us), time_text(line.p95_us), time_text(line.p99_us),
             time_text(line.pool_wait_us), lock_text(one),
             one.scanned_per_row < 0 ? "-" : fmt::format("{:.1f}", one.scanned_per_row),
             bytes_text(one.temp_bytes),
+            one.server_cpu_ms < 0 ? "-"
+                                  : time_text(static_cast<std::int64_t>(one.server_cpu_ms * 1'000)),
+            bytes_text(one.server_disk_bytes),
             one.plan_changes > 0 ? fmt::format("changed {}x", one.plan_changes) : ""));
     }
     for (const RepeatedLine& each : top.repeated) {

@@ -11,6 +11,9 @@
 
 #include "loadstone/admission/bulkhead.h"
 #include "loadstone/admission/rate_limits.h"
+#include "loadstone/analytics/analytics.h"
+#include "loadstone/analytics/feed.h"
+#include "loadstone/analytics/sql.h"
 #include "loadstone/attribution/why.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
@@ -116,11 +119,22 @@ jobs::Declarations jobs_of(const std::vector<Module>& modules, const Config& con
     return declared;
 }
 
+std::vector<analytics::FactTable> facts_of(const std::vector<Module>& modules) {
+    std::vector<analytics::FactTable> tables;
+    for (const Module& module : modules) {
+        if (module.facts == nullptr) continue;
+        Facts of_module(module.name, tables);
+        module.facts(of_module);
+    }
+    return tables;
+}
+
 std::vector<store::ModuleMigrations> migrations_of(const std::vector<Module>& modules) {
     std::vector<store::ModuleMigrations> all;
     all.push_back({"loadstone", store::sql::migrations});
     all.push_back({"loadstone_jobs", jobs::sql::migrations});
     all.push_back({"loadstone_cache", cache::migrations()});
+    all.push_back({"loadstone_analytics", analytics::sql::migrations});
     for (const Module& module : modules) {
         if (!module.migrations.empty()) all.push_back({module.name, module.migrations});
     }
@@ -159,13 +173,17 @@ struct Server::Impl {
           cpu_lane{cpu},
           site(config.site),
           http_client(config.http_client, registry),
-          rate_limits(config.http.rate_limits, config.http.rate_limit_keys_max, registry) {
+          recorder(facts_of(modules), config.analytics.waiting_max, registry),
+          column_store(config.analytics, registry),
+          rate_limits(config.http.rate_limits, config.http.rate_limit_keys_max, registry),
+          statement_budgets(config.database.budget, registry) {
         // What can be wrong with the settings shows before the schema is changed, which cannot be
         // undone.
         make_data_folder(config.data);
         make_data_folder(site.files);
         mailer = outbound::Mailer::open(config.mail, registry);
         make_bulkheads();
+        set_statement_budgets();
         auto routes = routes_of(modules);
         const std::string openapi =
             net::HttpServer::openapi(routes, title, version, !config.http.tls_certificate.empty());
@@ -198,8 +216,13 @@ struct Server::Impl {
         services.add<jobs::Queue>(*queue);
         services.add<runtime::CpuLane>(cpu_lane);
         services.add<module::Site>(site);
+        services.add<store::StatementBudgets>(statement_budgets);
         services.add<admission::RateLimits>(rate_limits);
         services.add<internal::SystemState>(*system);
+        services.add<analytics::Recorder>(recorder);
+        services.add<analytics::Analytics>(column_store);
+        if (!recorder.tables().empty())
+            feed = std::make_unique<analytics::Feed>(column_store, recorder, services, registry);
         if (config.role != Role::web) {
             runner = std::make_unique<jobs::Runner>(config.jobs, *queue, job_bulkheads, loops,
                                                     services, registry);
@@ -218,6 +241,13 @@ struct Server::Impl {
         cache = std::make_unique<cache::Cache>(options, views.accesses, views.watched, *database,
                                                registry);
         written = &cache->database();
+    }
+
+    void set_statement_budgets() {
+        for (const Module& module : modules) {
+            if (module.budget.statements)
+                statement_budgets.set(module.name, *module.budget.statements);
+        }
     }
 
     void make_bulkheads() {
@@ -313,8 +343,11 @@ struct Server::Impl {
     runtime::CpuLane cpu_lane;
     module::Site site;
     outbound::HttpClient http_client;
+    analytics::Recorder recorder;
+    analytics::Analytics column_store;
     admission::RateLimits rate_limits;
     runtime::Services services;
+    store::StatementBudgets statement_budgets;
     std::unique_ptr<store::Database> database;
     std::unique_ptr<cache::Cache> cache;
     store::Database* written = nullptr;  // the database, as applications see it
@@ -326,6 +359,7 @@ struct Server::Impl {
     jobs::JobBulkheads job_bulkheads;
     std::unique_ptr<net::HttpServer> http;
     std::unique_ptr<jobs::Runner> runner;
+    std::unique_ptr<analytics::Feed> feed;
 
     std::atomic<std::int64_t> oldest_due_us{0};
     std::map<std::string, std::atomic<std::int64_t>> queue_ages_us;
@@ -431,6 +465,7 @@ void Server::start() {
     impl.database->start(impl.loops);
     if (impl.http) impl.http->start();
     impl.background.spawn(impl.loops.span_executor(0, impl.housekeeping_slot), impl.housekeeping());
+    if (impl.feed) impl.background.spawn(impl.loops.executor(0), impl.feed->run());
     if (impl.runner) impl.runner->start();
     try {
         impl.admin = std::make_unique<internal::AdminSocket>(
@@ -467,6 +502,7 @@ bool Server::stop() {
     if (impl.runner) impl.runner->stop_claiming();
     if (impl.http) ended = impl.http->drain(deadline) && ended;
     if (impl.runner) ended = impl.runner->stop(deadline) && ended;
+    if (impl.feed) impl.feed->stop();
     ended = impl.background.join_blocking(Deadline::in(seconds(12))) && ended;
     impl.admin.reset();
     impl.mailer->stop();

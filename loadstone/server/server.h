@@ -33,6 +33,8 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
+// The tables of facts that the modules declare.
+std::vector<analytics::FactTable> facts_of(const std::vector<Module>& modules);
 // What the modules declare; the limit outbound::provider_limit has the numbers of the settings.
 jobs::Declarations jobs_of(const std::vector<Module>& modules, const Config& config);
 // The modules' migrations, the framework's own first.

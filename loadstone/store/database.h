@@ -15,6 +15,7 @@
 #include "loadstone/runtime/context.h"
 #include "loadstone/runtime/loops.h"
 #include "loadstone/store/connection.h"
+#include "loadstone/store/statement_budgets.h"
 #include "loadstone/store/statement_statistics.h"
 #include "loadstone/store/tx.h"
 #include "loadstone/telemetry/registry.h"
@@ -67,6 +68,8 @@ struct DatabaseOptions {
     // row at once, 5 let 1 % fail after 100 ms, and 10 nothing.
     int transaction_attempts_max = 16;
     StatisticsOptions statistics;
+    // Of modules that declare none (statement_budgets.h).
+    StatementBudget budget;
 };
 
 // A transaction body: runs the command and keeps its result in a place of its own. May run again.

@@ -57,6 +57,7 @@ Task<std::uint64_t> prune_idempotency(Tx& tx, Timestamp older_than) {
 namespace internal {
 
 Task<void> write_once(Context& context, TxBody body, ResultCodec codec) {
+    context.require_no_transaction("context.write()");
     auto& database = context.services().get<Database>();
     auto& key = context.idempotency();
     if (!key) {

@@ -80,7 +80,10 @@ struct ServerUse {
     std::string text;
     std::uint64_t calls = 0, rows = 0, temp_bytes = 0, read_bytes = 0, hit_bytes = 0;
     double total_ms = 0;
+    // Of pg_stat_kcache, since its figures were reset: CPU, and what the disk was read for;
+    // `read_bytes` may come from the kernel's cache.
     double cpu_ms = -1;  // -1: no pg_stat_kcache
+    std::int64_t disk_bytes = -1;
 };
 
 struct ServerStatistics {

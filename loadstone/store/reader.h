@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "loadstone/store/connection.h"
+#include "loadstone/store/internal/gathered.h"
 
 namespace loadstone::store {
 
 namespace internal {
 
 [[noreturn]] void throw_not_found(std::string_view statement);
-[[noreturn]] void throw_too_many(std::string_view statement, std::size_t rows_max);
 
 template <std::size_t n>
 using Bound = std::array<Value, n>;
@@ -26,8 +26,11 @@ Bound<sizeof...(Values)> bound(const Values&... values) {
 template <class T, std::size_t n>
 Task<T> one_row(Context& context, Connection& connection, StatementRef statement, Bound<n> values) {
     std::optional<T> found;
+    Gathered gathered(context, statement.name);
     auto take = [&](const Row& row) {
-        if (!found) found.emplace(decode<T>(row));
+        if (found) return;
+        gathered.add(row);
+        found.emplace(decode<T>(row));
     };
     co_await connection.run(context, statement, values, take);
     if (!found) throw_not_found(statement.name);
@@ -38,8 +41,11 @@ template <class T, std::size_t n>
 Task<std::optional<T>> maybe_row(Context& context, Connection& connection, StatementRef statement,
                                  Bound<n> values) {
     std::optional<T> found;
+    Gathered gathered(context, statement.name);
     auto take = [&](const Row& row) {
-        if (!found) found.emplace(decode<T>(row));
+        if (found) return;
+        gathered.add(row);
+        found.emplace(decode<T>(row));
     };
     co_await connection.run(context, statement, values, take);
     co_return found;
@@ -47,10 +53,11 @@ Task<std::optional<T>> maybe_row(Context& context, Connection& connection, State
 
 template <class T, std::size_t n>
 Task<std::vector<T>> many_rows(Context& context, Connection& connection, StatementRef statement,
-                               Bound<n> values, std::size_t rows_max) {
+                               Bound<n> values) {
     std::vector<T> rows;
+    Gathered gathered(context, statement.name);
     auto take = [&](const Row& row) {
-        if (rows.size() == rows_max) throw_too_many(statement.name, rows_max);
+        gathered.add(row);
         rows.push_back(decode<T>(row));
     };
     co_await connection.run(context, statement, values, take);
@@ -78,9 +85,6 @@ Task<std::uint64_t> affected_rows(Context& context, Connection& connection, Stat
 // Shared by Reader and Tx.
 class Statements {
 public:
-    // How many rows many() gathers at most; a statement with more is a case for each().
-    static constexpr std::size_t rows_max = 10'000;
-
     // Exactly one row: Errc::not_found if there is none. Further rows are a bug of the statement
     // and not fetched for.
     template <class T, class... Values>
@@ -93,10 +97,11 @@ public:
         return internal::maybe_row<T>(*context_, *connection_, fresh(query),
                                       internal::bound(values...));
     }
+    // Within the module's budget (statement_budgets.h); what may be more is streamed or paged.
     template <class T, class... Values>
     Task<std::vector<T>> many(Call<Query> query, const Values&... values) {
         return internal::many_rows<T>(*context_, *connection_, fresh(query),
-                                      internal::bound(values...), rows_max);
+                                      internal::bound(values...));
     }
     // Streams: the sink is called row by row while the statement runs; memory stays flat.
     template <class T, class... Values>

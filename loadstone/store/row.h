@@ -24,6 +24,8 @@ public:
     virtual double real(int column) const = 0;
     virtual std::string_view text(int column) const = 0;
     virtual std::string_view bytes(int column) const = 0;
+    // Of its values, as the database gave them; what is not text or bytes counts 8 at most.
+    virtual std::size_t size_bytes() const noexcept = 0;
     virtual std::string_view statement() const noexcept = 0;
     // Of the prepared statement, for the check that is made once for each type.
     virtual internal::VerifiedTypes& verified() const noexcept = 0;

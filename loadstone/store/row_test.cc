@@ -28,6 +28,7 @@ public:
     double real(int column) const override { return get<double>(column, "real"); }
     std::string_view text(int column) const override { return get<std::string>(column, "text"); }
     std::string_view bytes(int column) const override { return get<std::string>(column, "bytes"); }
+    std::size_t size_bytes() const noexcept override { return 0; }
     std::string_view statement() const noexcept override { return "test.row"; }
     internal::VerifiedTypes& verified() const noexcept override { return verified_; }
 

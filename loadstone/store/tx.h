@@ -33,8 +33,7 @@ public:
     }
     template <class T, class... Values>
     Task<std::vector<T>> many(Call<Command> command, const Values&... values) {
-        return internal::many_rows<T>(*context_, *connection_, command, internal::bound(values...),
-                                      rows_max);
+        return internal::many_rows<T>(*context_, *connection_, command, internal::bound(values...));
     }
     // Rows affected.
     template <class... Values>

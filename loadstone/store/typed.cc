@@ -53,10 +53,9 @@ void JsonArray::add_null() {
 }
 
 std::int64_t page_rows(std::string_view statement, std::int64_t limit) {
-    constexpr auto limit_max = static_cast<std::int64_t>(Statements::rows_max) - 1;
-    if (limit < 1 || limit > limit_max)
+    if (limit < 1 || limit > page_limit_max)
         throw Error(Errc::invalid_argument, fmt::format("{}: a page of {} rows is not in 1..{}",
-                                                        statement, limit, limit_max));
+                                                        statement, limit, page_limit_max));
     return limit + 1;
 }
 

@@ -55,7 +55,9 @@ std::string json_array(const Range& values) {
 }
 
 // How many rows to ask for, so that a page of `limit` knows whether there is a next one: one more.
-// Errc::invalid_argument unless limit is in 1..Statements::rows_max - 1.
+// With the row that tells whether there are more, within the default row budget of a statement.
+inline constexpr std::int64_t page_limit_max = 9'999;
+// Errc::invalid_argument unless limit is in 1..page_limit_max.
 std::int64_t page_rows(std::string_view statement, std::int64_t limit);
 
 // Drops the row beyond the page; whether there was one.

@@ -211,6 +211,17 @@ struct Node {
     std::unique_ptr<jobs::Runner> runner;
 };
 
+// Of all limits, what is held.
+inline Task<std::int64_t> places_taken(Reader reader) {
+    static constexpr loadstone::store::Query query{
+        .name = "test.places",
+        .sqlite = "select coalesce(sum(running), 0) from loadstone_limit_states",
+        .postgres =
+            "select cast(coalesce(sum(running), 0) - (select coalesce(sum(places), 0) "
+            "from loadstone_limit_releases) as bigint) from loadstone_limit_states"};
+    co_return co_await reader.one<std::int64_t>(query);
+}
+
 class JobQueue : public testing::TestWithParam<Backend> {
 protected:
     TestDatabase database_{GetParam()};

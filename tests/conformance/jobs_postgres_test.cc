@@ -2,14 +2,40 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
 #include "loadstone/jobs/internal/lanes.h"
 #include "tests/conformance/jobs_node.h"
 #include "tests/support/postgres_server.h"
 
+namespace jobs_postgres {
+
+struct Held {
+    std::string key;
+};
+BOOST_DESCRIBE_STRUCT(Held, (), (key))
+
+std::atomic<bool> may_end = false;
+
+loadstone::Task<void> handle_held(loadstone::Context& context, loadstone::Job<Held> job) {
+    context.services().get<conformance_jobs::Diary>().ran(job->key);
+    while (!may_end) {
+        const auto soon = loadstone::Deadline::in(std::chrono::milliseconds(5));
+        co_await loadstone::runtime::sleep_until(soon);
+    }
+}
+
+void declare(loadstone::Handlers& handlers) {
+    handlers.handle(handle_held).limit({.name = "held", .running_max = 1}, &Held::key);
+}
+
+}  // namespace jobs_postgres
+
 namespace tests::conformance {
 namespace {
+
+using jobs_postgres::Held;
 
 Task<std::int64_t> last_ready(Reader reader) {
     co_return co_await reader.one<std::int64_t>(jobs::sql::last_ready);
@@ -52,6 +78,46 @@ TEST_F(JobsPostgres, TheHorizonWaitsForATransactionThatHoldsAPlace) {
     horizon(node);
     EXPECT_EQ(horizon(node), place);
     EXPECT_EQ(node.jobs_of("").size(), 2U);
+}
+
+// A claim holds the lock until it is durable; who gives a place back does not wait for that.
+TEST_F(JobsPostgres, AnEndGivesItsPlaceBackBesideWhoHoldsTheLimit) {
+    jobs_postgres::may_end = false;
+    Node node(database_.url(), diary_, jobs_postgres::declare);
+    node.write(enqueue_in<Held>, Held{"k"});
+    node.run();
+    ASSERT_TRUE(wait_until([&] { return diary_.all().size() == 1; }));
+    std::thread holder([&] {
+        try {
+            psql(
+                "set application_name = 'holder'; begin; select from loadstone_limits for update; "
+                "select pg_sleep(60)");
+        } catch (const std::exception&) {
+            // It is terminated below.
+        }
+    });
+    const auto holders = [&] {
+        return psql(
+            "select count(*) from pg_stat_activity where application_name = 'holder' and "
+            "wait_event = 'PgSleep'");
+    };
+    EXPECT_TRUE(wait_until([&] { return holders() == "1"; }));
+    jobs_postgres::may_end = true;
+    EXPECT_TRUE(wait_until([&] { return node.jobs_of("").empty(); }));
+    EXPECT_EQ(holders(), "1");
+    EXPECT_EQ(psql("select running from loadstone_limit_states"), "1");
+    EXPECT_EQ(psql("select name, places from loadstone_limit_releases"), "held:k|1");
+    psql(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'holder'");
+    holder.join();
+    // The next claim counts what was given back, once, and looks at nothing before that again.
+    node.write(enqueue_in<Held>, Held{"k"});
+    ASSERT_TRUE(wait_until([&] { return diary_.all().size() == 2; }));
+    ASSERT_TRUE(wait_until([&] { return node.jobs_of("").empty(); }));
+    EXPECT_EQ(node.read(places_taken), 0);
+    EXPECT_EQ(psql("select count(*) from loadstone_limit_releases as r join loadstone_limit_states "
+                   "as s on r.name = s.name and r.xid < s.released_before"),
+              "0");
 }
 
 TEST_F(JobsPostgres, ManyProcessesClaimSideBySideWithoutFailing) {

@@ -189,13 +189,6 @@ Task<bool> publish_in(Tx& tx, int number) {
     co_await jobs::publish(tx, event);
     co_return true;
 }
-Task<std::int64_t> places_taken(Reader reader) {
-    static constexpr std::string_view text =
-        "select cast(coalesce(sum(running), 0) as bigint) from loadstone_limit_states";
-    static constexpr loadstone::store::Query query{
-        .name = "races.running", .sqlite = text, .postgres = text};
-    co_return co_await reader.one<std::int64_t>(query);
-}
 Task<std::int64_t> results_left(Reader reader) {
     static constexpr std::string_view text = "select count(*) from loadstone_results";
     static constexpr loadstone::store::Query query{

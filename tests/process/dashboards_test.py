@@ -21,11 +21,14 @@ class DashboardsTest(ExpectStatements, ProcessTest):
         seeded = self.server.command("seed", "--users", "500", "--courses", "40", timeout_s=300).stdout
         learner, instructor, self.password = re.search(
             r"one of them, (\S+) or the instructor (\S+), with the password (\S+)$", seeded, re.M).groups()
+        admin = re.search(r"admin is (\S+)$", seeded, re.M).group(1)
         self.server.start()
         self.client = self.server.client()
         self.addCleanup(self.client.close)
-        self.cookie, self.learner = (self.client.post("/api/login", {"email": email, "password": self.password}).cookie
-                                     for email in (instructor, learner))
+        self.cookie, self.learner, self.admin = (
+            self.client.post("/api/login", {"email": email, "password": self.password}).cookie for email in (instructor, learner, admin))
+        self.organisation = self.tables.value("select organisation_id from memberships as m join users as u on u.id = m.user_id "
+                                              f"where u.email = '{admin}'")
         self.instructor = self.tables.value(f"select id from users where email = '{instructor}'")
         self.own = self.database.rows(f"select * from courses where instructor_id = {self.instructor} order by id desc")
         self.progress, self.attempts = self.table("lesson_progress"), self.table("quiz_attempts")
@@ -121,15 +124,90 @@ class DashboardsTest(ExpectStatements, ProcessTest):
             at_risk_somewhere += len(found)
         self.assertGreater(at_risk_somewhere, 10)
 
-    def check_days(self, course, days, began, ended):
+    def of_organisation(self):
+        return self.database.rows(f"select * from courses where organisation_id = {self.organisation} order by id desc")
+
+    def test_an_organisation_is_added_up(self):
+        courses = {course["id"]: course for course in self.of_organisation()}
+        self.assertTrue(3 < len(courses) < self.tables.count("courses"))
+        began = now_us()
+        shown = self.get("/api/dashboards/organisation", self.admin)
+        ended = now_us()
+        taken = {id: sum(row["taken"] for row in rows) for id, rows in self.table("course_seats").items() if id in courses}
+        completions = self.table("completions")
+        self.assertEqual((shown["courses"], shown["is_partial"], shown["enrolled"], shown["completed"]),
+                         (len(courses), False, sum(taken.values()), sum(len(completions.get(id, [])) for id in courses)))
+        self.check_days(list(courses), shown["days"], began, ended)
+        self.assertGreater(sum(day["learners"] for day in shown["days"]), 0)
+        self.assertEqual([line["course"] for line in shown["top_courses"]],
+                         sorted(taken, key=lambda id: (-taken[id], id))[:10])
+        lines, before = [], ""
+        while True:
+            page = self.get(f"/api/dashboards/organisation/courses?limit=3{before}", self.admin)
+            self.assertLessEqual(len(page["courses"]), 3)
+            lines += page["courses"]
+            if page["next_before"] is None:
+                break
+            before = f"&before={page['next_before']}"
+        self.assertEqual([line["course"] for line in lines], list(courses))
+        for line in lines:
+            course = courses[line["course"]]
+            self.assertEqual((line["title"], line["state"], line["lessons"], line["enrolled"], line["completed"]),
+                             (course["title"], course["state"], course["lesson_count"], taken.get(course["id"], 0),
+                              len(completions.get(course["id"], []))))
+        of_course = {line["course"]: line for line in lines}
+        for line in shown["top_courses"]:
+            self.assertEqual(line, of_course[line["course"]])
+
+    def test_learners_at_risk_are_those_of_each_course(self):
+        expected, enrolled = [], self.table("enrolments")
+        for course in sorted(self.of_organisation(), key=lambda course: course["id"]):
+            busy = self.active(course["id"], now_us() - 14 * DAY)
+            expected += [(course["id"], row["user_id"], row["lessons_completed"])
+                         for row in sorted(enrolled.get(course["id"], []), key=lambda row: row["user_id"])
+                         if row["enrolled_at"] < now_us() - 14 * DAY and row["user_id"] not in busy
+                         and row["lessons_completed"] * 2 < course["lesson_count"]]
+        for limit in (17, 200):
+            found, after = [], ""
+            while True:
+                page = self.get(f"/api/dashboards/organisation/at-risk?limit={limit}{after}", self.admin)
+                self.assertLessEqual(len(page["at_risk"]), limit)
+                found += [(one["course"], one["user"], one["lessons_completed"]) for one in page["at_risk"]]
+                if page["next_after_course"] is None:
+                    break
+                after = f"&after_course={page['next_after_course']}&after_user={page['next_after_user']}"
+            self.assertEqual(found, sorted(found))
+            # Seeded activity ends at midnight, so few become idle while the test asks.
+            self.assertLessEqual(len(set(found) ^ set(expected)), 2)
+            self.assertEqual(len(found), len(set(found)))
+        self.assertGreater(len(found), 17)
+        for query in ("limit=0", "limit=201", "after_course=0", "after_course=1", "after_user=1"):
+            self.get(f"/api/dashboards/organisation/at-risk?{query}", self.admin, 422)
+        for query in ("limit=0", "limit=101", "before=0"):
+            self.get(f"/api/dashboards/organisation/courses?{query}", self.admin, 422)
+
+    def test_what_is_beyond_the_newest_thousand_is_said(self):
+        self.database.execute(
+            "insert into courses (title, title_key, description, instructor_id, organisation_id, capacity, state, lesson_count, "
+            "quiz_count, created_at) values " + ", ".join(
+                f"('t', 't', '', {self.instructor}, {self.organisation}, 1, 'draft', 0, 0, 0)" for _ in range(1_000)))
+        shown = self.get("/api/dashboards/organisation", self.admin)
+        self.assertEqual((shown["courses"], shown["is_partial"], shown["enrolled"], shown["top_courses"]), (1_000, True, 0, []))
+        self.assertEqual(self.get("/api/dashboards/organisation/at-risk", self.admin),
+                         {"is_partial": True, "at_risk": [], "next_after_course": None, "next_after_user": None})
+
+    def check_days(self, courses, days, began, ended):
+        courses = courses if isinstance(courses, list) else [courses]
+        progress = [row for course in courses for row in self.progress.get(course, [])]
+        all_attempts = [row for course in courses for row in self.attempts.get(course, [])]
         self.assertEqual(len(days), 30)
         numbers = [int(datetime.datetime.fromisoformat(day["day"].replace("Z", "+00:00")).timestamp()) * 1_000_000 // DAY
                    for day in days]
         self.assertIn(numbers[-1], (began // DAY, ended // DAY))
         self.assertEqual(numbers, list(range(numbers[0], numbers[0] + 30)))
         for number, day in zip(numbers, days):
-            lessons = [row["user_id"] for row in self.progress.get(course, []) if row["updated_at"] // DAY == number]
-            attempts = [row["user_id"] for row in self.attempts.get(course, []) if row["attempted_at"] // DAY == number]
+            lessons = [row["user_id"] for row in progress if row["updated_at"] // DAY == number]
+            attempts = [row["user_id"] for row in all_attempts if row["attempted_at"] // DAY == number]
             self.assertEqual((day["learners"], day["lessons"], day["attempts"]),
                              (len(set(lessons + attempts)), len(lessons), len(attempts)))
 
@@ -156,6 +234,9 @@ class DashboardsTest(ExpectStatements, ProcessTest):
         self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 6, lambda: self.get(course))
         # Three of them are views.
         self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 3, lambda: self.get(course), times=3)
+        for path, at_most in (("organisation", 8), ("organisation/courses", 4), ("organisation/at-risk", 4)):
+            self.expect_statements(self.server, f"GET /api/dashboards/{path}", at_most,
+                                   lambda path=path: self.get(f"/api/dashboards/{path}", self.admin), times=3)
 
     def test_a_course_is_shown_as_it_is_now(self):
         own = ", ".join(str(course["id"]) for course in self.own)

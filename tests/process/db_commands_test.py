@@ -210,5 +210,32 @@ class WithStatementsTest(DbTest):
         self.assertIn("pg_stat_kcache is not installed", advice)
 
 
+class WithKcacheTest(DbTest):
+    """With pg_stat_kcache loaded too."""
+    extensions = ("pg_stat_statements", "pg_stat_kcache")
+
+    def test_top_has_the_servers_cpu_and_reads_from_disk(self):
+        campus = self.start(postgres_sample_plans="off")
+        line = self.line(campus, USER, ME)
+        text = campus.command("db", "top", "--limit", 1000).stdout
+        self.assertRegex(text, r"TEMP +CPU +DISK")
+        shown = next(shown for shown in text.splitlines() if shown.startswith(USER) and ME in shown)
+        self.assertEqual(top(campus)["advice"], "")
+        if self.is_sqlite:
+            self.assertEqual((line["server_cpu_ms"], line["server_disk_bytes"]), (-1, -1))
+            self.assertRegex(shown, r" - +- *$")
+            return
+        # The kernel's clock is coarser than one short statement: many have a time.
+        self.assertGreaterEqual(line["server_cpu_ms"], 0)
+        self.assertGreaterEqual(line["server_disk_bytes"], 0)
+        self.assertRegex(shown, r" [\d.]+(us|ms|s) +\d+(kB|MB) *$")
+
+        def has_grown():
+            for _ in range(100):
+                self.me()
+            return self.line(campus, USER, ME)["server_cpu_ms"] > line["server_cpu_ms"]
+        wait_until(has_grown, 30, "a statement's CPU time to be counted")
+
+
 if __name__ == "__main__":
     main()

@@ -41,17 +41,6 @@ class LearningTest(SchoolTest):
                  for file in self.mail.store.glob("*.eml")]
         return [text for text in texts if text["Subject"].startswith("The grades")]
 
-    def check_seats(self, course, capacity):
-        """What the counter says is what the enrolments are; gives whose they are."""
-        enrolled = {row["user_id"] for row in
-                    self.database.rows(f"select user_id from enrolments where course_id = {course.id}")}
-        taken = self.tables.value(f"select taken from course_seats where course_id = {course.id}")
-        self.assertEqual(taken, len(enrolled))
-        self.assertLessEqual(taken, capacity, "oversold")
-        self.assertEqual(self.ask("GET", f"{course.path}/seats").json,
-                         {"course": course.id, "capacity": capacity, "taken": taken})
-        return enrolled
-
     def test_no_seat_is_given_twice(self):
         self.start()
         for number in range(2, 5):

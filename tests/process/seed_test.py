@@ -13,7 +13,7 @@ from harness.terminal import Terminal
 UNTIL = "2026-06-01"
 UNTIL_US = 1780272000 * 1_000_000
 TABLES = {
-    "users": "id, name, email, created_at", "sessions": "id, user_id, created_at, expires_at",
+    "organisations": "*", "memberships": "*", "users": "id, name, email, created_at", "sessions": "id, user_id, created_at, expires_at",
     "courses": "*", "lessons": "*", "quizzes": "*", "prerequisites": "*", "course_seats": "*", "enrolments": "*",
     "completions": "*", "lesson_progress": "*", "quiz_attempts": "*", "grading_runs": "*", "grades": "*", "audit_events": "*",
 }
@@ -55,6 +55,7 @@ class SeedTest(ProcessTest):
         self.check_learning()
         self.check_grades()
         self.check_popularity()
+        self.check_organisations(done.stdout)
         self.check_answers(campus, done.stdout)
 
     def check_courses(self):
@@ -148,6 +149,22 @@ class SeedTest(ProcessTest):
             hours[row["enrolled_at"] // 3_600_000_000 % 24] += 1
         self.assertGreater(sum(hours[18:22]), 3 * sum(hours[0:4]), hours)
 
+    def check_organisations(self, output):
+        """Each has the admin that it counts, most people are in one, and courses are in their instructors'."""
+        organisations, members = self.table("organisations"), {row["user_id"]: row for row in self.table("memberships")}
+        self.assertEqual(len(organisations), 2)
+        for organisation in organisations:
+            own = [row for row in members.values() if row["organisation_id"] == organisation["id"]]
+            self.assertEqual(sum(row["role"] == "admin" for row in own), organisation["admin_count"])
+            self.assertGreaterEqual(sum(row["role"] == "instructor" for row in own), 1)
+        self.assertAlmostEqual(len(members), 450, delta=40)
+        for course in self.table("courses"):
+            taught = members[course["instructor_id"]]
+            self.assertEqual((taught["role"], taught["organisation_id"]), ("instructor", course["organisation_id"]))
+        admin = re.search(r"largest organisation's\nadmin is (\S+)$", output, re.M).group(1)
+        user = self.tables.value(f"select id from users where email = '{admin}'")
+        self.assertEqual(members[user]["role"], "admin")
+
     def check_answers(self, campus, output):
         """Who was seeded signs in with what was printed, and is answered what the tables hold."""
         found = re.search(r"one of them, (\S+) or the instructor (\S+), with the password (\S+)$", output, re.M)
@@ -170,6 +187,7 @@ class SeedTest(ProcessTest):
                 shown = client.get(f"/api/courses/{row['course_id']}/progress", cookie=cookie).json
                 self.assertEqual(shown["lessons_completed"], row["lessons_completed"])
             # The server goes on with what was seeded.
+            cookie = client.post("/api/login", {"email": instructor, "password": password}).cookie
             made = client.post("/api/courses", {"title": "Mine", "description": "", "capacity": 5}, cookie=cookie)
             self.assertEqual(made.status, 201, made)
 
@@ -196,7 +214,7 @@ class SeedTest(ProcessTest):
         terminal = Terminal(campus.program, "seed", "--users", "500", *campus.database_flags, cwd=self.folder, width=90)
         self.addCleanup(terminal.close)
         self.assertEqual(terminal.ended(60), 0, terminal.text)
-        for what, total in (("users", 500), ("courses", 10), ("learners", 498), ("grades", 10)):
+        for what, total in (("users", 500), ("members", 500), ("courses", 10), ("learners", 498), ("grades", 10)):
             drawn = re.findall(rf"\r{what} +\[(#*)(\.*)\] +(\d+) %  (\d+)/{total}\b", terminal.text)
             self.assertGreater(len(drawn), 1, f"{what}: {terminal.text!r}")
             self.assertEqual(drawn[-1], ("#" * 30, "", "100", str(total)))
@@ -227,7 +245,7 @@ class SeedTest(ProcessTest):
         self.assertEqual(self.rows(), before)
         self.seed(campus, "--add")
         after = self.rows()
-        for table in ("users", "courses", "lessons", "lesson_progress", "grades", "audit_events"):
+        for table in ("organisations", "memberships", "users", "courses", "lessons", "lesson_progress", "grades", "audit_events"):
             self.assertLess(set(before[table]), set(after[table]), table)
         self.check_courses()
         self.check_learning()

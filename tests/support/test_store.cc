@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <string_view>
 
 #include "tests/support/pg_bouncer.h"
 #include "tests/support/postgres_server.h"
@@ -22,6 +24,12 @@ PostgresServer& shared_server() {
 PgBouncer& shared_bouncer() {
     static PgBouncer bouncer(shared_server());
     return bouncer;
+}
+
+// LOADSTONE_TEST_POOLED=1: what is tested on PostgreSQL is tested behind PgBouncer instead.
+bool are_all_pooled() {
+    const char* const value = std::getenv("LOADSTONE_TEST_POOLED");
+    return value != nullptr && std::string_view(value) == "1";
 }
 
 std::string fresh_name() {
@@ -49,7 +57,8 @@ TestDatabase::TestDatabase(Backend backend) {
     server_ = &shared_server();
     name_ = fresh_name();
     server_->create_database(name_);
-    url_ = backend == Backend::postgres ? server_->url(name_) : shared_bouncer().url(name_);
+    const bool is_pooled = backend == Backend::pgbouncer || are_all_pooled();
+    url_ = is_pooled ? shared_bouncer().url(name_) : server_->url(name_);
 }
 
 TestDatabase::TestDatabase(PostgresServer& server) : server_(&server), name_(fresh_name()) {
@@ -69,9 +78,11 @@ TestDatabase::~TestDatabase() {
 TestStore::TestStore(const store::DatabaseOptions& options, int threads)
     : loops_({.threads = threads, .blocked_after = std::chrono::milliseconds(500)}, registry_),
       calls_("test calls"),
+      budgets_(options.budget, registry_),
       database_(store::open_database(options, registry_)) {
     services_.add<loadstone::telemetry::Registry>(registry_);
     services_.add<store::Database>(*database_);
+    services_.add<store::StatementBudgets>(budgets_);
     loops_.start();
     database_->start(loops_);
 }

@@ -91,6 +91,7 @@ private:
     loadstone::runtime::Loops loops_;
     loadstone::runtime::TaskScope calls_;
     loadstone::runtime::Services services_;
+    loadstone::store::StatementBudgets budgets_;
     std::unique_ptr<loadstone::store::Database> database_;
     std::atomic<unsigned> next_loop_{0};
     bool is_stopped_ = false;

@@ -12,6 +12,7 @@ HOMES = (
     ("postgresql/", ("loadstone/store/postgres/",), "loadstone/store"),
     ("boost/beast", ("loadstone/net/",), "loadstone/net"),
     ("boost/asio/ssl", ("loadstone/net/",), "loadstone/net"),
+    ("duckdb.h", ("loadstone/analytics/duckdb/",), "loadstone/analytics"),
     ("curl/", ("loadstone/outbound/",), "loadstone/outbound"),
     ("date/", ("loadstone/jobs/",), "loadstone/jobs/cron.h"),
     ("toml++/", ("loadstone/server/",), "the configuration that loadstone/server reads"),
@@ -31,7 +32,7 @@ DEPENDS = re.compile(r"\bdepends_on\s*=?\s*\{([^}]*)\}")
 
 
 # Folders that are private to their library, as internal/ is.
-PRIVATE = ("loadstone/store/sqlite/", "loadstone/store/postgres/")
+PRIVATE = ("loadstone/store/sqlite/", "loadstone/store/postgres/", "loadstone/analytics/duckdb/")
 
 
 def is_private(path):

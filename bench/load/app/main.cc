@@ -8,6 +8,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <charconv>
 
+#include "items/items.h"
 #include "loadstone/base/error.h"
 #include "loadstone/module/module.h"
 #include "loadstone/runtime/loops.h"
@@ -105,6 +106,14 @@ Task<std::optional<Item>> row_by_id(Reader reader, std::int64_t id) {
 
 Task<Reply<Item>> read_row(Context& context, Path<std::int64_t> id) {
     auto row = co_await row_by_id(context.reader(), id.value);
+    if (!row) throw Error(Errc::not_found, fmt::format("there is no row {}", id.value));
+    Reply<Item> reply{std::move(*row)};
+    co_return reply;
+}
+
+// What is at most 10 s old: no position is asked for, none is waited for.
+Task<Reply<Item>> read_row_within(Context& context, Path<std::int64_t> id) {
+    auto row = co_await row_by_id(context.reader(within(std::chrono::seconds(10))), id.value);
     if (!row) throw Error(Errc::not_found, fmt::format("there is no row {}", id.value));
     Reply<Item> reply{std::move(*row)};
     co_return reply;
@@ -339,6 +348,7 @@ void routes(Routes& routes) {
         .limit_per_address(1'000'000'000, std::chrono::seconds(1));
     routes.get("/work/{rounds}", work).open_to_all();
     routes.get("/rows/{id}", read_row).open_to_all();
+    routes.get("/rows/{id}/within", read_row_within).open_to_all();
     routes.post("/rows", write_row).open_to_all();
     routes.get("/ran/{jobs}", ran).open_to_all();
 }
@@ -371,5 +381,6 @@ int main(int argc, char** argv) {
               {"pace", "Enqueue a job now and then: pace N EVERY_MS", rows::pace},
               {"stream", "Enqueue jobs in an open loop: stream PER_SECOND SECONDS", rows::stream}},
          .budget = {.jobs_max = 1'024}});
+    application.add(items::module());
     return application.run(argc, argv);
 }

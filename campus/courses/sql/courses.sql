@@ -1,10 +1,12 @@
 -- States: draft, published.
 
 -- id: UserId campus::accounts::UserTag
+-- id: OrganisationId campus::organisations::OrganisationTag
 -- id: CourseId campus::courses::CourseTag
 -- id: LessonId campus::courses::LessonTag
 -- id: QuizId campus::courses::QuizTag
 -- type: UserId courses.instructor_id
+-- type: OrganisationId courses.organisation_id
 -- type: CourseId courses.id prerequisites.course_id prerequisites.required_id lessons.course_id quizzes.course_id
 -- type: LessonId lessons.id quizzes.lesson_id
 -- type: QuizId quizzes.id
@@ -13,9 +15,9 @@
 -- row: Lesson campus/courses/courses.h
 -- row: Quiz campus/courses/courses.h
 
--- name: insert_course :one (title text, title_key text, description text, instructor UserId, capacity int, now timestamp)
-insert into courses (title, title_key, description, instructor_id, capacity, state, lesson_count, quiz_count, created_at)
-values ($title, $title_key, $description, $instructor, $capacity, 'draft', 0, 0, $now)
+-- name: insert_course :one (title text, title_key text, description text, instructor UserId, organisation OrganisationId?, capacity int, now timestamp)
+insert into courses (title, title_key, description, instructor_id, organisation_id, capacity, state, lesson_count, quiz_count, created_at)
+values ($title, $title_key, $description, $instructor, $organisation, $capacity, 'draft', 0, 0, $now)
 returning id
 
 -- name: insert_prerequisites :exec (course CourseId, required CourseId[])
@@ -43,7 +45,7 @@ returning id
 update courses set state = 'published', published_at = $now where id = $course and state = 'draft' and lesson_count > 0
 
 -- name: course_by_id :maybe (id CourseId) -> Course
-select id, title, instructor_id, capacity, lesson_count, state from courses where id = $id
+select id, title, instructor_id, capacity, lesson_count, state, organisation_id from courses where id = $id
 
 -- name: course_page :maybe (id CourseId)
 select id, title, description, instructor_id, capacity, state, created_at, published_at from courses where id = $id

@@ -1,7 +1,7 @@
 -- row: SeededPrerequisite campus/courses/courses.h
 
--- name: seed_courses :many (courses (title text, title_key text, description text, instructor_id UserId, capacity int, state text, lesson_count int, quiz_count int, created_at timestamp, published_at timestamp?)[]) -> SeededCourseId
-insert into courses (title, title_key, description, instructor_id, capacity, state, lesson_count, quiz_count, created_at, published_at)
+-- name: seed_courses :many (courses (title text, title_key text, description text, instructor_id UserId, organisation_id OrganisationId?, capacity int, state text, lesson_count int, quiz_count int, created_at timestamp, published_at timestamp?)[]) -> SeededCourseId
+insert into courses (title, title_key, description, instructor_id, organisation_id, capacity, state, lesson_count, quiz_count, created_at, published_at)
 {values courses} returning id, title_key
 
 -- name: seed_lessons :many (lessons (course_id CourseId, number int, title text, length_s int)[]) -> Lesson

@@ -25,20 +25,20 @@ select s.course_id, s.taken as enrolled,
     (select cast(coalesce(sum(g.grade), 0) as bigint) from grades as g where g.course_id = s.course_id) as grade_sum
 from course_seats as s where s.course_id {in courses} order by s.course_id
 
--- name: active_days :many (course CourseId, since timestamp) -> ActiveDay
+-- name: active_days :many (courses CourseId[], since timestamp) -> ActiveDay
 -- column: day int
 -- column: learners int
 -- column: lessons int
 -- column: attempts int
--- By days since 1970, UTC. Index: lesson_progress_of_course, quiz_attempts_of_course, a range behind `since` of each.
+-- By days since 1970, UTC. Index: lesson_progress_of_course, quiz_attempts_of_course, a range behind `since` of each for each course.
 select x.day, count(distinct x.user_id) as learners, cast(sum(x.lesson) as bigint) as lessons,
     cast(sum(1 - x.lesson) as bigint) as attempts
 from (
     select updated_at / 86400000000 as day, user_id, 1 as lesson from lesson_progress
-    where course_id = $course and updated_at >= $since
+    where course_id {in courses} and updated_at >= $since
     union all
     select attempted_at / 86400000000, user_id, 0 from quiz_attempts
-    where course_id = $course and attempted_at >= $since) as x
+    where course_id {in courses} and attempted_at >= $since) as x
 group by x.day order by x.day
 
 -- name: lesson_reach :many (course CourseId) -> LessonReach

@@ -32,7 +32,7 @@ Task<void> Runner::Impl::keep_lease() {
         // An attempt ends with the lease, so that its end is noticed when it comes and not after.
         Deadline until = Deadline::in(options.heartbeat_every * 2);
         if (process != 0) until = until.sooner(Deadline(renewed_at + bound));
-        Context context(services, until);
+        Context context(lease_services, until);
         begin(*lease_slot, context, heartbeat_label, "loadstone.heartbeat");
         bool failed = false;
         const auto began = Deadline::Clock::now();
@@ -110,7 +110,7 @@ Task<bool> Runner::Impl::rescue(Context& context, std::int64_t dead_us) {
 
 Task<void> Runner::Impl::sign_off() {
     if (process == 0) co_return;
-    Context context(services, Deadline::in(options.heartbeat_every));
+    Context context(lease_services, Deadline::in(options.heartbeat_every));
     begin(*lease_slot, context, heartbeat_label, "loadstone.heartbeat");
     bool failed = false;
     try {

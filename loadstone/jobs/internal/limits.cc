@@ -13,9 +13,21 @@ namespace {
 
 constexpr int lock_attempts = 20;
 
+struct ReleasedPlaces {
+    std::string name;
+    std::int64_t places = 0;
+};
+BOOST_DESCRIBE_STRUCT(ReleasedPlaces, (), (name, places))
+
+struct ReleasedRow {
+    std::string name;
+    std::int64_t running = 0;
+};
+BOOST_DESCRIBE_STRUCT(ReleasedRow, (), (name, running))
+
 // In the order of their names, so that no two transactions wait for each other. What is added or
 // pruned beside this makes it begin anew.
-Task<std::vector<LimitRow>> lock_rows(Tx& tx, const std::set<std::string>& names) {
+Task<std::vector<LockedRow>> lock_rows(Tx& tx, const std::set<std::string>& names) {
     const std::vector<std::string> ordered(names.begin(), names.end());
     const std::string json = to_json(ordered);
     for (int attempt = 0; attempt < lock_attempts; ++attempt) {
@@ -23,7 +35,7 @@ Task<std::vector<LimitRow>> lock_rows(Tx& tx, const std::set<std::string>& names
         // One round trip; what the second reads was committed before it held the locks.
         std::uint64_t locked = 0;
         co_await tx.defer_counted(locked, sql::lock_limits, json);
-        auto rows = co_await tx.many<LimitRow>(sql::limit_states, json);
+        auto rows = co_await tx.many<LockedRow>(sql::limit_states, json);
         if (locked == names.size()) co_return rows;
     }
     throw Error(Errc::unavailable, "limits of jobs are removed as fast as they are added");
@@ -56,7 +68,7 @@ Task<LockedLimits> LockedLimits::lock(Tx& tx, const LimitBook& book,
     }
     if (names.empty()) co_return locked;
     auto rows = co_await lock_rows(tx, names);
-    for (LimitRow& row : rows) {
+    for (LockedRow& row : rows) {
         Entry entry;
         entry.limit = &book.find(limit_name(row.name))->second;
         std::string name = row.name;
@@ -105,11 +117,12 @@ void LockedLimits::hold(const std::string& partition, Extra& extra) const {
 }
 
 Task<void> LockedLimits::store(Tx& tx) const {
-    std::vector<LimitRow> changed;
+    std::vector<LockedRow> changed;
     for (const auto& [name, entry] : entries_) {
-        if (entry.taken == 0) continue;
-        LimitRow row = entry.row;
-        const LimitState next = started(*entry.limit, state_of(row), row.now, entry.taken);
+        if (entry.taken == 0 && entry.row.is_changed == 0) continue;
+        LockedRow row = entry.row;
+        LimitState next = state_of(row);
+        if (entry.taken > 0) next = started(*entry.limit, next, row.now, entry.taken);
         row.arrival_at = next.arrival_at;
         // Only what will be given back counts as running.
         if (entry.limit->running_max > 0) row.running = next.running;
@@ -123,18 +136,15 @@ Task<void> LockedLimits::store(Tx& tx) const {
 Task<std::vector<std::string>> release_limits(Tx& tx, const LimitBook& book, const Places& places) {
     std::vector<std::string> freed;
     if (places.empty()) co_return freed;
-    std::set<std::string> names;
-    for (const auto& [name, count] : places) names.insert(names.end(), name);
-    auto rows = co_await lock_rows(tx, names);
-    for (LimitRow& row : rows) {
+    std::vector<ReleasedPlaces> released;
+    for (const auto& [name, count] : places) released.push_back({name, count});
+    const std::string json = to_json(released);
+    const auto rows = co_await tx.many<ReleasedRow>(sql::release_limits, json);
+    for (const ReleasedRow& row : rows) {
         const auto limit = book.find(limit_name(row.name));
-        const bool was_full = limit == book.end() || row.running >= limit->second.running_max;
-        row.running -= places.at(row.name);
-        row.running = std::max<std::int64_t>(row.running, 0);
-        if (was_full) freed.push_back(row.name);
+        const std::int64_t before = row.running + places.at(row.name);
+        if (limit == book.end() || before >= limit->second.running_max) freed.push_back(row.name);
     }
-    const std::string json = to_json(rows);
-    co_await tx.defer(sql::change_limits, json);
     co_return freed;
 }
 

@@ -38,6 +38,14 @@ struct LimitRow {
 };
 BOOST_DESCRIBE_STRUCT(LimitRow, (), (name, version, arrival_at, running, now))
 
+// Of one that is locked; `is_changed`: by what was given back since it was written.
+struct LockedRow : LimitRow {
+    std::int64_t released_before = 0;
+    int is_changed = 0;
+};
+BOOST_DESCRIBE_STRUCT(LockedRow, (),
+                      (name, version, arrival_at, running, now, released_before, is_changed))
+
 class LockedLimits {
 public:
     // Those of `partitions` that the book knows.
@@ -55,7 +63,7 @@ public:
 private:
     struct Entry {
         const Limit* limit = nullptr;
-        LimitRow row;
+        LockedRow row;
         std::int64_t taken = 0;
     };
     std::vector<const Entry*> of(const std::string& partition) const;
@@ -69,7 +77,8 @@ inline void add_places(Places& places, const std::vector<std::string>& names) {
     for (const std::string& name : names) ++places[name];
 }
 
-// Gives back the places. Gives the limits of which none was free before, as far as the book knows.
+// Gives back the places; on PostgreSQL without a lock. Gives the limits of which none was free
+// before, as far as this transaction sees and the book knows.
 Task<std::vector<std::string>> release_limits(Tx& tx, const LimitBook& book, const Places& places);
 
 }  // namespace loadstone::jobs::internal

@@ -23,6 +23,7 @@
 #include "loadstone/runtime/event.h"
 #include "loadstone/runtime/loops.h"
 #include "loadstone/runtime/task_scope.h"
+#include "loadstone/store/lease_transactions.h"
 
 namespace loadstone::jobs {
 
@@ -138,6 +139,8 @@ struct Runner::Impl {
     JobBulkheads bulkheads;
     runtime::Loops& loops;
     const runtime::Services& services;
+    store::LeaseTransactions lease_transactions;
+    runtime::Services lease_services;  // of the task that keeps the lease
     telemetry::Registry& registry;
     Random random;  // under mutex
 

@@ -21,6 +21,13 @@ in (select value from json_each($1))
 -- dialect: postgres
 = any (array(select json_array_elements_text($1::json)))
 
+-- fragment: released
+-- Places of a limit whose state is s that were given back and not yet taken into it (limits.sql).
+-- dialect: sqlite
+0
+-- dialect: postgres
+(select coalesce(sum(r.places), 0)::bigint from loadstone_limit_releases as r where r.name = s.name and r.xid >= s.released_before)
+
 -- fragment: jobs
 -- Of $1, a JSON array of jobs (StoredJob of internal/records.h).
 -- dialect: sqlite

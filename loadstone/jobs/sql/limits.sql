@@ -1,6 +1,8 @@
 -- How a job lives: docs/internals/jobs.md. A limit is locked by its row in loadstone_limits, which never changes; its state is the
 -- row of the highest version in loadstone_limit_states: a change is a new row, so that the newest entry of the index is the
--- one that is alive, whatever an old snapshot keeps behind it.
+-- one that is alive, whatever an old snapshot keeps behind it. What is given back on PostgreSQL is rows of their own, without the
+-- lock: whoever holds it next takes them into the state. All of transactions before released_before have been taken: what
+-- an old snapshot keeps of them is not walked over. SQLite has one writer, and changes the state in place.
 
 -- name: add_limits
 -- Those of $1, a JSON array of names in order.
@@ -18,20 +20,41 @@ select name from loadstone_limits where name {names} order by name
 select name from loadstone_limits where name {names} order by name collate "C" for update
 
 -- name: limit_states
--- Of $1, a JSON array of names; of a new one all is 0.
+-- Of $1, a JSON array of names whose locks are held; of a new one all is 0. What was given back is in `running`, and no longer
+-- waits: a state that `is_changed` is to be written.
 -- dialect: sqlite
 select wanted.value as name, coalesce(s.version, 0) as version, coalesce(s.arrival_at, 0) as arrival_at, coalesce(s.running, 0) as running,
-       {now} as now
+       {now} as now, 0 as released_before, 0 as is_changed
 from json_each($1) as wanted
 left join loadstone_limit_states as s on s.name = wanted.value
     and s.version = (select newest.version from loadstone_limit_states as newest where newest.name = wanted.value
                      order by newest.version desc limit 1)
 -- dialect: postgres
-select wanted.name, coalesce(s.version, 0) as version, coalesce(s.arrival_at, 0) as arrival_at, coalesce(s.running, 0) as running,
-       {now} as now
-from json_array_elements_text($1::json) as wanted (name)
-left join lateral (select * from loadstone_limit_states as state where state.name = wanted.name order by state.version desc limit 1) as s
-    on true
+with wanted as materialized (
+    select wanted.name, coalesce(s.version, 0) as version, coalesce(s.arrival_at, 0) as arrival_at, coalesce(s.running, 0) as running,
+           coalesce(s.released_before, 0) as released_before
+    from json_array_elements_text($1::json) as wanted (name)
+    left join lateral (select * from loadstone_limit_states as state where state.name = wanted.name order by state.version desc limit 1) as s
+        on true),
+     taken as (delete from loadstone_limit_releases as r using wanted where r.name = wanted.name and r.xid >= wanted.released_before
+               returning r.name, r.places),
+     released as (select name, sum(places)::bigint as places from taken group by name)
+select wanted.name, wanted.version, wanted.arrival_at, greatest(wanted.running - coalesce(released.places, 0), 0) as running,
+       {now} as now, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as released_before, (released.places is not null)::int as is_changed
+from wanted left join released on released.name = wanted.name
+
+-- name: release_limits
+-- $1: a JSON array of {"name":..,"places":..} that are free again. Gives what runs then, as far as this shows.
+-- dialect: sqlite
+update loadstone_limit_states set running = max(0, running - new.places)
+from (select json_extract(value, '$.name') as name, json_extract(value, '$.places') as places from json_each($1)) as new
+where loadstone_limit_states.name = new.name
+returning name, running
+-- dialect: postgres
+with new as materialized (select name, places from json_to_recordset($1::json) as new (name text, places bigint)),
+     added as (insert into loadstone_limit_releases (name, places) select name, places from new)
+select new.name, s.running - new.places - {released} as running
+from new cross join lateral (select * from loadstone_limit_states as state where state.name = new.name order by state.version desc limit 1) as s
 
 -- name: change_limits
 -- $1: a JSON array of the new states, each behind the version that it replaces.
@@ -40,10 +63,10 @@ insert into loadstone_limit_states (name, version, arrival_at, running)
 select json_extract(value, '$.name'), 0, json_extract(value, '$.arrival_at'), json_extract(value, '$.running') from json_each($1) where true
 on conflict (name, version) do update set arrival_at = excluded.arrival_at, running = excluded.running
 -- dialect: postgres
-with state as (select * from json_to_recordset($1::json) as s (name text, version bigint, arrival_at bigint, running bigint)),
+with state as (select * from json_to_recordset($1::json) as s (name text, version bigint, arrival_at bigint, running bigint, released_before bigint)),
      old as (delete from loadstone_limit_states as l using state where l.name = state.name and l.version = state.version)
-insert into loadstone_limit_states (name, version, arrival_at, running)
-select name, version + 1, arrival_at, running from state
+insert into loadstone_limit_states (name, version, arrival_at, running, released_before)
+select name, version + 1, arrival_at, running, released_before from state
 
 -- name: limit_settings
 -- What operators have set instead of what the code says.
@@ -69,10 +92,18 @@ delete from loadstone_limit_settings where name = $1
 
 -- name: idle_limits
 -- Those of which nothing runs, and that were last used $1 microseconds ago; $2 at most.
+-- dialect: sqlite
 select name from loadstone_limit_states where running = 0 and arrival_at < {now} - $1 limit $2
+-- dialect: postgres
+select name from loadstone_limit_states as s where running = {released} and arrival_at < {now} - $1 limit $2
 
 -- name: remove_limit_states
+-- Of $1, whose locks are held, those of which nothing runs.
+-- dialect: sqlite
 delete from loadstone_limit_states where name {names} and running = 0
+-- dialect: postgres
+with idle as (delete from loadstone_limit_states as s where name {names} and running = {released} returning name)
+delete from loadstone_limit_releases where name in (select name from idle)
 
 -- name: remove_limits
 -- Of $1, those without a state.

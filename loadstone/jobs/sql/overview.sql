@@ -10,7 +10,9 @@ where place <= $1 order by place, name limit 5000
 -- dialect: postgres
 select name, version, arrival_at, running, {now} as now
 from (select s.*, row_number() over (partition by split_part(name, ':', 1) order by running desc, arrival_at desc, name) as place
-      from loadstone_limit_states as s where running > 0 or arrival_at > {now}) as ranked
+      from (select name, version, arrival_at, running - {released} as running from loadstone_limit_states as s
+            where running > 0 or arrival_at > {now}) as s
+      where running > 0 or arrival_at > {now}) as ranked
 where place <= $1 order by place, name limit 5000
 
 -- name: job_keys

@@ -2,10 +2,12 @@
 
 #include "loadstone/net/internal/connection.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 #include <cerrno>
@@ -32,6 +34,22 @@ constexpr std::chrono::milliseconds client_wait_max{2'000};
 // What a client may still send before its answer's end, and for how long.
 constexpr std::size_t linger_bytes_max = 256 * 1024;
 constexpr std::chrono::milliseconds linger_timeout{1'000};
+
+// RFC 9112 7.1: "SIZE CRLF" bytes "CRLF", the size in hexadecimal digits; one of size 0 is the
+// last.
+constexpr std::size_t chunk_head_max = 8;
+constexpr std::string_view chunk_tail = "\r\n";
+static_assert(stream_piece_bytes <= 0xf'ffff);
+
+// The chunk of `bytes` at the start of `space`, which has room for its lines around it.
+std::string_view chunk_around(std::span<char> space, std::size_t bytes) {
+    std::array<char, chunk_head_max + 1> head{};
+    const auto end = fmt::format_to_n(head.data(), chunk_head_max, "{:x}\r\n", bytes);
+    char* const begin = space.data() - end.size;
+    std::copy_n(head.data(), end.size, begin);
+    std::copy(chunk_tail.begin(), chunk_tail.end(), space.data() + bytes);
+    return {begin, end.size + bytes + chunk_tail.size()};
+}
 
 }  // namespace
 
@@ -283,28 +301,40 @@ void Connection::write_is_over(bool is_written) {
 }
 
 Task<bool> Connection::write_stream() {
-    std::uint64_t left = response_.stream->size();
+    const std::uint64_t size = response_.stream->size();
+    const bool has_size = size != BodyStream::unknown;
+    const bool is_chunked = !has_size && is_chunked_;
+    std::uint64_t left = size;
+    // A piece stands between room for the line before a chunk and for the one behind it.
     std::vector<char> piece(
+        chunk_head_max + chunk_tail.size() +
         static_cast<std::size_t>(std::min<std::uint64_t>(stream_piece_bytes, left)));
-    while (left > 0 && !aborted_) {
-        const std::size_t bytes = co_await read_stream(piece);
-        if (bytes == 0) break;
+    const auto space =
+        std::span(piece).subspan(chunk_head_max, piece.size() - chunk_head_max - chunk_tail.size());
+    bool ended = left == 0;
+    while (!ended && !aborted_) {
+        const std::optional<std::size_t> bytes = co_await read_stream(space);
+        if (!bytes || (*bytes == 0 && has_size)) break;
+        std::string_view text(space.data(), *bytes);
+        if (is_chunked) text = chunk_around(space, *bytes);
         wait_for(Waiting::write, limits_.write_timeout);
-        const std::string_view text(piece.data(), bytes);
         const bool is_written = co_await write(text);
         write_is_over(is_written);
         if (!is_written) co_return false;
-        left -= bytes;
+        left -= *bytes;
+        ended = has_size ? left == 0 : *bytes == 0;
     }
     // What is missing shows to the client by the connection's end.
-    if (left > 0) gone_ = true;
-    co_return left == 0;
+    if (!ended) gone_ = true;
+    co_return ended;
 }
 
-Task<std::size_t> Connection::read_stream(std::span<char> space) {
+Task<std::optional<std::size_t>> Connection::read_stream(std::span<char> space) {
     std::optional<Error> failed;
-    std::size_t bytes = 0;
+    std::optional<std::size_t> bytes;
     Context reading(server_.services, Deadline::in(limits_.write_timeout));
+    reading.set_module(entry_->route->module);
+    reading.reading().is_heavy = entry_->route->heavy_reads;
     try {
         bytes = co_await response_.stream->read(reading, space);
     } catch (...) {

@@ -85,6 +85,8 @@ private:
     // The answer is a problem, the connection may go on.
     void reject(int status, std::string_view detail);
     // response_ as it will be sent: head_ is written, the connection's future decided.
+    // For an answer that is over `response_bytes_max`.
+    void refuse_body();
     void prepare_response();
     void complete_response();
     void record();
@@ -98,8 +100,8 @@ private:
     Task<bool> write_rest();
     // The body that is not in memory.
     Task<bool> write_stream();
-    // 0: it cannot be read.
-    Task<std::size_t> read_stream(std::span<char> space);
+    // Nothing: it cannot be read.
+    Task<std::optional<std::size_t>> read_stream(std::span<char> space);
     void write_is_over(bool is_written);
     bool has_unread_input();
     // Half-closes and waits until the client has done so, so that what it still sends does not
@@ -138,8 +140,9 @@ private:
     Response response_;
 
     bool sends_body_ = false;
-    std::string head_;       // of the response; with a small body, all of it
-    std::string_view rest_;  // of the body, behind head_
+    bool is_chunked_ = false;  // with a stream whose size is not known
+    std::string head_;         // of the response; with a small body, all of it
+    std::string_view rest_;    // of the body, behind head_
     std::size_t sent_ = 0;
 
     Connection* previous_ = nullptr;

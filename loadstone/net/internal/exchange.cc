@@ -313,6 +313,17 @@ void Connection::refuse(const HttpFailure& failure) {
     closes_ = lingers_ = true;
 }
 
+void Connection::refuse_body() {
+    server_.counters.response_too_large.add();
+    log::error("an answer is too large to be built in memory",
+               {{"route", context_->span().name},
+                {"request_id", id()},
+                {"bytes", response_.body.size()},
+                {"response_bytes_max", limits_.response_bytes_max}});
+    std::string().swap(response_.body);
+    reject(500, "the answer is larger than the server builds in memory");
+}
+
 void Connection::prepare_response() {
     const Head& head = reader_.head();
     if (!is_sendable(response_)) {
@@ -320,6 +331,7 @@ void Connection::prepare_response() {
                    {{"route", context_->span().name}, {"request_id", id()}});
         reject(500, "the server failed; its log has the reason under request_id");
     }
+    if (response_.body.size() > limits_.response_bytes_max) refuse_body();
     if (response_.status == 401) response_.set_header("WWW-Authenticate", "Session");
     if (response_.status >= 500) {
         server_.counters.server_errors.add();
@@ -363,6 +375,12 @@ void Connection::prepare_response() {
     envelope.request_id = id();
     envelope.rate_lines = rate_lines_;
     envelope.body_bytes = response_.stream ? response_.stream->size() : body.size();
+    if (response_.stream && response_.stream->size() == BodyStream::unknown) {
+        envelope.has_size = false;
+        envelope.is_chunked = is_chunked_ = head.version != 10;
+        // RFC 9112 6.3: such a client finds its end by the connection's.
+        if (!is_chunked_) closes_ = true;
+    }
     envelope.closes = closes_;
     envelope.keeps_alive_1_0 = head_read_ && head.version == 10;
     envelope.is_tls = is_tls();
@@ -377,7 +395,8 @@ void Connection::record() {
         if (!reader_.is_body_open()) reader_.finish();
     }
     span.bytes_out = head_.size() + rest_.size();
-    if (sends_body_ && response_.stream) span.bytes_out += response_.stream->size();
+    if (sends_body_ && response_.stream && response_.stream->size() != BodyStream::unknown)
+        span.bytes_out += response_.stream->size();
     span.failed = gone_ || response_.status >= 500;
     runtime::settle_slice();
     loop_.shard->record(span, runtime::Loops::cpu_share());

@@ -15,8 +15,9 @@ namespace {
 using namespace std::string_view_literals;
 
 bool is_field_value(std::string_view value) noexcept {
-    return std::none_of(value.begin(), value.end(),
-                        [](char c) { return is_control(c) && c != '\t'; });
+    bool is_clean = true;  // no branch a character: the compiler takes 16 at once
+    for (const char c : value) is_clean &= !is_control(c) || c == '\t';
+    return is_clean;
 }
 
 bool is_own_field(std::string_view name) noexcept {
@@ -71,9 +72,13 @@ void append_head(std::string& out, const Response& response, const Envelope& env
             out += response.content_type;
             out += "\r\n"sv;
         }
-        out += "Content-Length: "sv;
-        append_number(out, envelope.body_bytes);
-        out += "\r\n"sv;
+        if (envelope.has_size) {
+            out += "Content-Length: "sv;
+            append_number(out, envelope.body_bytes);
+            out += "\r\n"sv;
+        } else if (envelope.is_chunked) {
+            out += "Transfer-Encoding: chunked\r\n"sv;
+        }
     }
     out += "X-Request-Id: "sv;
     out += envelope.request_id;

@@ -67,6 +67,9 @@ ServerCounters::ServerCounters(telemetry::Registry& registry)
       target_too_long(rejected(registry, "target_bytes")),
       header_too_large(rejected(registry, "header")),
       body_too_large(rejected(registry, "body_bytes")),
+      response_too_large(registry.counter(
+          "loadstone_http_responses_too_large_total", "",
+          "Answers over http.response_bytes_max, which failed instead of being sent")),
       rate_limited(rejected(registry, "requests_per_address")),
       cross_site(registry.counter("loadstone_http_cross_site_total", "",
                                   "Requests refused as made by another site")),

@@ -48,6 +48,7 @@ struct ServerCounters {
     telemetry::Counter& target_too_long;   // 414
     telemetry::Counter& header_too_large;  // 431
     telemetry::Counter& body_too_large;    // 413
+    telemetry::Counter& response_too_large;
     telemetry::Counter& rate_limited;
     telemetry::Counter& cross_site;
     telemetry::Counter& requests_full;  // requests_per_connection_max

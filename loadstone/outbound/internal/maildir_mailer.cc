@@ -98,6 +98,8 @@ void MaildirMailer::enqueue(std::shared_ptr<Delivery> delivery) {
 }
 
 Task<MailResult> MaildirMailer::send(Context& context, const MailMessage& message) {
+    if (context.transaction() != nullptr)
+        context.require_no_transaction("mail to " + provider_of(message.to.address));
     context.throw_if_done("sending mail");
     auto delivery = std::make_shared<Delivery>();
     delivery->mail.content = render_mail(message, Timestamp::now());

@@ -177,6 +177,8 @@ Task<void> SmtpMailer::hand_over(Context& context, std::shared_ptr<SmtpTransfer>
 }
 
 Task<MailResult> SmtpMailer::send(Context& context, const MailMessage& message) {
+    if (context.transaction() != nullptr)
+        context.require_no_transaction("mail to " + provider_of(message.to.address));
     const std::shared_ptr<SmtpTransfer> transfer = prepare(message);
     const telemetry::Wait wait(context.span(), telemetry::WaitKind::external_host);
     std::optional<MailMetrics::Scope> waiting(std::in_place, metrics_.waiting);

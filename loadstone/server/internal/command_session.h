@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "loadstone/analytics/facts.h"
 #include "loadstone/cache/cache.h"
 #include "loadstone/cache/sources.h"
 #include "loadstone/jobs/queue.h"
@@ -48,9 +49,11 @@ public:
 private:
     telemetry::Registry registry_;
     runtime::Loops loops_;
+    store::StatementBudgets statement_budgets_;
     std::unique_ptr<store::Database> database_;
     cache::Cache cache_;  // what is written is recorded for the servers' caches
     jobs::Queue queue_;
+    analytics::Recorder recorder_;
     runtime::Services services_;
     Context context_;
 };

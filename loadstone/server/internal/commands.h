@@ -20,7 +20,7 @@ void mail_command(const Config& config, int limit);
 void why_command(const Config& config, bool since_start);
 void settings_command(const std::vector<Setting>& settings, const std::string& program);
 void operator_command(const Config& config, const std::vector<Module>& modules,
-                      const module::OperatorCommand& command, std::vector<std::string> arguments,
-                      const cache::Sources& views);
+                      const module::OperatorCommand& command, std::string_view owner,
+                      std::vector<std::string> arguments, const cache::Sources& views);
 
 }  // namespace loadstone::server::internal

@@ -75,6 +75,7 @@ struct Handle::RunScope {
         handle.running_.context = &context;
         handle.running_.steps_left = limits.steps_max;
         handle.running_.stopped = Stopped::no;
+        handle.running_.looked_tsc = 0;
         handle.running_.busy_until = {};
         if (limits.busy_wait.count() > 0) {
             handle.running_.busy_until = std::chrono::steady_clock::now() + limits.busy_wait;
@@ -115,6 +116,19 @@ Handle::~Handle() {
     sqlite3_close_v2(db_);
 }
 
+// A statement that never gets here is over in microseconds, and looks up nothing.
+bool Handle::is_over_time(Running& running) noexcept {
+    const std::uint64_t now = telemetry::tsc();
+    if (running.looked_tsc == 0) {
+        running.looked_tsc = now;
+        const auto time_max = StatementBudgets::of(*running.context).budget.time_max;
+        running.time_max_ns =
+            static_cast<std::uint64_t>(std::chrono::nanoseconds(time_max).count());
+        return false;
+    }
+    return telemetry::tsc_to_ns(now - running.looked_tsc) > running.time_max_ns;
+}
+
 int Handle::on_progress(void* self) {
     Handle& handle = *static_cast<Handle*>(self);
     Running& running = handle.running_;
@@ -123,6 +137,7 @@ int Handle::on_progress(void* self) {
         running.steps_left -= handle.file_->check_steps;
         if (running.steps_left <= 0) running.stopped = Stopped::budget;
     }
+    if (is_over_time(running)) running.stopped = Stopped::time_budget;
     if (running.context->deadline().passed()) running.stopped = Stopped::deadline;
     if (running.context->is_cancelled()) running.stopped = Stopped::cancelled;
     return running.stopped == Stopped::no ? 0 : 1;
@@ -262,6 +277,8 @@ void Handle::fail(int code, const Context& context, std::string_view name) {
         if (running_.stopped == Stopped::cancelled) {
             throw Error(Errc::cancelled, fmt::format("{}: cancelled", name));
         }
+        if (running_.stopped == Stopped::time_budget)
+            StatementBudgets::throw_over_time(context, name);
         throw Error(Errc::deadline_exceeded, fmt::format("{}: stopped at the deadline", name));
     }
     if (primary(code) == SQLITE_BUSY) {

@@ -16,6 +16,7 @@
 #include "loadstone/runtime/context.h"
 #include "loadstone/store/connection.h"
 #include "loadstone/store/internal/verified_types.h"
+#include "loadstone/store/statement_budgets.h"
 #include "loadstone/store/statement_statistics.h"
 #include "loadstone/telemetry/registry.h"
 
@@ -90,16 +91,19 @@ public:
     std::size_t statements() const noexcept { return cache_.size(); }
 
 private:
-    enum class Stopped { no, budget, deadline, cancelled };
+    enum class Stopped { no, budget, time_budget, deadline, cancelled };
     struct Running {
         Context* context = nullptr;
         std::int64_t steps_left = RunLimits::unlimited;
         Stopped stopped = Stopped::no;
+        std::uint64_t looked_tsc = 0;   // at its first look, after `check_steps`; 0: not yet
+        std::uint64_t time_max_ns = 0;  // from then on
         std::chrono::steady_clock::time_point busy_until{};
     };
     struct RunScope;
 
     static int on_progress(void* self);
+    static bool is_over_time(Running& running) noexcept;
     static int on_busy(void* self, int attempts);
     static int on_prepare(void* self, int action, const char*, const char*, const char*,
                           const char*);

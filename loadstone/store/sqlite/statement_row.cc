@@ -39,6 +39,19 @@ void StatementRow::require_type(int column, int type, std::string_view asked) co
     if (found != type) internal::throw_wrong_type(*this, column, asked, type_name(found));
 }
 
+std::size_t StatementRow::size_bytes() const noexcept {
+    sqlite3_stmt* const statement = prepared_->statement;
+    const int columns = sqlite3_column_count(statement);
+    std::size_t size = 0;
+    for (int i = 0; i < columns; ++i) {
+        const int type = sqlite3_column_type(statement, i);
+        // Of a number it would make text.
+        const bool has_length = type == SQLITE_TEXT || type == SQLITE_BLOB;
+        size += has_length ? static_cast<std::size_t>(sqlite3_column_bytes(statement, i)) : 8;
+    }
+    return size;
+}
+
 bool StatementRow::boolean(int column) const {
     require_type(column, SQLITE_INTEGER, "boolean");
     const std::int64_t value = sqlite3_column_int64(prepared_->statement, column);

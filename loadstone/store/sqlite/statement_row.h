@@ -20,6 +20,7 @@ public:
     double real(int column) const override;
     std::string_view text(int column) const override;
     std::string_view bytes(int column) const override;
+    std::size_t size_bytes() const noexcept override;
     std::string_view statement() const noexcept override { return name_; }
     internal::VerifiedTypes& verified() const noexcept override { return prepared_->verified; }
 

@@ -12,6 +12,8 @@ void LaneTx::open(Handle& handle, std::uint64_t waited_ns) {
     handle_ = &handle;
     waited_ns_ = waited_ns;
     actions_.clear();
+    open_ = {};
+    context_->set_transaction(&open_);
 }
 
 // In autocommit mode a statement would be a transaction of its own: after SQLite has rolled back,
@@ -25,6 +27,7 @@ Task<RunResult> LaneTx::run(Context& context, StatementRef statement, std::span<
                                 statement.name));
     }
     context.throw_if_done(statement.name);
+    open_ = {statement.name, statement.place};
     RunLimits limits;
     limits.lock_ns = std::exchange(waited_ns_, 0);
     const Handle::Outcome outcome = handle_->run(context, statement, values, sink, limits);

@@ -27,10 +27,14 @@ public:
 
     // On the lane, around each try of the body.
     void open(Handle& handle, std::uint64_t waited_ns);
-    void close() noexcept { handle_ = nullptr; }
+    void close() noexcept {
+        handle_ = nullptr;
+        context_->set_transaction(nullptr);
+    }
     std::vector<std::function<void()>> take_actions() noexcept { return std::move(actions_); }
 
 private:
+    runtime::OpenTransaction open_;
     Handle* handle_ = nullptr;     // null: the body has no transaction (any more)
     std::uint64_t waited_ns_ = 0;  // for the writer's turn: on its first statement's account
     std::vector<std::function<void()>> actions_;

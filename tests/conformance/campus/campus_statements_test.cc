@@ -21,6 +21,8 @@
 #include "campus/learning/slices.h"
 #include "campus/learning/sql_all.h"
 #include "campus/notifications/sql_all.h"
+#include "campus/organisations/organisations.h"
+#include "campus/organisations/sql_all.h"
 #include "campus/reports/sql_all.h"
 #include "tests/conformance/campus/calls.h"
 
@@ -68,6 +70,8 @@ std::vector<Tested> all_modules() {
                [](auto& visit) { learning::sql::each_function(visit); }),
         tested("notifications", notifications::sql::migrations,
                [](auto& visit) { notifications::sql::each_function(visit); }),
+        tested("organisations", organisations::sql::migrations,
+               [](auto& visit) { organisations::sql::each_function(visit); }),
         tested("reports", reports::sql::migrations,
                [](auto& visit) { reports::sql::each_function(visit); }),
     };

@@ -53,6 +53,15 @@ select number, 'a row of some length, as rows are' as words from numbers;
 select number, 'a row of some length, as rows are' as words
 from generate_series(0::bigint, $1 - 1) as number;
 
+-- name: numbers_between
+-- Row by row: in the list PostgreSQL does not make all of them first.
+-- dialect: sqlite
+with recursive numbers (number) as (
+    select $1 union all select number + 1 from numbers where number + 1 < $2)
+select number, 'a row of some length, as rows are' as words from numbers;
+-- dialect: postgres
+select generate_series($1::bigint, $2::bigint - 1) as number, 'a row of some length, as rows are' as words;
+
 -- name: takes_long
 -- Far beyond any deadline that a test gives it.
 -- dialect: sqlite

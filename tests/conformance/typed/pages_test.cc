@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "loadstone/store/typed.h"
 #include "tests/conformance/typed/typed.h"
 
 namespace tests::conformance::typed {
@@ -121,7 +122,7 @@ TEST_P(Pages, EndWithoutACursor) {
 
 TEST_P(Pages, HaveALimit) {
     const std::optional<sql::ByRankCursor> start;
-    constexpr auto rows_max = static_cast<std::int64_t>(Reader::rows_max);
+    constexpr auto rows_max = loadstone::store::page_limit_max + 1;
     for (const std::int64_t limit : {std::int64_t{-1}, std::int64_t{0}, rows_max})
         EXPECT_EQ(code_of([&] { store().run(by_rank, limit, start); }), Errc::invalid_argument);
     EXPECT_TRUE(store().run(by_rank, rows_max - 1, start).rows.empty());

@@ -58,13 +58,25 @@ def own(folder):
 
 
 class Postgres:
-    """With `replica_of`, a streaming standby of another one."""
+    """With `replica_of`, a streaming standby of another one. A folder that was one's own before is started as it is."""
 
     def __init__(self, folder, settings="", replica_of=None):
         self.folder = pathlib.Path(folder)
+        self.cluster = self.folder / "cluster"
+        is_new = not self.folder.exists()
+        if is_new:
+            self.make(settings, replica_of)
+        self.port = process.free_port()
+        self.url = f"postgres://campus@127.0.0.1:{self.port}/campus"
+        self.log = self.folder.parent / f"{self.folder.name}.log"
+        self.process = None
+        self.start()
+        if is_new and replica_of is None:
+            self.psql("create database campus", database="postgres")
+
+    def make(self, settings, replica_of):
         self.folder.mkdir()
         own(self.folder)
-        self.cluster = self.folder / "cluster"
         if replica_of is None:
             subprocess.run(as_user(["cp", "-r", template(), self.cluster]), check=True, cwd="/")
         else:
@@ -73,13 +85,6 @@ class Postgres:
                            check=True, capture_output=True, cwd="/")
         with open(self.cluster / "postgresql.conf", "a") as file:
             file.write(SETTINGS.format(folder=self.folder) + settings + "\n")
-        self.port = process.free_port()
-        self.url = f"postgres://campus@127.0.0.1:{self.port}/campus"
-        self.log = self.folder.parent / f"{self.folder.name}.log"
-        self.process = None
-        self.start()
-        if replica_of is None:
-            self.psql("create database campus", database="postgres")
 
     def start(self):
         self.process = process.spawn([PROGRAMS / "postgres", "-D", self.cluster, "-p", self.port], self.log,
@@ -104,10 +109,10 @@ class Postgres:
         if self.process is not None and self.process.poll() is None:
             self.shut_down("immediate")
 
-    def psql(self, sql, database="campus"):
+    def psql(self, sql, database="campus", timeout_s=60):
         done = subprocess.run([PROGRAMS / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p",
                                str(self.port), "-U", "campus", "-d", database, "-c", sql],
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=timeout_s)
         if done.returncode != 0:
             raise AssertionError(f"psql: {done.stderr.strip()}")
         return done.stdout

@@ -91,6 +91,17 @@ class SchoolTest(ProcessTest):
     def enrol(self, course, learner, status=201):
         return self.ask("POST", f"{course.path}/enrolment", cookie=learner.cookie, status=status)
 
+    def check_seats(self, course, capacity):
+        """What the counter says is what the enrolments are; gives whose they are."""
+        enrolled = {row["user_id"] for row in
+                    self.database.rows(f"select user_id from enrolments where course_id = {course.id}")}
+        taken = self.tables.value(f"select taken from course_seats where course_id = {course.id}")
+        self.assertEqual(taken, len(enrolled))
+        self.assertLessEqual(taken, capacity, "oversold")
+        self.assertEqual(self.ask("GET", f"{course.path}/seats").json,
+                         {"course": course.id, "capacity": capacity, "taken": taken})
+        return enrolled
+
     def at_once(self, work, clients=24):
         """Calls each of `work` with a client, in threads that have one each; gives what they give."""
         queue, answers, broken = iter(work), [], []

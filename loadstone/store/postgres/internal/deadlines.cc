@@ -54,6 +54,8 @@ void Deadlines::look() {
         const bool cancelled = operation.heeds_cancellation && operation.context.is_cancelled();
         if (cancelled || operation.deadline.instant() <= now) {
             operation.expire(cancelled);
+        } else if (operation.is_over_time()) {
+            operation.expire_over_time();
         } else {
             next = std::min(next, operation.deadline.instant());
         }

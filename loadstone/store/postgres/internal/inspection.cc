@@ -63,7 +63,7 @@ constexpr const char* statements_sql =
     "where datname = current_database()) group by query order by 7 desc limit 5000";
 
 constexpr const char* kcache_sql =
-    "select s.query, sum(k.exec_user_time + k.exec_system_time) * 1000 "
+    "select s.query, sum(k.exec_user_time + k.exec_system_time) * 1000, sum(k.exec_reads)::bigint "
     "from pg_stat_kcache() k join pg_stat_statements s on s.queryid = k.queryid and s.dbid = "
     "k.dbid "
     "and s.userid = k.userid and s.toplevel = k.top where k.dbid = (select oid from pg_database "
@@ -236,7 +236,9 @@ private:
             for (int i = 0; i < PQntuples(rows.get()); ++i) {
                 const std::string text = text_of(rows, i, 0);
                 for (ServerUse& use : found.statements) {
-                    if (use.text == text) use.cpu_ms = number_of(rows, i, 1);
+                    if (use.text != text) continue;
+                    use.cpu_ms = number_of(rows, i, 1);
+                    use.disk_bytes = static_cast<std::int64_t>(count_of(rows, i, 2));
                 }
             }
             return true;

@@ -7,6 +7,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <optional>
 
+#include "loadstone/store/lease_transactions.h"
+
 namespace loadstone::store::postgres {
 
 using runtime::Acquired;
@@ -26,7 +28,7 @@ struct Transactions::Opening {
 void Transactions::Lease::end() noexcept {
     if (const auto pool = std::move(pool_)) {
         if (pipeline_ != nullptr) pool->give_back(std::move(pipeline_), loop_);
-        pool->permits_.release();
+        permits_->release();
     }
 }
 
@@ -62,9 +64,7 @@ Task<void> Transactions::settle(std::shared_ptr<Lease> lease) {
     if (!is_clean) lease->drop();
 }
 
-Task<Transactions::Lease> Transactions::acquire(Context& context, std::size_t loop) {
-    std::optional<telemetry::Wait> wait(std::in_place, context.span(), telemetry::WaitKind::pool);
-    const Acquired acquired = co_await permits_.acquire(context.deadline());
+void Transactions::require_permit(Acquired acquired, std::size_t loop) const {
     if (acquired == Acquired::queue_full) {
         throw unavailable(
             fmt::format("{} transactions are waiting for one of {} connections, the "
@@ -79,7 +79,17 @@ Task<Transactions::Lease> Transactions::acquire(Context& context, std::size_t lo
             fmt::format("the deadline passed while all {} transaction connections were in use",
                         transactions_max_));
     }
-    Lease lease(shared_from_this(), loop);
+}
+
+Task<Transactions::Lease> Transactions::acquire(Context& context, std::size_t loop) {
+    std::optional<telemetry::Wait> wait(std::in_place, context.span(), telemetry::WaitKind::pool);
+    const bool is_lease = context.services().find<LeaseTransactions>() != nullptr;
+    const bool is_reserved = is_lease && reserve_.try_acquire();
+    if (!is_reserved) {
+        const Acquired acquired = co_await permits_.acquire(context.deadline());
+        require_permit(acquired, loop);
+    }
+    Lease lease(shared_from_this(), is_reserved ? reserve_ : permits_, loop);
     context.throw_if_done("a transaction");
     if (auto idle = take_idle(loop)) {
         lease.take(std::move(idle), true);
@@ -126,7 +136,7 @@ std::shared_ptr<Pipeline> Transactions::take_idle(std::size_t loop) {
 void Transactions::give_back(std::shared_ptr<Pipeline> pipeline, std::size_t loop) noexcept {
     if (pipeline->is_at_rest()) {
         const std::scoped_lock lock(mutex_);
-        if (!is_stopped_ && idle_.size() < transactions_max_) {
+        if (!is_stopped_ && idle_.size() <= transactions_max_) {
             idle_.push_back({std::move(pipeline), loop});
             return;
         }

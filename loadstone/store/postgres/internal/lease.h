@@ -9,8 +9,9 @@ namespace loadstone::store::postgres {
 
 class Transactions::Lease {
 public:
-    Lease(std::shared_ptr<Transactions> pool, std::size_t loop)
-        : pool_(std::move(pool)), loop_(loop) {}
+    // `permits`, of the pool: where its permit is from and goes back to.
+    Lease(std::shared_ptr<Transactions> pool, runtime::Semaphore& permits, std::size_t loop)
+        : pool_(std::move(pool)), permits_(&permits), loop_(loop) {}
     Lease(Lease&&) noexcept = default;
     Lease& operator=(Lease&&) = delete;
     ~Lease() { end(); }
@@ -35,6 +36,7 @@ public:
 
 private:
     std::shared_ptr<Transactions> pool_;  // null: given back
+    runtime::Semaphore* permits_;
     std::shared_ptr<Pipeline> pipeline_;
     std::size_t loop_;
     bool was_idle_ = false;

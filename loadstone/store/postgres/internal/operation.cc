@@ -5,6 +5,7 @@
 #include "loadstone/base/assert.h"
 #include "loadstone/store/postgres/internal/pipeline.h"
 #include "loadstone/store/postgres/internal/result_row.h"
+#include "loadstone/store/statement_budgets.h"
 #include "loadstone/telemetry/tsc.h"
 
 namespace loadstone::store::postgres {
@@ -77,6 +78,22 @@ void Operation::expire(bool cancelled) {
     end();
 }
 
+bool Operation::is_over_time() {
+    // A COMMIT is waited for until the deadline: given up, its outcome would be unknown.
+    if (sent_tsc == 0 || !heeds_cancellation) return false;
+    if (time_max_ns_ == 0) {
+        const auto time_max = StatementBudgets::of(context).budget.time_max;
+        time_max_ns_ = static_cast<std::uint64_t>(std::chrono::nanoseconds(time_max).count());
+    }
+    return telemetry::tsc_to_ns(telemetry::tsc() - sent_tsc) > time_max_ns_;
+}
+
+void Operation::expire_over_time() {
+    has_expired = true;
+    fail(std::make_exception_ptr(StatementBudgets::over_time(context, statement.name)));
+    end();
+}
+
 void Operation::give_rows(RowSink& sink) {
     // Moved out first: the pipeline may put more while the sink runs.
     auto rows = std::move(rows_);
@@ -99,6 +116,10 @@ Task<RunResult> Operation::complete(RowSink sink, bool finishes) {
         if (!thrown && !failure_) {
             try {
                 give_rows(sink);
+            } catch (const OverBudget&) {
+                // What is left may be anything: it is stopped, not waited for.
+                thrown = std::current_exception();
+                finishes = false;
             } catch (...) {
                 thrown = std::current_exception();
                 discards_ = true;

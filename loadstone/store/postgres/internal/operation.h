@@ -86,6 +86,9 @@ public:
     // Out of whatever holds it, as if it had never been sent: it may be sent again.
     void detach() noexcept;
     void expire(bool cancelled);
+    // Of what the server is at, for the time budget of its module.
+    bool is_over_time();
+    void expire_over_time();
 
     Context& context;
     const StatementRef statement;
@@ -139,6 +142,7 @@ private:
     bool given_rows_ = false;
     bool discards_ = false;
     bool is_over_ = false;
+    std::uint64_t time_max_ns_ = 0;  // 0: not looked up yet
 };
 
 using OperationQueue = intrusive::list<Operation, intrusive::base_hook<QueueHook>,

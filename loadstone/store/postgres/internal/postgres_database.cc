@@ -153,7 +153,7 @@ Task<void> PostgresDatabase::keep_asking(std::size_t loop) {
 
 void PostgresDatabase::add_gauges() {
     registry_.gauge(this, "loadstone_postgres_transactions_in_use", "",
-                    "Connections that run a transaction",
+                    "Connections that run a transaction, that of the lease with them",
                     [this] { return static_cast<double>(transactions_->usage().in_use); });
     registry_.gauge(this, "loadstone_postgres_transactions_waiting", "",
                     "Transactions that wait for a connection",

@@ -111,6 +111,14 @@ void ResultRow::wrong_type(int column, std::string_view asked) const {
     internal::throw_wrong_type(*this, column, asked, found);
 }
 
+std::size_t ResultRow::size_bytes() const noexcept {
+    const int columns = PQnfields(result_);
+    std::size_t size = 0;
+    for (int i = 0; i < columns; ++i)
+        size += static_cast<std::size_t>(PQgetlength(result_, row_, i));
+    return size;
+}
+
 bool ResultRow::boolean(int column) const {
     if (is_null(column) || PQftype(result_, column) != oid::boolean) wrong_type(column, "boolean");
     return raw(column)[0] != 0;

@@ -44,6 +44,20 @@ void run_actions(std::vector<std::function<void()>> actions) {
     }
 }
 
+// While it lives, the context knows that the body of its transaction runs.
+class InBody {
+public:
+    InBody(Context& context, const TxConnection& connection) noexcept : context_(context) {
+        context.set_transaction(&connection.at());
+    }
+    InBody(const InBody&) = delete;
+    InBody& operator=(const InBody&) = delete;
+    ~InBody() { context_.set_transaction(nullptr); }
+
+private:
+    Context& context_;
+};
+
 Deadline::Clock::duration jittered(int conflicts) {
     thread_local Random random(static_cast<std::uint64_t>(telemetry::tsc()));
     const auto longest = std::chrono::milliseconds(2) * (1 << std::min(conflicts - 1, 5));
@@ -151,6 +165,7 @@ Task<Transactions::Outcome> Transactions::run_once(Context& context, TxBody& bod
     PostgresTx tx(context, connection);
     Outcome outcome;
     try {
+        const InBody in_body(context, connection);
         Task<void> running = body(tx);
         co_await std::move(running);
     } catch (...) {
@@ -233,7 +248,7 @@ void Transactions::stop() {
 
 Transactions::Usage Transactions::usage() const {
     const std::scoped_lock lock(mutex_);
-    return {permits_.in_use(), permits_.waiting(), idle_.size()};
+    return {permits_.in_use() + reserve_.in_use(), permits_.waiting(), idle_.size()};
 }
 
 }  // namespace loadstone::store::postgres

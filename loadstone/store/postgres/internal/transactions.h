@@ -1,11 +1,12 @@
 #pragma once
 // Transactions: runs bodies on a bounded pool of exclusive connections, shared by all loops.
 //
-// A permit of the pool comes first, in order of arrival, then an idle connection (of this loop if
-// there is one, else another loop's, which moves here) or a new one. A body runs on its loop.
-// After a serialisation failure or deadlock it runs again with jitter; where one label's retries
-// fail again, its transactions go one at a time for a while (ContentionGate). A connection lost
-// before COMMIT was sent costs another run; lost after, the outcome is unknown and is said to be.
+// A permit of the pool comes first (LeaseTransactions have one of their own), in order of arrival,
+// then an idle connection (of this loop if there is one, else another loop's, which moves here) or
+// a new one. A body runs on its loop. After a serialisation failure or deadlock it runs again with
+// jitter; where one label's retries fail again, its transactions go one at a time for a while
+// (ContentionGate). A connection lost before COMMIT was sent costs another run; lost after, the
+// outcome is unknown and is said to be.
 
 #include <memory>
 #include <mutex>
@@ -58,6 +59,8 @@ private:
 
     Task<void> run_until_decided(Context& context, TxBody& body);
     Task<Lease> acquire(Context& context, std::size_t loop);
+    // Throws what there is to say where none was given.
+    void require_permit(runtime::Acquired acquired, std::size_t loop) const;
     Task<std::shared_ptr<Pipeline>> open(Context& context, std::size_t loop);
     // Keeps trying, alone, until the server is reached: its end does not depend on who asks.
     void recover(std::size_t loop);
@@ -83,6 +86,7 @@ private:
     Metrics& metrics_;
     runtime::TaskScope& tasks_;
     runtime::Semaphore permits_;
+    runtime::Semaphore reserve_{1, 0};  // of LeaseTransactions
     ContentionGates gates_;
     const runtime::Services no_services_;
     std::vector<char> recovering_;  // of each loop, there

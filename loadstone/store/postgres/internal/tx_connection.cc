@@ -57,6 +57,7 @@ struct TxConnection::Unsent {
 void TxConnection::require_open(Context& context, const StatementRef& statement,
                                 std::span<const Value> values) {
     LOADSTONE_ASSERT(!is_busy_, "a transaction runs one statement at a time");
+    at_ = {statement.name, statement.place};
     if (failure_) std::rethrow_exception(failure_);
     context.throw_if_done(statement.name);
     store::internal::require_storable(statement.name, values);
@@ -91,6 +92,8 @@ Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
     } catch (...) {
         // What the sink throws does no harm to the transaction.
         take_failure(operation);
+        // It was stopped: the server is still at it, and the transaction is over.
+        if (!operation.is_over() && !failure_) failure_ = std::current_exception();
         last_ended_tsc_ = telemetry::tsc();
         throw;
     }

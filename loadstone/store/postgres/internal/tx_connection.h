@@ -49,6 +49,8 @@ public:
     Task<bool> rollback(Context& context, Deadline deadline);
 
     void set_waited(std::uint64_t ns) noexcept { waited_ns_ = ns; }
+    // Where the body is.
+    const runtime::OpenTransaction& at() const noexcept { return at_; }
     // As Tx::see_commits().
     void see_commits();
     bool has_begun() const noexcept { return has_begun_; }
@@ -80,6 +82,7 @@ private:
     std::chrono::milliseconds timeout_set_;  // 0: none that is known
     boost::container::small_vector<std::unique_ptr<Deferred>, 2> deferred_;
     std::size_t deferred_bytes_ = 0;
+    runtime::OpenTransaction at_;
     std::exception_ptr failure_;
     Reaction reaction_ = Reaction::none;
     std::uint64_t waited_ns_ = 0;  // for this connection: on its first statement's account

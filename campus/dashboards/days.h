@@ -1,0 +1,31 @@
+#pragma once
+// dashboards' own: activity day by day, and who has none.
+
+#include <chrono>
+#include <vector>
+
+#include "campus/courses/courses.h"
+#include "loadstone/base/describe.h"
+#include "loadstone/module/module.h"
+
+namespace campus::dashboards {
+
+inline constexpr std::int64_t days_shown = 30;  // with today
+// Who has done nothing for so long, and less than half of the lessons, is at risk.
+inline constexpr std::chrono::hours idle_from{14 * 24};
+
+struct Day {
+    loadstone::Timestamp day;  // its start, UTC
+    std::int64_t learners = 0;
+    std::int64_t lessons = 0;  // whose last activity was then
+    std::int64_t attempts = 0;
+};
+BOOST_DESCRIBE_STRUCT(Day, (), (day, learners, lessons, attempts))
+
+// The last 30 with today, oldest first, also those on which nothing was done in these courses. One
+// statement; it reads what was done in them in that time.
+loadstone::Task<std::vector<Day>> last_days(loadstone::Reader reader,
+                                            std::vector<courses::CourseId> courses,
+                                            loadstone::Timestamp now);
+
+}  // namespace campus::dashboards

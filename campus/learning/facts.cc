@@ -1,0 +1,31 @@
+#include "campus/learning/facts.h"
+
+namespace campus::learning {
+
+using namespace loadstone;
+
+namespace {
+
+constexpr analytics::Query activity_by_day{
+    "learning.activity_by_day",
+    "select date_trunc('day', happened_at)::timestamp as day, count(distinct learner) as learners, "
+    "count(*) filter (where kind = 'lesson_completed') as lessons, "
+    "count(*) filter (where kind = 'quiz_attempted') as attempts "
+    "from learning_activity where course = $1 and happened_at >= make_timestamp($2) "
+    "group by 1 order by 1"};
+
+}  // namespace
+
+void facts(Facts& facts) { facts.table<Activity>("learning_activity"); }
+
+Task<ActivityByDay> activity_by_day_of(Context& context, courses::CourseId course,
+                                       Timestamp since) {
+    auto found =
+        co_await analytics::query<FactsOfDay>(context, activity_by_day, course, since.micros);
+    ActivityByDay answer;
+    answer.days = std::move(found.rows);
+    answer.as_of = found.as_of;
+    co_return answer;
+}
+
+}  // namespace campus::learning

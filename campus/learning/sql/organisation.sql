@@ -1,0 +1,27 @@
+-- Of all courses of an organisation at once; `courses` are those, some thousand at most.
+
+-- row: CourseTotals campus/learning/learning.h
+-- row: AtRiskAmong campus/learning/learning.h
+-- row: CourseSize campus/learning/learning.h
+
+-- name: totals_of_courses :one (courses CourseId[]) -> CourseTotals
+-- column: enrolled int
+-- column: completed int
+-- Index: course_seats by its key; of each course its part of completions_of_course.
+select (select cast(coalesce(sum(s.taken), 0) as bigint) from course_seats as s where s.course_id {in courses}) as enrolled,
+    (select count(*) from completions as c where c.course_id {in courses}) as completed
+
+-- name: most_taken :many (courses CourseId[], at_most int)
+-- By seats that are taken. Index: course_seats by its key.
+select course_id from course_seats where course_id {in courses} order by taken desc, course_id limit $at_most
+
+-- name: at_risk_among :page (course_id, user_id) (courses CourseSize(course_id CourseId, lesson_count int)[], since timestamp) -> AtRiskAmong
+-- As at_risk, course by course. Index: enrolments by its key, as far as the page goes; for each learner that it meets their part of
+-- lesson_progress by its key and of quiz_attempts_for_grades (the plus keeps SQLite from reading what all did `since`).
+select e.course_id, e.user_id, e.enrolled_at, e.lessons_completed from {rows courses} as c
+join enrolments as e on e.course_id = c.course_id
+where e.enrolled_at < $since and e.lessons_completed * 2 < c.lesson_count
+    and not exists (select 1 from lesson_progress as p
+                    where p.user_id = e.user_id and p.course_id = e.course_id and +p.updated_at >= $since)
+    and not exists (select 1 from quiz_attempts as a
+                    where a.course_id = e.course_id and a.user_id = e.user_id and +a.attempted_at >= $since)

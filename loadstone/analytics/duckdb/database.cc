@@ -1,0 +1,306 @@
+#include "loadstone/analytics/duckdb/database.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "loadstone/analytics/internal/row_bytes.h"
+
+namespace loadstone::analytics::duckdb {
+
+using internal::Cell;
+using internal::WireReader;
+
+namespace {
+
+constexpr std::size_t schemas_max = 4'096;  // of one batch
+
+const char* sql_type(ColumnType type) {
+    switch (type) {
+        case ColumnType::boolean: return "BOOLEAN";
+        case ColumnType::integer: return "BIGINT";
+        case ColumnType::real: return "DOUBLE";
+        case ColumnType::text: return "VARCHAR";
+        case ColumnType::timestamp: return "TIMESTAMP";
+    }
+    return "";
+}
+
+ColumnType type_of(std::string_view sql_type) {
+    if (sql_type == "BOOLEAN") return ColumnType::boolean;
+    if (sql_type == "DOUBLE") return ColumnType::real;
+    if (sql_type == "VARCHAR") return ColumnType::text;
+    if (sql_type == "TIMESTAMP") return ColumnType::timestamp;
+    return ColumnType::integer;
+}
+
+// Names are [a-z0-9_], and may be words of SQL.
+std::string quoted(const std::string& name) { return "\"" + name + "\""; }
+
+std::string literal(const std::string& text) {
+    std::string out = "'";
+    for (const char c : text) {
+        if (c == '\'') out += '\'';
+        out += c;
+    }
+    return out + "'";
+}
+
+struct Result {
+    Result() = default;
+    Result(const Result&) = delete;
+    Result& operator=(const Result&) = delete;
+    ~Result() { duckdb_destroy_result(&handle); }
+    std::string text(idx_t column, idx_t row) {
+        char* value = duckdb_value_varchar(&handle, column, row);
+        std::string copy = value == nullptr ? "" : value;
+        duckdb_free(value);
+        return copy;
+    }
+    duckdb_result handle{};
+};
+
+void query(Connection& on, const std::string& sql, Result& result) {
+    if (duckdb_query(on.handle, sql.c_str(), &result.handle) == DuckDBError)
+        throw error_of(duckdb_result_error_type(&result.handle),
+                       duckdb_result_error(&result.handle));
+}
+
+void append(duckdb_appender to, const Cell& cell, ColumnType type) {
+    if (cell.is_null) {
+        duckdb_append_null(to);
+        return;
+    }
+    switch (type) {
+        case ColumnType::boolean: duckdb_append_bool(to, cell.integer != 0); break;
+        case ColumnType::integer: duckdb_append_int64(to, cell.integer); break;
+        case ColumnType::real: duckdb_append_double(to, cell.real); break;
+        case ColumnType::text:
+            duckdb_append_varchar_length(to, cell.text.data(), cell.text.size());
+            break;
+        case ColumnType::timestamp: duckdb_append_timestamp(to, {cell.integer}); break;
+    }
+}
+
+}  // namespace
+
+Error error_of(duckdb_error_type type, const char* message) {
+    const std::string text = message == nullptr ? "no reason was given" : message;
+    switch (type) {
+        case DUCKDB_ERROR_OUT_OF_MEMORY: return {Errc::resource_exhausted, text};
+        case DUCKDB_ERROR_INTERRUPT: return {Errc::cancelled, text};
+        case DUCKDB_ERROR_PARSER:
+        case DUCKDB_ERROR_BINDER:
+        case DUCKDB_ERROR_CATALOG:
+        case DUCKDB_ERROR_CONVERSION:
+        case DUCKDB_ERROR_OUT_OF_RANGE:
+        case DUCKDB_ERROR_INVALID_INPUT:
+        case DUCKDB_ERROR_PERMISSION: return {Errc::invalid_argument, text};
+        default: return {Errc::internal, text};
+    }
+}
+
+Connection::Connection(duckdb_database database) {
+    if (duckdb_connect(database, &handle) == DuckDBError)
+        throw Error(Errc::unavailable, "no connection to DuckDB could be made");
+}
+
+void Connection::run(const std::string& sql) {
+    Result result;
+    query(*this, sql, result);
+}
+
+// Where the rows of one schema go: an appender of its table, and for each column of the table the
+// place of its value in a row.
+struct Database::Target {
+    Target(Connection& writer, const Schema& of, const std::vector<Column>& table) : schema(of) {
+        if (duckdb_appender_create(writer.handle, nullptr, schema.fact.c_str(), &appender) ==
+            DuckDBError) {
+            const Error error(Errc::internal, said());
+            duckdb_appender_destroy(&appender);
+            throw Error(error);
+        }
+        for (const Column& column : table) {
+            const auto at = std::ranges::find(schema.columns, column.name, &Column::name);
+            from.push_back(at == schema.columns.end() ? -1 : at - schema.columns.begin());
+        }
+    }
+    Target(const Target&) = delete;
+    Target& operator=(const Target&) = delete;
+    ~Target() { duckdb_appender_destroy(&appender); }
+
+    std::string said() {
+        const char* message = duckdb_appender_error(appender);
+        return message == nullptr ? "the appender gave no reason" : message;
+    }
+    void append_row(std::string_view bytes) {
+        WireReader reader(bytes);
+        cells.clear();
+        for (const Column& column : schema.columns) cells.push_back(read_cell(reader, column));
+        if (!reader.at_end())
+            throw Error(Errc::data_loss,
+                        fmt::format("a fact of {} is longer than its columns", schema.fact));
+        for (const std::ptrdiff_t at : from) {
+            if (at < 0)
+                duckdb_append_null(appender);
+            else
+                append(appender, cells[static_cast<std::size_t>(at)],
+                       schema.columns[static_cast<std::size_t>(at)].type);
+        }
+        if (duckdb_appender_end_row(appender) == DuckDBError) throw Error(Errc::internal, said());
+    }
+    void flush() {
+        if (duckdb_appender_flush(appender) == DuckDBError) throw Error(Errc::internal, said());
+    }
+
+    const Schema schema;
+    duckdb_appender appender = nullptr;
+    std::vector<std::ptrdiff_t> from;
+    std::vector<Cell> cells;  // kept, so that a row allocates nothing
+};
+
+Database::Database(const DatabaseOptions& options) {
+    duckdb_config config = nullptr;
+    duckdb_create_config(&config);
+    const std::pair<const char*, std::string> settings[] = {
+        {"memory_limit", fmt::format("{}MB", options.memory_mb)},
+        {"threads", fmt::format("{}", options.threads)},
+        {"temp_directory", options.temporary},
+        {"max_temp_directory_size", fmt::format("{}MB", options.temporary_mb)},
+        {"preserve_insertion_order", "false"},
+        {"autoinstall_known_extensions", "false"},
+        {"autoload_known_extensions", "false"},
+    };
+    bool is_good = true;
+    for (const auto& [name, value] : settings)
+        is_good = duckdb_set_config(config, name, value.c_str()) == DuckDBSuccess && is_good;
+    char* said = nullptr;
+    const bool is_open =
+        is_good && duckdb_open_ext(options.file.c_str(), &handle_, config, &said) == DuckDBSuccess;
+    const std::string why = said == nullptr ? "a setting was refused" : said;
+    duckdb_free(said);
+    duckdb_destroy_config(&config);
+    if (!is_open)
+        throw Error(Errc::unavailable, fmt::format("{} cannot be opened: {}", options.file, why));
+    writer_ = connect();
+    // From here on no statement reads or writes files, but for the exports, or changes a setting.
+    if (!options.exports.empty())
+        writer_->run(fmt::format("SET allowed_directories = [{}]", literal(options.exports)));
+    writer_->run("SET enable_external_access = false");
+    writer_->run("SET lock_configuration = true");
+    open_state();
+}
+
+Database::~Database() {
+    writer_.reset();
+    duckdb_close(&handle_);
+}
+
+void Database::open_state() {
+    writer_->run(
+        "CREATE TABLE IF NOT EXISTS loadstone_position (store VARCHAR NOT NULL, low BIGINT NOT "
+        "NULL, high BIGINT NOT NULL, seq BIGINT NOT NULL, as_of BIGINT NOT NULL)");
+    writer_->run(
+        "INSERT INTO loadstone_position SELECT uuid()::VARCHAR, 0, 0, 0, 0 WHERE NOT EXISTS "
+        "(SELECT 1 FROM loadstone_position)");
+    Result row;
+    query(*writer_, "SELECT store, low, high, seq, as_of FROM loadstone_position", row);
+    state_.store = row.text(0, 0);
+    state_.position.low = duckdb_value_int64(&row.handle, 1, 0);
+    state_.position.high = duckdb_value_int64(&row.handle, 2, 0);
+    state_.position.seq = duckdb_value_int64(&row.handle, 3, 0);
+    state_.as_of = duckdb_value_int64(&row.handle, 4, 0);
+}
+
+std::vector<Column> Database::columns_of(const std::string& table) {
+    Result rows;
+    query(*writer_,
+          fmt::format("SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = "
+                      "'main' AND table_name = '{}' ORDER BY column_index",
+                      table),
+          rows);
+    std::vector<Column> columns;
+    for (idx_t i = 0; i < duckdb_row_count(&rows.handle); ++i)
+        columns.push_back({rows.text(0, i), type_of(rows.text(1, i)), true});
+    return columns;
+}
+
+// A column is nullable in the store, whatever it is in the fact: rows of older schemas lack it.
+void Database::shape_table(const Schema& schema) {
+    const auto table = columns_of(schema.fact);
+    if (table.empty()) {
+        std::string list;
+        for (const Column& column : schema.columns)
+            list += fmt::format("{}{} {}", list.empty() ? "" : ", ", quoted(column.name),
+                                sql_type(column.type));
+        writer_->run(fmt::format("CREATE TABLE {} ({})", quoted(schema.fact), list));
+        return;
+    }
+    for (const Column& column : schema.columns) {
+        const auto at = std::ranges::find(table, column.name, &Column::name);
+        if (at == table.end()) {
+            writer_->run(fmt::format("ALTER TABLE {} ADD COLUMN {} {}", quoted(schema.fact),
+                                     quoted(column.name), sql_type(column.type)));
+        } else if (at->type != column.type) {
+            throw Error(
+                Errc::conflict,
+                fmt::format("column {} of fact {} was {} and is {}: a column of another "
+                            "type needs another name",
+                            column.name, schema.fact, sql_type(at->type), sql_type(column.type)));
+        }
+    }
+}
+
+void Database::append_rows(const std::vector<Schema>& schemas, internal::WireReader& rows) {
+    // Columns first: an appender does not see those that come later.
+    for (const Schema& schema : schemas) shape_table(schema);
+    std::vector<std::unique_ptr<Target>> targets;
+    for (const Schema& schema : schemas)
+        targets.push_back(std::make_unique<Target>(*writer_, schema, columns_of(schema.fact)));
+    while (!rows.at_end()) {
+        const auto of = static_cast<std::size_t>(rows.integer());
+        if (of >= targets.size()) throw Error(Errc::data_loss, "a fact of no schema");
+        targets[of]->append_row(rows.text());
+    }
+    for (const auto& target : targets) target->flush();
+}
+
+void Database::apply(std::string_view body) {
+    WireReader from(body);
+    const Position begins = internal::read_position(from);
+    internal::StoreState next = state_;
+    next.position = internal::read_position(from);
+    next.as_of = from.integer();
+    if (begins != state_.position)
+        throw Error(Errc::conflict, "these facts do not begin where the store is");
+    const std::int64_t schema_count = from.integer();
+    if (schema_count < 0 || schema_count > static_cast<std::int64_t>(schemas_max))
+        throw Error(Errc::data_loss, fmt::format("a batch of {} schemas", schema_count));
+    std::vector<Schema> schemas;
+    for (std::int64_t i = 0; i < schema_count; ++i) {
+        std::string fact(from.text());
+        schemas.push_back(schema_from(std::move(fact), from.text()));
+    }
+    writer_->run("BEGIN TRANSACTION");
+    try {
+        append_rows(schemas, from);
+        writer_->run(
+            fmt::format("UPDATE loadstone_position SET low = {}, high = {}, seq = {}, as_of = {}",
+                        next.position.low, next.position.high, next.position.seq, next.as_of));
+        writer_->run("COMMIT");
+    } catch (...) {
+        duckdb_query(writer_->handle, "ROLLBACK", nullptr);
+        throw;
+    }
+    state_ = next;
+}
+
+void Database::touch(std::string_view body) {
+    WireReader from(body);
+    const Position position = internal::read_position(from);
+    const std::int64_t as_of = from.integer();
+    if (position == state_.position) state_.as_of = std::max(state_.as_of, as_of);
+}
+
+}  // namespace loadstone::analytics::duckdb

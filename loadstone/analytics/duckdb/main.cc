@@ -1,0 +1,68 @@
+// loadstone-duckdb: the column store of a server, as a process of its own, so that a heavy query
+// can take neither the server's memory nor its life. The server starts it and holds the other end
+// of its standard input, a socket: it gets a byte when the store is open, and when that end is
+// gone, so is the server, and this process ends.
+//
+//   loadstone-duckdb FILE SOCKET TEMPORARY EXPORTS MEMORY_MB DISK_MB THREADS CONNECTIONS_MAX
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "loadstone/analytics/duckdb/service.h"
+
+namespace {
+
+void end_with_the_server() {
+    char byte = 0;
+    while (::read(STDIN_FILENO, &byte, 1) > 0) {
+    }
+    ::_exit(0);  // whatever has been committed is on disk
+}
+
+int number(std::string_view text) {
+    int value = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (failed != std::errc() || end != text.data() + text.size() || value <= 0)
+        throw loadstone::Error(loadstone::Errc::invalid_argument,
+                               fmt::format("\"{}\" is no number above 0", text));
+    return value;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    using namespace loadstone::analytics::duckdb;
+    if (argc != 9) {
+        fmt::print(stderr, "loadstone-duckdb is started by a Loadstone server\n");
+        return 2;
+    }
+    // When the machine is out of memory, this process is what can go best.
+    std::ofstream("/proc/self/oom_score_adj") << 800;
+    const std::jthread lifeline(end_with_the_server);
+    try {
+        DatabaseOptions options;
+        options.file = argv[1];
+        options.temporary = argv[3];
+        options.exports = argv[4];
+        options.memory_mb = number(argv[5]);
+        options.temporary_mb = number(argv[6]);
+        options.threads = number(argv[7]);
+        Database database(options);
+        ServiceOptions service;
+        service.socket = argv[2];
+        service.connections_max = number(argv[8]);
+        serve(database, service);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "loadstone-duckdb: {}\n", error.what());
+        std::fflush(stderr);
+        ::_exit(1);
+    }
+}

@@ -1,0 +1,127 @@
+#include "loadstone/analytics/duckdb/service.h"
+
+#include <fmt/core.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "loadstone/analytics/duckdb/query.h"
+
+namespace loadstone::analytics::duckdb {
+
+using internal::Frame;
+using internal::FrameKind;
+
+namespace {
+
+constexpr int idle_ms = 24 * 3'600'000;
+constexpr int send_timeout_ms = 30'000;
+constexpr int accept_pause_ms = 100;
+
+struct Shared {
+    Database& database;
+    Watch watch;
+    std::mutex applying;  // one batch at a time, and state() between them
+};
+
+internal::StoreState state_of(Shared& shared) {
+    const std::lock_guard lock(shared.applying);
+    return shared.database.state();
+}
+
+void answer(Shared& shared, Connection& own, int fd, const Frame& frame) {
+    switch (frame.kind) {
+        case FrameKind::hello: {
+            if (frame.body.empty()) break;
+            const std::lock_guard lock(shared.applying);
+            shared.database.touch(frame.body);
+            break;
+        }
+        case FrameKind::apply: {
+            const std::lock_guard lock(shared.applying);
+            shared.database.apply(frame.body);
+            break;
+        }
+        case FrameKind::query: {
+            // What it sees is what it says: taken before, never newer than the query's snapshot.
+            const internal::StoreState state = state_of(shared);
+            run_query(own, shared.watch, fd, frame.body);
+            send_frame(fd, FrameKind::done, to_body(state), send_timeout_ms);
+            return;
+        }
+        case FrameKind::columns:
+        case FrameKind::rows:
+        case FrameKind::done:
+        case FrameKind::failed: throw Error(Errc::data_loss, "that is no question");
+    }
+    send_frame(fd, FrameKind::done, to_body(state_of(shared)), send_timeout_ms);
+}
+
+void converse(Shared& shared, int fd) {
+    try {
+        const auto own = shared.database.connect();
+        for (;;) {
+            const Frame frame = internal::receive_frame(fd, idle_ms);
+            try {
+                answer(shared, *own, fd, frame);
+            } catch (const std::exception&) {
+                const Error error = error_from_exception(std::current_exception());
+                send_frame(fd, FrameKind::failed, internal::to_body(error), send_timeout_ms);
+            }
+        }
+    } catch (const std::exception&) {
+        // Its asker has gone, or does not take the answer.
+    }
+    ::close(fd);
+}
+
+int listen_on(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path)
+        throw Error(Errc::unavailable,
+                    fmt::format("the path of the column store's socket has {} bytes, {} are the "
+                                "most: {}",
+                                path.size(), sizeof address.sun_path - 1, path));
+    std::memcpy(address.sun_path, path.data(), path.size());
+    const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ::unlink(path.c_str());
+    if (listener < 0 ||
+        ::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        ::chmod(path.c_str(), 0600) != 0 || ::listen(listener, 16) != 0)
+        throw Error(Errc::unavailable, fmt::format("{}: {}", path, std::strerror(errno)));
+    return listener;
+}
+
+}  // namespace
+
+void serve(Database& database, const ServiceOptions& options) {
+    Shared shared{.database = database};
+    const int listener = listen_on(options.socket);
+    if (::write(options.ready, "", 1) != 1)
+        throw Error(Errc::unavailable, "nobody waits for this column store");
+    auto take_connections = [&shared, listener] {
+        for (;;) {
+            const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+            if (fd >= 0)
+                converse(shared, fd);
+            else if (errno != EINTR && errno != ECONNABORTED)
+                ::poll(nullptr, 0, accept_pause_ms);  // out of descriptors
+        }
+    };
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < options.connections_max; ++i) threads.emplace_back(take_connections);
+    for (std::jthread& thread : threads) thread.join();
+    std::abort();  // they do not end
+}
+
+}  // namespace loadstone::analytics::duckdb

@@ -1,0 +1,76 @@
+#include "loadstone/analytics/facts.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "loadstone/analytics/internal/row_bytes.h"
+#include "loadstone/analytics/sql.h"
+#include "loadstone/base/assert.h"
+#include "loadstone/base/error.h"
+#include "loadstone/base/log.h"
+
+namespace loadstone::analytics {
+
+namespace {
+
+constexpr std::chrono::seconds retry_after{5};
+constexpr std::size_t fact_bytes_max = 16'384;
+
+}  // namespace
+
+void Facts::add(std::string name, const TypeInfo& type) {
+    for (const FactTable& other : *all_) {
+        if (other.schema.fact == name || other.type == &type)
+            throw Error(Errc::invalid_argument,
+                        fmt::format("fact {} of module {}: its name or its type is declared by "
+                                    "module {} already",
+                                    name, module_, other.module));
+    }
+    all_->push_back({module_, &type, schema_of(std::move(name), type)});
+}
+
+Recorder::Recorder(std::vector<FactTable> tables, std::int64_t waiting_max,
+                   telemetry::Registry& registry)
+    : tables_(std::move(tables)),
+      waiting_max_(waiting_max),
+      recorded_(registry.counter("loadstone_analytics_facts_recorded_total", "",
+                                 "Facts that transactions have recorded, committed or not")),
+      refused_(registry.counter("loadstone_analytics_facts_refused_total", "",
+                                "Facts that were refused because too many wait")) {}
+
+const FactTable& Recorder::table_to_write(const TypeInfo& type) {
+    const auto at = std::ranges::find(tables_, &type, &FactTable::type);
+    LOADSTONE_ASSERT(at != tables_.end(), "a fact is declared by its module before it is recorded");
+    if (waiting_ >= waiting_max_) {
+        refused_.add();
+        throw Error(Errc::resource_exhausted,
+                    fmt::format("{} facts wait for the column store, {} are the most",
+                                waiting_.load(), waiting_max_))
+            .with_retry_after(retry_after);
+    }
+    recorded_.add();
+    return *at;
+}
+
+void Recorder::set_waiting(std::int64_t facts) {
+    waiting_ = facts;
+    if (facts > waiting_max_ / 2 && !has_warned_.exchange(true))
+        log::warning("facts wait for the column store; beyond the bound, what records them fails",
+                     {{"waiting", facts}, {"bound", waiting_max_}});
+    if (facts < waiting_max_ / 4) has_warned_ = false;
+}
+
+Task<void> record_object(Tx& tx, const TypeInfo& type, const void* fact) {
+    const FactTable& table = tx.context().services().get<Recorder>().table_to_write(type);
+    const std::string body = internal::row_bytes(type, fact);
+    if (body.size() > fact_bytes_max)
+        throw Error(Errc::invalid_argument,
+                    fmt::format("a fact of {} has {} bytes, {} are the most", table.schema.fact,
+                                body.size(), fact_bytes_max));
+    const std::span<const std::byte> bytes(reinterpret_cast<const std::byte*>(body.data()),
+                                           body.size());
+    co_await tx.defer(sql::insert_fact, table.schema.id, bytes);
+}
+
+}  // namespace loadstone::analytics

@@ -1,0 +1,309 @@
+#include "loadstone/analytics/feed.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "loadstone/analytics/internal/store_client.h"
+#include "loadstone/analytics/internal/store_process.h"
+#include "loadstone/analytics/internal/wire.h"
+#include "loadstone/analytics/sql.h"
+#include "loadstone/base/error.h"
+#include "loadstone/base/log.h"
+#include "loadstone/store/context_store.h"
+
+namespace loadstone::analytics {
+
+using internal::StoreState;
+using internal::WireWriter;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+constexpr seconds step_deadline{120};
+constexpr seconds pause_after_failure{1};
+constexpr int hello_timeout_ms = 2'000;
+constexpr std::size_t batch_bytes_max = 8U << 20U;
+
+struct Form {
+    std::int64_t id = 0;
+    std::string fact, members;
+};
+BOOST_DESCRIBE_STRUCT(Form, (), (id, fact, members))
+
+struct StoredFact {
+    std::int64_t seq = 0, form = 0;
+    std::vector<std::byte> body;
+};
+BOOST_DESCRIBE_STRUCT(StoredFact, (), (seq, form, body))
+
+struct Transactions {
+    std::int64_t oldest = 0, next = 0;
+};
+BOOST_DESCRIBE_STRUCT(Transactions, (), (oldest, next))
+
+struct FeedState {
+    std::string store;
+    std::int64_t low = 0, high = 0, seq = 0, as_of = 0;
+};
+BOOST_DESCRIBE_STRUCT(FeedState, (), (store, low, high, seq, as_of))
+
+Task<void> declare_form(Tx& tx, Form form) {
+    co_await tx.exec(sql::declare_form, form.id, form.fact, form.members);
+}
+
+Task<void> begin_feed(Tx& tx, std::string store) { co_await tx.exec(sql::begin_feed, store); }
+
+Task<void> note_carried(Tx& tx, std::string store, Position at, std::int64_t as_of) {
+    co_await tx.exec(sql::prune_carried, at.low, at.high, at.seq);
+    co_await tx.exec(sql::note_carried, store, at.low, at.high, at.seq, as_of);
+}
+
+// The store is where the database last heard of, or further by what was not yet noted.
+void require_same_past(const FeedState& noted, const StoreState& store, std::int64_t last_fact,
+                       std::int64_t next_transaction) {
+    const Position& at = store.position;
+    const bool is_behind = at.high < noted.high || (at.high == noted.high && at.seq < noted.seq);
+    if (is_behind)
+        throw Error(Errc::data_loss,
+                    fmt::format("the column store is at fact {}, and the database has given it "
+                                "those up to {}: its file was put back to an earlier day",
+                                at.seq, noted.seq));
+    if (at.seq > last_fact || at.high > next_transaction)
+        throw Error(Errc::data_loss,
+                    fmt::format("the column store is at fact {}, and the database has given out "
+                                "{}: the database was put back to an earlier day",
+                                at.seq, last_fact));
+}
+
+}  // namespace
+
+struct Feed::Batch {
+    Position from, to;
+    std::int64_t facts = 0;
+    bool is_full = false;                           // there may be more in the window
+    bool has_unknown_form = false;                  // of the first one that is not in it
+    std::map<std::int64_t, std::int64_t> places{};  // by form: of its schema
+    std::vector<const Schema*> schemas{};
+    std::string rows{};
+
+    // Of the frame.
+    std::string to_body(std::int64_t as_of) const {
+        std::string body;
+        body.reserve(rows.size() + 1'024);
+        WireWriter out(body);
+        internal::append(out, from);
+        internal::append(out, to);
+        out.integer(as_of);
+        out.integer(static_cast<std::int64_t>(schemas.size()));
+        for (const Schema* schema : schemas) {
+            out.text(schema->fact);
+            out.text(to_text(schema->columns));
+        }
+        return body + rows;
+    }
+};
+
+Feed::Feed(Analytics& analytics, Recorder& recorder, const runtime::Services& services,
+           telemetry::Registry& registry)
+    : analytics_(analytics),
+      recorder_(recorder),
+      services_(services),
+      registry_(registry),
+      carried_(registry.counter("loadstone_analytics_facts_carried_total", "",
+                                "Facts that this process has brought to the column store")),
+      failures_(registry.counter("loadstone_analytics_feed_failures_total", "",
+                                 "Steps of the feed that have failed and are tried again")) {
+    registry.gauge(this, "loadstone_analytics_facts_waiting", "",
+                   "Facts that are not in the column store yet, about",
+                   [this] { return static_cast<double>(recorder_.waiting()); });
+    registry.gauge(this, "loadstone_analytics_lag_seconds", "",
+                   "How old the state is that the column store shows", [this] {
+                       const std::int64_t as_of = as_of_;
+                       if (as_of == 0) return 0.0;
+                       return static_cast<double>(Timestamp::now().micros - as_of) / 1e6;
+                   });
+}
+
+Feed::~Feed() { registry_.remove_gauges(this); }
+
+void Feed::stop() {
+    stopping_ = true;
+    stop_event_.set();
+}
+
+Task<void> Feed::run() {
+    bool is_failing = false;
+    while (!stopping_) {
+        Context context(services_, Deadline::in(step_deadline));
+        context.reading().freshness = runtime::latest;
+        milliseconds pause = analytics_.options().poll_every;
+        try {
+            const bool has_more = co_await step(context);
+            if (has_more) pause = milliseconds(0);
+            if (is_failing) log::info("facts are carried to the column store again");
+            is_failing = false;
+        } catch (const Error& error) {
+            failures_.add();
+            has_begun_ = false;
+            pause = pause_after_failure;
+            if (!is_failing)
+                log::warning("facts wait: they cannot be carried to the column store",
+                             {{"error", error.message()}});
+            is_failing = true;
+        }
+        const Deadline next = Deadline::in(pause);
+        if (pause.count() > 0) co_await stop_event_.wait(next);
+    }
+}
+
+Task<bool> Feed::step(Context& context) {
+    if (!forms_are_declared_) {
+        for (const FactTable& table : recorder_.tables()) {
+            Form form{table.schema.id, table.schema.fact, to_text(table.schema.columns)};
+            co_await context.write(declare_form, form);
+        }
+        forms_are_declared_ = true;
+    }
+    bool is_full = false;
+    const bool owner = co_await is_owner(context);
+    if (owner) {
+        if (!has_begun_) co_await begin(context);
+        is_full = co_await carry(context);
+    }
+    co_await measure(context);
+    co_return is_full;
+}
+
+// Does this server carry? It holds the folder's lock and the folder's store is the one that is
+// named, or none is named yet.
+Task<bool> Feed::is_owner(Context& context) {
+    Reader reader = context.reader();
+    const auto noted = co_await reader.maybe<FeedState>(sql::feed_state);
+    if (noted && !analytics_.process().has_file()) co_return false;
+    auto keep = [this] { return analytics_.process().keep_running(); };
+    const bool has_lock = co_await analytics_.feeding().run(context, keep);
+    co_return has_lock;
+}
+
+Task<void> Feed::begin(Context& context) {
+    auto ask = [this] { return analytics_.client().state(hello_timeout_ms); };
+    const StoreState state = co_await analytics_.feeding().run(context, ask);
+    co_await context.write(begin_feed, state.store);
+    Reader reader = context.reader();
+    const auto noted = co_await reader.one<FeedState>(sql::feed_state);
+    if (noted.store != state.store)
+        throw Error(Errc::conflict,
+                    "the facts of this database go to another column store than the one of this "
+                    "data folder");
+    const auto transactions = co_await reader.one<Transactions>(sql::transactions_now);
+    const auto last_fact = co_await reader.one<std::int64_t>(sql::last_fact);
+    require_same_past(noted, state, last_fact, transactions.next);
+    store_ = state.store;
+    position_ = state.position;
+    as_of_done_ = state.as_of;
+    co_await context.write(note_carried, store_, position_, state.as_of);
+    has_begun_ = true;
+}
+
+// Those of other versions of this program come with their processes.
+Task<void> Feed::read_forms(Context& context, const Batch& batch) {
+    const std::size_t known = forms_.size();
+    Reader reader = context.reader();
+    const auto forms = co_await reader.many<Form>(sql::forms);
+    for (const Form& form : forms) {
+        Schema schema = schema_from(form.fact, form.members);
+        if (schema.id != form.id)
+            throw Error(Errc::data_loss, fmt::format("form {} of fact {} is not what its hash says",
+                                                     form.id, form.fact));
+        forms_.try_emplace(form.id, std::move(schema));
+    }
+    if (forms_.size() == known && batch.facts == 0)
+        throw Error(Errc::unavailable, "a fact is of a form that no process has declared yet");
+}
+
+// What is behind `batch.to` in its window, up to the limits.
+Task<void> Feed::read_rows(Context& context, Batch& batch) {
+    const std::int64_t limit = analytics_.options().batch_facts;
+    std::int64_t found = 0;
+    auto take = [&](const StoredFact& fact) {
+        ++found;
+        if (batch.has_unknown_form || batch.rows.size() >= batch_bytes_max) {
+            batch.is_full = true;
+            return;
+        }
+        const auto form = forms_.find(fact.form);
+        if (form == forms_.end()) {  // it, and what is behind it, waits
+            batch.has_unknown_form = batch.is_full = true;
+            return;
+        }
+        const auto [place, is_new] =
+            batch.places.try_emplace(fact.form, static_cast<std::int64_t>(batch.places.size()));
+        if (is_new) batch.schemas.push_back(&form->second);
+        WireWriter to(batch.rows);
+        to.integer(place->second);
+        to.text({reinterpret_cast<const char*>(fact.body.data()), fact.body.size()});
+        batch.to.seq = fact.seq;
+        ++batch.facts;
+    };
+    Reader reader = context.reader();
+    const Position at = batch.to;
+    co_await reader.each<StoredFact>(sql::facts_of_window, take, at.low, at.high, at.seq, limit);
+    batch.is_full = batch.is_full || found == limit;
+}
+
+// From the window of the position; if that has no more, from the next one, which ends at the oldest
+// running transaction. A next one without facts is not begun: it grows until it has some.
+Task<Feed::Batch> Feed::read_batch(Context& context) {
+    Reader reader = context.reader();
+    const std::int64_t clock = Timestamp::now().micros;
+    const auto now = co_await reader.one<Transactions>(sql::transactions_now);
+    const std::int64_t seen_as_of = horizon_.look(clock, now.oldest, now.next);
+    Batch batch;
+    batch.from = batch.to = position_;
+    const bool is_one_window = now.next == 0;  // SQLite
+    if (is_one_window) window_as_of_ = seen_as_of;
+    co_await read_rows(context, batch);
+    if (batch.facts == 0 && !batch.is_full && batch.to.high < now.oldest) {
+        batch.to = {batch.to.high, now.oldest, 0};
+        window_as_of_ = seen_as_of;
+        co_await read_rows(context, batch);
+    }
+    if (!batch.is_full) as_of_done_ = window_as_of_;
+    if (batch.has_unknown_form) co_await read_forms(context, batch);
+    co_return batch;
+}
+
+Task<bool> Feed::carry(Context& context) {
+    Batch batch = co_await read_batch(context);
+    const std::int64_t as_of = as_of_done_;
+    if (batch.facts == 0) {
+        // Nothing new is news, too: how fresh the store is.
+        auto tell = [&] { return analytics_.client().touch(position_, as_of, hello_timeout_ms); };
+        co_await analytics_.feeding().run(context, tell);
+        as_of_ = as_of;
+        co_return batch.is_full;
+    }
+    const std::string body = batch.to_body(as_of);
+    const int timeout_ms = static_cast<int>(analytics_.options().apply_timeout.count());
+    auto apply = [&] { return analytics_.client().apply(body, timeout_ms); };
+    co_await analytics_.feeding().run(context, apply);
+    position_ = batch.to;
+    carried_.add(static_cast<std::uint64_t>(batch.facts));
+    as_of_ = as_of;
+    co_await context.write(note_carried, store_, position_, as_of);
+    co_return batch.is_full;
+}
+
+// How many wait, for record() of this process.
+Task<void> Feed::measure(Context& context) {
+    Reader reader = context.reader();
+    const auto noted = co_await reader.maybe<FeedState>(sql::feed_state);
+    const auto last = co_await reader.one<std::int64_t>(sql::last_fact);
+    recorder_.set_waiting(std::max<std::int64_t>(0, last - (noted ? noted->seq : 0)));
+    if (noted && noted->as_of > as_of_) as_of_ = noted->as_of;
+}
+
+}  // namespace loadstone::analytics

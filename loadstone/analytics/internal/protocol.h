@@ -1,0 +1,52 @@
+#pragma once
+// What the server and the process of the column store say to each other over a Unix socket: frames
+// of a length (4 bytes, little-endian), a kind (1 byte) and a body of `length` - 1 bytes. The
+// server asks, one question at a time on a connection; every question is answered by frames of
+// which the last is `done` or `failed`.
+//
+//   hello, or hello(position, as_of)                       -> done(store, position, as_of)
+//   apply(from, to, as_of, schemas, rows)                  -> done(store, position, as_of)
+//   query(text, values, deadline_ms, rows_max, bytes_max)  -> columns rows* done(.., as_of)
+//
+// A query ends when its deadline passes, or when its asker hangs up.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "loadstone/analytics/internal/wire.h"
+#include "loadstone/analytics/position.h"
+#include "loadstone/base/error.h"
+
+namespace loadstone::analytics::internal {
+
+enum class FrameKind : std::uint8_t { hello = 1, apply, query, columns, rows, done, failed };
+
+inline constexpr std::size_t frame_bytes_max = 64U << 20U;
+inline constexpr std::size_t frame_head_bytes = 5;
+
+struct Frame {
+    FrameKind kind = FrameKind::hello;
+    std::string body;
+};
+
+// The body of `done`.
+struct StoreState {
+    std::string store;  // its id: another file is another store
+    Position position;
+    std::int64_t as_of = 0;  // micros; all that had been committed by then is in it
+};
+void append(WireWriter& to, const Position& position);
+Position read_position(WireReader& from);
+std::string to_body(const StoreState& state);
+StoreState state_from(std::string_view body);
+
+std::string to_body(const Error& error);
+Error error_from(std::string_view body);
+
+// Blocking, with a bound on time for each; the descriptor is a stream socket. Errors: unavailable
+// if the other end has gone, deadline_exceeded, data_loss for a frame that is too long.
+void send_frame(int fd, FrameKind kind, std::string_view body, int timeout_ms);
+Frame receive_frame(int fd, int timeout_ms);
+
+}  // namespace loadstone::analytics::internal

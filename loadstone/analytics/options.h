@@ -1,0 +1,27 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace loadstone::analytics {
+
+struct Options {
+    std::string folder;   // of the column store: its file, what queries hold beyond memory, exports
+    std::string socket;   // of its process; its folder is of this user alone
+    std::string program;  // loadstone-duckdb; empty: beside the running program
+    int memory_mb = 512;  // of its process: what a query holds beyond is on disk, to disk_mb
+    int disk_mb = 4'096;
+    int threads = 1;
+    std::int64_t batch_facts = 10'000;  // carried in one transaction
+    std::int64_t waiting_max = 5'000'000;
+    std::chrono::milliseconds poll_every{200};
+    std::chrono::milliseconds apply_timeout{60'000};
+    int queries_max = 4;  // at once, of this process
+    std::size_t query_queue_max = 64;
+    std::int64_t query_rows_max = 100'000;
+    std::int64_t query_bytes_max = 16 << 20;
+    std::chrono::milliseconds query_timeout{30'000};  // the context's deadline may be sooner
+};
+
+}  // namespace loadstone::analytics

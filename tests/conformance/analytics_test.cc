@@ -1,0 +1,334 @@
+// Facts come to the column store once each, whatever ends in between. The real store, a process.
+
+#include "loadstone/analytics/analytics.h"
+
+#include <signal.h>
+
+#include <thread>
+
+#include "loadstone/analytics/facts.h"
+#include "loadstone/analytics/feed.h"
+#include "loadstone/analytics/internal/store_process.h"
+#include "loadstone/analytics/query.h"
+#include "loadstone/analytics/sql.h"
+#include "tests/conformance/conformance.h"
+
+namespace tests::conformance {
+
+using loadstone::Timestamp;
+namespace analytics = loadstone::analytics;
+
+namespace {
+
+struct Visit {
+    std::int64_t number = 0;
+    std::string page;
+    Timestamp at;
+    std::optional<double> seconds;
+};
+BOOST_DESCRIBE_STRUCT(Visit, (), (number, page, at, seconds))
+
+// The same fact in the next version of a program.
+struct LaterVisit {
+    std::int64_t number = 0;
+    std::string page;
+    Timestamp at;
+    bool is_mobile = false;
+};
+BOOST_DESCRIBE_STRUCT(LaterVisit, (), (number, page, at, is_mobile))
+
+struct Sums {
+    std::int64_t facts = 0, distinct = 0, sum = 0;
+};
+BOOST_DESCRIBE_STRUCT(Sums, (), (facts, distinct, sum))
+
+constexpr analytics::Query sums{"sums",
+                                "select count(*) as facts, count(distinct number) as \"distinct\", "
+                                "coalesce(sum(number), 0) as sum from visits"};
+constexpr analytics::Query tables_of_visits{
+    "tables_of_visits",
+    "select count(*) as facts, 0 as \"distinct\", 0 as sum from duckdb_tables() where table_name = "
+    "'visits'"};
+constexpr analytics::Query visits{
+    "visits", "select number, page, \"at\", seconds from visits order by number"};
+constexpr analytics::Query forever{"forever",
+                                   "select count(*) as facts, 0 as \"distinct\", 0 as sum from "
+                                   "range(1000000) a, range(1000000) b"};
+
+Task<void> record_visits(Tx& tx, std::int64_t from, std::int64_t to) {
+    for (std::int64_t i = from; i < to; ++i) {
+        Visit visit;
+        visit.number = i;
+        visit.page = i % 2 == 0 ? "/home" : "/Übersicht";
+        visit.at = {i * 1'000'000};
+        if (i % 3 == 0) visit.seconds = 0.5 * static_cast<double>(i);
+        co_await analytics::record(tx, visit);
+    }
+}
+Task<void> write_visits(Context& context, std::int64_t from, std::int64_t to) {
+    co_await context.write(record_visits, from, to);
+}
+Task<void> record_and_fail(Tx& tx) {
+    co_await record_visits(tx, 1'000'000, 1'000'010);
+    throw Error(Errc::conflict, "on purpose");
+}
+// Holds its transaction until it is told, asking the database meanwhile.
+Task<void> record_and_hold(Tx& tx, std::atomic<bool>* has_recorded, std::atomic<bool>* may_end) {
+    co_await record_visits(tx, 0, 1);
+    while (!*may_end) {
+        co_await tx.one<std::int64_t>(sql::item_count);
+        *has_recorded = true;
+    }
+}
+Task<void> write_and_hold(Context& context, std::atomic<bool>* has_recorded,
+                          std::atomic<bool>* may_end) {
+    co_await context.write(record_and_hold, has_recorded, may_end);
+}
+Task<void> write_and_fail(Context& context) { co_await context.write(record_and_fail); }
+Task<void> record_later_visit(Tx& tx) {
+    LaterVisit visit;
+    visit.number = 10;
+    visit.is_mobile = true;
+    co_await analytics::record(tx, visit);
+}
+Task<void> write_later_visit(Context& context) { co_await context.write(record_later_visit); }
+Task<std::int64_t> facts_kept(Context& context) {
+    Reader reader = context.reader();
+    co_return co_await reader.one<std::int64_t>(analytics::sql::facts_kept);
+}
+
+class Analytics : public Conformance {
+protected:
+    Analytics() {
+        const std::vector<loadstone::store::ModuleMigrations> own{
+            {"loadstone_analytics", analytics::sql::migrations}};
+        auto modules = all_migrations();
+        modules.push_back(own.front());
+        loadstone::store::migrate(options_, modules);
+        facts_options_.folder = (folder_.path() / "analytics").string();
+        facts_options_.socket = (folder_.path() / "analytics.sock").string();
+        facts_options_.program =
+            std::string(std::getenv("LOADSTONE_BUILD_DIR")) + "/bin/loadstone-duckdb";
+        facts_options_.batch_facts = 100;
+        facts_options_.queries_max = 2;
+    }
+    ~Analytics() override { stop(); }
+
+    // As a program that declares the fact as T.
+    template <class T>
+    void start(std::int64_t waiting_max = 1'000'000) {
+        store_.emplace(options_);
+        std::vector<analytics::FactTable> tables;
+        analytics::Facts declared("conformance", tables);
+        declared.table<T>("visits");
+        recorder_ = std::make_unique<analytics::Recorder>(tables, waiting_max, store().registry());
+        analytics_ = std::make_unique<analytics::Analytics>(facts_options_, store().registry());
+        auto& services = const_cast<loadstone::runtime::Services&>(store().services());
+        services.add<analytics::Recorder>(*recorder_);
+        services.add<analytics::Analytics>(*analytics_);
+        new_feed();
+    }
+    void new_feed() {
+        feed_.reset();
+        feed_ = std::make_unique<analytics::Feed>(*analytics_, *recorder_, store().services(),
+                                                  store().registry());
+    }
+    void stop() {
+        if (store_) store_->stop();
+        feed_.reset();
+        analytics_.reset();
+        recorder_.reset();
+        store_.reset();
+    }
+    bool step() {
+        return store().run([](Context& context,
+                              analytics::Feed* feed) -> Task<bool> { return feed->step(context); },
+                           feed_.get());
+    }
+    // Steps, through failures, until nothing waits.
+    void carry_all() {
+        ASSERT_TRUE(wait_until([&] {
+            try {
+                while (step()) {
+                }
+                return store().run(facts_kept) == 0;
+            } catch (const Error&) {
+                new_feed();  // as run() begins again
+                return false;
+            }
+        })) << "facts still wait";
+    }
+    Sums sums_of_store() {
+        const auto answer =
+            store().run([](Context& context) { return analytics::query<Sums>(context, sums); });
+        return answer.rows.at(0);
+    }
+    void expect_visits(std::int64_t count) {
+        const Sums found = sums_of_store();
+        EXPECT_EQ(found.facts, count) << "lost or doubled";
+        EXPECT_EQ(found.distinct, count);
+        EXPECT_EQ(found.sum, count * (count - 1) / 2);
+    }
+
+    TempDir folder_;
+    analytics::Options facts_options_;
+    std::unique_ptr<analytics::Recorder> recorder_;
+    std::unique_ptr<analytics::Analytics> analytics_;
+    std::unique_ptr<analytics::Feed> feed_;
+};
+
+// Where transactions may commit in another order than that of their facts: not on SQLite.
+class AnalyticsBesideOthers : public Analytics {};
+
+}  // namespace
+
+TEST_P(Analytics, BringsWhatWasCommittedAndSaysAsOfWhen) {
+    start<Visit>();
+    EXPECT_EQ(code_of([&] { store().run(write_and_fail); }), Errc::conflict);
+    const Timestamp before = Timestamp::now();
+    store().run(write_visits, std::int64_t{0}, std::int64_t{250});
+    const Timestamp written = Timestamp::now();
+    carry_all();
+    step();  // with nothing new
+    expect_visits(250);
+    const auto answer =
+        store().run([](Context& context) { return analytics::query<Visit>(context, visits); });
+    ASSERT_EQ(answer.rows.size(), 250U);
+    EXPECT_EQ(answer.rows[3].page, "/Übersicht");
+    EXPECT_EQ(answer.rows[3].at.micros, 3'000'000);
+    EXPECT_EQ(answer.rows[3].seconds, 1.5);
+    EXPECT_EQ(answer.rows[4].seconds, std::nullopt);
+    EXPECT_GT(answer.as_of, before);
+    EXPECT_GE(answer.as_of, written);
+    EXPECT_EQ(store().run(facts_kept), 0) << "what was carried is not kept";
+}
+
+// Its fact has the lower number, and becomes visible after those behind it.
+TEST_P(AnalyticsBesideOthers, WaitsForATransactionThatCommitsLater) {
+    start<Visit>();
+    std::atomic<bool> has_recorded{false}, may_end{false};
+    auto held = store().start(Deadline::in(std::chrono::seconds(20)), write_and_hold, &has_recorded,
+                              &may_end);
+    ASSERT_TRUE(wait_until([&] { return has_recorded.load(); }));
+    store().run(write_visits, std::int64_t{1}, std::int64_t{250});
+    const Timestamp written = Timestamp::now();
+    for (int i = 0; i < 5; ++i) step();
+    const auto before = store().run(
+        [](Context& context) { return analytics::query<Sums>(context, tables_of_visits); });
+    EXPECT_EQ(before.rows.at(0).facts, 0) << "carried past a transaction that still ran";
+    EXPECT_LT(before.as_of, written) << "what it does not show is not as of then";
+    may_end = true;
+    held.get();
+    carry_all();
+    step();
+    expect_visits(250);
+}
+
+TEST_P(Analytics, LosesAndDoublesNothingWhenTheStoreIsKilled) {
+    start<Visit>();
+    std::int64_t written = 0;
+    for (int kill = 0; kill < 5; ++kill) {
+        store().run(write_visits, written, written + 350);
+        written += 350;
+        ASSERT_TRUE(wait_until([&] { return !code_of([&] { step(); }); })) << "it lives";
+        const pid_t pid = analytics_->process().pid();
+        // Somewhere within the steps of the other thread.
+        std::thread killer([pid] { ::kill(pid, SIGKILL); });
+        carry_all();
+        killer.join();
+    }
+    carry_all();
+    ASSERT_TRUE(wait_until([&] {
+        try {
+            step();
+            return sums_of_store().facts > 0;
+        } catch (const Error&) {
+            return false;
+        }
+    }));
+    expect_visits(written);
+    EXPECT_GE(analytics_->process().restarts(), 4);
+}
+
+TEST_P(Analytics, ABatchThatWasSentIsNotSentAgain) {
+    start<Visit>();
+    store().run(write_visits, std::int64_t{0}, std::int64_t{100});
+    step();
+    // Applied, and the process died before it could delete what it had sent.
+    store().run(write_visits, std::int64_t{100}, std::int64_t{200});
+    step();
+    new_feed();
+    carry_all();
+    stop();
+    start<Visit>();
+    carry_all();
+    step();
+    expect_visits(200);
+}
+
+TEST_P(Analytics, AFactMayGetAMemberAndLoseOne) {
+    start<Visit>();
+    store().run(write_visits, std::int64_t{0}, std::int64_t{10});
+    stop();  // the older program's facts still wait
+    start<LaterVisit>();
+    store().run(write_later_visit);
+    // Nobody has declared the older form: the older program's feed never ran.
+    EXPECT_EQ(code_of([&] {
+                  while (step()) {
+                  }
+              }),
+              Errc::unavailable);
+    stop();
+    start<Visit>();
+    carry_all();
+    step();
+    expect_visits(11);
+}
+
+TEST_P(Analytics, RefusesFactsBeyondItsBound) {
+    start<Visit>(150);
+    store().run(write_visits, std::int64_t{0}, std::int64_t{150});
+    recorder_->set_waiting(149);
+    store().run(write_visits, std::int64_t{150}, std::int64_t{151});
+    recorder_->set_waiting(150);
+    EXPECT_EQ(code_of([&] { store().run(write_visits, std::int64_t{151}, std::int64_t{152}); }),
+              Errc::resource_exhausted);
+    carry_all();
+    step();
+    EXPECT_EQ(recorder_->waiting(), 0);
+    store().run(write_visits, std::int64_t{151}, std::int64_t{152});
+}
+
+TEST_P(Analytics, AQueryEndsAtItsDeadlineAndCannotWrite) {
+    start<Visit>();
+    store().run(write_visits, std::int64_t{0}, std::int64_t{1});
+    carry_all();
+    auto slow = store().start(Deadline::in(std::chrono::milliseconds(300)), [](Context& context) {
+        return analytics::query<Sums>(context, forever);
+    });
+    EXPECT_EQ(code_of([&] { slow.get(); }), Errc::deadline_exceeded);
+    static constexpr analytics::Query writes{"writes", "delete from visits"};
+    static constexpr analytics::Query reads_files{
+        "reads_files",
+        "select 0 as facts, 0 as \"distinct\", count(*) as sum from read_csv('/etc/passwd')"};
+    EXPECT_EQ(
+        code_of([&] {
+            store().run([](Context& context) { return analytics::query<Sums>(context, writes); });
+        }),
+        Errc::invalid_argument);
+    EXPECT_EQ(code_of([&] {
+                  store().run([](Context& context) {
+                      return analytics::query<Sums>(context, reads_files);
+                  });
+              }),
+              Errc::invalid_argument);
+    step();
+    expect_visits(1);
+}
+
+LOADSTONE_ON_EVERY_BACKEND(Analytics);
+INSTANTIATE_TEST_SUITE_P(On, AnalyticsBesideOthers,
+                         ::testing::Values(Backend::postgres, Backend::pgbouncer),
+                         [](const auto& backend) { return to_string(backend.param); });
+
+}  // namespace tests::conformance
