@@ -12,7 +12,7 @@ endforeach()
 if(units)
     add_library(headers_alone OBJECT EXCLUDE_FROM_ALL ${units})
     # Not the libraries: their sources need not be compiled for this.
-    target_link_libraries(headers_alone PRIVATE
+    target_link_libraries(headers_alone PRIVATE DuckDB::DuckDB
         loadstone_options Boost::headers fmt::fmt tl::expected PostgreSQL::PostgreSQL)
     target_compile_options(headers_alone PRIVATE -O0 -g0)
     # Modules' own headers may include their generated SQL.

@@ -565,7 +565,7 @@ void complete(Config& config) {
         config.database.url = "sqlite:" + (data / "campus.db").string();
     if (config.mail.url.empty()) config.mail.url = "maildir:" + (data / "mail").string();
     config.analytics.folder = (data / "analytics").string();
-    config.analytics.socket = (data / "run" / "analytics.sock").string();
+    config.analytics.socket = (data / "analytics" / "store.sock").string();
     if (config.site.files.empty()) config.site.files = (data / "files").string();
     if (config.http.tls_certificate.empty() != config.http.tls_key.empty()) {
         throw Error(Errc::invalid_argument,

@@ -50,12 +50,12 @@ select course_id, user_id, enrolled_at, lessons_completed from enrolments where 
 
 -- name: learners :page (user_id) (course CourseId, before timestamp)
 -- Those of a course who were enrolled before. Primary key.
-select user_id from enrolments where course_id = $course and enrolled_at < $before
+select user_id from enrolments where course_id = $course and enrolled_at <= $before
 
 -- name: learners_between :many (course CourseId, after_user UserId, last_user UserId, before timestamp)
 -- Those of a course in (after_user, last_user] who were enrolled before. Primary key.
 select user_id from enrolments
-where course_id = $course and user_id > $after_user and user_id <= $last_user and enrolled_at < $before
+where course_id = $course and user_id > $after_user and user_id <= $last_user and enrolled_at <= $before
 order by user_id
 
 -- name: completed_among :one (user UserId, courses CourseId[])
