@@ -7,7 +7,7 @@
 namespace loadstone::analytics {
 
 struct Options {
-    std::string folder;   // of the column store: its file, what queries hold beyond memory, exports
+    std::string folder;   // of the column store: its file, what queries hold beyond memory
     std::string socket;   // of its process; its folder is of this user alone
     std::string program;  // loadstone-duckdb; empty: beside the running program
     int memory_mb = 512;  // of its process: what a query holds beyond is on disk, to disk_mb

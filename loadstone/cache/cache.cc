@@ -3,12 +3,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
-#include <optional>
 
 #include "loadstone/base/error.h"
 #include "loadstone/base/sha256.h"
 #include "loadstone/cache/sql.h"
+#include "loadstone/runtime/permit.h"
 #include "loadstone/store/context_store.h"
 
 namespace loadstone::cache {
@@ -36,17 +35,6 @@ std::string etag_of(const std::string& json) {
     return fmt::format("\"{}\"", sha256_hex({json}).substr(0, 32));
 }
 
-class Permit {
-public:
-    explicit Permit(runtime::Semaphore& semaphore) : semaphore_(semaphore) {}
-    Permit(const Permit&) = delete;
-    Permit& operator=(const Permit&) = delete;
-    ~Permit() { semaphore_.release(); }
-
-private:
-    runtime::Semaphore& semaphore_;
-};
-
 }  // namespace
 
 struct Cache::Entry {
@@ -57,7 +45,6 @@ struct Cache::Entry {
     std::uint64_t epoch = 0;     // what it shows at least
     runtime::Position position;  // what it shows at most
     Clock::time_point made_at;
-    Clock::duration took{0};
 
     std::uint64_t bytes() const {
         return view.size() + key.size() + json->size() + tags.size() * sizeof(Tag) + entry_overhead;
@@ -77,7 +64,6 @@ struct Cache::Metrics {
           misses(counter(registry, "misses", "Reads of views that computed")),
           waits(counter(registry, "waits", "Reads of views that waited for another's computation")),
           invalid(counter(registry, "invalid", "Entries that were found to be no longer true")),
-          early(counter(registry, "early", "Computations before an entry's time was over")),
           alone(counter(registry, "alone", "Computations that nobody else could use")),
           refused(counter(registry, "refused", "Computations for which there was no room")),
           evictions(counter(registry, "evictions", "Entries that made room for others")),
@@ -86,8 +72,7 @@ struct Cache::Metrics {
                                        std::string_view help) {
         return registry.counter(fmt::format("loadstone_cache_{}_total", name), "", help);
     }
-    telemetry::Counter &hits, &misses, &waits, &invalid, &early, &alone, &refused, &evictions,
-        &too_large;
+    telemetry::Counter &hits, &misses, &waits, &invalid, &alone, &refused, &evictions, &too_large;
 };
 
 Cache::Cache(const CacheOptions& options, std::span<const store::Access> accesses,
@@ -234,7 +219,7 @@ Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute 
                         options_.computations_max))
             .with_retry_after(std::chrono::seconds(1));
     }
-    const Permit permit(computations_);
+    const runtime::Permit permit(computations_);
     metrics_->misses.add();
     auto entry = std::make_shared<Entry>();
     entry->view = asked.view;
@@ -247,7 +232,6 @@ Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute 
     RecordingReads reads(reads_.read_connection(), rules_, entry->tags);
     Reader reader(context, reads, runtime::own_writes);
     std::string json = co_await compute(reader);
-    entry->took = Clock::now() - entry->made_at;
     entry->position = context.reading().position();
     // Read where less was known than had been asked for: for this reader alone.
     if (context.reading().stale()) entry->epoch = 0;

@@ -91,7 +91,6 @@ private:
     std::unordered_map<std::uint64_t, EntryPtr> entries_;
     internal::Eviction eviction_;
     std::unordered_map<std::uint64_t, std::shared_ptr<Flight>> flights_;
-    Random random_{0x10AD};
 };
 
 // Of the module "loadstone_cache".

@@ -5,6 +5,7 @@
 #include "loadstone/base/describe.h"
 #include "loadstone/base/error.h"
 #include "loadstone/cache/sql.h"
+#include "loadstone/runtime/permit.h"
 #include "loadstone/store/tx.h"
 
 namespace loadstone::cache {
@@ -23,18 +24,6 @@ struct Change {
 BOOST_DESCRIBE_STRUCT(Change, (), (state, history, tags))
 
 constexpr std::chrono::seconds state_every{60};
-
-// Gives the turn back.
-class Turn {
-public:
-    explicit Turn(runtime::Semaphore& semaphore) : semaphore_(semaphore) {}
-    Turn(const Turn&) = delete;
-    Turn& operator=(const Turn&) = delete;
-    ~Turn() { semaphore_.release(); }
-
-private:
-    runtime::Semaphore& semaphore_;
-};
 
 Task<void> delete_seen(store::Tx& tx, const std::string& state, std::uint64_t& deleted) {
     deleted = co_await tx.exec(sql::prune_changes, state);
@@ -65,7 +54,7 @@ Task<void> Follower::catch_up(Context& context) {
             .with_retry_after(std::chrono::seconds(1));
     if (acquired == runtime::Acquired::deadline_passed)
         throw Error(Errc::deadline_exceeded, "waiting for what has changed in the database");
-    const Turn turn(turn_);
+    const runtime::Permit turn(turn_);
     if (last_ended_.load() > ticket) co_return;  // it began after the call
     co_await poll(context);
 }
@@ -169,6 +158,8 @@ bool Follower::is_unchanged(std::span<const Tag> tags, std::uint64_t epoch) cons
 }
 
 Task<void> Follower::prune(Context& context) {
+    // Where nobody reads a view, what is written must go all the same.
+    if (Clock::now() - followed_at() >= state_every) co_await catch_up(context);
     std::string state;
     {
         const std::scoped_lock lock(mutex_);

@@ -6,7 +6,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +14,7 @@
 #include <thread>
 
 #include "loadstone/base/error.h"
+#include "loadstone/base/unix_address.h"
 
 namespace loadstone::server::internal {
 
@@ -24,18 +24,6 @@ constexpr int client_timeout_ms = 2'000;
 constexpr int accept_pause_ms = 100;
 constexpr std::size_t line_bytes_max = 256;
 constexpr std::size_t answer_bytes_max = 16 * 1024 * 1024;
-
-sockaddr_un address_of(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        throw Error(Errc::unavailable,
-                    fmt::format("the path of the admin socket has {} bytes, {} are the most: {}",
-                                path.size(), sizeof address.sun_path - 1, path));
-    }
-    std::memcpy(address.sun_path, path.data(), path.size());
-    return address;
-}
 
 class Descriptor {
 public:
@@ -89,7 +77,7 @@ struct AdminSocket::Impl {
           tick_every(every),
           listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
           stop_event(eventfd(0, EFD_CLOEXEC)) {
-        const sockaddr_un address = address_of(path);
+        const sockaddr_un address = unix_address(path, "the admin socket");
         mkdir(folder.c_str(), 0700);  // what fails here fails at bind
         chmod(folder.c_str(), 0700);
         unlink(path.c_str());
@@ -166,7 +154,7 @@ std::vector<AdminAnswer> ask_servers(const std::string& folder, const std::strin
         const std::string path = entry.path().string();
         if (entry.path().extension() != ".sock") continue;
         const Descriptor server(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        const sockaddr_un address = address_of(path);
+        const sockaddr_un address = unix_address(path, "the admin socket");
         if (connect(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
             0) {
             if (errno == ECONNREFUSED)

@@ -38,15 +38,6 @@ ColumnType type_of(std::string_view sql_type) {
 // Names are [a-z0-9_], and may be words of SQL.
 std::string quoted(const std::string& name) { return "\"" + name + "\""; }
 
-std::string literal(const std::string& text) {
-    std::string out = "'";
-    for (const char c : text) {
-        if (c == '\'') out += '\'';
-        out += c;
-    }
-    return out + "'";
-}
-
 struct Result {
     Result() = default;
     Result(const Result&) = delete;
@@ -184,9 +175,7 @@ Database::Database(const DatabaseOptions& options) {
     if (!is_open)
         throw Error(Errc::unavailable, fmt::format("{} cannot be opened: {}", options.file, why));
     writer_ = connect();
-    // From here on no statement reads or writes files, but for the exports, or changes a setting.
-    if (!options.exports.empty())
-        writer_->run(fmt::format("SET allowed_directories = [{}]", literal(options.exports)));
+    // From here on no statement reads or writes files, or changes a setting.
     writer_->run("SET enable_external_access = false");
     writer_->run("SET lock_configuration = true");
     open_state();

@@ -17,7 +17,6 @@ namespace loadstone::analytics::duckdb {
 struct DatabaseOptions {
     std::string file;
     std::string temporary;  // a folder: what a query holds beyond memory_mb
-    std::string exports;    // the one folder that COPY may write to
     int memory_mb = 512;
     int temporary_mb = 4'096;
     int threads = 1;

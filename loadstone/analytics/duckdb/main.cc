@@ -3,7 +3,7 @@
 // of its standard input, a socket: it gets a byte when the store is open, and when that end is
 // gone, so is the server, and this process ends.
 //
-//   loadstone-duckdb FILE SOCKET TEMPORARY EXPORTS MEMORY_MB DISK_MB THREADS CONNECTIONS_MAX
+//   loadstone-duckdb FILE SOCKET TEMPORARY MEMORY_MB DISK_MB THREADS CONNECTIONS_MAX
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -40,7 +40,7 @@ int number(std::string_view text) {
 
 int main(int argc, char** argv) {
     using namespace loadstone::analytics::duckdb;
-    if (argc != 9) {
+    if (argc != 8) {
         fmt::print(stderr, "loadstone-duckdb is started by a Loadstone server\n");
         return 2;
     }
@@ -51,14 +51,13 @@ int main(int argc, char** argv) {
         DatabaseOptions options;
         options.file = argv[1];
         options.temporary = argv[3];
-        options.exports = argv[4];
-        options.memory_mb = number(argv[5]);
-        options.temporary_mb = number(argv[6]);
-        options.threads = number(argv[7]);
+        options.memory_mb = number(argv[4]);
+        options.temporary_mb = number(argv[5]);
+        options.threads = number(argv[6]);
         Database database(options);
         ServiceOptions service;
         service.socket = argv[2];
-        service.connections_max = number(argv[8]);
+        service.connections_max = number(argv[7]);
         serve(database, service);
     } catch (const std::exception& error) {
         fmt::print(stderr, "loadstone-duckdb: {}\n", error.what());

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "loadstone/analytics/duckdb/query.h"
+#include "loadstone/base/unix_address.h"
 
 namespace loadstone::analytics::duckdb {
 
@@ -85,14 +85,7 @@ void converse(Shared& shared, int fd) {
 }
 
 int listen_on(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path)
-        throw Error(Errc::unavailable,
-                    fmt::format("the path of the column store's socket has {} bytes, {} are the "
-                                "most: {}",
-                                path.size(), sizeof address.sun_path - 1, path));
-    std::memcpy(address.sun_path, path.data(), path.size());
+    const sockaddr_un address = unix_address(path, "the column store's socket");
     const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ::unlink(path.c_str());
     if (listener < 0 ||

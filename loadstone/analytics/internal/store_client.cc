@@ -2,12 +2,13 @@
 
 #include <fmt/core.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "loadstone/base/unix_address.h"
 
 namespace loadstone::analytics::internal {
 
@@ -16,14 +17,7 @@ namespace {
 constexpr std::size_t idle_max = 8;
 
 int connect_to(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path)
-        throw Error(Errc::unavailable,
-                    fmt::format("the path of the column store's socket has {} bytes, {} are the "
-                                "most: {}",
-                                path.size(), sizeof address.sun_path - 1, path));
-    std::memcpy(address.sun_path, path.data(), path.size());
+    const sockaddr_un address = unix_address(path, "the column store's socket");
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
         return fd;

@@ -61,7 +61,6 @@ bool StoreProcess::take_lock() {
     if (lock_ >= 0) return true;
     make_folder(options_.folder);
     make_folder(options_.folder + "/tmp");
-    make_folder(options_.folder + "/exports");
     make_folder(std::filesystem::path(options_.socket).parent_path().string());
     const std::string path = options_.folder + "/lock";
     const int fd = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
@@ -103,7 +102,6 @@ void StoreProcess::spawn() {
                                        options_.folder + "/facts.duckdb",
                                        options_.socket,
                                        options_.folder + "/tmp",
-                                       options_.folder + "/exports",
                                        fmt::format("{}", options_.memory_mb),
                                        fmt::format("{}", options_.disk_mb),
                                        fmt::format("{}", options_.threads),

@@ -159,6 +159,18 @@ TEST_P(ViewsTest, KeepToTheirBytes) {
     EXPECT_GT(node.counted("evictions"), 0U);
 }
 
+TEST_P(ViewsTest, LetGoOfWhatWasWrittenThoughNobodyReads) {
+    cache::CacheOptions options;
+    options.follower.kept = seconds(0);
+    Node node(options_, options);
+    node.run(add_point, std::int64_t{1}, std::int64_t{1});
+    const auto prune = [](Context& context, Node* of) -> Task<void> {
+        co_await of->cache().follower().prune(context);
+    };
+    node.run(prune, &node);
+    EXPECT_EQ(node.counted("changes_pruned"), 1U);
+}
+
 TEST_P(ViewsTest, SayWhatIsNotDeclared) {
     Node node(options_);
     const auto undeclared = [](Context& context) -> Task<std::string> {
