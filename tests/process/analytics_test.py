@@ -86,6 +86,18 @@ class AnalyticsTest(SchoolTest):
         self.server.start()
         wait_until(self.store_process, 20, "another one")
 
+    def test_the_store_holds_no_socket_of_its_server(self):
+        self.start()
+        first = wait_until(self.store_process, 20, "the column store's process")
+        self.assertEqual(self.client.get("/healthz").status, 200)  # is connected while the next one starts
+        os.kill(first, signal.SIGKILL)
+        store = wait_until(lambda: self.store_process() not in (None, first) and self.store_process(), 20, "another one")
+
+        def sockets(pid):
+            names = (os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir())
+            return {name for name in names if name.startswith("socket:")}
+        self.assertEqual(sockets(store) & sockets(self.server.pid), set())
+
 
 if __name__ == "__main__":
     main()

@@ -112,6 +112,8 @@ void StoreProcess::spawn() {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, pair[1], STDIN_FILENO);
+    // Nothing else of the server: a client's socket held there would stay open after its end here.
+    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     // Of its own group: what a terminal sends the server is the server's to deal with.
