@@ -1,17 +1,19 @@
-"""A view of 1,000,000 rows of progress, 50 courses, per CPU-second of the application: kept answers against the 60-byte route of
-bench/http.sh; and with 1 % of the requests writes that make a course's answer invalid, against computing each (cache.on = off).
-Meanwhile a client of its own writes to a course and reads it: how many of its answers are stale is counted."""
+"""A view of 1,000,000 rows of progress, 50 courses: kept answers against the 60-byte route of bench/http.sh, requests per CPU-second of
+the application; and with 1 % of the requests writes that make a course's answer invalid, against computing each (cache.on = off),
+requests per CPU-second of application and database. Meanwhile a client of its own writes to a course and reads it: how many of its
+answers are stale is counted."""
 
 import argparse
 import contextlib
 import http.client
 import json
+import pathlib
 import statistics
 import subprocess
 import tempfile
 import threading
 
-from measure import APP, Postgres, app, measured, needs
+from measure import APP, Postgres, app, cpu_ns, descendants, measured, needs, wrk
 
 COURSES, LEARNERS, LESSONS = 50, 1_000, 20
 OWN = COURSES + 1  # of the client that counts
@@ -68,6 +70,15 @@ class Stale:
         self.thread.join()
 
 
+def per_cpu_second(server, database, **load):
+    """Of both."""
+    def cpu():
+        return cpu_ns(*(pid for one in (server.pid, *database) for pid in descendants(one)))
+    before = cpu()
+    requests = wrk(server.url + "/", **load)["requests"]
+    return requests / ((cpu() - before) / 1e9)
+
+
 def median_ratio(name, pairs, goal):
     print(f"  {name}: {statistics.median(pairs):.2f}   (rounds {min(pairs):.2f} to {max(pairs):.2f}; goal {goal})", flush=True)
 
@@ -82,7 +93,7 @@ def kept(server, args):
     median_ratio("kept answers / plain route", pairs, "0.8")
 
 
-def written(servers, args):
+def written(servers, databases, args):
     pairs, users, reads, stale = [], 10_000_000, 0, 0
     begun = {name: 0 for name in servers}
     for _ in range(args.rounds):
@@ -90,7 +101,8 @@ def written(servers, args):
         for name, server in servers.items():
             users += 1_000_000
             with Stale(server, begun[name]) as client:
-                figures[name] = measured(server, args.seconds, path="/", connections=CONNECTIONS, request=MIXED % users)["per_cpu_second"]
+                figures[name] = per_cpu_second(server, databases.get(name, ()), connections=CONNECTIONS, seconds=args.seconds,
+                                               request=MIXED % users)
             begun[name] = client.begun
             if name == "kept":
                 reads, stale = reads + client.reads, stale + client.stale
@@ -103,18 +115,22 @@ def written(servers, args):
 def measure(name, args, postgres=None):
     print(f"cache: {name}, {COURSES * LEARNERS * LESSONS:,} rows, {CONNECTIONS} connections")
     with contextlib.ExitStack() as stack:
-        servers = {}
+        servers, databases = {}, {}
         for kind in ("kept", "computed"):
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             database = ()
             if postgres:
-                database = ("--database", stack.enter_context(Postgres()).url)
+                server = stack.enter_context(Postgres())
+                database = ("--database", server.url)
+                databases[kind] = (int(pathlib.Path(server.folder, "data/postmaster.pid").read_text().split()[0]),)
             for command in (("migrate",), ("fill-progress", str(COURSES), str(LEARNERS))):
                 subprocess.run([APP, command[0], "--data", folder, *database, *command[1:]], check=True, stdout=subprocess.DEVNULL)
+            if postgres:
+                server.settle()
             cache = ("--cache-on", "on" if kind == "kept" else "off")
             servers[kind] = stack.enter_context(app(folder, *database, *cache, name=kind))
         kept(servers["kept"], args)
-        written(servers, args)
+        written(servers, databases, args)
 
 
 def main():
