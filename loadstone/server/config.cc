@@ -289,6 +289,9 @@ void http_settings(Settings& s, net::HttpOptions& http) {
              l.header_timeout);
     s.millis("http.body_timeout_ms", "for a request's body", l.body_timeout);
     s.millis("http.write_timeout_ms", "for a client to take its answer", l.write_timeout);
+    s.millis("http.stream_timeout_ms",
+             "for a client to take all of an answer that reads the database as it goes",
+             l.stream_timeout);
     s.millis("http.idle_timeout_ms", "between requests", l.idle_timeout);
     s.count("http.response_bytes_max",
             "of an answer that is built in memory; larger ones must be streamed",
