@@ -13,9 +13,9 @@ namespace loadstone::runtime {
 
 namespace asio = boost::asio;
 
-// What is in use, who waits and how many permits there are share one word, so that taking and giving
-// back a permit while nobody waits is one compare-and-swap, and neither can miss a waiter or a
-// change of the number. Invariants:
+// What is in use, who waits and how many permits there are share one word, so that taking and
+// giving back a permit while nobody waits is one compare-and-swap, and neither can miss a waiter or
+// a change of the number. Invariants:
 //   1. waiting > 0 implies in use >= permits, whenever the mutex is free: a permit that comes free
 //      goes to the first waiter.
 //   2. waiting and permits change only under the mutex, and waiting is the length of the queue
