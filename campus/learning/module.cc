@@ -3,6 +3,7 @@
 #include "campus/learning/learning.h"
 #include "campus/learning/routes.h"
 #include "campus/learning/sql.h"
+#include "campus/learning/views.h"
 
 namespace campus::learning {
 
@@ -13,6 +14,7 @@ loadstone::Module module() {
         .migrations = sql::migrations,
         .routes = routes,
         .jobs = jobs,
+        .views = views,
         .facts = facts,
         // Heavy: progress.csv, which keeps its place for as long as the client takes.
         .budget = {.requests_max = 128,

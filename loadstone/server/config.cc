@@ -425,6 +425,9 @@ void mail_and_job_settings(Settings& s, Config& c) {
             std::uint64_t{1 << 20}, std::uint64_t{1} << 40);
     s.count("cache.computations_max", "views that this process computes at once",
             c.cache.computations_max, std::size_t{1}, million);
+    s.count("cache.aggregate_shards",
+            "connections that change a key of an aggregate at once without waiting (PostgreSQL)",
+            c.cache.aggregate_shards, std::int64_t{1}, std::int64_t{1'024});
     s.count("cache.computations_waiting_max", "that wait for it; beyond: 503",
             c.cache.computations_waiting_max, std::size_t{0}, million);
 }
