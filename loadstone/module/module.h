@@ -13,6 +13,7 @@
 
 #include "loadstone/analytics/facts.h"
 #include "loadstone/analytics/query.h"
+#include "loadstone/cache/views.h"
 #include "loadstone/jobs/enqueue.h"
 #include "loadstone/jobs/handlers.h"
 #include "loadstone/net/http_server.h"
@@ -65,6 +66,7 @@ struct Module {
     std::span<const store::Migration> migrations{};
     void (*routes)(Routes& routes) = nullptr;
     void (*jobs)(Handlers& handlers) = nullptr;
+    void (*views)(Views& views) = nullptr;  // derived data: what is cached, what is kept
     void (*facts)(Facts& facts) = nullptr;  // what goes to the column store
     net::SessionResolver sessions{};        // the one module that owns sessions sets it
     std::vector<OperatorCommand> commands{};

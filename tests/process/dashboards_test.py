@@ -228,13 +228,13 @@ class DashboardsTest(ExpectStatements, ProcessTest):
 
     def test_few_statements_are_needed(self):
         # With the one that finds the session.
-        self.expect_statements(self.server, "GET /api/dashboards/instructor", 3,
+        self.expect_statements(self.server, "GET /api/dashboards/instructor", 4,
                                lambda: self.get("/api/dashboards/instructor?limit=100"), times=3)
         course = f"/api/dashboards/courses/{self.own[0]['id']}"
         self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 6, lambda: self.get(course))
         # Three of them are views.
         self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 3, lambda: self.get(course), times=3)
-        for path, at_most in (("organisation", 8), ("organisation/courses", 4), ("organisation/at-risk", 4)):
+        for path, at_most in (("organisation", 10), ("organisation/courses", 5), ("organisation/at-risk", 4)):
             self.expect_statements(self.server, f"GET /api/dashboards/{path}", at_most,
                                    lambda path=path: self.get(f"/api/dashboards/{path}", self.admin), times=3)
 

@@ -260,6 +260,7 @@ Task<void> Connection::answer() {
         }
         const Matched matched{*this, match_.parameters};
         response_ = co_await entry_->route->handler(*context_, matched);
+        if (response_.stream && entry_->route->heavy_reads) stream_permit_ = std::move(permit);
     } catch (...) {
         exception = std::current_exception();
     }
