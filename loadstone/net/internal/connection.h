@@ -90,6 +90,8 @@ private:
     // For an answer that is over `response_bytes_max`.
     void refuse_body();
     void prepare_response();
+    // Gives it a tag, and the status 304 if the client has it already.
+    void revalidate();
     void complete_response();
     void record();
 

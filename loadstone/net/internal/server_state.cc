@@ -74,6 +74,8 @@ ServerCounters::ServerCounters(telemetry::Registry& registry)
       streams_broken(registry.counter(
           "loadstone_http_streams_broken_total", "",
           "Streamed answers that broke off: not read in time, or their rest could not be made")),
+      not_modified(registry.counter("loadstone_http_not_modified_total", "",
+                                    "Answers 304: the client had them already")),
       rate_limited(rejected(registry, "requests_per_address")),
       cross_site(registry.counter("loadstone_http_cross_site_total", "",
                                   "Requests refused as made by another site")),

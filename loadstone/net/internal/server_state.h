@@ -51,6 +51,7 @@ struct ServerCounters {
     telemetry::Counter& body_too_large;    // 413
     telemetry::Counter& response_too_large;
     telemetry::Counter& streams_broken;
+    telemetry::Counter& not_modified;
     telemetry::Counter& rate_limited;
     telemetry::Counter& cross_site;
     telemetry::Counter& requests_full;  // requests_per_connection_max
