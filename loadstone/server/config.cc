@@ -302,18 +302,14 @@ void http_settings(Settings& s, net::HttpOptions& http) {
             http.rate_limit_keys_max, std::size_t{100}, 10 * million);
 }
 
-void share_settings(Settings& s, Config& c) {
+void store_settings(Settings& s, Config& c, store::DatabaseOptions& d) {
+    store::ConnectionOptions& o = d.connections;
     s.add(
         "store.share", "N/M", "hundredths of the places for writes and for reads of one module",
-        [&c](std::string_view v) { c.share = store::connection_share(v); },
-        [&c] { return store::text_of(c.share); });
+        [&c](auto v) { c.share = store::connection_share(v); }, [&c] { return text_of(c.share); });
     s.add(
         "store.shares", "NAME=N/M,...", "of single modules, whatever they declare",
-        [&c](std::string_view v) { c.shares = store::module_shares(v); },
-        [&c] { return store::text_of(c.shares); });
-}
-
-void store_settings(Settings& s, store::DatabaseOptions& d) {
+        [&c](auto v) { c.shares = store::module_shares(v); }, [&c] { return text_of(c.shares); });
     s.count("store.rows_max",
             "rows that one statement gathers in memory, of modules that declare no budget",
             d.budget.rows_max, store::StatementBudgets::rows_unasked, std::uint64_t{gigabyte});
@@ -346,13 +342,12 @@ void store_settings(Settings& s, store::DatabaseOptions& d) {
         t.samples_plans);
     s.millis("postgres.sample_every_ms", "between two of these", t.sample_every, 10);
     s.millis("postgres.sample_timeout_ms", "for one of these", t.sample_timeout);
-    store::ConnectionOptions& o = d.connections;
     s.count("postgres.left_percent", "of max_connections, for others", o.left_percent, 0, 90);
     s.millis("postgres.negotiate_every_ms", "how often processes agree on it", o.negotiate_every);
     s.count("postgres.reads_max", "connections; 0: three a loop", o.reads_max, 0UL, 9'999UL);
     s.count("postgres.heavy_reads_max", "the same of heavy reads", o.heavy_reads_max, 0UL, 9'999UL);
-    s.count("postgres.transactions_max", "connections for transactions, at most",
-            d.transactions_max, std::size_t{1}, std::size_t{10'000});
+    s.count("postgres.transactions_max", "connections for transactions", d.transactions_max,
+            std::size_t{1}, std::size_t{10'000});
     s.count("postgres.transaction_waiters_max", "that may wait for one", d.transaction_waiters_max,
             std::size_t{0}, million);
     s.count("postgres.pipeline_depth_max", "reads under way per loop", d.pipeline_depth_max,
@@ -501,8 +496,7 @@ std::vector<Setting> settings_of(Config& config) {
     Settings settings;
     everyday_settings(settings, config);
     http_settings(settings, config.http);
-    share_settings(settings, config);
-    store_settings(settings, config.database);
+    store_settings(settings, config, config.database);
     mail_and_job_settings(settings, config);
     return std::move(settings.list);
 }
