@@ -16,7 +16,12 @@ loadstone::Module module() {
         .jobs = jobs,
         .views = views,
         .facts = facts,
-        .budget = {.requests_max = 128, .request_queue_max = 512, .jobs_max = 4},
+        // Heavy: progress.csv, which keeps its place for as long as the client takes.
+        .budget = {.requests_max = 128,
+                   .request_queue_max = 512,
+                   .jobs_max = 4,
+                   .heavy_requests_max = 4,
+                   .heavy_request_queue_max = 16},
     };
 }
 

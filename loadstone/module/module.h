@@ -37,6 +37,8 @@ struct Budget {
     std::size_t heavy_request_queue_max = 64;
     // Of one statement of its requests and jobs; none: what the settings say.
     std::optional<store::StatementBudget> statements{};
+    // Of the connections; none: what the settings say. All, if it is the only module.
+    std::optional<store::ConnectionShare> connections{};
 };
 
 // `--NAME VALUE` of a command, or `--NAME` alone.

@@ -164,6 +164,29 @@ std::vector<std::unique_ptr<net::Route>> routes_of(const std::vector<Module>& mo
     return routes;
 }
 
+namespace {
+
+// A module without another beside it has all. Errors: invalid_argument for one that there is not.
+std::vector<store::ModuleShare> shares_of(const std::vector<Module>& modules,
+                                          const Config& config) {
+    std::vector<store::ModuleShare> shares;
+    for (const Module& module : modules)
+        if (modules.size() > 1 || module.budget.connections)
+            shares.push_back({module.name, module.budget.connections.value_or(config.share)});
+    for (const store::ModuleShare& given : config.shares) {
+        const bool is_known =
+            std::ranges::find(modules, given.module, &Module::name) != modules.end();
+        if (!is_known)
+            throw Error(Errc::invalid_argument, fmt::format("there is no module {}", given.module))
+                .with_field("store.shares");
+        std::erase_if(shares, [&](const auto& each) { return each.module == given.module; });
+        shares.push_back(given);
+    }
+    return shares;
+}
+
+}  // namespace
+
 struct Server::Impl {
     Impl(const Config& server_config, std::vector<Module> all, std::string app_title,
          std::string app_version)
@@ -195,6 +218,8 @@ struct Server::Impl {
         mailer = outbound::Mailer::open(config.mail, registry);
         make_bulkheads();
         set_statement_budgets();
+        store::DatabaseOptions shared = config.database;
+        shared.shares = shares_of(modules, config);
         auto routes = routes_of(modules);
         const std::string openapi =
             net::HttpServer::openapi(routes, title, version, !config.http.tls_certificate.empty());
@@ -214,7 +239,7 @@ struct Server::Impl {
             log::info("migrated",
                       {{"module", step.module}, {"step", step.number}, {"title", step.title}});
         }
-        database = store::open_database(config.database, registry);
+        database = store::open_database(shared, registry);
         open_cache();
         queue = std::make_unique<jobs::Queue>(jobs_of(modules, config), *written, registry);
         system =
