@@ -4,6 +4,7 @@
 
 #include "campus/learning/queries.h"
 #include "campus/learning/sql.h"
+#include "loadstone/analytics/work.h"
 #include "loadstone/base/json.h"
 
 namespace campus::learning {
@@ -42,6 +43,7 @@ Task<void> seed_learning(Tx& tx, SeededLearning in) {
     co_await sql::seed_progress(tx, in.progress);
     co_await sql::seed_completions(tx, in.completions);
     co_await sql::seed_attempts(tx, in.attempts);
+    co_await analytics::rebuild_all(tx);  // these are rows without facts
 }
 
 Task<std::int64_t> seed_grades(Tx& tx, SeededRun in) {
