@@ -13,6 +13,8 @@
 #include "campus/dashboards/course_lines.h"
 #include "campus/dashboards/days.h"
 #include "campus/dashboards/organisation.h"
+#include "campus/dashboards/page.h"
+#include "campus/dashboards/questions.h"
 #include "campus/learning/learning.h"
 #include "loadstone/base/error.h"
 
@@ -179,6 +181,8 @@ void routes(Routes& routes) {
         .may_answer(403)
         .may_answer(404);
     organisation_routes(routes);
+    question_routes(routes);
+    page_routes(routes);
 }
 
 }  // namespace campus::dashboards

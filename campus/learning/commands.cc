@@ -78,7 +78,9 @@ Task<void> leave(Tx& tx, courses::CourseId course, accounts::UserId user, std::s
     const auto removed = co_await sql::remove_enrolment(tx, course, user);
     // That gives the seat back too.
     if (removed == 0) throw Error(Errc::not_found, nowhere);
-    const Activity fact = activity(Timestamp::now(), course, user, "left");
+    const Timestamp now = Timestamp::now();
+    co_await sql::note_departure(tx, course, user, enrolment->enrolled_at, now);
+    const Activity fact = activity(now, course, user, "left");
     co_await analytics::record(tx, fact);
     co_await note(tx, course, user, "course.left", "left", std::move(address));
 }
@@ -115,8 +117,9 @@ Task<RecordedAttempt> record_attempt(Tx& tx, NewAttempt attempt) {
     if (recorded.attempts >= attempts_max)
         throw Error(Errc::conflict, fmt::format("quiz {} was attempted {} times, the limit",
                                                 quiz.id.value, recorded.attempts));
-    co_await sql::insert_attempt(tx, quiz.course_id, attempt.user, quiz.id, attempt.points);
-    Activity fact = activity(Timestamp::now(), quiz.course_id, attempt.user, "quiz_attempted");
+    const Timestamp at =
+        co_await sql::insert_attempt(tx, quiz.course_id, attempt.user, quiz.id, attempt.points);
+    Activity fact = activity(at, quiz.course_id, attempt.user, "quiz_attempted");
     fact.quiz = quiz.id;
     fact.points = attempt.points;
     co_await analytics::record(tx, fact);

@@ -1,5 +1,7 @@
 #include "campus/learning/facts.h"
 
+#include "campus/learning/sql.h"
+
 namespace campus::learning {
 
 using namespace loadstone;
@@ -14,9 +16,20 @@ constexpr analytics::Query activity_by_day{
     "from learning_activity where course = $1 and happened_at >= make_timestamp($2) "
     "group by 1 order by 1"};
 
+Task<std::uint64_t> activity_of_courses(Reader reader, std::int64_t from, std::int64_t end,
+                                        FunctionRef<void(const Activity&)> sink) {
+    const courses::CourseId first(from), behind(end);
+    co_return co_await sql::activity_of_courses(reader, sink, first, behind);
+}
+
+Task<std::int64_t> last_course(Reader reader) { return sql::last_course(reader); }
+
 }  // namespace
 
-void facts(Facts& facts) { facts.table<Activity>("learning_activity"); }
+void facts(Facts& facts) {
+    facts.table<Activity>("learning_activity")
+        .back_filled_by<Activity>("course", activity_of_courses, last_course);
+}
 
 Task<ActivityByDay> activity_by_day_of(Context& context, courses::CourseId course,
                                        Timestamp since) {

@@ -155,6 +155,56 @@ loadstone::Task<std::vector<courses::CourseId>> most_taken(loadstone::Reader rea
                                                            std::vector<courses::CourseId> courses,
                                                            int limit);
 
+// Questions to the column store about some courses, all learners that there ever were; a learner in
+// two courses counts twice. Each answer says as of when.
+struct Funnel {
+    std::int64_t enrolled = 0;   // ever
+    std::int64_t began = 0;      // completed a lesson or attempted a quiz
+    std::int64_t attempted = 0;  // a quiz
+    std::int64_t completed = 0;  // the course
+};
+BOOST_DESCRIBE_STRUCT(Funnel, (), (enrolled, began, attempted, completed))
+loadstone::Task<loadstone::analytics::Answer<Funnel>> funnel_of(
+    loadstone::Context& context, std::vector<courses::CourseId> courses);
+
+struct BusyCourse {
+    courses::CourseId course;
+    std::int64_t learners = 0;  // who did anything
+    std::int64_t lessons = 0, attempts = 0;
+};
+BOOST_DESCRIBE_STRUCT(BusyCourse, (), (course, learners, lessons, attempts))
+// Those with most active learners since then, 10 at most.
+loadstone::Task<loadstone::analytics::Answer<BusyCourse>> busiest(
+    loadstone::Context& context, std::vector<courses::CourseId> courses,
+    loadstone::Timestamp since);
+
+struct IdleLearner {
+    courses::CourseId course;
+    accounts::UserId learner;
+    loadstone::Timestamp last_active;
+    std::int64_t lessons_completed = 0;
+    std::int64_t total = 0;  // of such learners, the same in each row
+};
+BOOST_DESCRIBE_STRUCT(IdleLearner, (), (course, learner, last_active, lessons_completed, total))
+// Enrolled now, not through, and nothing done since then: longest idle first, 50 at most.
+loadstone::Task<loadstone::analytics::Answer<IdleLearner>> idle_learners(
+    loadstone::Context& context, std::vector<courses::CourseId> courses,
+    loadstone::Timestamp since);
+
+// As activity_by_day_of, of them all.
+loadstone::Task<ActivityByDay> activity_by_day_among(loadstone::Context& context,
+                                                     std::vector<courses::CourseId> courses,
+                                                     loadstone::Timestamp since);
+
+struct Period {
+    loadstone::Timestamp from, to;  // to is not in it
+};
+// What was done in some courses, as a file of the column store: Parquet or CSV, by its name's
+// ending, oldest first. Columns: happened_at, course, learner, kind, lesson, quiz, points.
+loadstone::Task<loadstone::analytics::ExportedFile> export_activity(
+    loadstone::Context& context, std::vector<courses::CourseId> courses, Period period,
+    std::string name);
+
 struct CourseSize {
     courses::CourseId course_id;
     std::int64_t lesson_count = 0;

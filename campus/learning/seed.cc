@@ -6,6 +6,7 @@
 #include "campus/learning/queries.h"
 #include "campus/learning/sql.h"
 #include "campus/learning/views.h"
+#include "loadstone/analytics/work.h"
 #include "loadstone/base/json.h"
 
 namespace campus::learning {
@@ -46,6 +47,7 @@ Task<void> seed_learning(Tx& tx, SeededLearning in) {
     for (const SeededCompletion& each : in.completions)
         cache::add(tx, completions_of_course, each.course_id, 1);
     co_await sql::seed_attempts(tx, in.attempts);
+    co_await analytics::rebuild_all(tx);  // these are rows without facts
 }
 
 Task<std::int64_t> seed_grades(Tx& tx, SeededRun in) {

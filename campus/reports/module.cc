@@ -8,7 +8,8 @@ namespace campus::reports {
 loadstone::Module module() {
     return {
         .name = "reports",
-        .depends_on = {"accounts", "audit", "notifications", "organisations"},
+        .depends_on = {"accounts", "audit", "courses", "learning", "notifications",
+                       "organisations"},
         .migrations = sql::migrations,
         .routes = routes,
         .jobs = jobs,

@@ -11,6 +11,7 @@
 #include "campus/reports/folder.h"
 #include "campus/reports/report_file.h"
 #include "campus/reports/sql.h"
+#include "campus/reports/writing.h"
 #include "loadstone/base/error.h"
 #include "loadstone/jobs/admin.h"
 #include "loadstone/net/body_stream.h"
@@ -29,7 +30,9 @@ struct Wanted {
 BOOST_DESCRIBE_STRUCT(Wanted, (), (kind, from, to))
 
 void validate(Check& check, const Wanted& in) {
-    check.that("kind", in.kind == "audit", "must be \"audit\"");
+    check.that("kind",
+               in.kind == "audit" || in.kind == "activity_csv" || in.kind == "activity_parquet",
+               "must be \"audit\", \"activity_csv\" or \"activity_parquet\"");
     check.that("to", !in.from || !in.to || *in.from < *in.to, "must be later than from");
 }
 
@@ -151,10 +154,12 @@ Task<Response> report_file(Context& context, Path<ReportId> id) {
     if (row.state != "done")
         throw Error(Errc::not_found, fmt::format("report {} is not done", row.id.value));
     Response response;
-    response.content_type = "text/csv; charset=utf-8";
+    const std::string ending = ending_of(row.kind);
+    response.content_type =
+        ending == "csv" ? "text/csv; charset=utf-8" : "application/vnd.apache.parquet";
     response.stream = net::file_body(folder_of(context) + "/" + row.file);
-    response.set_header("Content-Disposition",
-                        fmt::format("attachment; filename=\"{}-{}.csv\"", row.kind, row.id.value));
+    response.set_header("Content-Disposition", fmt::format("attachment; filename=\"{}-{}.{}\"",
+                                                           row.kind, row.id.value, ending));
     response.set_header("Cache-Control", "private, no-store");
     co_return response;
 }
@@ -172,7 +177,8 @@ Task<Response> remove_own_report(Context& context, Path<ReportId> id) {
 
 void routes(Routes& routes) {
     routes.post("/api/reports", ask_for_report)
-        .summary_is("Ask for a report; its state is at Location")
+        .summary_is(
+            "Ask for a report (audit, activity_csv, activity_parquet); its state is at Location")
         .body_max(4 * 1024)
         .limit_per_address(60, std::chrono::seconds(60))
         .may_answer(409)

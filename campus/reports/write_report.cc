@@ -12,6 +12,7 @@
 #include "campus/reports/folder.h"
 #include "campus/reports/report_file.h"
 #include "campus/reports/sql.h"
+#include "campus/reports/writing.h"
 #include "loadstone/base/csv.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
@@ -27,19 +28,6 @@ namespace {
 constexpr int entries_at_once = 500;  // of one read, which stays within a loop's step budget
 constexpr std::size_t piece_bytes = 256 * 1024;  // written, synced and saved at once
 
-// What it takes from beginning to end. Lives on the handler's frame.
-struct Writing {
-    Context& context;
-    const Job<MakeReport>& job;
-    runtime::Lane& lane;
-    const std::string folder;
-    sql::ReportRow report;
-    Step step;
-    std::unique_ptr<ReportFile> file;
-    std::string text;       // not written yet
-    bool is_saved = false;  // a step names this attempt's file
-};
-
 void append_entry(Writing& writing, const audit::Entry& entry) {
     const std::string id = fmt::to_string(entry.id);
     const std::string time = to_rfc3339(entry.happened_at);
@@ -49,19 +37,13 @@ void append_entry(Writing& writing, const audit::Entry& entry) {
     ++writing.step.rows;
 }
 
-Task<void> save(Writing& writing) {
-    co_await writing.context.write(save_progress, writing.job.lease(), writing.step);
-    writing.is_saved = true;
-}
-
 Task<void> remove_file(Writing& writing, std::string name) {
     auto work = [&] { remove_report_file(writing.folder, name); };
     co_await writing.lane.run(writing.context, work);
 }
 
 Task<void> begin_file(Writing& writing) {
-    const std::string name =
-        fmt::format("{}-{}.csv", writing.report.id.value, writing.job.lease().batch);
+    const std::string name = writing.file_name();
     const Step before = std::exchange(writing.step, {});
     bool goes_on = false;
     auto work = [&] {
@@ -136,9 +118,15 @@ Task<void> write_report(Writing& writing) {
     const auto saved = co_await jobs::saved_step<Step>(context.reader(), lease, step_name);
     if (saved) writing.step = *saved;
     const bool is_there = co_await is_written(writing);
-    if (!is_there) {
+    const bool is_audit = writing.report.kind == "audit";
+    if (!is_there && is_audit) {
         co_await begin_file(writing);
         co_await write_entries(writing);
+    }
+    if (!is_there && !is_audit) {
+        const std::string before = writing.step.file;
+        co_await write_activity(writing);
+        if (!before.empty()) co_await remove_file(writing, before);
     }
     const auto owner = co_await accounts::recipient(context.reader(), writing.report.owner_id);
     SendReportLink mail{writing.report.id, writing.report.owner_id, {}, {}};
@@ -159,6 +147,19 @@ Task<void> after_failure(Context& context, Writing& writing) {
 }
 
 }  // namespace
+
+std::string Writing::file_name() const {
+    return fmt::format("{}-{}.{}", report.id.value, job.lease().batch, ending_of(report.kind));
+}
+
+const char* ending_of(const std::string& kind) {
+    return kind == "activity_parquet" ? "parquet" : "csv";
+}
+
+Task<void> save(Writing& writing) {
+    co_await writing.context.write(save_progress, writing.job.lease(), writing.step);
+    writing.is_saved = true;
+}
 
 Task<void> make_report(Context& context, Job<MakeReport> job) {
     const auto row = co_await sql::report_by_id(context.reader(), job->report);

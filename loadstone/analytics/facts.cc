@@ -19,7 +19,17 @@ constexpr std::size_t fact_bytes_max = 16'384;
 
 }  // namespace
 
-void Facts::add(std::string name, const TypeInfo& type) {
+void FactTable::require_key(const TypeInfo& of, const std::string& key) const {
+    const auto at = std::ranges::find(schema.columns, key, &Column::name);
+    if (&of != type || at == schema.columns.end() || at->type != ColumnType::integer ||
+        at->is_nullable)
+        throw Error(Errc::invalid_argument,
+                    fmt::format("fact {}: {} is no integer of it that is always there, so it is no "
+                                "key for a back-fill",
+                                schema.fact, key));
+}
+
+FactTable& Facts::add(std::string name, const TypeInfo& type) {
     for (const FactTable& other : *all_) {
         if (other.schema.fact == name || other.type == &type)
             throw Error(Errc::invalid_argument,
@@ -27,7 +37,11 @@ void Facts::add(std::string name, const TypeInfo& type) {
                                     "module {} already",
                                     name, module_, other.module));
     }
-    all_->push_back({module_, &type, schema_of(std::move(name), type)});
+    FactTable& added = all_->emplace_back();
+    added.module = module_;
+    added.type = &type;
+    added.schema = schema_of(std::move(name), type);
+    return added;
 }
 
 Recorder::Recorder(std::vector<FactTable> tables, std::int64_t waiting_max,

@@ -5,11 +5,9 @@
 //     struct LearningActivity { Timestamp at; std::int64_t course, learner; std::string what; };
 //     BOOST_DESCRIBE_STRUCT(LearningActivity, (), (at, course, learner, what))
 //
-//     void facts(Facts& facts) { facts.table<LearningActivity>("learning_activity"); }  //
-//     module.cc
+//     void facts(Facts& facts) { facts.table<LearningActivity>("learning_activity"); }
 //
-//     co_await analytics::record(tx, activity);                                         //
-//     commands.cc
+//     co_await analytics::record(tx, activity);
 //
 // It is a row of loadstone_facts, sent with the commit (ADR 12), and in the column store some 200
 // ms later (feed.h).
@@ -19,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "loadstone/analytics/back_fill.h"
 #include "loadstone/analytics/columns.h"
 #include "loadstone/base/describe.h"
 #include "loadstone/store/tx.h"
@@ -30,6 +29,25 @@ struct FactTable {
     std::string module;
     const TypeInfo* type = nullptr;
     Schema schema;
+    BackFill back_fill{};
+
+    // Where its facts are told by the module's own tables: back_fill.h. `key` is a member of T.
+    // Errors: invalid_argument.
+    template <class T>
+    FactTable& back_filled_by(std::string key, FactsOfRange<T> facts,
+                              Task<std::int64_t> (*last_key)(Reader)) {
+        require_key(type_info<T>(), key);
+        back_fill.key = std::move(key);
+        back_fill.read = [facts](Reader reader, std::int64_t from, std::int64_t end,
+                                 BackFill::Sink sink) {
+            return internal::read_facts<T>(facts, reader, from, end, sink);
+        };
+        back_fill.last_key = last_key;
+        return *this;
+    }
+
+private:
+    void require_key(const TypeInfo& of, const std::string& key) const;
 };
 
 class Facts {
@@ -41,12 +59,12 @@ public:
     // taken away; one of another type needs another name. Errors: invalid_argument as schema_of(),
     // or for a table or type that is declared twice.
     template <class T>
-    void table(std::string name) {
-        add(std::move(name), type_info<T>());
+    FactTable& table(std::string name) {
+        return add(std::move(name), type_info<T>());
     }
 
 private:
-    void add(std::string name, const TypeInfo& type);
+    FactTable& add(std::string name, const TypeInfo& type);
 
     std::string module_;
     std::vector<FactTable>* all_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "loadstone/analytics/internal/feed_rows.h"
 #include "loadstone/analytics/internal/store_client.h"
 #include "loadstone/analytics/internal/store_process.h"
 #include "loadstone/analytics/internal/wire.h"
@@ -15,6 +16,8 @@
 
 namespace loadstone::analytics {
 
+using internal::FeedState;
+using internal::StoredFact;
 using internal::StoreState;
 using internal::WireWriter;
 using std::chrono::milliseconds;
@@ -33,22 +36,10 @@ struct Form {
 };
 BOOST_DESCRIBE_STRUCT(Form, (), (id, fact, members))
 
-struct StoredFact {
-    std::int64_t seq = 0, form = 0;
-    std::vector<std::byte> body;
-};
-BOOST_DESCRIBE_STRUCT(StoredFact, (), (seq, form, body))
-
 struct Transactions {
     std::int64_t oldest = 0, next = 0;
 };
 BOOST_DESCRIBE_STRUCT(Transactions, (), (oldest, next))
-
-struct FeedState {
-    std::string store;
-    std::int64_t low = 0, high = 0, seq = 0, as_of = 0;
-};
-BOOST_DESCRIBE_STRUCT(FeedState, (), (store, low, high, seq, as_of))
 
 Task<void> declare_form(Tx& tx, Form form) {
     co_await tx.exec(sql::declare_form, form.id, form.fact, form.members);
@@ -112,6 +103,9 @@ Feed::Feed(Analytics& analytics, Recorder& recorder, const runtime::Services& se
       recorder_(recorder),
       services_(services),
       registry_(registry),
+      work_(analytics, recorder),
+      batches_(registry.counter("loadstone_analytics_batches_total", "",
+                                "Batches of facts that this process has brought to the store")),
       carried_(registry.counter("loadstone_analytics_facts_carried_total", "",
                                 "Facts that this process has brought to the column store")),
       failures_(registry.counter("loadstone_analytics_feed_failures_total", "",
@@ -132,6 +126,21 @@ Feed::~Feed() { registry_.remove_gauges(this); }
 void Feed::stop() {
     stopping_ = true;
     stop_event_.set();
+}
+
+FeedReport Feed::report() const {
+    FeedReport report;
+    report.is_carrying = is_carrying_;
+    report.waiting = recorder_.waiting();
+    report.waiting_max = recorder_.waiting_max();
+    report.as_of = {as_of_};
+    report.batches = static_cast<std::int64_t>(batches_.value());
+    report.facts = static_cast<std::int64_t>(carried_.value());
+    report.failures = static_cast<std::int64_t>(failures_.value());
+    report.restarts = std::max(0, analytics_.process().restarts());
+    report.store_process = analytics_.process().pid();
+    report.file_bytes = analytics_.process().file_bytes();
+    return report;
 }
 
 Task<void> Feed::run() {
@@ -169,9 +178,13 @@ Task<bool> Feed::step(Context& context) {
     }
     bool is_full = false;
     const bool owner = co_await is_owner(context);
+    is_carrying_ = owner;
     if (owner) {
         if (!has_begun_) co_await begin(context);
         is_full = co_await carry(context);
+        // Under a steady load there is always more to carry: the two take turns.
+        const bool has_work = co_await work_.step(context, position_);
+        is_full = is_full || has_work;
     }
     co_await measure(context);
     co_return is_full;
@@ -291,6 +304,7 @@ Task<bool> Feed::carry(Context& context) {
     auto apply = [&] { return analytics_.client().apply(body, timeout_ms); };
     co_await analytics_.feeding().run(context, apply);
     position_ = batch.to;
+    batches_.add();
     carried_.add(static_cast<std::uint64_t>(batch.facts));
     as_of_ = as_of;
     co_await context.write(note_carried, store_, position_, as_of);

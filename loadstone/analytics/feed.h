@@ -21,12 +21,27 @@
 #include "loadstone/analytics/analytics.h"
 #include "loadstone/analytics/facts.h"
 #include "loadstone/analytics/internal/horizon.h"
+#include "loadstone/analytics/internal/range_work.h"
 #include "loadstone/analytics/position.h"
 #include "loadstone/runtime/context.h"
 #include "loadstone/runtime/event.h"
 #include "loadstone/runtime/task.h"
 
 namespace loadstone::analytics {
+
+// Of one process, since it was started.
+struct FeedReport {
+    bool is_carrying = false;  // it has the store
+    std::int64_t waiting = 0, waiting_max = 0;
+    Timestamp as_of;  // the state that the store shows; 0: not known yet
+    std::int64_t batches = 0, facts = 0, failures = 0;
+    std::int64_t restarts = 0;       // of the store's process
+    std::int64_t store_process = 0;  // its id; -1: none runs
+    std::int64_t file_bytes = 0;     // on disk, with its log
+};
+BOOST_DESCRIBE_STRUCT(FeedReport, (),
+                      (is_carrying, waiting, waiting_max, as_of, batches, facts, failures, restarts,
+                       store_process, file_bytes))
 
 class Feed {
 public:
@@ -38,7 +53,8 @@ public:
 
     // Until stop(); to be spawned once.
     Task<void> run();
-    void stop();  // from any thread
+    void stop();                // from any thread
+    FeedReport report() const;  // from any thread
 
     // One step. True: a whole batch was carried, there may be more at once.
     Task<bool> step(Context& context);
@@ -57,10 +73,13 @@ private:
     Recorder& recorder_;
     const runtime::Services& services_;
     telemetry::Registry& registry_;
+    internal::RangeWork work_;
+    telemetry::Counter& batches_;
     telemetry::Counter& carried_;
     telemetry::Counter& failures_;
     runtime::Event stop_event_;
     std::atomic<bool> stopping_{false};
+    std::atomic<bool> is_carrying_{false};
     std::atomic<std::int64_t> as_of_{0};
 
     // Of run() alone.

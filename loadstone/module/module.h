@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "loadstone/analytics/export.h"
 #include "loadstone/analytics/facts.h"
 #include "loadstone/analytics/query.h"
 #include "loadstone/cache/views.h"

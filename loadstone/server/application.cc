@@ -13,6 +13,7 @@
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
 #include "loadstone/server/config.h"
+#include "loadstone/server/internal/analytics_commands.h"
 #include "loadstone/server/internal/commands.h"
 #include "loadstone/server/internal/db_commands.h"
 #include "loadstone/server/internal/jobs_command_line.h"
@@ -212,6 +213,8 @@ int Application::run(int argc, char** argv) {
 
     internal::ViewsQuery views;
     internal::add_views_commands(app, command, config, modules, views);
+    internal::AnalyticsQuery analytics;
+    internal::add_analytics_commands(app, command, config, modules, analytics);
 
     int mails = 20;
     command(app, "mail", "Mail in the Maildir, newest last",

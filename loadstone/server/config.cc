@@ -417,6 +417,10 @@ void mail_and_job_settings(Settings& s, Config& c) {
             std::int64_t{1}, std::int64_t{100'000'000});
     s.count("analytics.query_bytes_max", "bytes of a result", c.analytics.query_bytes_max,
             std::int64_t{1'024}, std::int64_t{1} << 40);
+    s.count("analytics.export_mb_max", "of one exported file", c.analytics.export_mb_max,
+            std::int64_t{1}, std::int64_t{1'000'000});
+    s.millis("analytics.export_timeout_ms", "when an export is interrupted",
+             c.analytics.export_timeout);
     s.millis("analytics.query_timeout_ms", "when a query is interrupted",
              c.analytics.query_timeout);
     s.count("cpu.threads", "of the lane for hashing and other CPU work; 0: one per core",

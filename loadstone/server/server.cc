@@ -16,6 +16,7 @@
 #include "loadstone/analytics/sql.h"
 #include "loadstone/attribution/why.h"
 #include "loadstone/base/error.h"
+#include "loadstone/base/json.h"
 #include "loadstone/base/log.h"
 #include "loadstone/cache/cache.h"
 #include "loadstone/cache/verify.h"
@@ -506,6 +507,7 @@ std::string Server::Impl::answer(std::string_view line) {
         return attribution::to_text(attribution::rank(registry.snapshot(), before, age));
     }
     if (line == "metrics") return registry.prometheus();
+    if (line == "analytics") return to_json(feed ? feed->report() : analytics::FeedReport());
     if (line == "db") return internal::statement_report(registry, *database);
     return fmt::format("error: unknown request \"{}\"\n", line);
 }

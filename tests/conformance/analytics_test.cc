@@ -4,8 +4,11 @@
 
 #include <signal.h>
 
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
+#include "loadstone/analytics/export.h"
 #include "loadstone/analytics/facts.h"
 #include "loadstone/analytics/feed.h"
 #include "loadstone/analytics/internal/store_process.h"
@@ -92,6 +95,18 @@ Task<void> record_later_visit(Tx& tx) {
     co_await analytics::record(tx, visit);
 }
 Task<void> write_later_visit(Context& context) { co_await context.write(record_later_visit); }
+Task<analytics::ExportedFile> export_visits(Context& context, std::string name) {
+    return analytics::export_rows(context, visits, std::move(name));
+}
+Task<analytics::ExportedFile> export_much(Context& context, std::string name) {
+    static constexpr analytics::Query much{
+        "much", "select range as number, repeat('x', 1000) as page from range(10000)"};
+    return analytics::export_rows(context, much, std::move(name));
+}
+Task<analytics::ExportedFile> export_file_of_others(Context& context, std::string name) {
+    static constexpr analytics::Query reads{"reads", "select * from read_csv('/etc/passwd')"};
+    return analytics::export_rows(context, reads, std::move(name));
+}
 Task<std::int64_t> facts_kept(Context& context) {
     Reader reader = context.reader();
     co_return co_await reader.one<std::int64_t>(analytics::sql::facts_kept);
@@ -324,6 +339,45 @@ TEST_P(Analytics, AQueryEndsAtItsDeadlineAndCannotWrite) {
               Errc::invalid_argument);
     step();
     expect_visits(1);
+}
+
+TEST_P(Analytics, AnExportIsAFileOfItsOwnFolderWithinItsBound) {
+    facts_options_.export_mb_max = 1;
+    start<Visit>();
+    store().run(write_visits, std::int64_t{0}, std::int64_t{100});
+    carry_all();
+    step();
+    const std::filesystem::path folder = facts_options_.folder + "/exports";
+    {
+        const auto csv = store().run(export_visits, std::string("1-1.csv"));
+        EXPECT_EQ(csv.rows(), 100);
+        EXPECT_EQ(csv.path(), folder / "1-1.csv");
+        std::ifstream lines(csv.path());
+        std::string line;
+        std::getline(lines, line);
+        EXPECT_EQ(line, "number,page,at,seconds");
+        std::getline(lines, line);
+        EXPECT_EQ(line, "0,/home,1970-01-01 00:00:00,0.0");
+        std::getline(lines, line);
+        EXPECT_EQ(line, "1,/Übersicht,1970-01-01 00:00:01,");
+        EXPECT_EQ(std::filesystem::file_size(csv.path()), csv.bytes());
+        const auto parquet = store().run(export_visits, std::string("1-1.parquet"));
+        EXPECT_EQ(parquet.rows(), 100);
+        std::ifstream bytes(parquet.path(), std::ios::binary);
+        std::string magic(4, ' ');
+        bytes.read(magic.data(), 4);
+        EXPECT_EQ(magic, "PAR1");
+        EXPECT_GT(csv.as_of(), Timestamp());
+    }
+    for (const char* wrong : {"../1.csv", "a/b.csv", ".csv", "1.txt", "1", "A.csv", "1.csv.csv"})
+        EXPECT_EQ(code_of([&] { store().run(export_visits, std::string(wrong)); }),
+                  Errc::invalid_argument)
+            << wrong;
+    EXPECT_EQ(code_of([&] { store().run(export_much, std::string("2.csv")); }),
+              Errc::resource_exhausted);
+    EXPECT_EQ(code_of([&] { store().run(export_file_of_others, std::string("3.csv")); }),
+              Errc::invalid_argument);
+    EXPECT_TRUE(std::filesystem::is_empty(folder)) << "a file is left";
 }
 
 LOADSTONE_ON_EVERY_BACKEND(Analytics);

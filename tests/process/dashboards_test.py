@@ -7,6 +7,7 @@ import time
 from harness.case import ProcessTest, main
 from harness.school import DAY
 from harness.statements import ExpectStatements
+from harness.waiting import wait_until
 
 
 def now_us():
@@ -123,6 +124,62 @@ class DashboardsTest(ExpectStatements, ProcessTest):
             self.assertEqual([one["lessons_completed"] for page in pages for one in page], [completed[user] for user in found])
             at_risk_somewhere += len(found)
         self.assertGreater(at_risk_somewhere, 10)
+
+    def check_answers(self, path, cookie, courses):
+        """The column store's answers about courses, {id: row}, against the rows."""
+        def pairs(table, time, condition=lambda row: True):
+            return [(row["course_id"], row["user_id"], row[time]) for id in courses for row in table.get(id, []) if condition(row)]
+
+        def learners(rows):
+            return {(course, user) for course, user, _ in rows}
+        enrolled = pairs(self.table("enrolments"), "enrolled_at")
+        lessons = pairs(self.progress, "completed_at", lambda row: row["completed_at"] is not None)
+        attempts = pairs(self.attempts, "attempted_at")
+        completed = pairs(self.table("completions"), "completed_at")
+        began = now_us()
+        shown = wait_until(lambda: (found := self.get(path + "?days=366", cookie))["funnel"]["learners"]["enrolled"] == len(enrolled) and found,
+                           30, "the seeded learning in the column store")
+        ended = now_us()
+        self.assertEqual((shown["courses"], shown["is_partial"]), (len(courses), False))
+        self.assertEqual(shown["funnel"]["learners"], {
+            "enrolled": len(enrolled), "began": len(learners(lessons + attempts)), "attempted": len(learners(attempts)),
+            "completed": len(completed)})
+        for part in ("funnel", "activity", "top_courses", "at_risk"):
+            self.assertRegex(shown[part]["as_of"], r"^20\d\d-.*Z$")
+        self.assertEqual(sum(day["lessons"] for day in shown["activity"]["days"]), len(lessons))
+        self.assertEqual(sum(day["attempts"] for day in shown["activity"]["days"]), len(attempts))
+        active = {}
+        for course, user, _ in enrolled + lessons + attempts + completed:
+            active.setdefault(course, set()).add(user)
+        top = sorted(((-len(users), course) for course, users in active.items()))[:10]
+        self.assertEqual([(-line["learners"], line["course"]) for line in shown["top_courses"]["courses"]], top)
+        for line in shown["top_courses"]["courses"]:
+            self.assertEqual((line["title"], line["lessons"], line["attempts"]), (
+                courses[line["course"]]["title"], sum(course == line["course"] for course, _, _ in lessons),
+                sum(course == line["course"] for course, _, _ in attempts)))
+        last = {}
+        for course, user, at in enrolled + lessons + attempts + completed:
+            last[course, user] = max(last.get((course, user), 0), at)
+
+        def idle(now):
+            return {pair for pair, at in last.items() if at < now - 14 * DAY} - learners(completed)
+        at_risk = shown["at_risk"]
+        self.assertTrue(len(idle(began)) <= at_risk["total"] <= len(idle(ended)), at_risk["total"])
+        self.assertEqual(len(at_risk["learners"]), min(50, at_risk["total"]))
+        self.assertLessEqual({(one["course"], one["learner"]) for one in at_risk["learners"]}, idle(ended))
+        self.assertEqual([one["last_active"] for one in at_risk["learners"]], sorted(one["last_active"] for one in at_risk["learners"]))
+        return shown
+
+    def test_the_column_store_answers(self):
+        shown = self.check_answers("/api/dashboards/instructor/analytics", self.cookie, {course["id"]: course for course in self.own})
+        self.assertGreater(shown["at_risk"]["total"], 10)
+        self.check_answers("/api/dashboards/organisation/analytics", self.admin, {course["id"]: course for course in self.of_organisation()})
+        nothing = self.get("/api/dashboards/instructor/analytics", self.learner)
+        self.assertEqual((nothing["courses"], nothing["funnel"]["learners"]["enrolled"], nothing["top_courses"]["courses"],
+                          nothing["at_risk"]["total"]), (0, 0, [], 0))
+        self.get("/api/dashboards/organisation/analytics", self.learner, status=403)
+        self.get("/api/dashboards/instructor/analytics?days=367", status=422)
+        self.get("/api/dashboards/instructor/analytics?idle_days=0", status=422)
 
     def of_organisation(self):
         return self.database.rows(f"select * from courses where organisation_id = {self.organisation} order by id desc")

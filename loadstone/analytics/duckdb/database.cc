@@ -271,18 +271,45 @@ void Database::apply(std::string_view body) {
         std::string fact(from.text());
         schemas.push_back(schema_from(std::move(fact), from.text()));
     }
-    writer_->run("BEGIN TRANSACTION");
-    try {
+    auto work = [&] {
         append_rows(schemas, from);
         writer_->run(
             fmt::format("UPDATE loadstone_position SET low = {}, high = {}, seq = {}, as_of = {}",
                         next.position.low, next.position.high, next.position.seq, next.as_of));
+    };
+    in_transaction(work);
+    state_ = next;
+}
+
+void Database::in_transaction(FunctionRef<void()> work) {
+    writer_->run("BEGIN TRANSACTION");
+    try {
+        work();
         writer_->run("COMMIT");
     } catch (...) {
         duckdb_query(writer_->handle, "ROLLBACK", nullptr);
         throw;
     }
-    state_ = next;
+}
+
+void Database::replace(std::string_view body) {
+    WireReader from(body);
+    const Position at = internal::read_position(from);
+    if (at != state_.position)
+        throw Error(Errc::conflict, "the range was read for another position than the store's");
+    std::string fact(from.text());
+    const std::vector<Schema> schemas{schema_from(std::move(fact), from.text())};
+    const std::string key(from.text());
+    if (std::ranges::find(schemas[0].columns, key, &Column::name) == schemas[0].columns.end())
+        throw Error(Errc::data_loss, fmt::format("{} has no column {}", schemas[0].fact, key));
+    const std::int64_t first = from.integer(), end = from.integer();
+    auto work = [&] {
+        shape_table(schemas[0]);
+        writer_->run(fmt::format("DELETE FROM {0} WHERE {1} >= {2} AND {1} < {3}",
+                                 quoted(schemas[0].fact), quoted(key), first, end));
+        append_rows(schemas, from);
+    };
+    in_transaction(work);
 }
 
 void Database::touch(std::string_view body) {

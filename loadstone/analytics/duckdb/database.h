@@ -11,6 +11,7 @@
 #include "loadstone/analytics/columns.h"
 #include "loadstone/analytics/internal/protocol.h"
 #include "loadstone/analytics/internal/wire.h"
+#include "loadstone/base/function_ref.h"
 
 namespace loadstone::analytics::duckdb {
 
@@ -53,6 +54,9 @@ public:
     // Tables and columns that are missing are made in it. Errors: conflict if it does not begin
     // where the store is; then, as after any other, nothing of it is in.
     void apply(std::string_view body);
+    // The body of a `replace` frame: its rows instead of those of the range, in one transaction, if
+    // the store is at its position. Errors: conflict if it is not.
+    void replace(std::string_view body);
     // The body of `hello`: as of when the position that it names is all there is. Kept in memory.
     void touch(std::string_view body);
 
@@ -60,6 +64,7 @@ private:
     struct Target;
     void open_state();
     void shape_table(const Schema& schema);
+    void in_transaction(FunctionRef<void()> work);
     void append_rows(const std::vector<Schema>& schemas, internal::WireReader& rows);
     std::vector<Column> columns_of(const std::string& table);
 

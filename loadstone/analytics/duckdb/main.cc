@@ -11,6 +11,7 @@
 #include <charconv>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <string_view>
@@ -56,6 +57,10 @@ int main(int argc, char** argv) {
         options.threads = number(argv[6]);
         Database database(options);
         ServiceOptions service;
+        service.exports.folder =
+            (std::filesystem::path(options.file).parent_path() / "exports").string();
+        service.exports.memory_mb = options.memory_mb / 2;
+        clear_exports(service.exports);
         service.socket = argv[2];
         service.connections_max = number(argv[7]);
         serve(database, service);

@@ -2,8 +2,9 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <limits>
+
+#include "loadstone/analytics/duckdb/statement.h"
 
 namespace loadstone::analytics::duckdb {
 
@@ -18,74 +19,9 @@ namespace {
 constexpr std::size_t frame_bytes_aim = 64U << 10U;
 constexpr int send_timeout_ms = 30'000;
 
-struct Statement {
-    Statement() = default;
-    Statement(const Statement&) = delete;
-    Statement& operator=(const Statement&) = delete;
-    ~Statement() {
-        duckdb_destroy_result(&result);
-        duckdb_destroy_pending(&pending);
-        duckdb_destroy_prepare(&prepared);
-    }
-    duckdb_prepared_statement prepared = nullptr;
-    duckdb_pending_result pending = nullptr;
-    duckdb_result result{};
-};
-
 struct Budget {
     std::int64_t rows_max = 0, bytes_max = 0;
 };
-
-void bind(duckdb_prepared_statement to, idx_t at, WireReader& from) {
-    duckdb_state state = DuckDBError;
-    switch (from.byte()) {
-        case 'n': state = duckdb_bind_null(to, at); break;
-        case 'b': state = duckdb_bind_boolean(to, at, from.byte() != 0); break;
-        case 'i': state = duckdb_bind_int64(to, at, from.integer()); break;
-        case 'r': state = duckdb_bind_double(to, at, from.real()); break;
-        case 'm': state = duckdb_bind_timestamp(to, at, {from.integer()}); break;
-        case 't': {
-            const std::string_view text = from.text();
-            state = duckdb_bind_varchar_length(to, at, text.data(), text.size());
-            break;
-        }
-        default: throw Error(Errc::data_loss, "a value of an unknown type");
-    }
-    if (state == DuckDBError)
-        throw Error(Errc::invalid_argument, fmt::format("the statement has no parameter ${}", at));
-}
-
-void prepare(Connection& on, Statement& statement, std::string_view text) {
-    const std::string copy(text);
-    if (duckdb_prepare(on.handle, copy.c_str(), &statement.prepared) == DuckDBError) {
-        const char* said = duckdb_prepare_error(statement.prepared);
-        throw Error(Errc::invalid_argument, said == nullptr ? "the statement is wrong" : said);
-    }
-    if (duckdb_prepared_statement_type(statement.prepared) != DUCKDB_STATEMENT_TYPE_SELECT)
-        throw Error(Errc::invalid_argument, "only a SELECT can be run here");
-}
-
-ColumnType column_type(duckdb_type type, const char* name) {
-    switch (type) {
-        case DUCKDB_TYPE_BOOLEAN: return ColumnType::boolean;
-        case DUCKDB_TYPE_TINYINT:
-        case DUCKDB_TYPE_SMALLINT:
-        case DUCKDB_TYPE_INTEGER:
-        case DUCKDB_TYPE_BIGINT:
-        case DUCKDB_TYPE_UINTEGER:
-        case DUCKDB_TYPE_HUGEINT: return ColumnType::integer;
-        case DUCKDB_TYPE_FLOAT:
-        case DUCKDB_TYPE_DOUBLE: return ColumnType::real;
-        case DUCKDB_TYPE_VARCHAR: return ColumnType::text;
-        case DUCKDB_TYPE_TIMESTAMP:
-        case DUCKDB_TYPE_DATE: return ColumnType::timestamp;
-        default:
-            throw Error(Errc::invalid_argument,
-                        fmt::format("column {} has a type that cannot be read: cast it to bigint, "
-                                    "double, varchar or timestamp",
-                                    name));
-    }
-}
 
 template <class T>
 T at(void* data, idx_t row) {
@@ -136,14 +72,6 @@ std::vector<duckdb_type> send_columns(int fd, duckdb_result& result) {
     send_frame(fd, FrameKind::columns, to_text(columns), send_timeout_ms);
     return types;
 }
-
-struct Chunk {
-    explicit Chunk(duckdb_data_chunk of) : handle(of) {}
-    Chunk(const Chunk&) = delete;
-    Chunk& operator=(const Chunk&) = delete;
-    ~Chunk() { duckdb_destroy_data_chunk(&handle); }
-    duckdb_data_chunk handle;
-};
 
 void append_chunk(std::string& out, duckdb_data_chunk chunk,
                   const std::vector<duckdb_type>& types) {
@@ -203,20 +131,7 @@ void run_query(Connection& on, Watch& watch, int fd, std::string_view body) {
     const Watch::Guard guard(watch, on.handle, fd, deadline);
     try {
         Statement statement;
-        prepare(on, statement, text);
-        const std::int64_t values = from.integer();
-        if (static_cast<std::int64_t>(duckdb_nparams(statement.prepared)) != values)
-            throw Error(Errc::invalid_argument,
-                        fmt::format("the statement has {} parameters, {} values were given",
-                                    duckdb_nparams(statement.prepared), values));
-        for (std::int64_t i = 1; i <= values; ++i)
-            bind(statement.prepared, static_cast<idx_t>(i), from);
-        if (duckdb_pending_prepared_streaming(statement.prepared, &statement.pending) ==
-            DuckDBError)
-            throw Error(Errc::invalid_argument, duckdb_pending_error(statement.pending));
-        if (duckdb_execute_pending(statement.pending, &statement.result) == DuckDBError)
-            throw error_of(duckdb_result_error_type(&statement.result),
-                           duckdb_result_error(&statement.result));
+        run_statement(on, text, from, statement);
         send_rows(fd, statement, budget);
     } catch (const Error& error) {
         if (error.code() == Errc::cancelled && guard.deadline_has_passed())

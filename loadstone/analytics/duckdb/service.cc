@@ -29,8 +29,9 @@ constexpr int accept_pause_ms = 100;
 
 struct Shared {
     Database& database;
-    Watch watch;
-    std::mutex applying;  // one batch at a time, and state() between them
+    const ExportOptions& exports;
+    Watch watch{};
+    std::mutex applying{};  // one batch at a time, and state() between them
 };
 
 internal::StoreState state_of(Shared& shared) {
@@ -51,10 +52,21 @@ void answer(Shared& shared, Connection& own, int fd, const Frame& frame) {
             shared.database.apply(frame.body);
             break;
         }
+        case FrameKind::replace: {
+            const std::lock_guard lock(shared.applying);
+            shared.database.replace(frame.body);
+            break;
+        }
         case FrameKind::query: {
             // What it sees is what it says: taken before, never newer than the query's snapshot.
             const internal::StoreState state = state_of(shared);
             run_query(own, shared.watch, fd, frame.body);
+            send_frame(fd, FrameKind::done, to_body(state), send_timeout_ms);
+            return;
+        }
+        case FrameKind::export_file: {
+            const internal::StoreState state = state_of(shared);
+            run_export(own, shared.exports, shared.watch, fd, frame.body);
             send_frame(fd, FrameKind::done, to_body(state), send_timeout_ms);
             return;
         }
@@ -98,7 +110,7 @@ int listen_on(const std::string& path) {
 }  // namespace
 
 void serve(Database& database, const ServiceOptions& options) {
-    Shared shared{.database = database};
+    Shared shared{.database = database, .exports = options.exports};
     const int listener = listen_on(options.socket);
     if (::write(options.ready, "", 1) != 1)
         throw Error(Errc::unavailable, "nobody waits for this column store");

@@ -5,11 +5,13 @@
 #include <string>
 
 #include "loadstone/analytics/duckdb/database.h"
+#include "loadstone/analytics/duckdb/export.h"
 
 namespace loadstone::analytics::duckdb {
 
 struct ServiceOptions {
     std::string socket;  // its path; its folder is of this user alone
+    ExportOptions exports;
     int connections_max = 16;
     int ready = 0;  // a descriptor that gets a byte when connections are taken
 };

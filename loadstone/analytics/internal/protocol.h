@@ -6,7 +6,9 @@
 //
 //   hello, or hello(position, as_of)                       -> done(store, position, as_of)
 //   apply(from, to, as_of, schemas, rows)                  -> done(store, position, as_of)
+//   replace(position, schema, key, from, end, rows)        -> done(store, position, as_of)
 //   query(text, values, deadline_ms, rows_max, bytes_max)  -> columns rows* done(.., as_of)
+//   export(name, text, values, deadline_ms, -, bytes_max)  -> columns rows done(.., as_of)
 //
 // A query ends when its deadline passes, or when its asker hangs up.
 
@@ -20,7 +22,17 @@
 
 namespace loadstone::analytics::internal {
 
-enum class FrameKind : std::uint8_t { hello = 1, apply, query, columns, rows, done, failed };
+enum class FrameKind : std::uint8_t {
+    hello = 1,
+    apply,
+    query,
+    columns,
+    rows,
+    done,
+    failed,
+    replace,
+    export_file
+};
 
 inline constexpr std::size_t frame_bytes_max = 64U << 20U;
 inline constexpr std::size_t frame_head_bytes = 5;

@@ -93,6 +93,8 @@ StoreState StoreClient::ask(FrameKind kind, std::string_view body, int timeout_m
             case FrameKind::hello:
             case FrameKind::apply:
             case FrameKind::query:
+            case FrameKind::replace:
+            case FrameKind::export_file:
                 throw Error(Errc::data_loss, "the column store answered with a question");
         }
     }
@@ -112,6 +114,15 @@ StoreState StoreClient::touch(const Position& position, std::int64_t as_of, int 
 
 StoreState StoreClient::apply(std::string_view body, int timeout_ms) {
     return ask(FrameKind::apply, body, timeout_ms, nullptr, nullptr);
+}
+
+StoreState StoreClient::replace(std::string_view body, int timeout_ms) {
+    return ask(FrameKind::replace, body, timeout_ms, nullptr, nullptr);
+}
+
+StoreState StoreClient::export_file(std::string_view body, int timeout_ms, const OnColumns& columns,
+                                    const OnRows& rows) {
+    return ask(FrameKind::export_file, body, timeout_ms, columns, rows);
 }
 
 StoreState StoreClient::query(std::string_view body, int timeout_ms, const OnColumns& columns,

@@ -25,11 +25,16 @@ public:
     StoreState touch(const Position& position, std::int64_t as_of, int timeout_ms);
     // The body of `apply`. After an error it may have been applied: state() tells.
     StoreState apply(std::string_view body, int timeout_ms);
+    // The body of `replace`; doing it again changes nothing.
+    StoreState replace(std::string_view body, int timeout_ms);
     // `columns` is called once, before `rows`, which gets whole rows.
     using OnColumns = std::function<void(const std::vector<Column>&)>;
     using OnRows = std::function<void(std::string_view bytes)>;
     StoreState query(std::string_view body, int timeout_ms, const OnColumns& columns,
                      const OnRows& rows);
+    // The body of `export`: a row of rows and bytes.
+    StoreState export_file(std::string_view body, int timeout_ms, const OnColumns& columns,
+                           const OnRows& rows);
 
 private:
     class Connection;

@@ -57,6 +57,16 @@ bool StoreProcess::has_file() const {
     return std::filesystem::exists(options_.folder + "/facts.duckdb", failed);
 }
 
+std::int64_t StoreProcess::file_bytes() const {
+    std::int64_t bytes = 0;
+    for (const char* name : {"/facts.duckdb", "/facts.duckdb.wal"}) {
+        std::error_code failed;
+        const auto size = std::filesystem::file_size(options_.folder + name, failed);
+        if (!failed) bytes += static_cast<std::int64_t>(size);
+    }
+    return bytes;
+}
+
 bool StoreProcess::take_lock() {
     if (lock_ >= 0) return true;
     make_folder(options_.folder);
@@ -78,7 +88,7 @@ bool StoreProcess::is_running() {
     int status = 0;
     if (::waitpid(pid_, &status, WNOHANG) == 0) return true;
     log::error("the process of the column store has ended; it is started again",
-               {{"pid", static_cast<std::int64_t>(pid_)},
+               {{"pid", static_cast<std::int64_t>(pid_.load())},
                 {"signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0},
                 {"status", WIFEXITED(status) ? WEXITSTATUS(status) : -1}});
     pid_ = -1;
@@ -125,8 +135,9 @@ void StoreProcess::spawn() {
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(
         &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    pid_t pid = -1;
     const int failed =
-        ::posix_spawn(&pid_, program.c_str(), &actions, &attributes, argv.data(), environ);
+        ::posix_spawn(&pid, program.c_str(), &actions, &attributes, argv.data(), environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     ::close(pair[1]);
@@ -136,6 +147,7 @@ void StoreProcess::spawn() {
         throw Error(Errc::unavailable,
                     fmt::format("{} cannot be started: {}", program, std::strerror(failed)));
     }
+    pid_ = pid;
     lifeline_ = pair[0];
     ++restarts_;
     pollfd ready{lifeline_, POLLIN, 0};

@@ -4,6 +4,9 @@
 
 #include <sys/types.h>
 
+#include <atomic>
+#include <cstdint>
+
 #include "loadstone/analytics/options.h"
 
 namespace loadstone::analytics::internal {
@@ -20,6 +23,8 @@ public:
     // Takes the folder's lock, if it is free, and sees that the process runs. False: another
     // server has the lock. Errors: unavailable.
     bool keep_running();
+    // On disk, with its log. From any thread, as the next two.
+    std::int64_t file_bytes() const;
     int restarts() const noexcept { return restarts_; }
     pid_t pid() const noexcept { return pid_; }
 
@@ -31,8 +36,8 @@ private:
     const Options options_;
     int lock_ = -1;
     int lifeline_ = -1;  // when it is closed, by whatever end of this process, the child ends
-    pid_t pid_ = -1;
-    int restarts_ = -1;
+    std::atomic<pid_t> pid_ = -1;
+    std::atomic<int> restarts_ = -1;
 };
 
 }  // namespace loadstone::analytics::internal

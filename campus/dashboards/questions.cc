@@ -1,0 +1,178 @@
+#include "campus/dashboards/questions.h"
+
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "campus/learning/learning.h"
+#include "campus/organisations/organisations.h"
+
+namespace campus::dashboards {
+
+using namespace loadstone;
+
+namespace {
+
+constexpr std::size_t courses_max = 1'000;  // that are asked about, the newest
+constexpr int courses_at_once = 100;
+
+struct Span {
+    std::optional<int> days;       // how far back activity and top courses go; 30
+    std::optional<int> idle_days;  // without activity: at risk; 14
+};
+BOOST_DESCRIBE_STRUCT(Span, (), (days, idle_days))
+
+void validate(Check& check, const Span& span) {
+    check.range("days", span.days.value_or(30), 1, 366);
+    check.range("idle_days", span.idle_days.value_or(14), 1, 366);
+}
+
+struct FunnelPart {
+    learning::Funnel learners;
+    Timestamp as_of;
+};
+BOOST_DESCRIBE_STRUCT(FunnelPart, (), (learners, as_of))
+
+struct DaysPart {
+    std::vector<learning::FactsOfDay> days;  // those with activity, oldest first
+    Timestamp as_of;
+};
+BOOST_DESCRIBE_STRUCT(DaysPart, (), (days, as_of))
+
+struct TopCourse {
+    courses::CourseId course;
+    std::string title;
+    std::int64_t learners = 0, lessons = 0, attempts = 0;
+};
+BOOST_DESCRIBE_STRUCT(TopCourse, (), (course, title, learners, lessons, attempts))
+
+struct TopPart {
+    std::vector<TopCourse> courses;  // 10 at most, by active learners
+    Timestamp as_of;
+};
+BOOST_DESCRIBE_STRUCT(TopPart, (), (courses, as_of))
+
+struct IdleOne {
+    courses::CourseId course;
+    accounts::UserId learner;
+    Timestamp last_active;
+    std::int64_t lessons_completed = 0;
+};
+BOOST_DESCRIBE_STRUCT(IdleOne, (), (course, learner, last_active, lessons_completed))
+
+struct IdlePart {
+    std::int64_t total = 0;
+    std::vector<IdleOne> learners;  // 50 at most, longest idle first
+    Timestamp as_of;
+};
+BOOST_DESCRIBE_STRUCT(IdlePart, (), (total, learners, as_of))
+
+struct Answers {
+    std::int64_t courses = 0;
+    bool is_partial = false;  // there are older ones, which are not in these figures
+    FunnelPart funnel;
+    DaysPart activity;
+    TopPart top_courses;
+    IdlePart at_risk;
+};
+BOOST_DESCRIBE_STRUCT(Answers, (), (courses, is_partial, funnel, activity, top_courses, at_risk))
+
+struct Asked {
+    std::vector<courses::CourseId> courses;
+    bool is_partial = false;
+};
+
+Timestamp days_ago(int days) { return Timestamp::now() - std::chrono::hours(24 * days); }
+
+Task<TopPart> top_of(Context& context, std::vector<courses::CourseId> ids, Timestamp since) {
+    const auto busy = co_await learning::busiest(context, std::move(ids), since);
+    TopPart part;
+    part.as_of = busy.as_of;
+    std::vector<courses::CourseId> shown;
+    for (const learning::BusyCourse& one : busy.rows) shown.push_back(one.course);
+    if (shown.empty()) co_return part;
+    auto found = co_await courses::courses_by_id(context.reader(), std::move(shown));
+    std::unordered_map<courses::CourseId, std::string> titles;
+    for (courses::Course& course : found) titles[course.id] = std::move(course.title);
+    for (const learning::BusyCourse& one : busy.rows)
+        part.courses.push_back(
+            {one.course, titles[one.course], one.learners, one.lessons, one.attempts});
+    co_return part;
+}
+
+IdlePart part_of(const analytics::Answer<learning::IdleLearner>& found) {
+    IdlePart part;
+    part.as_of = found.as_of;
+    for (const learning::IdleLearner& one : found.rows) {
+        part.total = one.total;
+        part.learners.push_back({one.course, one.learner, one.last_active, one.lessons_completed});
+    }
+    return part;
+}
+
+Task<Reply<Answers>> answers_about(Context& context, Asked asked, Span span) {
+    Reply<Answers> reply;
+    Answers& answers = reply.body;
+    answers.courses = std::ssize(asked.courses);
+    answers.is_partial = asked.is_partial;
+    const Timestamp since = days_ago(span.days.value_or(30));
+    const Timestamp idle_since = days_ago(span.idle_days.value_or(14));
+    const auto funnel = co_await learning::funnel_of(context, asked.courses);
+    if (!funnel.rows.empty()) answers.funnel.learners = funnel.rows.front();
+    answers.funnel.as_of = funnel.as_of;
+    auto activity = co_await learning::activity_by_day_among(context, asked.courses, since);
+    answers.activity.days = std::move(activity.days);
+    answers.activity.as_of = activity.as_of;
+    const auto idle = co_await learning::idle_learners(context, asked.courses, idle_since);
+    answers.at_risk = part_of(idle);
+    answers.top_courses = co_await top_of(context, std::move(asked.courses), since);
+    co_return reply;
+}
+
+Task<Reply<Answers>> of_instructor(Context& context, Parameters<Span> span) {
+    const accounts::UserId user(context.require_session().user);
+    Asked asked;
+    std::optional<courses::CourseId> before;
+    do {
+        const auto page = co_await courses::courses_of_instructor(context.reader(), user, before,
+                                                                  courses_at_once);
+        for (const courses::Course& course : page.courses) asked.courses.push_back(course.id);
+        before = page.next_before;
+    } while (before && asked.courses.size() < courses_max);
+    asked.is_partial = before.has_value();
+    const Span wanted = *span;
+    co_return co_await answers_about(context, std::move(asked), wanted);
+}
+
+Task<Reply<Answers>> of_organisation(Context& context, Parameters<Span> span) {
+    const accounts::UserId user(context.require_session().user);
+    const auto own =
+        co_await organisations::require_role(context.reader(), user, organisations::Role::admin);
+    const auto sizes = co_await courses::sizes_of_organisation(context.reader(), own.organisation,
+                                                               static_cast<int>(courses_max) + 1);
+    Asked asked;
+    asked.is_partial = sizes.size() > courses_max;
+    for (const courses::CourseSize& course : sizes) {
+        if (asked.courses.size() < courses_max) asked.courses.push_back(course.id);
+    }
+    const Span wanted = *span;
+    co_return co_await answers_about(context, std::move(asked), wanted);
+}
+
+}  // namespace
+
+void question_routes(Routes& routes) {
+    routes.get("/api/dashboards/instructor/analytics", of_instructor)
+        .summary_is("One's own courses, from the column store: funnel, days, top courses, at risk")
+        .heavy_on_reads();
+    routes.get("/api/dashboards/organisation/analytics", of_organisation)
+        .summary_is(
+            "One's organisation, from the column store: funnel, days, top courses, at risk; for "
+            "admins")
+        .heavy_on_reads()
+        .may_answer(403);
+}
+
+}  // namespace campus::dashboards

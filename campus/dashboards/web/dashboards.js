@@ -1,0 +1,171 @@
+'use strict';
+
+// The page of dashboards: asks /api/dashboards/SCOPE/analytics and shows each part with how fresh it is.
+
+const byId = id => document.getElementById(id);
+const charts = new Map();  // by id: {plot, draw}
+let asked = 0;             // only the newest question is answered
+
+const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const dayOf = time => time.slice(0, 10);
+
+function say(text, isError = false) {
+  byId('message').textContent = text;
+  byId('message').classList.toggle('error', isError);
+}
+
+function freshness(asOf) {
+  const age = Math.max(0, Math.round((Date.now() - Date.parse(asOf)) / 1000));
+  const words = age < 60 ? `${age} s` : age < 3600 ? `${Math.round(age / 60)} min` : `${Math.round(age / 3600)} h`;
+  return `As of ${asOf.replace('T', ' ').slice(0, 19)} UTC, ${words} ago`;
+}
+
+function fillTable(table, heads, rows) {
+  table.replaceChildren();
+  const head = table.createTHead().insertRow();
+  for (const text of heads) {
+    const cell = document.createElement('th');
+    cell.scope = 'col';
+    cell.textContent = text;
+    head.append(cell);
+  }
+  const body = table.createTBody();
+  for (const row of rows) {
+    const line = body.insertRow();
+    for (const value of row) line.insertCell().textContent = String(value);
+  }
+}
+
+// Of `names` as much as has room beside the others.
+const shortened = (name, room) => name.length <= room ? name : name.slice(0, Math.max(1, room - 1)) + '…';
+
+// One chart: `x` numbers, `series` [{label, colour, values}], `names` of the points. An empty one says so.
+function showChart(id, {x, names, series, isTime, isBars}) {
+  const box = byId(`${id}-chart`), point = byId(`${id}-point`);
+  const old = charts.get(id);
+  if (old) old.plot?.destroy();
+  box.replaceChildren();
+  const isEmpty = x.length === 0;
+  box.classList.toggle('empty', isEmpty);
+  if (isEmpty) {
+    box.textContent = 'Nothing yet.';
+    charts.set(id, {plot: null, draw: null});
+    return;
+  }
+  const draw = () => {
+    charts.get(id)?.plot?.destroy();
+    const axis = {stroke: colour('--text'), grid: {stroke: colour('--line'), width: 1}, ticks: {stroke: colour('--line')}};
+    const width = Math.max(240, box.clientWidth);
+    const room = Math.floor((width - 60) / x.length / 8);  // letters of 8 px
+    const options = {
+      width, height: 240, cursor: {drag: {x: false, y: false}},
+      scales: {x: {time: isTime, range: isBars ? () => [-0.5, x.length - 0.5] : undefined}, y: {range: (plot, min, max) => [0, Math.max(1, max * 1.1)]}},
+      axes: [isBars ? {...axis, splits: () => x, values: (plot, ticks) => ticks.map(tick => shortened(names[tick] ?? '', room))} : axis, axis],
+      series: [{label: isTime ? 'Day' : 'Step', value: (plot, value) => value == null ? '' : names[x.indexOf(value)] ?? ''}].concat(
+        series.map(one => ({label: one.label, stroke: colour(one.colour), width: 2, points: {show: !isBars && x.length < 40},
+          fill: isBars ? colour(one.colour) : undefined, paths: isBars ? uPlot.paths.bars({size: [0.7, 60]}) : undefined}))),
+    };
+    const plot = new uPlot(options, [x, ...series.map(one => one.values)], box);
+    charts.set(id, {plot, draw});
+    box.onkeydown = event => {
+      const step = {ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity}[event.key];
+      if (step === undefined) return;
+      event.preventDefault();
+      const from = plot.cursor.idx ?? (step > 0 ? -1 : x.length);
+      const at = Math.min(x.length - 1, Math.max(0, from + step));
+      plot.setCursor({left: plot.valToPos(x[at], 'x'), top: 10});
+      point.textContent = `${names[at]}: ` + series.map(one => `${one.values[at]} ${one.label.toLowerCase()}`).join(', ');
+    };
+  };
+  charts.set(id, {plot: null, draw});
+  draw();
+}
+
+function everyDay(days, count) {
+  const found = new Map(days.map(day => [dayOf(day.day), day]));
+  const today = Math.floor(Date.now() / 86400000);
+  const all = [];
+  for (let day = today - count + 1; day <= today; day++) {
+    const name = new Date(day * 86400000).toISOString().slice(0, 10);
+    const of = found.get(name) ?? {learners: 0, lessons: 0, attempts: 0};
+    all.push({x: day * 86400, name, ...of});
+  }
+  return all;
+}
+
+function showActivity(part, count) {
+  const days = part.days.length === 0 ? [] : everyDay(part.days, count);
+  showChart('activity', {
+    x: days.map(day => day.x), names: days.map(day => day.name), isTime: true,
+    series: [{label: 'Learners', colour: '--first', values: days.map(day => day.learners)},
+             {label: 'Lessons', colour: '--second', values: days.map(day => day.lessons)},
+             {label: 'Attempts', colour: '--third', values: days.map(day => day.attempts)}],
+  });
+  fillTable(byId('activity-table'), ['Day', 'Learners', 'Lessons', 'Attempts'],
+            part.days.map(day => [dayOf(day.day), day.learners, day.lessons, day.attempts]));
+}
+
+function showBars(id, heads, lines, label) {
+  showChart(id, {x: lines.map((line, at) => at), names: lines.map(line => line[0]), isTime: false, isBars: true,
+                 series: [{label, colour: '--first', values: lines.map(line => line[1])}]});
+  fillTable(byId(`${id}-table`), heads, lines);
+}
+
+function show(answers, count) {
+  const isEmpty = answers.courses === 0;
+  byId('charts').hidden = isEmpty;
+  if (isEmpty) return say('There are no courses here yet.');
+  say(answers.is_partial ? `The newest ${answers.courses} courses.` : `${answers.courses} courses.`);
+  const {learners} = answers.funnel;
+  showActivity(answers.activity, count);
+  showBars('funnel', ['Step', 'Learners'], learners.enrolled === 0 ? [] : [
+    ['Enrolled', learners.enrolled], ['Began', learners.began], ['Attempted', learners.attempted], ['Completed', learners.completed]], 'Learners');
+  showBars('top', ['Course', 'Active learners', 'Lessons', 'Attempts'],
+           answers.top_courses.courses.map(line => [line.title, line.learners, line.lessons, line.attempts]), 'Learners');
+  byId('risk-total').textContent = answers.at_risk.total === 0 ? 'Nobody has been idle for 14 days.'
+    : `${answers.at_risk.total} have done nothing for 14 days` + (answers.at_risk.total > 50 ? '; the 50 longest idle:' : ':');
+  fillTable(byId('risk-table'), ['Course', 'Learner', 'Last active', 'Lessons completed'],
+            answers.at_risk.learners.map(one => [one.course, one.learner, dayOf(one.last_active), one.lessons_completed]));
+  for (const [id, part] of [['activity', answers.activity], ['funnel', answers.funnel], ['top', answers.top_courses], ['risk', answers.at_risk]])
+    byId(`${id}-fresh`).textContent = freshness(part.as_of);
+}
+
+async function load() {
+  const question = ++asked;
+  const scope = byId('scope').value, days = Number(byId('days').value);
+  say('Loading…');
+  let answer, answers;
+  try {
+    answer = await fetch(`/api/dashboards/${scope}/analytics?days=${days}`);
+    answers = await answer.json();
+  } catch {
+    answer = null;
+  }
+  if (question !== asked) return;
+  byId('sign-in').hidden = answer?.status !== 401;
+  if (answer?.ok) return show(answers, days);
+  byId('charts').hidden = true;
+  if (answer?.status === 401) return say('Sign in to see your courses.');
+  if (answer?.status === 403) return say('Only an admin sees the courses of an organisation.', true);
+  say('The figures cannot be shown now. Try again in a moment.', true);
+}
+
+byId('wanted').addEventListener('submit', event => { event.preventDefault(); load(); });
+for (const id of ['scope', 'days']) byId(id).addEventListener('change', load);
+byId('sign-in').addEventListener('submit', async event => {
+  event.preventDefault();
+  const who = {email: byId('email').value, password: byId('password').value};
+  byId('password').value = '';
+  const answer = await fetch('/api/login', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(who)})
+    .catch(() => null);
+  if (answer?.ok) {
+    await load();
+    byId('content').focus();
+  } else {
+    say('Email or password is wrong, or there were too many tries.', true);
+  }
+});
+const redraw = () => { for (const chart of charts.values()) chart.draw?.(); };
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
+addEventListener('resize', redraw);
+load();

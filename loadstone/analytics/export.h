@@ -1,0 +1,51 @@
+#pragma once
+// analytics::export_rows(context, statement, name, values...): what the statement gives, as a file
+// that the store's process writes in its own folder: Parquet or CSV, by the name's ending. The
+// statement itself can read and write no files.
+//
+//     const auto file = co_await analytics::export_rows(context, activity, "7-1.parquet", owner);
+//     file.path();  // until `file` goes; readable on the store's machine
+//
+// Limits: export_mb_max (resource_exhausted), export_timeout or the context's deadline. What is in
+// the midst when either process ends is gone, and begun anew by who asks again.
+
+#include <span>
+#include <string>
+
+#include "loadstone/analytics/query.h"
+#include "loadstone/base/timestamp.h"
+
+namespace loadstone::analytics {
+
+class ExportedFile {
+public:
+    ExportedFile() = default;
+    ExportedFile(std::string path, std::int64_t rows, std::int64_t bytes, Timestamp as_of)
+        : path_(std::move(path)), rows_(rows), bytes_(bytes), as_of_(as_of) {}
+    ExportedFile(ExportedFile&& other) noexcept { *this = std::move(other); }
+    ExportedFile& operator=(ExportedFile&& other) noexcept;
+    ~ExportedFile();  // removes it
+
+    const std::string& path() const noexcept { return path_; }
+    std::int64_t rows() const noexcept { return rows_; }
+    std::int64_t bytes() const noexcept { return bytes_; }
+    Timestamp as_of() const noexcept { return as_of_; }
+
+private:
+    std::string path_;  // empty: none
+    std::int64_t rows_ = 0, bytes_ = 0;
+    Timestamp as_of_;
+};
+
+// `name`: [a-z0-9-]+ and .parquet or .csv; nobody else uses it. Errors: as query.h.
+Task<ExportedFile> export_values(Context& context, const Query& query, std::string name,
+                                 std::span<const store::Value> values);
+
+template <class... Values>
+Task<ExportedFile> export_rows(Context& context, const Query& query, std::string name,
+                               const Values&... values) {
+    const std::array<store::Value, sizeof...(Values)> bound{store::Value(values)...};
+    co_return co_await export_values(context, query, std::move(name), bound);
+}
+
+}  // namespace loadstone::analytics

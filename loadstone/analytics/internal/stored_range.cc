@@ -1,0 +1,73 @@
+#include "loadstone/analytics/internal/stored_range.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <set>
+#include <vector>
+
+#include "loadstone/store/value.h"
+
+namespace loadstone::analytics::internal {
+
+namespace {
+
+constexpr int grace_ms = 2'000;
+
+std::string in_quotes(std::string_view name) { return fmt::format("\"{}\"", name); }
+
+int patience_of(const QueryBounds& bounds) {
+    return static_cast<int>(bounds.timeout.count()) + grace_ms;
+}
+
+std::set<std::string> columns_of(StoreClient& client, const std::string& table,
+                                 const QueryBounds& bounds) {
+    const std::array<store::Value, 1> values{store::Value(table)};
+    const std::string body = query_body(
+        "select column_name from duckdb_columns() where schema_name = 'main' and "
+        "table_name = $1",
+        values, bounds);
+    std::vector<Column> columns;
+    std::set<std::string> names;
+    auto on_columns = [&](const std::vector<Column>& found) { columns = found; };
+    auto on_rows = [&](std::string_view bytes) {
+        WireReader from(bytes);
+        while (!from.at_end()) names.emplace(read_cell(from, columns[0]).text);
+    };
+    client.query(body, patience_of(bounds), on_columns, on_rows);
+    return names;
+}
+
+}  // namespace
+
+void add_stored(StoreClient& client, const Schema& schema, const StoredRange& range,
+                const QueryBounds& bounds, DaySums& sums) {
+    const auto names = columns_of(client, schema.fact, bounds);
+    if (names.empty()) return;
+    std::string list;
+    std::vector<std::size_t> places;  // of each column of the result, in the schema
+    for (std::size_t i = 0; i < schema.columns.size(); ++i) {
+        if (!names.contains(schema.columns[i].name)) continue;
+        list += (list.empty() ? "" : ", ") + in_quotes(schema.columns[i].name);
+        places.push_back(i);
+    }
+    if (!names.contains(range.key)) return;
+    const std::string text = fmt::format("select {0} from {1} where {2} >= $1 and {2} < $2", list,
+                                         in_quotes(schema.fact), in_quotes(range.key));
+    const std::array<store::Value, 2> values{store::Value(range.from), store::Value(range.end)};
+    std::vector<Column> columns;
+    std::vector<Cell> cells(schema.columns.size());
+    for (Cell& cell : cells) cell.is_null = true;
+    auto on_columns = [&](const std::vector<Column>& found) { columns = found; };
+    auto on_rows = [&](std::string_view bytes) {
+        WireReader from(bytes);
+        while (!from.at_end()) {
+            for (std::size_t i = 0; i < columns.size(); ++i)
+                cells[places[i]] = read_cell(from, columns[i]);
+            sums.add(cells);
+        }
+    };
+    client.query(query_body(text, values, bounds), patience_of(bounds), on_columns, on_rows);
+}
+
+}  // namespace loadstone::analytics::internal

@@ -1,0 +1,24 @@
+#pragma once
+// What the column store has of a range of keys.
+
+#include <cstdint>
+#include <string>
+
+#include "loadstone/analytics/columns.h"
+#include "loadstone/analytics/internal/day_sums.h"
+#include "loadstone/analytics/internal/query_body.h"
+#include "loadstone/analytics/internal/store_client.h"
+
+namespace loadstone::analytics::internal {
+
+struct StoredRange {
+    std::string key;
+    std::int64_t from = 0, end = 0;
+};
+
+// Adds the facts with from <= key < end to `sums`. A table that the store lacks has none, a column
+// that it lacks is null. Blocking. Errors: as StoreClient::query.
+void add_stored(StoreClient& client, const Schema& schema, const StoredRange& range,
+                const QueryBounds& bounds, DaySums& sums);
+
+}  // namespace loadstone::analytics::internal

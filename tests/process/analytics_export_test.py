@@ -1,0 +1,114 @@
+"""A year of activity as a file, made by the column store: CSV and Parquet, once, whoever is killed while it is made."""
+
+import csv
+import ctypes
+import os
+import pathlib
+import re
+import signal
+
+from harness.case import main
+from harness.school import SchoolTest
+from harness.waiting import wait_until
+
+
+class Parquet:
+    """Reads a file with the library that the store's process has loaded."""
+
+    def __init__(self, library):
+        self.duckdb = ctypes.CDLL(library)
+        self.duckdb.duckdb_value_int64.restype = ctypes.c_int64
+
+    def value(self, statement):
+        database, connection, result = ctypes.c_void_p(), ctypes.c_void_p(), (ctypes.c_uint64 * 8)()
+        assert self.duckdb.duckdb_open(None, ctypes.byref(database)) == 0
+        assert self.duckdb.duckdb_connect(database, ctypes.byref(connection)) == 0
+        assert self.duckdb.duckdb_query(connection, statement.encode(), ctypes.byref(result)) == 0, statement
+        value = self.duckdb.duckdb_value_int64(ctypes.byref(result), ctypes.c_uint64(0), ctypes.c_uint64(0))
+        self.duckdb.duckdb_destroy_result(ctypes.byref(result))
+        self.duckdb.duckdb_disconnect(ctypes.byref(connection))
+        self.duckdb.duckdb_close(ctypes.byref(database))
+        return value
+
+
+class AnalyticsExportTest(SchoolTest):
+    def store_process(self):
+        for folder in pathlib.Path("/proc").iterdir():
+            if not folder.name.isdigit():
+                continue
+            try:
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+                parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, IndexError):
+                continue
+            if words[0].endswith(b"/loadstone-duckdb") and parent == self.server.pid:
+                return int(folder.name)
+        return None
+
+    def order(self, kind, cookie=None, **wanted):
+        answer = self.client.post("/api/reports", {"kind": kind, **wanted}, cookie=cookie or self.teacher)
+        self.assertEqual(answer.status, 202, answer)
+        return answer.json["id"]
+
+    def shown(self, report, cookie=None):
+        return self.client.get(f"/api/reports/{report}", cookie=cookie or self.teacher).json
+
+    def finished(self, report, cookie=None):
+        return wait_until(lambda: (found := self.shown(report, cookie))["state"] in ("done", "failed") and found, 60, "the report")
+
+    def files(self):
+        return sorted(path.name for path in (self.folder / "data" / "files" / "reports").iterdir())
+
+    def test_a_year_is_one_file(self):
+        self.start()
+        course = self.course(quizzes=((10, 1),) * 2, capacity=100)
+        learners = self.people(5)
+        for who in learners:
+            self.client.request("POST", f"{course.path}/enrolment", cookie=who.cookie)
+            for quiz in course.quizzes:
+                self.client.request("POST", f"{course.path}/quizzes/{quiz}/attempts", {"points": 7}, cookie=who.cookie)
+        wait_until(lambda: self.tables.value("select count(*) from loadstone_facts") == 0, 30, "facts to be carried")
+        store = wait_until(self.store_process, 20, "the column store")
+        library = re.search(r"\S+/libduckdb\.so\S*", pathlib.Path(f"/proc/{store}/maps").read_text()).group()
+
+        report = self.finished(self.order("activity_csv"))
+        self.assertEqual((report["state"], report["rows"]), ("done", 15), report)
+        answer = self.client.get(report["file"], cookie=self.teacher)
+        self.assertEqual(answer.headers["Content-Type"], "text/csv; charset=utf-8")
+        self.assertEqual(len(answer.body), report["bytes"])
+        rows = list(csv.DictReader(answer.body.decode().splitlines()))
+        self.assertEqual([(int(row["course"]), row["points"]) for row in rows if row["kind"] == "quiz_attempted"], [(course.id, "7")] * 10)
+        self.assertEqual({int(row["learner"]) for row in rows}, {who.id for who in learners})
+        self.assertEqual([row["happened_at"] for row in rows], sorted(row["happened_at"] for row in rows))
+
+        # The store stands still in the midst, and both die; whoever comes next makes the file.
+        os.kill(store, signal.SIGSTOP)
+        asked = self.order("activity_parquet")
+        wait_until(lambda: self.shown(asked)["state"] == "running", 20, "it to be begun")
+        self.server.kill()
+        os.kill(store, signal.SIGKILL)
+        self.server.start()
+        self.client.close()
+        self.client = self.server.client()
+        report = self.finished(asked)
+        self.assertEqual((report["state"], report["rows"]), ("done", 15), report)
+        answer = self.client.get(report["file"], cookie=self.teacher)
+        self.assertEqual(answer.headers["Content-Type"], "application/vnd.apache.parquet")
+        self.assertIn(".parquet", answer.headers["Content-Disposition"])
+        copy = self.folder / "copy.parquet"
+        copy.write_bytes(answer.body)
+        file = Parquet(library)
+        self.assertEqual(file.value(f"select count(*) from '{copy}'"), 15)
+        self.assertEqual(file.value(f"select sum(points) from '{copy}' where kind = 'quiz_attempted' and course = {course.id}"), 70)
+        self.assertEqual([name.rpartition(".")[2] for name in self.files()], ["csv", "parquet"])
+        self.assertEqual(list((self.folder / "data" / "analytics" / "exports").iterdir()), [])
+
+        # Of others' courses nothing; of a period what is in it.
+        self.assertEqual(self.finished(self.order("activity_csv", self.eve), self.eve)["rows"], 0)
+        past = {"from": "2020-01-01T00:00:00Z", "to": "2021-01-01T00:00:00Z"}
+        self.assertEqual(self.finished(self.order("activity_csv", **past))["rows"], 0)
+        self.assertEqual(self.client.post("/api/reports", {"kind": "activity"}, cookie=self.teacher).status, 422)
+
+
+if __name__ == "__main__":
+    main()

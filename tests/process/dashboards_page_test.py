@@ -1,0 +1,196 @@
+"""The page /dashboards in Chromium: what it shows is what the API says; by keyboard; in light and dark; empty and failing."""
+
+import os
+import pathlib
+import re
+
+from harness.browser import Browser
+from harness.case import ProcessTest, main
+from harness.waiting import wait_until
+
+PALETTE = {"--text": 4.5, "--quiet": 4.5, "--accent": 4.5, "--error": 4.5, "--first": 3, "--second": 3, "--third": 3}
+
+
+def luminance(colour):
+    parts = [int(colour[at:at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    """WCAG 2.2, 1.4.3."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+class DashboardsPageTest(ProcessTest):
+    def setUp(self):
+        super().setUp()
+        self.server = self.campus("campus", smtp=None)
+        self.server.command("migrate")
+        seeded = self.server.command("seed", "--users", "300", "--courses", "12", timeout_s=300).stdout
+        self.learner, self.instructor, self.password = re.search(
+            r"one of them, (\S+) or the instructor (\S+), with the password (\S+)$", seeded, re.M).groups()
+        self.server.start()
+        self.client = self.server.client()
+        self.addCleanup(self.client.close)
+        self.url = f"http://127.0.0.1:{self.server.port}"
+        wait_until(lambda: self.tables.value("select count(*) from loadstone_fact_work where state = 'done'") == 1, 30, "the back-fill")
+        self.browser = Browser(self.folder)
+        self.addCleanup(self.browser.close)
+
+    def screenshot(self, name):
+        folder = os.environ.get("LOADSTONE_SCREENSHOTS")
+        if folder:
+            self.browser.screenshot(pathlib.Path(folder) / f"{name}.png")
+
+    def message(self):
+        return self.browser.run("document.getElementById('message')?.textContent")
+
+    def shows(self, id):
+        return self.browser.run(f"document.getElementById('{id}')?.checkVisibility() === true")
+
+    def table(self, id):
+        return self.browser.run(f"[...document.querySelectorAll('#{id} tbody tr')].map(row => [...row.cells].map(cell => cell.textContent))")
+
+    def focused(self):
+        return self.browser.run("document.activeElement.id || document.activeElement.textContent.trim()")
+
+    def sign_in(self, email):
+        wait_until(lambda: self.shows("sign-in"), 30, "the form to sign in")
+        self.browser.run("document.getElementById('email').focus()")
+        self.browser.type(email)
+        self.browser.tab()
+        self.assertEqual(self.focused(), "password")
+        self.browser.type(self.password)
+        self.browser.key("Enter", 13, "\r")
+
+    def test_the_page(self):
+        self.browser.go(self.url + "/dashboards")
+        wait_until(lambda: self.shows("sign-in"), 30, "the form to sign in")
+        self.check_names("signed out")
+        self.sign_in(self.instructor)
+        wait_until(lambda: self.shows("charts"), 30, "the charts")
+        cookie = self.client.post("/api/login", {"email": self.instructor, "password": self.password}).cookie
+        self.check_data(self.client.get("/api/dashboards/instructor/analytics?days=30", cookie=cookie).json)
+        self.check_schemes()
+        self.check_keyboard()
+        self.check_names("with charts")
+        self.check_other_days(cookie)
+        self.check_policy()
+        self.check_failures(cookie)
+        self.assertEqual(self.browser.complaints(), [])
+
+    def check_data(self, answers):
+        day = [[line["day"][:10], str(line["learners"]), str(line["lessons"]), str(line["attempts"])] for line in answers["activity"]["days"]]
+        self.assertEqual(self.table("activity-table"), day)
+        steps = answers["funnel"]["learners"]
+        self.assertGreater(steps["enrolled"], steps["completed"])
+        self.assertEqual(self.table("funnel-table"), [["Enrolled", str(steps["enrolled"])], ["Began", str(steps["began"])],
+                                                      ["Attempted", str(steps["attempted"])], ["Completed", str(steps["completed"])]])
+        self.assertEqual(self.table("top-table"), [[line["title"], str(line["learners"]), str(line["lessons"]), str(line["attempts"])]
+                                                   for line in answers["top_courses"]["courses"]])
+        self.assertEqual(self.table("risk-table"), [[str(one["course"]), str(one["learner"]), one["last_active"][:10], str(one["lessons_completed"])]
+                                                    for one in answers["at_risk"]["learners"]])
+        self.assertIn(str(answers["at_risk"]["total"]), self.browser.run("document.getElementById('risk-total').textContent"))
+        for part in ("activity", "funnel", "top", "risk"):
+            text = self.browser.run(f"document.getElementById('{part}-fresh').textContent")
+            self.assertRegex(text, r"^As of 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC, \d+ (s|min) ago$")
+
+    def drawn(self, id, variable):
+        """Pixels of a chart in the colour of a variable of the palette."""
+        return self.browser.run(f"""(() => {{
+            const canvas = document.querySelector('#{id} canvas');
+            const wanted = getComputedStyle(document.documentElement).getPropertyValue('{variable}').trim();
+            const [red, green, blue] = [1, 3, 5].map(at => parseInt(wanted.slice(at, at + 2), 16));
+            const {{data}} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+            let count = 0;
+            for (let at = 0; at < data.length; at += 4)
+                if (data[at] === red && data[at + 1] === green && data[at + 2] === blue && data[at + 3] === 255) count++;
+            return count;
+        }})()""")
+
+    def check_schemes(self):
+        for scheme in ("light", "dark"):
+            self.browser.colour_scheme(scheme)
+            colours = {name: self.browser.run(f"getComputedStyle(document.documentElement).getPropertyValue('{name}').trim()")
+                       for name in (*PALETTE, "--background")}
+            for name, least in PALETTE.items():
+                self.assertGreaterEqual(contrast(colours[name], colours["--background"]), least, f"{name}, {scheme}")
+            for chart, variable in (("activity-chart", "--first"), ("activity-chart", "--second"), ("funnel-chart", "--first"),
+                                    ("top-chart", "--first")):
+                wait_until(lambda: self.drawn(chart, variable) > 50, 10, f"{chart} in {variable}, {scheme}")
+            self.screenshot(scheme)
+        self.browser.colour_scheme("light")
+
+    def check_keyboard(self):
+        """Every control and chart, in the order in which it stands; arrow keys read a chart."""
+        self.browser.run("document.activeElement.blur()")
+        self.browser.run("document.querySelector('.skip').focus()")
+        order = [self.focused()]
+        for _ in range(10):
+            self.browser.tab()
+            order.append(self.focused())
+        self.assertEqual(order, ["To the charts", "scope", "days", "Refresh", "activity-chart", "Activity as a table", "funnel-chart",
+                                 "Completion as a table", "top-chart", "Courses as a table", "risk-list"])
+        self.browser.run("document.getElementById('funnel-chart').focus()")
+        self.browser.key("ArrowRight", 39)
+        enrolled = self.table("funnel-table")[0][1]
+        self.assertEqual(self.browser.run("document.getElementById('funnel-point').textContent"), f"Enrolled: {enrolled} learners")
+        self.browser.key("End", 35)
+        self.assertRegex(self.browser.run("document.getElementById('funnel-point').textContent"), r"^Completed: \d+ learners$")
+
+    def check_names(self, when):
+        """What can be focused has a name, and there is one main and one first heading."""
+        nodes = [node for node in self.browser.ask("Accessibility.getFullAXTree")["nodes"] if not node.get("ignored")]
+        roles = [node["role"]["value"] for node in nodes]
+        self.assertEqual((roles.count("main"), roles.count("banner")), (1, 1))
+        for node in nodes:
+            properties = {each["name"]: each["value"].get("value") for each in node.get("properties", [])}
+            if properties.get("focusable") and node["role"]["value"] not in ("RootWebArea", "main"):
+                self.assertTrue(node.get("name", {}).get("value"), f"{when}: {node}")
+        self.assertEqual(self.browser.run("document.querySelectorAll('h1').length"), 1)
+        self.assertEqual(self.browser.run("document.documentElement.lang"), "en")
+
+    def check_other_days(self, cookie):
+        answers = self.client.get("/api/dashboards/instructor/analytics?days=366", cookie=cookie).json
+        self.browser.run("{ const days = document.getElementById('days'); days.value = '366'; days.dispatchEvent(new Event('change')); }")
+        wait_until(lambda: len(self.table("activity-table")) == len(answers["activity"]["days"]), 20, "a year")
+        self.check_data(answers)
+
+    def check_policy(self):
+        policy = self.client.get("/dashboards").headers["Content-Security-Policy"]
+        self.assertIn("default-src 'none'; script-src 'self'; style-src 'self'", policy)
+        self.assertNotIn("unsafe", policy)
+        self.browser.run("{ const script = document.createElement('script'); script.textContent = 'window.smuggled = 1'; document.head.append(script); }")
+        self.assertIsNone(self.browser.run("window.smuggled"))
+        refused = [text for text in self.browser.complaints() if "Content Security Policy" in str(text)]
+        self.assertEqual(len(refused), 1)
+        self.browser.events.clear()
+        self.assertEqual(self.client.get("/dashboards/LICENSE").status, 200)
+        self.assertEqual(self.client.get("/dashboards/passwords").status, 404)
+
+    def choose_scope(self, scope):
+        self.browser.run(f"{{ const scope = document.getElementById('scope'); scope.value = '{scope}'; scope.dispatchEvent(new Event('change')); }}")
+
+    def check_failures(self, cookie):
+        wait_until(lambda: "courses." in self.message(), 20, "the charts")
+        self.browser.ask("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+        self.browser.run("document.getElementById('wanted').requestSubmit()")
+        wait_until(lambda: "cannot be shown now" in self.message(), 20, "the failure to be said")
+        self.assertFalse(self.shows("charts"))
+        self.screenshot("failing")
+        self.browser.ask("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+        self.browser.run("document.getElementById('wanted').requestSubmit()")
+        wait_until(lambda: self.shows("charts"), 20, "the charts again")
+        self.browser.ask("Network.clearBrowserCookies")
+        self.browser.go(self.url + "/dashboards")
+        self.sign_in(self.learner)
+        wait_until(lambda: "no courses here yet" in self.message(), 20, "that there are none")
+        self.screenshot("empty")
+        self.choose_scope("organisation")
+        wait_until(lambda: "Only an admin" in self.message(), 20, "that it is not for them")
+
+
+if __name__ == "__main__":
+    main()
