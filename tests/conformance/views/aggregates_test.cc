@@ -111,12 +111,14 @@ TEST_P(AggregatesTest, OfTransactionsThatGoElsewhereAreRefused) {
 }
 
 // With one shard they meet in a row, and run again: so the counter would show it.
-TEST_P(AggregatesTest, OfOneKeyKeepNoTwoConnectionsWaiting) {
-    if (GetParam() != Backend::postgres) GTEST_SKIP() << "one writer, or a pooler's connections";
+TEST(ShardsOfAggregates, KeepNoTwoConnectionsWaiting) {
+    const TestDatabase database(Backend::postgres);
+    const auto own = test_options(database.url());
+    migrate_views(own);
     const auto runs_again = [&](std::int64_t shards) {
         cache::CacheOptions options;
         options.aggregate_shards = shards;
-        Node one(options_, options), other(options_, options);
+        Node one(own, options), other(own, options);
         one.run(build_all);
         std::vector<std::future<void>> writes;
         for (std::int64_t i = 0; i < 200; ++i) {

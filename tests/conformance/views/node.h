@@ -111,14 +111,18 @@ auto Node::start(loadstone::runtime::Position* session, Command command, Argumen
                         std::move(arguments)...);
 }
 
+inline void migrate_views(const loadstone::store::DatabaseOptions& options) {
+    const std::vector<loadstone::store::ModuleMigrations> modules{
+        loadstone::store::store_migrations(),
+        {"loadstone_cache", cache::migrations()},
+        {"views", sql::migrations}};
+    loadstone::store::migrate(options, modules);
+}
+
 class Views : public ::testing::TestWithParam<Backend> {
 protected:
     Views() : database_(GetParam()), options_(test_options(database_.url())) {
-        const std::vector<loadstone::store::ModuleMigrations> modules{
-            loadstone::store::store_migrations(),
-            {"loadstone_cache", cache::migrations()},
-            {"views", sql::migrations}};
-        loadstone::store::migrate(options_, modules);
+        migrate_views(options_);
         computations = 0;
         is_held = false;
         held = 0;
