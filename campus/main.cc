@@ -5,7 +5,6 @@
 #include "campus/discussions/discussions.h"
 #include "campus/integrations/integrations.h"
 #include "campus/learning/learning.h"
-#include "campus/learning/views.h"
 #include "campus/notifications/notifications.h"
 #include "campus/organisations/organisations.h"
 #include "campus/reports/reports.h"
@@ -25,7 +24,6 @@ int main(int argc, char** argv) {
     application.add(campus::organisations::module());
     application.add(campus::reports::module());
     application.add(campus::seed::module());
-    application.add_views(campus::learning::view_sources());
     application.greet_with(
         R"(
 Campus listens on {url}. Try, in another terminal:

@@ -189,9 +189,17 @@ class Limited(Loadstone):
     """Ours with jobs of 1,000 tenants, under a throttle and limits of their keys."""
 
     name = "ours with limits"
+    COMMAND = "enqueue-limited"
 
     def enqueue(self, jobs):
-        return self.enqueued(jobs, report(self.command("enqueue-limited", jobs)))
+        return self.enqueued(jobs, report(self.command(self.COMMAND, jobs)))
+
+
+class Unlimited(Limited):
+    """The same jobs, with the same arguments, of a kind that names no tenant and no limit."""
+
+    name = "ours without limits"
+    COMMAND = "enqueue-unlimited"
 
 
 class BehindBacklog(Loadstone):

@@ -14,6 +14,11 @@ loadstone::Module module() {
         .routes = routes,
         .jobs = jobs,
         .sessions = session_of_token,
+        // Who cannot sign in can do nothing: it may use nearly all, and each statement is short.
+        .budget = {.statements = {{.rows_max = 1'000,
+                                   .bytes_max = 4U << 20U,
+                                   .time_max = std::chrono::seconds(10)}},
+                   .connections = {{.writes_percent = 90, .reads_percent = 90}}},
     };
 }
 

@@ -174,6 +174,7 @@ void organisation_routes(Routes& routes) {
     routes.get("/api/dashboards/organisation", of_organisation)
         .summary_is(
             "One's organisation: activity, enrolments, completions, top courses; for admins")
+        .revalidated()
         .heavy_on_reads()
         .may_answer(403);
     routes.get("/api/dashboards/organisation/courses", courses_of)

@@ -171,6 +171,7 @@ void routes(Routes& routes) {
         .heavy_on_reads();
     routes.get("/api/dashboards/courses/{course}", of_course)
         .summary_is("A course of one's own: activity, lessons, grades, learners at risk")
+        .revalidated()
         .heavy_on_reads()
         .may_answer(403)
         .may_answer(404);

@@ -8,6 +8,7 @@
 #include "campus/audit/audit.h"
 #include "campus/learning/facts.h"
 #include "campus/learning/sql.h"
+#include "campus/learning/views.h"
 #include "loadstone/base/error.h"
 
 namespace campus::learning {
@@ -103,6 +104,7 @@ Task<std::int64_t> note_progress(Tx& tx, Ping ping) {
     if (!course || lessons < course->lesson_count) co_return ping.position_s;
     const auto first = co_await sql::insert_completion(tx, ping.user, lesson.course_id, now);
     if (first == 0) co_return ping.position_s;
+    cache::add(tx, completions_of_course, lesson.course_id, 1);
     const Activity end = activity(now, lesson.course_id, ping.user, "course_completed");
     co_await analytics::record(tx, end);
     co_return ping.position_s;

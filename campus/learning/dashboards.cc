@@ -11,7 +11,21 @@ using namespace loadstone;
 
 Task<std::vector<Standing>> standings(Reader reader, std::vector<courses::CourseId> courses,
                                       Timestamp since) {
-    co_return co_await sql::standings(reader, courses, since);
+    const auto rows = co_await sql::standings(reader, courses, since);
+    const std::vector<const cache::Aggregate*> kept_of_course{
+        &completions_of_course, &graded_in_course, &grade_sum_of_course};
+    const auto figures = co_await cache::kept(reader, kept_of_course, courses);
+    std::vector<Standing> standings;
+    for (const auto& row : rows) {
+        Standing& one = standings.emplace_back();
+        one.course_id = row.course_id;
+        one.enrolled = row.enrolled;
+        one.active = row.active;
+        one.completed = figures.of(completions_of_course, row.course_id);
+        one.graded = figures.of(graded_in_course, row.course_id);
+        one.grade_sum = figures.of(grade_sum_of_course, row.course_id);
+    }
+    co_return standings;
 }
 
 Task<std::vector<ActiveDay>> active_days(Reader reader, std::vector<courses::CourseId> courses,
@@ -43,7 +57,13 @@ Task<AtRiskPage> at_risk(Reader reader, courses::CourseId course, std::int64_t l
 }
 
 Task<CourseTotals> totals(Reader reader, std::vector<courses::CourseId> courses) {
-    co_return co_await sql::totals_of_courses(reader, courses);
+    CourseTotals totals;
+    totals.enrolled = co_await sql::seats_of_courses(reader, courses);
+    const std::vector<const cache::Aggregate*> only{&completions_of_course};
+    const auto figures = co_await cache::kept(reader, only, courses);
+    for (const courses::CourseId course : courses)
+        totals.completed += figures.of(completions_of_course, course);
+    co_return totals;
 }
 
 Task<std::vector<courses::CourseId>> most_taken(Reader reader,

@@ -10,6 +10,7 @@
 #include "campus/audit/audit.h"
 #include "campus/learning/queries.h"
 #include "campus/learning/sql.h"
+#include "campus/learning/views.h"
 #include "campus/organisations/organisations.h"
 #include "loadstone/base/error.h"
 #include "loadstone/jobs/workflow.h"
@@ -110,6 +111,20 @@ Task<void> plan_run(Tx& tx, jobs::Lease lease, sql::RunRow run, std::vector<Slic
     co_await sql::run_planned(tx, run.id, job, learners, std::ssize(slices));
 }
 
+Task<void> put_grades(Tx& tx, courses::CourseId course, RunId run, std::vector<Grade> grades,
+                      Timestamp now) {
+    std::vector<accounts::UserId> learners;
+    std::int64_t sum = 0;
+    for (const Grade& each : grades) {
+        learners.push_back(each.user_id);
+        sum += each.grade;
+    }
+    const auto before = co_await sql::grades_of_learners(tx, course, learners);
+    co_await sql::save_grades(tx, course, run, grades, now);
+    cache::add(tx, graded_in_course, course, std::ssize(grades) - before.graded);
+    cache::add(tx, grade_sum_of_course, course, sum - before.grade_sum);
+}
+
 Task<void> record_slice(Tx& tx, jobs::Lease lease, sql::RunRow run, GradedSlice slice) {
     co_await jobs::complete(tx, lease);
     const std::string buckets = to_json(slice.statistics.buckets);
@@ -117,7 +132,7 @@ Task<void> record_slice(Tx& tx, jobs::Lease lease, sql::RunRow run, GradedSlice 
         tx, run.id, slice.number, slice.statistics.graded, slice.statistics.grade_sum, buckets);
     if (recorded == 0 || slice.grades.empty()) co_return;
     const Timestamp now = Timestamp::now();
-    co_await sql::save_grades(tx, run.course_id, run.id, slice.grades, now);
+    co_await put_grades(tx, run.course_id, run.id, std::move(slice.grades), now);
 }
 
 Task<void> finish_run(Tx& tx, jobs::Lease lease, RunId run) {

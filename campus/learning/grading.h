@@ -26,6 +26,11 @@ loadstone::Task<RunId> start_run(loadstone::Tx& tx, NewRun in);
 loadstone::Task<void> plan_run(loadstone::Tx& tx, loadstone::jobs::Lease lease, sql::RunRow run,
                                std::vector<Slice> slices, std::int64_t learners);
 
+// Those that the learners have are replaced. (No statement deletes grades: what is read of them
+// before an upsert is what it replaces.)
+loadstone::Task<void> put_grades(loadstone::Tx& tx, courses::CourseId course, RunId run,
+                                 std::vector<Grade> grades, loadstone::Timestamp now);
+
 struct GradedSlice {
     std::int64_t number = 0;
     std::vector<Grade> grades;

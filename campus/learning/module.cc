@@ -3,6 +3,7 @@
 #include "campus/learning/learning.h"
 #include "campus/learning/routes.h"
 #include "campus/learning/sql.h"
+#include "campus/learning/views.h"
 
 namespace campus::learning {
 
@@ -13,8 +14,14 @@ loadstone::Module module() {
         .migrations = sql::migrations,
         .routes = routes,
         .jobs = jobs,
+        .views = views,
         .facts = facts,
-        .budget = {.requests_max = 128, .request_queue_max = 512, .jobs_max = 4},
+        // Heavy: progress.csv, which keeps its place for as long as the client takes.
+        .budget = {.requests_max = 128,
+                   .request_queue_max = 512,
+                   .jobs_max = 4,
+                   .heavy_requests_max = 4,
+                   .heavy_request_queue_max = 16},
     };
 }
 

@@ -10,6 +10,7 @@
 
 #include "campus/learning/commands.h"
 #include "campus/learning/grading.h"
+#include "campus/learning/progress_csv.h"
 #include "campus/learning/queries.h"
 #include "loadstone/base/error.h"
 
@@ -234,6 +235,18 @@ Task<Reply<CourseProgress>> own_progress(Context& context, Path<courses::CourseI
     co_return reply;
 }
 
+Task<Response> export_progress(Context& context, Path<courses::CourseId> id) {
+    const courses::Course course = co_await own_course(context, id.value);
+    Response response;
+    response.content_type = "text/csv; charset=utf-8";
+    response.stream = progress_csv(course.id);
+    response.set_header(
+        "Content-Disposition",
+        fmt::format("attachment; filename=\"progress-of-course-{}.csv\"", course.id.value));
+    response.set_header("Cache-Control", "private, no-store");
+    co_return response;
+}
+
 Task<Reply<RecordedAttempt, 201>> attempt(Context& context, Path<courses::CourseId> course,
                                           Path<courses::QuizId> id, Body<Points> in) {
     co_await published_course(context, course.value);
@@ -318,6 +331,11 @@ void routes(Routes& routes) {
         .may_answer(404);
     routes.get("/api/courses/{course}/progress", own_progress)
         .summary_is("How far one has come in a course")
+        .may_answer(404);
+    routes.get("/api/courses/{course}/progress.csv", export_progress)
+        .summary_is("How far everybody has come in a course of one's own, as CSV")
+        .heavy_on_reads()
+        .may_answer(403)
         .may_answer(404);
     routes.post("/api/courses/{course}/lessons/{lesson}/progress", ping)
         .summary_is("How far one has come in a lesson; the greatest position is kept")

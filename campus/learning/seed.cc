@@ -2,8 +2,10 @@
 #include <iterator>
 #include <utility>
 
+#include "campus/learning/grading.h"
 #include "campus/learning/queries.h"
 #include "campus/learning/sql.h"
+#include "campus/learning/views.h"
 #include "loadstone/analytics/work.h"
 #include "loadstone/base/json.h"
 
@@ -42,6 +44,8 @@ Task<void> seed_learning(Tx& tx, SeededLearning in) {
     co_await sql::seed_enrolments(tx, in.enrolments);
     co_await sql::seed_progress(tx, in.progress);
     co_await sql::seed_completions(tx, in.completions);
+    for (const SeededCompletion& each : in.completions)
+        cache::add(tx, completions_of_course, each.course_id, 1);
     co_await sql::seed_attempts(tx, in.attempts);
     co_await analytics::rebuild_all(tx);  // these are rows without facts
 }
@@ -61,7 +65,7 @@ Task<std::int64_t> seed_grades(Tx& tx, SeededRun in) {
         const auto until = std::min(from + learners_at_once, grades.size());
         const std::vector<Grade> some(grades.begin() + static_cast<std::ptrdiff_t>(from),
                                       grades.begin() + static_cast<std::ptrdiff_t>(until));
-        co_await sql::save_grades(tx, in.course, run, some, in.ended_at);
+        co_await put_grades(tx, in.course, run, some, in.ended_at);
     }
     co_return total.graded;
 }

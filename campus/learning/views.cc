@@ -21,6 +21,24 @@ Task<std::vector<GradeBin>> compute_grades(Reader reader, courses::CourseId cour
     return sql::grade_bins(reader, course);
 }
 
+Task<std::vector<cache::Figure>> count_completions(Reader reader, cache::KeyRange keys) {
+    const auto rows = co_await sql::completions_by_course(
+        reader, courses::CourseId(keys.first), courses::CourseId(keys.last), keys.keys_max);
+    co_return cache::figures_of(rows);
+}
+
+Task<std::vector<cache::Figure>> count_grades(Reader reader, cache::KeyRange keys) {
+    const auto rows = co_await sql::graded_by_course(reader, courses::CourseId(keys.first),
+                                                     courses::CourseId(keys.last), keys.keys_max);
+    co_return cache::figures_of(rows);
+}
+
+Task<std::vector<cache::Figure>> sum_grades(Reader reader, cache::KeyRange keys) {
+    const auto rows = co_await sql::grade_sums_by_course(
+        reader, courses::CourseId(keys.first), courses::CourseId(keys.last), keys.keys_max);
+    co_return cache::figures_of(rows);
+}
+
 }  // namespace
 
 const cache::View<CoursesAndDay, std::vector<ActiveDay>> active_days_of_courses{
@@ -41,13 +59,19 @@ const cache::View<courses::CourseId, std::vector<GradeBin>> grades_of_course{
     .reads = {{"grades", "course_id"}},
 };
 
-cache::Sources view_sources() {
-    cache::Sources sources;
-    sources.accesses.assign(sql::accesses.begin(), sql::accesses.end());
-    for (const auto* reads :
-         {&active_days_of_courses.reads, &lesson_reach_of_course.reads, &grades_of_course.reads})
-        sources.watched.insert(sources.watched.end(), reads->begin(), reads->end());
-    return sources;
+const cache::Aggregate completions_of_course{.name = "learning.completions",
+                                             .recompute = count_completions};
+const cache::Aggregate graded_in_course{.name = "learning.graded", .recompute = count_grades};
+const cache::Aggregate grade_sum_of_course{.name = "learning.grade_sum", .recompute = sum_grades};
+
+void views(Views& views) {
+    views.statements(sql::accesses);
+    views.add(active_days_of_courses);
+    views.add(lesson_reach_of_course);
+    views.add(grades_of_course);
+    views.add(completions_of_course);
+    views.add(graded_in_course);
+    views.add(grade_sum_of_course);
 }
 
 }  // namespace campus::learning

@@ -1,10 +1,11 @@
 #pragma once
-// What dashboards show of a course, computed once for all who look and kept until a row of the
-// course changes.
+// What dashboards show of a course: computed once for all who look and kept until a row of the
+// course changes, or kept by those who write.
 
 #include "campus/learning/learning.h"
-#include "loadstone/cache/sources.h"
+#include "loadstone/cache/aggregate.h"
 #include "loadstone/cache/view.h"
+#include "loadstone/cache/views.h"
 
 namespace campus::learning {
 
@@ -19,7 +20,11 @@ extern const loadstone::cache::View<courses::CourseId, std::vector<LessonReach>>
     lesson_reach_of_course;
 extern const loadstone::cache::View<courses::CourseId, std::vector<GradeBin>> grades_of_course;
 
-// What they read.
-loadstone::cache::Sources view_sources();
+// By course.
+extern const loadstone::cache::Aggregate completions_of_course;  // how many
+extern const loadstone::cache::Aggregate graded_in_course;       // how many
+extern const loadstone::cache::Aggregate grade_sum_of_course;    // hundredths of a percent
+
+void views(loadstone::Views& views);
 
 }  // namespace campus::learning

@@ -13,7 +13,11 @@ loadstone::Module module() {
         .migrations = sql::migrations,
         .routes = routes,
         .jobs = jobs,
-        .budget = {.requests_max = 64, .request_queue_max = 128, .jobs_max = 4},
+        // Its jobs go on for minutes, and have the time.
+        .budget = {.requests_max = 64,
+                   .request_queue_max = 128,
+                   .jobs_max = 4,
+                   .connections = {{.writes_percent = 25, .reads_percent = 50}}},
     };
 }
 

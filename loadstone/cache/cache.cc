@@ -75,12 +75,12 @@ struct Cache::Metrics {
     telemetry::Counter &hits, &misses, &waits, &invalid, &alone, &refused, &evictions, &too_large;
 };
 
-Cache::Cache(const CacheOptions& options, std::span<const store::Access> accesses,
-             std::span<const Watch> watched, store::Database& database,
+Cache::Cache(const CacheOptions& options, const Sources& sources, store::Database& database,
              telemetry::Registry& registry)
     : options_(options),
-      rules_(accesses, watched),
-      database_(database, rules_, registry),
+      rules_(sources.accesses, sources.watched),
+      aggregates_(sources.aggregates),
+      database_(database, rules_, aggregates_, options.aggregate_shards, registry),
       reads_(database),
       follower_(database, options.follower, registry),
       registry_(registry),

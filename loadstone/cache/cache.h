@@ -16,6 +16,7 @@
 #include "loadstone/cache/follower.h"
 #include "loadstone/cache/internal/eviction.h"
 #include "loadstone/cache/recording.h"
+#include "loadstone/cache/sources.h"
 #include "loadstone/cache/tags.h"
 #include "loadstone/runtime/event.h"
 
@@ -33,6 +34,9 @@ struct CacheOptions {
     // Whether sessions carry positions (PostgreSQL with replicas). Without, each read asks.
     bool has_positions = false;
     FollowerOptions follower;
+    // Of a key of an aggregate, on PostgreSQL: transactions of so many connections change it at
+    // once without waiting for each other. A read of the key reads them all.
+    std::int64_t aggregate_shards = 16;
 };
 
 // JSON, and a validator for HTTP: the same for the same text on every node.
@@ -50,9 +54,9 @@ using Compute = FunctionRef<Task<std::string>(Reader)>;
 
 class Cache {
 public:
-    // `accesses` and `watched` as for TagRules. The database must outlive it.
-    Cache(const CacheOptions& options, std::span<const store::Access> accesses,
-          std::span<const Watch> watched, store::Database& database, telemetry::Registry& registry);
+    // The database must outlive it.
+    Cache(const CacheOptions& options, const Sources& sources, store::Database& database,
+          telemetry::Registry& registry);
     ~Cache();
     Cache(const Cache&) = delete;
     Cache& operator=(const Cache&) = delete;
@@ -80,6 +84,7 @@ private:
 
     const CacheOptions options_;
     const TagRules rules_;
+    const std::vector<const Aggregate*> aggregates_;
     RecordingDatabase database_;
     store::Database& reads_;
     Follower follower_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "loadstone/cache/internal/deltas.h"
 #include "loadstone/cache/sql.h"
 
 namespace loadstone::cache {
@@ -38,17 +39,25 @@ private:
     const TagRules& rules_;
 };
 
-class RecordingTx final : public store::Tx {
+class RecordingTx final : public store::Tx, public internal::CollectsDeltas {
 public:
-    RecordingTx(store::Tx& inner, store::Connection& connection)
-        : Tx(inner.context(), connection), inner_(inner) {}
-    void see_commits() override { inner_.see_commits(); }
+    RecordingTx(store::Tx& inner, store::Connection& connection,
+                std::span<const Aggregate* const> aggregates)
+        : Tx(inner.context(), connection), inner_(inner), deltas_(aggregates) {}
+    void see_commits() override {
+        inner_.see_commits();
+        sees_commits_ = true;
+    }
     void after_commit(std::function<void()> action) override {
         inner_.after_commit(std::move(action));
     }
+    internal::Deltas& deltas() override { return deltas_; }
+    bool sees_commits() const override { return sees_commits_; }
 
 private:
     store::Tx& inner_;
+    internal::Deltas deltas_;
+    bool sees_commits_ = false;
 };
 
 std::string text_of(const Tags& tags) {
@@ -63,17 +72,22 @@ std::string text_of(const Tags& tags) {
 }  // namespace
 
 RecordingDatabase::RecordingDatabase(store::Database& inner, const TagRules& rules,
-                                     telemetry::Registry& registry)
+                                     std::span<const Aggregate* const> aggregates,
+                                     std::int64_t shards, telemetry::Registry& registry)
     : inner_(inner),
       rules_(rules),
+      aggregates_(aggregates),
+      shards_(shards),
       recorded_(registry.counter("loadstone_cache_changes_total", "",
                                  "Transactions that wrote what views read")),
       overflowed_(registry.counter("loadstone_cache_changes_too_wide_total", "",
                                    "Of these, those that made all entries invalid: they wrote too "
-                                   "many keys, or by a statement that is not described")) {}
+                                   "many keys, or by a statement that is not described")),
+      aggregated_(registry.counter("loadstone_aggregates_changes_total", "",
+                                   "Runs of transactions that changed what aggregates keep")) {}
 
 Task<void> RecordingDatabase::transact(Context& context, store::TxBody body) {
-    if (rules_.watches_nothing()) {
+    if (rules_.watches_nothing() && aggregates_.empty()) {
         co_await inner_.transact(context, std::move(body));
         co_return;
     }
@@ -83,10 +97,16 @@ Task<void> RecordingDatabase::transact(Context& context, store::TxBody body) {
 
 Task<void> RecordingDatabase::record(store::Tx& tx, const store::TxBody& body) {
     RecordingWrites connection(ConnectionOf::of(tx), rules_);
-    RecordingTx recording(tx, connection);
+    RecordingTx recording(tx, connection, aggregates_);
     co_await body(recording);
-    Tags& tags = connection.tags;
-    if (tags.empty()) co_return;
+    if (!recording.deltas().empty()) {
+        aggregated_.add();
+        co_await recording.deltas().write(recording, shards_);
+    }
+    if (!connection.tags.empty()) co_await record_tags(tx, connection.tags);
+}
+
+Task<void> RecordingDatabase::record_tags(store::Tx& tx, Tags& tags) {
     std::sort(tags.begin(), tags.end());
     tags.erase(std::unique(tags.begin(), tags.end()), tags.end());
     if (tags.front() == everything || tags.size() > tags_max) {

@@ -1,10 +1,13 @@
 #pragma once
 // Recording: a Database as an application sees it, whose transactions put what they write into
-// loadstone_changes. The row goes with the commit, so it is there if and only if what it tells of
-// is. A transaction that writes no watched table pays nothing.
+// loadstone_changes, and what they say of aggregates into loadstone_aggregates. The rows go with
+// the commit, so they are there if and only if what they tell of is. A transaction that writes no
+// watched table, and changes no aggregate, pays nothing.
 
 #include <atomic>
+#include <span>
 
+#include "loadstone/cache/aggregate.h"
 #include "loadstone/cache/tags.h"
 #include "loadstone/store/database.h"
 
@@ -32,8 +35,10 @@ public:
     // Tags of one transaction; more are written down as `everything`.
     static constexpr std::size_t tags_max = 256;
 
-    // Both must outlive it.
-    RecordingDatabase(store::Database& inner, const TagRules& rules, telemetry::Registry& registry);
+    // All must outlive it. `shards`: of a key of an aggregate, on PostgreSQL.
+    RecordingDatabase(store::Database& inner, const TagRules& rules,
+                      std::span<const Aggregate* const> aggregates, std::int64_t shards,
+                      telemetry::Registry& registry);
 
     store::Dialect dialect() const noexcept override { return inner_.dialect(); }
     store::Connection& read_connection() override { return inner_.read_connection(); }
@@ -51,10 +56,13 @@ public:
 
 private:
     Task<void> record(store::Tx& tx, const store::TxBody& body);
+    Task<void> record_tags(store::Tx& tx, Tags& tags);
 
     store::Database& inner_;
     const TagRules& rules_;
-    telemetry::Counter &recorded_, &overflowed_;
+    std::span<const Aggregate* const> aggregates_;
+    std::int64_t shards_;
+    telemetry::Counter &recorded_, &overflowed_, &aggregated_;
 };
 
 }  // namespace loadstone::cache

@@ -14,6 +14,7 @@
 #include "loadstone/analytics/export.h"
 #include "loadstone/analytics/facts.h"
 #include "loadstone/analytics/query.h"
+#include "loadstone/cache/views.h"
 #include "loadstone/jobs/enqueue.h"
 #include "loadstone/jobs/handlers.h"
 #include "loadstone/net/http_server.h"
@@ -37,6 +38,8 @@ struct Budget {
     std::size_t heavy_request_queue_max = 64;
     // Of one statement of its requests and jobs; none: what the settings say.
     std::optional<store::StatementBudget> statements{};
+    // Of the connections; none: what the settings say. All, if it is the only module.
+    std::optional<store::ConnectionShare> connections{};
 };
 
 // `--NAME VALUE` of a command, or `--NAME` alone.
@@ -64,6 +67,7 @@ struct Module {
     std::span<const store::Migration> migrations{};
     void (*routes)(Routes& routes) = nullptr;
     void (*jobs)(Handlers& handlers) = nullptr;
+    void (*views)(Views& views) = nullptr;  // derived data: what is cached, what is kept
     void (*facts)(Facts& facts) = nullptr;  // what goes to the column store
     net::SessionResolver sessions{};        // the one module that owns sessions sets it
     std::vector<OperatorCommand> commands{};

@@ -27,8 +27,27 @@ public:
     virtual std::uint64_t size() const noexcept = 0;
     // The next bytes into `space`, one at least as long as there are some. What it throws is logged
     // and ends the connection: the client sees that bytes are missing. `context` is of this piece:
-    // of the route's module, within the time that a client has to take a piece.
+    // of the route's module, reads as the request did, and is done within the time that a client
+    // has to take a piece.
     virtual Task<std::size_t> read(Context& context, std::span<char> space) = 0;
+};
+
+// A body that is made in pieces: CSV of the rows of a page, say. What has been made and not been
+// taken is one piece, whatever the client does; between two pieces it holds nothing.
+class PieceStream : public BodyStream {
+public:
+    std::uint64_t size() const noexcept final { return unknown; }
+    Task<std::size_t> read(Context& context, std::span<char> space) final;
+
+protected:
+    // Appends the next piece to `text`, which is empty; one that stays empty is the end. What it
+    // throws ends the connection, as in read().
+    virtual Task<void> next_piece(Context& context, std::string& text) = 0;
+
+private:
+    std::string piece_;
+    std::size_t taken_ = 0;  // of it
+    bool has_ended_ = false;
 };
 
 // The file as it is now; it may be renamed or removed meanwhile, but not written. A piece that is

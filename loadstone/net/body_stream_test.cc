@@ -120,6 +120,49 @@ Task<Response> pieces(Context&) {
     co_return response;
 }
 
+// Pieces of growing size, the last of several reads' length.
+class Growing final : public PieceStream {
+public:
+    static std::string piece(int number) {
+        return std::string(std::size_t{1} << number, static_cast<char>('a' + number));
+    }
+    static constexpr int count = 20;
+
+private:
+    Task<void> next_piece(Context& context, std::string& text) override {
+        EXPECT_TRUE(text.empty());
+        EXPECT_TRUE(context.reading().is_heavy);
+        EXPECT_LE(next_, count) << "asked again behind its end";
+        if (next_ < count) text = piece(next_);
+        ++next_;
+        co_return;
+    }
+
+    int next_ = 0;
+};
+
+Task<Response> growing(Context&) {
+    Response response;
+    response.content_type = "text/csv";
+    response.stream = std::make_shared<Growing>();
+    co_return response;
+}
+
+// It never ends by itself.
+class Endless final : public PieceStream {
+    Task<void> next_piece(Context&, std::string& text) override {
+        text.assign(64 * 1024, 'x');
+        co_return;
+    }
+};
+
+Task<Response> endless(Context&) {
+    Response response;
+    response.content_type = "text/csv";
+    response.stream = std::make_shared<Endless>();
+    co_return response;
+}
+
 template <std::size_t bytes>
 Task<Response> built(Context&) {
     Response response;
@@ -153,6 +196,8 @@ void routes(Routes& routes) {
     routes.get("/pieces-broken", pieces<true>).open_to_all();
     routes.get("/fits", built<100'000>).open_to_all();
     routes.get("/too-large", built<100'001>).open_to_all();
+    routes.get("/growing", growing).open_to_all().heavy_on_reads();
+    routes.get("/endless", endless).open_to_all().heavy_on_reads();
     routes.get("/large", large).open_to_all();
     routes.get("/empty", empty).open_to_all();
     routes.get("/missing", missing).open_to_all();
@@ -274,6 +319,77 @@ TEST_F(BodyStreams, EndsAConnectionWhoseClientDoesNotReadOn) {
         return impatient.counted("loadstone_http_limit_hits_total{limit=\"write_timeout\"}") == 1;
     });
     EXPECT_TRUE(ended);
+    EXPECT_TRUE(internal::wait_until(
+        [&] { return impatient.counted("loadstone_http_streams_broken_total") == 1; }));
+}
+
+TEST_F(BodyStreams, SendsAllPieces) {
+    auto client = server.connect();
+    client.send("GET /growing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    std::string expected;
+    for (int number = 0; number < Growing::count; ++number) expected += Growing::piece(number);
+    EXPECT_EQ(without_chunks(body_of(client.receive_all())), expected);
+}
+
+TEST_F(BodyStreams, BrokenOneIsCounted) {
+    auto client = server.connect();
+    client.send("GET /pieces-broken HTTP/1.0\r\n\r\n");
+    EXPECT_FALSE(client.receive_all().empty());
+    EXPECT_TRUE(internal::wait_until(
+        [&] { return server.counted("loadstone_http_streams_broken_total") == 1; }));
+}
+
+struct HeavyStreams : BodyStreams {
+    HeavyStreams() {
+        admission::BulkheadOptions places;
+        places.name = "heavy";
+        places.concurrency_max = 1;
+        places.queue_max = 0;
+        heavy = std::make_unique<admission::Bulkhead>(places, registry);
+    }
+    static HttpOptions within(std::chrono::milliseconds all) {
+        HttpOptions options;
+        options.limits.stream_timeout = all;
+        return options;
+    }
+    Bulkheads bulkheads() const { return {{heavy_bulkhead("test"), heavy.get()}}; }
+    bool is_empty() const {
+        return internal::wait_until([&] { return heavy->in_use() == 0; });
+    }
+
+    telemetry::Registry registry;
+    std::unique_ptr<admission::Bulkhead> heavy;
+};
+
+TEST_F(HeavyStreams, OneKeepsItsPlaceUntilItHasEnded) {
+    TestServer small(routes, {}, 1, {}, bulkheads());
+    {
+        auto client = small.connect();
+        client.shrink_window();
+        client.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n");
+        EXPECT_TRUE(internal::wait_until([&] { return heavy->in_use() == 1; }));
+        const std::string refused = small.exchange("GET /growing HTTP/1.1\r\nHost: a\r\n\r\n");
+        EXPECT_EQ(status_of_response(refused), 503);
+        EXPECT_NE(field_of(refused, "Retry-After"), "");
+        EXPECT_EQ(status_of_response(small.exchange("GET /fits HTTP/1.1\r\nHost: a\r\n\r\n")), 200);
+    }
+    EXPECT_TRUE(is_empty()) << "its client is gone";
+    auto client = small.connect();
+    client.send("HEAD /endless HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(status_of_response(client.receive(true)), 200);
+    EXPECT_TRUE(is_empty()) << "nothing is streamed";
+}
+
+TEST_F(HeavyStreams, OneThatTakesTooLongBreaksOff) {
+    TestServer hasty(routes, within(std::chrono::milliseconds(200)), 1, {}, bulkheads());
+    auto client = hasty.connect();
+    client.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n");
+    const std::string all = client.receive_all();
+    EXPECT_EQ(status_of_response(all), 200);
+    EXPECT_FALSE(all.ends_with("0\r\n\r\n")) << "that would be its end";
+    EXPECT_TRUE(is_empty());
+    EXPECT_EQ(hasty.counted("loadstone_http_limit_hits_total{limit=\"stream_timeout\"}"), 1U);
+    EXPECT_EQ(hasty.counted("loadstone_http_streams_broken_total"), 1U);
 }
 
 TEST_F(BodyStreams, AClientThatGoesAwayHoldsNothingUp) {

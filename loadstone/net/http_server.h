@@ -33,6 +33,9 @@ struct HttpLimits {
         10'000};  // first byte of a request to end of its header
     std::chrono::milliseconds body_timeout{30'000};
     std::chrono::milliseconds write_timeout{30'000};
+    // Of all of a streamed answer of a route that is heavy on reads, which keeps its place in the
+    // bulkhead until the client has taken it.
+    std::chrono::milliseconds stream_timeout{1'800'000};
     std::chrono::milliseconds idle_timeout{75'000};
     // Of an answer that is built in memory; larger ones are streamed (body_stream.h), or fail.
     std::size_t response_bytes_max = 32U << 20U;

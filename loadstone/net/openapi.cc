@@ -192,6 +192,8 @@ json::object responses_of(const Route& route, Schemas& schemas) {
         route.types.reply == nullptr ? "2XX" : fmt::to_string(route.types.reply_status);
     if (route.types.reply == nullptr) success["description"] = "Success";
     responses[status] = std::move(success);
+    if (route.revalidates)
+        responses["304"] = json::object{{"description", text_of(internal::reason_of(304))}};
     std::vector<int> errors{400, 503};
     errors.insert(errors.end(), route.errors.begin(), route.errors.end());
     if (route.session == SessionNeed::required) errors.push_back(401);

@@ -120,6 +120,7 @@ struct Route {
     std::chrono::milliseconds deadline{10'000};
     std::vector<int> errors;   // statuses that only the handler knows of, for the OpenAPI document
     bool heavy_reads = false;  // a bulkhead and connections of their own, never on the primary
+    bool revalidates = false;  // 304 for a client that has the answer already
     std::chrono::milliseconds stale_max{0};  // rather an answer so old than 503; 0: no
     int per_address_limit = 0;               // requests per `per_address_period`; 0: none
     std::chrono::seconds per_address_period{60};
@@ -167,6 +168,13 @@ struct Route {
     // to `age`, with the header Loadstone-Stale (seconds).
     Route& stale_allowed(std::chrono::milliseconds age) {
         stale_max = age;
+        return *this;
+    }
+    // A GET's 200 has an ETag: one that the handler has set, or else one of its body. Whoever asks
+    // with it in If-None-Match, and would be given the same, is answered 304 without the body. The
+    // handler runs all the same: who may not see the answer is told that, and nothing is confirmed.
+    Route& revalidated() {
+        revalidates = true;
         return *this;
     }
     Route& limit_per_address(int requests, std::chrono::seconds period) {

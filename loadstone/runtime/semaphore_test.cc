@@ -8,10 +8,12 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <deque>
 #include <optional>
 #include <thread>
 #include <vector>
 
+#include "loadstone/base/random.h"
 #include "loadstone/runtime/testing.h"
 
 namespace loadstone::runtime {
@@ -271,6 +273,136 @@ TEST(Semaphore, LosesNoWakeUpBetweenLoops) {
     loops.start();
     ASSERT_TRUE(scope.join_blocking(Deadline::in(testing::patience)));
     EXPECT_EQ(total, 27'000);
+}
+
+TEST(Semaphore, HandsOnNothingUntilWhatIsInUseFits) {
+    Semaphore semaphore(3, 4);
+    ManualLoop loop;
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(semaphore.try_acquire());
+    std::vector<int> order;
+    for (int i = 0; i < 2; ++i) loop.spawn(acquire_in_order(semaphore, i, &order));
+    loop.run_ready();
+    semaphore.resize(1);
+    EXPECT_EQ(semaphore.permits(), 1U);
+    EXPECT_EQ(semaphore.in_use(), 3U) << "nothing is taken away";
+    semaphore.release();
+    semaphore.release();
+    loop.run_ready();
+    EXPECT_EQ(semaphore.in_use(), 1U);
+    EXPECT_TRUE(order.empty()) << "one is in use, the most there may be";
+    EXPECT_FALSE(semaphore.try_acquire());
+    semaphore.release();
+    loop.run_ready();
+    EXPECT_EQ(order, std::vector<int>{0}) << "now it is handed on";
+    semaphore.release();
+    loop.run_ready();
+    EXPECT_EQ(order, (std::vector<int>{0, 1}));
+}
+
+TEST(Semaphore, GivesMorePermitsToThoseWhoWaitInOrder) {
+    Semaphore semaphore(1, 8);
+    ManualLoop loop;
+    ASSERT_TRUE(semaphore.try_acquire());
+    std::vector<int> order;
+    for (int i = 0; i < 4; ++i) loop.spawn(acquire_in_order(semaphore, i, &order));
+    loop.run_ready();
+    semaphore.resize(3);
+    loop.run_ready();
+    EXPECT_EQ(order, (std::vector<int>{0, 1}));
+    EXPECT_EQ(semaphore.waiting(), 2U);
+    semaphore.resize(6);
+    loop.run_ready();
+    EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3}));
+    EXPECT_EQ(semaphore.in_use(), 5U);
+    EXPECT_TRUE(semaphore.try_acquire());
+    EXPECT_FALSE(semaphore.try_acquire());
+}
+
+// What a semaphore is: numbers and a queue.
+struct SemaphoreModel {
+    std::size_t permits, in_use = 0;
+    std::deque<int> waiting{};
+    std::vector<int> granted{};
+
+    void settle() {
+        while (!waiting.empty() && in_use < permits) {
+            ++in_use;
+            granted.push_back(waiting.front());
+            waiting.pop_front();
+        }
+    }
+};
+
+TEST(Semaphore, DoesWhatItsModelDoes) {
+    constexpr std::size_t waiters_max = 6;
+    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+        SCOPED_TRACE(seed);
+        Random random(seed);
+        Semaphore semaphore(2, waiters_max);
+        SemaphoreModel model{.permits = 2};
+        ManualLoop loop;
+        std::vector<int> granted;
+        for (int step = 0; step < 200; ++step) {
+            switch (random.below(4)) {
+                case 0:
+                    if (model.in_use < model.permits || model.waiting.size() < waiters_max) {
+                        model.waiting.push_back(step);
+                        model.settle();
+                    }
+                    loop.spawn(acquire_in_order(semaphore, step, &granted));
+                    break;
+                case 1: {
+                    const bool is_free = model.waiting.empty() && model.in_use < model.permits;
+                    EXPECT_EQ(semaphore.try_acquire(), is_free);
+                    if (is_free) ++model.in_use;
+                    break;
+                }
+                case 2:
+                    if (model.in_use == 0) break;
+                    --model.in_use;
+                    semaphore.release();
+                    model.settle();
+                    break;
+                default:
+                    model.permits = 1 + random.below(5);
+                    semaphore.resize(model.permits);
+                    model.settle();
+            }
+            loop.run_ready();
+            ASSERT_EQ(semaphore.in_use(), model.in_use);
+            ASSERT_EQ(semaphore.waiting(), model.waiting.size());
+            ASSERT_EQ(semaphore.permits(), model.permits);
+            ASSERT_EQ(granted, model.granted);
+        }
+    }
+}
+
+// Resizing races with everything else, and in the end every task has had its turns.
+TEST(Semaphore, LosesNoPermitWhileItIsResized) {
+    telemetry::Registry registry;
+    Contention contention;
+    constexpr int loop_count = 3, tasks = 18, rounds = 1'000;
+    LoopsOptions options;
+    options.threads = loop_count;
+    Loops loops(options, registry);
+    TaskScope scope("resized");
+    for (int i = 0; i < tasks; ++i) {
+        scope.spawn(loops.executor(i % loop_count), contend(contention, rounds, i));
+    }
+    std::atomic<bool> is_over{false};
+    std::thread resizing([&] {
+        for (std::size_t i = 0; !is_over; ++i) contention.semaphore.resize(1 + i % 3);
+        contention.semaphore.resize(3);
+    });
+    loops.start();
+    const bool all_ended = scope.join_blocking(Deadline::in(testing::patience));
+    is_over = true;
+    resizing.join();
+    ASSERT_TRUE(all_ended);
+    EXPECT_EQ(contention.got + contention.late + contention.full, 1ULL * tasks * rounds);
+    EXPECT_LE(contention.most_inside, 3);
+    EXPECT_EQ(contention.semaphore.in_use(), 0U);
+    EXPECT_EQ(contention.semaphore.waiting(), 0U);
 }
 
 TEST(Semaphore, SurvivesLoopsThatStopInTheMiddle) {

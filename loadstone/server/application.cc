@@ -17,6 +17,7 @@
 #include "loadstone/server/internal/commands.h"
 #include "loadstone/server/internal/db_commands.h"
 #include "loadstone/server/internal/jobs_command_line.h"
+#include "loadstone/server/internal/views_commands.h"
 #include "loadstone/server/server.h"
 
 namespace loadstone::server {
@@ -132,9 +133,9 @@ std::string options_for_commands(const Given& given, const std::string& file) {
 
 void serve(const Config& config, const std::vector<Module>& modules, const std::string& title,
            const std::string& version, const std::string& greeting, const std::string& called_as,
-           const std::string& options, const cache::Sources& views) {
+           const std::string& options) {
     const sigset_t signals = block_stop_signals();
-    Server server(config, modules, title, version, views);
+    Server server(config, modules, title, version);
     server.start();
     if (server.port() != 0) {
         const bool any = config.http.address == "0.0.0.0" || config.http.address == "::";
@@ -169,11 +170,6 @@ Application& Application::add(Module module) {
     return *this;
 }
 
-Application& Application::add_views(const cache::Sources& sources) {
-    views_.add(sources);
-    return *this;
-}
-
 Application& Application::greet_with(std::string text) {
     greeting_ = std::move(text);
     return *this;
@@ -202,7 +198,7 @@ int Application::run(int argc, char** argv) {
 
     command(app, "serve", "Serve requests and run jobs until SIGTERM, SIGINT or SIGHUP", [&] {
         serve(config, modules, title_, version_, greeting_, quoted(argv[0]),
-              options_for_commands(given, file), views_);
+              options_for_commands(given, file));
     });
     bool plan = false;
     command(app, "migrate", "Bring the schema up to date", [&] {
@@ -217,6 +213,8 @@ int Application::run(int argc, char** argv) {
 
     internal::AnalyticsQuery analytics;
     internal::add_analytics_commands(app, command, config, modules, analytics);
+    internal::ViewsQuery views;
+    internal::add_views_commands(app, command, config, modules, views);
 
     int mails = 20;
     command(app, "mail", "Mail in the Maildir, newest last",
@@ -242,7 +240,7 @@ int Application::run(int argc, char** argv) {
         for (const module::OperatorCommand& own : module.commands) {
             CLI::App* sub = command(app, own.name, own.help, [&] {
                 arguments.insert(arguments.end(), options.begin(), options.end());
-                internal::operator_command(config, modules, own, module.name, arguments, views_);
+                internal::operator_command(config, modules, own, module.name, arguments);
             });
             sub->add_option("arguments", arguments, "of the command");
             add_options(*sub, own, options);

@@ -7,13 +7,12 @@
 //         return application.run(argc, argv);
 //     }
 //
-// Commands: serve, migrate, jobs ..., mail, why, settings, openapi, and what the modules declare
-// (Module::commands).
+// Commands: serve, migrate, jobs ..., db ..., views ..., mail, why, settings, openapi, and what the
+// modules declare (Module::commands).
 
 #include <string>
 #include <vector>
 
-#include "loadstone/cache/sources.h"
 #include "loadstone/module/module.h"
 
 namespace loadstone::server {
@@ -25,8 +24,6 @@ public:
     Application(std::string program, std::string title, std::string version = "0.1.0");
 
     Application& add(Module module);
-    // What the views of modules read (loadstone/cache/view.h).
-    Application& add_views(const cache::Sources& sources);
     // Printed by `serve` when it listens; "{url}" stands for the server's address, "{program}" for
     // how the program was called, "{options}" for what its commands need to find this server's
     // data.
@@ -38,7 +35,6 @@ public:
 private:
     std::string program_, title_, version_, greeting_;
     std::vector<Module> modules_;
-    cache::Sources views_;
 };
 
 }  // namespace loadstone::server

@@ -38,6 +38,13 @@ const Config& with_schema(const Config& config, const std::vector<Module>& modul
             url, missing.size(), steps));
 }
 
+// What a command does may not make the servers give connections up.
+store::DatabaseOptions as_guest(const Config& config) {
+    store::DatabaseOptions options = config.database;
+    options.connections.is_guest = true;
+    return options;
+}
+
 }  // namespace
 
 void print(std::string_view text) {
@@ -56,11 +63,11 @@ void require_access(const Config& config) {
 }
 
 CommandSession::CommandSession(const Config& config, const std::vector<Module>& modules,
-                               std::chrono::minutes deadline, const cache::Sources& views)
+                               std::chrono::minutes deadline)
     : loops_({.threads = 1, .blocked_after = std::chrono::milliseconds(60'000)}, registry_),
       statement_budgets_(config.database.budget, registry_),
-      database_(store::open_database(with_schema(config, modules).database, registry_)),
-      cache_(config.cache, views.accesses, views.watched, *database_, registry_),
+      database_(store::open_database(as_guest(with_schema(config, modules)), registry_)),
+      cache_(config.cache, views_of(modules), *database_, registry_),
       queue_(jobs_of(modules, config), cache_.database(), registry_),
       recorder_(facts_of(modules), config.analytics.waiting_max, registry_),
       context_(services_, Deadline::in(deadline)) {

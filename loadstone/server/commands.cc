@@ -83,11 +83,11 @@ void settings_command(const std::vector<Setting>& settings, const std::string& p
 
 void operator_command(const Config& config, const std::vector<Module>& modules,
                       const module::OperatorCommand& command, std::string_view owner,
-                      std::vector<std::string> arguments, const cache::Sources& views) {
+                      std::vector<std::string> arguments) {
     std::string answer;
     {
         ProgressBar progress;  // ends its line before the answer
-        CommandSession session(config, modules, command.deadline, views);
+        CommandSession session(config, modules, command.deadline);
         session.show_on(progress);
         session.context().set_module(owner);
         answer =

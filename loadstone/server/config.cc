@@ -5,16 +5,10 @@
 #include <netinet/in.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <set>
 #include <sstream>
-
-#define TOML_EXCEPTIONS 1
-#include <toml++/toml.h>
 
 #include "loadstone/base/error.h"
 #include "loadstone/runtime/cpu.h"
@@ -289,6 +283,9 @@ void http_settings(Settings& s, net::HttpOptions& http) {
              l.header_timeout);
     s.millis("http.body_timeout_ms", "for a request's body", l.body_timeout);
     s.millis("http.write_timeout_ms", "for a client to take its answer", l.write_timeout);
+    s.millis("http.stream_timeout_ms",
+             "for a client to take all of an answer that reads the database as it goes",
+             l.stream_timeout);
     s.millis("http.idle_timeout_ms", "between requests", l.idle_timeout);
     s.count("http.response_bytes_max",
             "of an answer that is built in memory; larger ones must be streamed",
@@ -299,7 +296,14 @@ void http_settings(Settings& s, net::HttpOptions& http) {
             http.rate_limit_keys_max, std::size_t{100}, 10 * million);
 }
 
-void store_settings(Settings& s, store::DatabaseOptions& d) {
+void store_settings(Settings& s, Config& c, store::DatabaseOptions& d) {
+    store::ConnectionOptions& o = d.connections;
+    s.add(
+        "store.share", "N/M", "hundredths of the places for writes and for reads of one module",
+        [&c](auto v) { c.share = store::connection_share(v); }, [&c] { return text_of(c.share); });
+    s.add(
+        "store.shares", "NAME=N/M,...", "of single modules, whatever they declare",
+        [&c](auto v) { c.shares = store::module_shares(v); }, [&c] { return text_of(c.shares); });
     s.count("store.rows_max",
             "rows that one statement gathers in memory, of modules that declare no budget",
             d.budget.rows_max, store::StatementBudgets::rows_unasked, std::uint64_t{gigabyte});
@@ -332,6 +336,10 @@ void store_settings(Settings& s, store::DatabaseOptions& d) {
         t.samples_plans);
     s.millis("postgres.sample_every_ms", "between two of these", t.sample_every, 10);
     s.millis("postgres.sample_timeout_ms", "for one of these", t.sample_timeout);
+    s.count("postgres.left_percent", "of max_connections, for others", o.left_percent, 0, 90);
+    s.millis("postgres.negotiate_every_ms", "how often processes agree on it", o.negotiate_every);
+    s.count("postgres.reads_max", "connections; 0: three a loop", o.reads_max, 0UL, 9'999UL);
+    s.count("postgres.heavy_reads_max", "the same of heavy reads", o.heavy_reads_max, 0UL, 9'999UL);
     s.count("postgres.transactions_max", "connections for transactions", d.transactions_max,
             std::size_t{1}, std::size_t{10'000});
     s.count("postgres.transaction_waiters_max", "that may wait for one", d.transaction_waiters_max,
@@ -426,55 +434,11 @@ void mail_and_job_settings(Settings& s, Config& c) {
             std::uint64_t{1 << 20}, std::uint64_t{1} << 40);
     s.count("cache.computations_max", "views that this process computes at once",
             c.cache.computations_max, std::size_t{1}, million);
+    s.count("cache.aggregate_shards",
+            "connections that change a key of an aggregate at once without waiting (PostgreSQL)",
+            c.cache.aggregate_shards, std::int64_t{1}, std::int64_t{1'024});
     s.count("cache.computations_waiting_max", "that wait for it; beyond: 503",
             c.cache.computations_waiting_max, std::size_t{0}, million);
-}
-
-std::string replaced(std::string text, std::string_view from, char to) {
-    for (char& c : text) {
-        if (from.find(c) != std::string_view::npos) c = to;
-    }
-    return text;
-}
-
-// The TOML value as the text that Setting::set takes.
-std::string text_of(const toml::node& node, bool is_list = false) {
-    if (const auto* text = node.as_string()) return text->get();
-    if (const auto* whole = node.as_integer()) return fmt::format("{}", whole->get());
-    if (const auto* flag = node.as_boolean()) return flag->get() ? "on" : "off";
-    if (const auto* list = is_list ? node.as_array() : nullptr) {
-        std::string texts;
-        for (const toml::node& each : *list) texts += (texts.empty() ? "" : " ") + text_of(each);
-        return texts;
-    }
-    throw Error(Errc::invalid_argument, "expected a text in quotes, a whole number, true or false");
-}
-
-void apply_table(const toml::table& table, const std::string& prefix, const std::string& file,
-                 const std::vector<Setting>& settings) {
-    for (const auto& [name, node] : table) {
-        const std::string key = prefix + std::string(name.str());
-        const auto where = [&] {
-            return fmt::format("{}:{}: {}", file, node.source().begin.line, key);
-        };
-        const auto found = std::find_if(settings.begin(), settings.end(),
-                                        [&](const Setting& s) { return s.key == key; });
-        if (found != settings.end()) {
-            try {
-                found->set(text_of(node, found->is_list));
-            } catch (const Error& error) {
-                throw Error(error.code(), fmt::format("{}: {}", where(), error.message()));
-            }
-        } else if (const auto* inner = node.as_table();
-                   inner != nullptr &&
-                   std::any_of(settings.begin(), settings.end(),
-                               [&](const Setting& s) { return s.key.starts_with(key + "."); })) {
-            apply_table(*inner, key + ".", file, settings);
-        } else {
-            throw Error(Errc::invalid_argument,
-                        fmt::format("{}: there is no such setting", where()));
-        }
-    }
 }
 
 }  // namespace
@@ -483,7 +447,7 @@ std::vector<Setting> settings_of(Config& config) {
     Settings settings;
     everyday_settings(settings, config);
     http_settings(settings, config.http);
-    store_settings(settings, config.database);
+    store_settings(settings, config, config.database);
     mail_and_job_settings(settings, config);
     return std::move(settings.list);
 }
@@ -507,57 +471,6 @@ std::string without_password(const std::string& url) {
         shown.replace(from, shown.find('&', from) - from, "***");
     }
     return shown;
-}
-
-std::string flag_name(const Setting& setting) { return "--" + replaced(setting.key, "._", '-'); }
-
-std::string variable_name(const Setting& setting, std::string_view program) {
-    std::string name = replaced(std::string(program) + "_" + setting.key, ".-", '_');
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-    return name;
-}
-
-void read_config_file(const std::string& file, const std::vector<Setting>& settings) {
-    if (file.empty()) return;
-    if (std::filesystem::is_directory(file))
-        throw Error(Errc::invalid_argument,
-                    fmt::format("{}: is a folder, not a file with settings", file));
-    if (!std::ifstream(file))
-        throw Error(Errc::not_found,
-                    fmt::format("{}: cannot be read: {}", file, std::strerror(errno)));
-    try {
-        apply_table(toml::parse_file(file), "", file, settings);
-    } catch (const toml::parse_error& error) {
-        throw Error(Errc::invalid_argument,
-                    fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()));
-    }
-}
-
-void read_environment(const std::vector<Setting>& settings, std::string_view program,
-                      char** environment) {
-    std::string prefix = replaced(std::string(program) + "_", ".-", '_');
-    std::transform(prefix.begin(), prefix.end(), prefix.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-    for (char** entry = environment; *entry != nullptr; ++entry) {
-        const std::string_view variable(*entry);
-        if (!variable.starts_with(prefix)) continue;
-        const auto equals = variable.find('=');
-        const std::string name(variable.substr(0, equals));
-        const auto found = std::find_if(settings.begin(), settings.end(), [&](const Setting& s) {
-            return variable_name(s, program) == name;
-        });
-        if (found == settings.end()) {
-            if (name == prefix + "CONFIG") continue;
-            throw Error(Errc::invalid_argument,
-                        fmt::format("environment: {}: there is no such setting", name));
-        }
-        try {
-            found->set(variable.substr(equals + 1));
-        } catch (const Error& error) {
-            throw Error(error.code(), fmt::format("environment: {}: {}", name, error.message()));
-        }
-    }
 }
 
 void complete(Config& config) {

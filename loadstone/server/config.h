@@ -47,6 +47,9 @@ struct Config {
     log::Level log_level = log::Level::info;
     std::string log_format = "auto";  // "text", "json"; auto: text on a terminal
     net::HttpOptions http;
+    // Of the connections: of modules that declare none; of single ones, whatever they declare.
+    store::ConnectionShare share;
+    std::vector<store::ModuleShare> shares;
     store::DatabaseOptions database;
     outbound::MailOptions mail;
     outbound::HttpClientOptions http_client;

@@ -7,7 +7,7 @@ namespace loadstone::server::internal {
 void add_db_commands(CLI::App& program, const AddCommand& add, const Config& config,
                      DbQuery& query) {
     CLI::App* db = program.add_subcommand(
-        "db", "Statements that take the time, plans, locks, space, replicas");
+        "db", "Statements that take the time, plans, locks, space, connections, replicas");
     db->require_subcommand(1);
     const auto command = [&](const std::string& name, const std::string& help,
                              void (*run)(const Config&, const DbQuery&)) {
@@ -34,6 +34,8 @@ void add_db_commands(CLI::App& program, const AddCommand& add, const Config& con
     explain->add_flag("--analyze", query.analyze, "run it, if it reads, for the real rows");
     command("locks", "Who waits for whom", db_locks_command);
     command("bloat", "Dead rows, unused indexes, free pages, the log", db_bloat_command);
+    command("connections", "Who may have how many of the server's connections",
+            db_connections_command);
     command("replicas", "The database's role, its replicas and their lag", db_replicas_command);
 }
 

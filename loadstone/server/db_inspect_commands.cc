@@ -1,7 +1,8 @@
-// campus db locks, bloat and replicas.
+// campus db locks, bloat, connections and replicas.
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "loadstone/base/json.h"
@@ -22,6 +23,8 @@ BOOST_DESCRIBE_STRUCT(TableSpace, (),
 BOOST_DESCRIBE_STRUCT(IndexSpace, (), (index, table, bytes, scans, is_unique))
 BOOST_DESCRIBE_STRUCT(FileSpace, (), (path, page_bytes, pages, free_pages, log_bytes))
 BOOST_DESCRIBE_STRUCT(Space, (), (file, tables, indexes))
+BOOST_DESCRIBE_STRUCT(ConnectionHolder, (), (name, declared))
+BOOST_DESCRIBE_STRUCT(ServerConnections, (), (max, reserved, open, of_loadstone, holders))
 BOOST_DESCRIBE_STRUCT(ReplicaState, (), (name, address, state, sync_state, lag_bytes, lag_s))
 BOOST_DESCRIBE_STRUCT(Replication, (), (role, lag_s, replicas))
 
@@ -43,10 +46,17 @@ struct ReplicasReport {
 };
 BOOST_DESCRIBE_STRUCT(ReplicasReport, (), (replication, routing))
 
+struct ConnectionsReport {
+    store::ServerConnections server;
+    std::vector<std::string> processes;  // of the servers' metrics
+};
+BOOST_DESCRIBE_STRUCT(ConnectionsReport, (), (server, processes))
+
 bool is_sqlite(const Config& config) { return config.database.url.starts_with("sqlite:"); }
 
-// What the servers count of the reads that they send to replicas.
-std::vector<std::string> routing_of(const Config& config) {
+// The lines of the servers' metrics that hold one of `words`.
+std::vector<std::string> metrics_with(const Config& config,
+                                      std::initializer_list<std::string_view> words) {
     std::vector<std::string> lines;
     const auto folder = (std::filesystem::path(config.data) / "run").string();
     for (const auto& answer : ask_servers(folder, "metrics")) {
@@ -55,7 +65,10 @@ std::vector<std::string> routing_of(const Config& config) {
             const auto end = text.find('\n');
             const std::string_view line = text.substr(0, end);
             text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-            if (line.starts_with("loadstone_") && line.find("_replica") != std::string_view::npos)
+            const bool is_wanted = std::ranges::any_of(words, [line](std::string_view word) {
+                return line.find(word) != std::string_view::npos;
+            });
+            if (line.starts_with("loadstone_") && is_wanted)
                 lines.push_back(fmt::format("process {}: {}", answer.process, line));
         }
     }
@@ -124,11 +137,35 @@ void db_bloat_command(const Config& config, const DbQuery& query) {
     }
 }
 
+void db_connections_command(const Config& config, const DbQuery& query) {
+    require_access(config);
+    ConnectionsReport report;
+    if (!is_sqlite(config)) report.server = store::open_inspection(config.database)->connections();
+    report.processes = metrics_with(
+        config, {"_postgres_connections_", "_postgres_transactions_", "_store_module_"});
+    if (query.json) {
+        print(to_json(report) + "\n");
+        return;
+    }
+    const store::ServerConnections& server = report.server;
+    if (is_sqlite(config)) {
+        print("SQLite has no connections to share\n");
+    } else {
+        print(
+            fmt::format("{} of {} connections are open, {} of them of servers like this one; {} "
+                        "are reserved for superusers\n",
+                        server.open, server.max, server.of_loadstone, server.reserved));
+        for (const store::ConnectionHolder& holder : server.holders)
+            print(fmt::format("  {} may have {}\n", holder.name, holder.declared));
+    }
+    for (const std::string& line : report.processes) print(line + "\n");
+}
+
 void db_replicas_command(const Config& config, const DbQuery& query) {
     require_access(config);
     ReplicasReport report;
     report.replication = store::open_inspection(config.database)->replication();
-    report.routing = routing_of(config);
+    report.routing = metrics_with(config, {"_replica"});
     if (query.json) {
         print(to_json(report) + "\n");
         return;

@@ -19,6 +19,7 @@
 #include "loadstone/base/json.h"
 #include "loadstone/base/log.h"
 #include "loadstone/cache/cache.h"
+#include "loadstone/cache/verify.h"
 #include "loadstone/jobs/declaration.h"
 #include "loadstone/jobs/queue.h"
 #include "loadstone/jobs/runner.h"
@@ -130,6 +131,16 @@ std::vector<analytics::FactTable> facts_of(const std::vector<Module>& modules) {
     return tables;
 }
 
+cache::Sources views_of(const std::vector<Module>& modules) {
+    cache::Sources all;
+    for (const Module& module : modules) {
+        if (module.views == nullptr) continue;
+        Views of_module(module.name, all);
+        module.views(of_module);
+    }
+    return all;
+}
+
 std::vector<store::ModuleMigrations> migrations_of(const std::vector<Module>& modules) {
     std::vector<store::ModuleMigrations> all;
     all.push_back({"loadstone", store::sql::migrations});
@@ -154,9 +165,32 @@ std::vector<std::unique_ptr<net::Route>> routes_of(const std::vector<Module>& mo
     return routes;
 }
 
+namespace {
+
+// A module without another beside it has all. Errors: invalid_argument for one that there is not.
+std::vector<store::ModuleShare> shares_of(const std::vector<Module>& modules,
+                                          const Config& config) {
+    std::vector<store::ModuleShare> shares;
+    for (const Module& module : modules)
+        if (modules.size() > 1 || module.budget.connections)
+            shares.push_back({module.name, module.budget.connections.value_or(config.share)});
+    for (const store::ModuleShare& given : config.shares) {
+        const bool is_known =
+            std::ranges::find(modules, given.module, &Module::name) != modules.end();
+        if (!is_known)
+            throw Error(Errc::invalid_argument, fmt::format("there is no module {}", given.module))
+                .with_field("store.shares");
+        std::erase_if(shares, [&](const auto& each) { return each.module == given.module; });
+        shares.push_back(given);
+    }
+    return shares;
+}
+
+}  // namespace
+
 struct Server::Impl {
     Impl(const Config& server_config, std::vector<Module> all, std::string app_title,
-         std::string app_version, const cache::Sources& views)
+         std::string app_version)
         : config(fitted_to_open_files(server_config)),
           modules(std::move(all)),
           title(std::move(app_title)),
@@ -185,6 +219,8 @@ struct Server::Impl {
         mailer = outbound::Mailer::open(config.mail, registry);
         make_bulkheads();
         set_statement_budgets();
+        store::DatabaseOptions shared = config.database;
+        shared.shares = shares_of(modules, config);
         auto routes = routes_of(modules);
         const std::string openapi =
             net::HttpServer::openapi(routes, title, version, !config.http.tls_certificate.empty());
@@ -204,8 +240,8 @@ struct Server::Impl {
             log::info("migrated",
                       {{"module", step.module}, {"step", step.number}, {"title", step.title}});
         }
-        database = store::open_database(config.database, registry);
-        open_cache(views);
+        database = store::open_database(shared, registry);
+        open_cache();
         queue = std::make_unique<jobs::Queue>(jobs_of(modules, config), *written, registry);
         system =
             std::make_unique<internal::SystemState>(registry, *database, config.metrics, openapi);
@@ -236,11 +272,12 @@ struct Server::Impl {
     ~Impl() { registry.remove_gauges(this); }
 
     // Other nodes may keep answers, so what is written is recorded whether or not this one does.
-    void open_cache(const cache::Sources& views) {
+    void open_cache() {
         cache::CacheOptions options = config.cache;
         options.has_positions = !config.database.replicas.urls.empty();
-        cache = std::make_unique<cache::Cache>(options, views.accesses, views.watched, *database,
-                                               registry);
+        const cache::Sources views = views_of(modules);
+        aggregates = views.aggregates;
+        cache = std::make_unique<cache::Cache>(options, views, *database, registry);
         written = &cache->database();
     }
 
@@ -332,6 +369,7 @@ struct Server::Impl {
 
     Task<void> housekeeping();
     Task<void> declare_kinds(Context& context);
+    Task<void> build_aggregates();
     std::string answer(std::string_view line);
     void take_snapshot();
 
@@ -351,6 +389,7 @@ struct Server::Impl {
     store::StatementBudgets statement_budgets;
     std::unique_ptr<store::Database> database;
     std::unique_ptr<cache::Cache> cache;
+    std::vector<const cache::Aggregate*> aggregates;
     store::Database* written = nullptr;  // the database, as applications see it
     std::unique_ptr<outbound::Mailer> mailer;
     std::unique_ptr<jobs::Queue> queue;
@@ -434,6 +473,25 @@ Task<void> Server::Impl::housekeeping() {
     }
 }
 
+// Those that are new in this version. Until then readers recompute them.
+Task<void> Server::Impl::build_aggregates() {
+    const auto end_with_server = [this](std::int64_t, std::int64_t) {
+        if (stopping) throw Error(Errc::cancelled, "the server stops");
+    };
+    while (!stopping) {
+        try {
+            co_await cache::build(services, aggregates, end_with_server);
+            co_return;
+        } catch (const Error& error) {
+            if (error.code() != Errc::cancelled)
+                log::warning("aggregates could not be built; it is tried again",
+                             {{"error", error.message()}});
+        }
+        const Deadline next = Deadline::in(declare_again_after);
+        co_await stop_event.wait(next);
+    }
+}
+
 void Server::Impl::take_snapshot() {
     snapshots.push_back(registry.snapshot());
     if (snapshots.size() > snapshots_kept) snapshots.pop_front();
@@ -454,9 +512,9 @@ std::string Server::Impl::answer(std::string_view line) {
 }
 
 Server::Server(const Config& config, std::vector<Module> modules, std::string title,
-               std::string version, const cache::Sources& views)
-    : impl_(std::make_unique<Impl>(config, std::move(modules), std::move(title), std::move(version),
-                                   views)) {}
+               std::string version)
+    : impl_(std::make_unique<Impl>(config, std::move(modules), std::move(title),
+                                   std::move(version))) {}
 
 Server::~Server() = default;
 
@@ -467,6 +525,7 @@ void Server::start() {
     impl.database->start(impl.loops);
     if (impl.http) impl.http->start();
     impl.background.spawn(impl.loops.span_executor(0, impl.housekeeping_slot), impl.housekeeping());
+    impl.background.spawn(impl.loops.executor(0), impl.build_aggregates());
     if (impl.feed) impl.background.spawn(impl.loops.executor(0), impl.feed->run());
     if (impl.runner) impl.runner->start();
     try {

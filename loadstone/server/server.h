@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "loadstone/cache/sources.h"
+#include "loadstone/cache/views.h"
 #include "loadstone/module/module.h"
 #include "loadstone/server/config.h"
 #include "loadstone/store/migrations.h"
@@ -17,7 +17,7 @@ class Server {
 public:
     // `modules` in dependency order. Opens the database and applies migrations. Throws Error.
     Server(const Config& config, std::vector<Module> modules, std::string title,
-           std::string version, const cache::Sources& views = {});
+           std::string version);
     ~Server();
 
     // Listens and runs jobs, as the role says. Throws Error.
@@ -35,6 +35,8 @@ private:
 
 // The tables of facts that the modules declare.
 std::vector<analytics::FactTable> facts_of(const std::vector<Module>& modules);
+// What the modules declare of derived data.
+cache::Sources views_of(const std::vector<Module>& modules);
 // What the modules declare; the limit outbound::provider_limit has the numbers of the settings.
 jobs::Declarations jobs_of(const std::vector<Module>& modules, const Config& config);
 // The modules' migrations, the framework's own first.

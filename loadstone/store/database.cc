@@ -24,6 +24,13 @@ void require_at_least(std::string_view name, std::int64_t value, std::int64_t le
         .with_field(std::string(name));
 }
 
+void require_percent(std::string_view name, int value, int least, int most) {
+    if (value >= least && value <= most) return;
+    throw Error(Errc::invalid_argument,
+                fmt::format("{} is {}, it must be {} to {}", name, value, least, most))
+        .with_field(std::string(name));
+}
+
 void validate(const DatabaseOptions& options) {
     require_at_least("group_max", static_cast<std::int64_t>(options.group_max), 1);
     require_at_least("write_queue_max", static_cast<std::int64_t>(options.write_queue_max), 1);
@@ -36,6 +43,13 @@ void validate(const DatabaseOptions& options) {
     require_at_least("connect_timeout", options.connect_timeout.count(), 1);
     require_at_least("statement_timeout_max", options.statement_timeout_max.count(), 1);
     require_at_least("transaction_attempts_max", options.transaction_attempts_max, 1);
+    const ConnectionOptions& connections = options.connections;
+    require_at_least("negotiate_every", connections.negotiate_every.count(), 1);
+    require_percent("left_percent", connections.left_percent, 0, 90);
+    for (const ModuleShare& of : options.shares) {
+        require_percent("writes_percent", of.share.writes_percent, 1, 100);
+        require_percent("reads_percent", of.share.reads_percent, 1, 100);
+    }
     require_at_least("ask_every", options.replicas.ask_every.count(), 1);
     require_at_least("silent_max", options.replicas.silent_max.count(), 1);
     for (const std::string& url : options.replicas.urls) check_replica_url(url);

@@ -15,6 +15,7 @@
 #include "loadstone/runtime/context.h"
 #include "loadstone/runtime/loops.h"
 #include "loadstone/store/connection.h"
+#include "loadstone/store/module_shares.h"
 #include "loadstone/store/statement_budgets.h"
 #include "loadstone/store/statement_statistics.h"
 #include "loadstone/store/tx.h"
@@ -45,9 +46,27 @@ struct ReplicaOptions {
     std::chrono::milliseconds ask_every{50};
 };
 
+// How many connections this process opens to a PostgreSQL primary: its part of what the server
+// has, renewed as processes come and go (docs/decisions/0022). Not behind a pooler.
+struct ConnectionOptions {
+    // Of the server's max_connections, for psql, backups and commands.
+    int left_percent = 10;
+    // How often the part is looked at; a quarter of it while it changes.
+    std::chrono::milliseconds negotiate_every{1'000};
+    // At most, of reads and of heavy reads; 0: three for each loop. One for each loop at least.
+    // Transactions: DatabaseOptions::transactions_max.
+    std::size_t reads_max = 0;
+    std::size_t heavy_reads_max = 0;
+    // Takes what is left for others and has no part of its own: a command.
+    bool is_guest = false;
+};
+
 struct DatabaseOptions {
     std::string url;
     ReplicaOptions replicas;
+    ConnectionOptions connections;
+    // Modules that are not named may use all.
+    std::vector<ModuleShare> shares;
     // SQLite
     std::size_t group_max = 256;         // transactions that share one commit
     std::size_t write_queue_max = 4096;  // beyond: unavailable
@@ -57,7 +76,7 @@ struct DatabaseOptions {
     int reader_threads = 2;
     std::chrono::milliseconds busy_timeout{5'000};
     // PostgreSQL
-    std::size_t transactions_max = 16;  // exclusive connections, all loops together
+    std::size_t transactions_max = 16;  // exclusive connections, all loops together, at most
     std::size_t transaction_waiters_max = 1024;
     std::size_t pipeline_depth_max = 256;  // reads in flight per loop
     std::chrono::milliseconds connect_timeout{5'000};

@@ -75,6 +75,18 @@ struct Replication {
     std::vector<ReplicaState> replicas;  // of a primary
 };
 
+// A process that takes part in sharing the server's connections.
+struct ConnectionHolder {
+    std::string name;            // "pid 4711 (loadstone) at 10.0.0.7": of its session
+    std::uint64_t declared = 0;  // that it may have open
+};
+
+struct ServerConnections {
+    std::uint64_t max = 0, reserved = 0, open = 0;
+    std::uint64_t of_loadstone = 0;  // of them, by name
+    std::vector<ConnectionHolder> holders;
+};
+
 // What pg_stat_statements and pg_stat_kcache say of a statement, by its text.
 struct ServerUse {
     std::string text;
@@ -106,6 +118,8 @@ public:
     virtual std::vector<LockWait> locks() = 0;
     virtual Space space() = 0;
     virtual Replication replication() = 0;
+    // SQLite has none to share: all 0.
+    virtual ServerConnections connections() = 0;
     virtual ServerStatistics server_statistics() = 0;
 };
 

@@ -32,6 +32,7 @@ Task<T> one_row(Context& context, Connection& connection, StatementRef statement
         gathered.add(row);
         found.emplace(decode<T>(row));
     };
+    statement.is_small = true;
     co_await connection.run(context, statement, values, take);
     if (!found) throw_not_found(statement.name);
     co_return std::move(*found);
@@ -47,6 +48,7 @@ Task<std::optional<T>> maybe_row(Context& context, Connection& connection, State
         gathered.add(row);
         found.emplace(decode<T>(row));
     };
+    statement.is_small = true;
     co_await connection.run(context, statement, values, take);
     co_return found;
 }

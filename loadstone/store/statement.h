@@ -32,12 +32,23 @@ struct Command {
 template <class Statement>
 struct Call {
     Call(const Statement& what,  // NOLINT(google-explicit-constructor)
-         const std::source_location& where = std::source_location::current()) noexcept
-        : statement(what), place(where) {}
+         const std::source_location& where = std::source_location::current(),
+         bool small = false) noexcept
+        : statement(what), place(where), is_small(small) {}
 
     const Statement& statement;
     std::source_location place;
+    bool is_small = false;
 };
+
+// For a statement that gives a thousand rows at most, whatever the tables hold: they come in one
+// piece, which costs less, and are decoded in one slice. On PostgreSQL more than 64 MiB end the
+// connection.
+template <class Statement>
+Call<Statement> at_once(const Statement& statement, const std::source_location& place =
+                                                        std::source_location::current()) noexcept {
+    return {statement, place, true};
+}
 
 // What a backend sees of either.
 struct StatementRef {
@@ -49,6 +60,7 @@ struct StatementRef {
     bool writes;
     std::source_location place{};                    // line 0: unknown
     runtime::Freshness freshness = runtime::latest;  // of a read
+    bool is_small = false;                           // at_once()
 
     StatementRef(const Query& q)  // NOLINT(google-explicit-constructor)
         : identity(&q),
@@ -68,6 +80,7 @@ struct StatementRef {
     StatementRef(const Call<Statement>& call)  // NOLINT(google-explicit-constructor)
         : StatementRef(call.statement) {
         place = call.place;
+        is_small = call.is_small;
     }
 
     // Of the statement at its place; 0 if the place is unknown.

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "loadstone/base/csv.h"
 #include "loadstone/net/body_stream.h"
 #include "loadstone/net/http_server.h"
 #include "loadstone/net/route.h"
@@ -55,37 +56,25 @@ Watched& watched() {
     return all;
 }
 
-class NumbersAsCsv final : public net::BodyStream {
+class NumbersAsCsv final : public net::PieceStream {
 public:
     explicit NumbersAsCsv(std::int64_t rows) : rows_(rows) { ++watched().alive; }
     ~NumbersAsCsv() override { --watched().alive; }
 
-    std::uint64_t size() const noexcept override { return unknown; }
-    Task<std::size_t> read(Context& context, std::span<char> space) override {
-        if (sent_ == text_.size() && next_ < rows_) co_await read_page(context);
-        const std::size_t bytes = std::min(space.size(), text_.size() - sent_);
-        std::copy_n(text_.data() + sent_, bytes, space.data());
-        sent_ += bytes;
-        co_return bytes;
-    }
-
 private:
-    Task<void> read_page(Context& context) {
+    Task<void> next_piece(Context& context, std::string& text) override {
+        if (next_ == rows_) co_return;
         const std::int64_t end = std::min(next_ + page_rows, rows_);
         Reader reader = context.reader();
         const auto page = co_await reader.many<CsvRow>(sql::numbers_between, next_, end);
-        text_.clear();
-        sent_ = 0;
         for (const CsvRow& row : page)
-            fmt::format_to(std::back_inserter(text_), "{},{}\r\n", row.number, row.words);
+            loadstone::append_csv_record(text, {fmt::to_string(row.number), row.words});
         next_ = end;
         ++watched().pages;
     }
 
     const std::int64_t rows_;
     std::int64_t next_ = 0;
-    std::string text_;
-    std::size_t sent_ = 0;
 };
 
 Task<net::Response> numbers(Context&) {
@@ -161,7 +150,8 @@ private:
         row_ += text;
         std::size_t at = 0;
         for (auto end = row_.find("\r\n"); end != std::string::npos; end = row_.find("\r\n", at)) {
-            const std::string expected = fmt::format("{},a row of some length, as rows are", rows_);
+            const std::string expected =
+                fmt::format(R"({},"a row of some length, as rows are")", rows_);
             in_order_ = in_order_ && std::string_view(row_).substr(at, end - at) == expected;
             ++rows_;
             at = end + 2;

@@ -112,6 +112,23 @@ Task<void> write_stream(Context& context, std::int64_t* sum) {
     co_await context.write(stream_into, sum);
 }
 
+Task<std::int64_t> gather_at_once(Context& context, std::int64_t rows) {
+    Reader reader = context.reader();
+    const auto all = co_await reader.many<Numbered>(loadstone::store::at_once(sql::numbers_between),
+                                                    std::int64_t{0}, rows);
+    std::int64_t sum = 0;
+    for (const Numbered& row : all) sum += row.number;
+    co_return sum;
+}
+Task<std::int64_t> gather_at_once_in_tx(Tx& tx, std::int64_t rows) {
+    const auto all = co_await tx.many<Numbered>(loadstone::store::at_once(sql::numbers_between),
+                                                std::int64_t{0}, rows);
+    co_return static_cast<std::int64_t>(all.size());
+}
+Task<std::int64_t> write_gathering_at_once(Context& context, std::int64_t rows) {
+    co_return co_await context.write(gather_at_once_in_tx, rows);
+}
+
 // Read, then write what follows from it: under REPEATABLE READ one of two at once fails with 40001.
 Task<void> add_by_hand(Tx& tx) {
     const auto value = co_await tx.one<std::int64_t>(sql::quantity_of, "counter");
@@ -300,6 +317,21 @@ TEST(PostgresTls, CarriesLargeResultsWhole) {
     store.run(write_stream, &in_tx);
     EXPECT_EQ(in_tx, sum);
     EXPECT_GT(store.run(add_item, std::string("a"), std::int64_t{1}), 0);
+}
+
+TEST_F(PostgresBehaviour, RowsThatComeAtOnceAreTheSame) {
+    EXPECT_EQ(store().run(gather_at_once, 0), 0);
+    EXPECT_EQ(store().run(gather_at_once, 1'000), 499'500);
+    EXPECT_EQ(store().run(write_gathering_at_once, 1'000), 1'000);
+}
+
+// 64 MiB is the most that libpq may gather: then the connection is given up, and another serves.
+TEST_F(PostgresBehaviour, MoreThanMayComeAtOnceIsStopped) {
+    constexpr std::int64_t without_end = 1'000'000'000;
+    EXPECT_THROW(store().run(gather_at_once, without_end), Error);
+    EXPECT_THROW(store().run(write_gathering_at_once, without_end), Error);
+    EXPECT_EQ(store().run(gather_at_once, 1'000), 499'500);
+    EXPECT_GT(store().run(add_item, std::string("a"), std::int64_t{1}), 0);
 }
 
 TEST_F(PostgresBehaviour, AUnixSocketServes) {

@@ -283,15 +283,29 @@ class DashboardsTest(ExpectStatements, ProcessTest):
         for query in ("limit=0", "limit=201", "after=0"):
             self.get(f"/api/dashboards/courses/{own}?{query}", status=422)
 
+    def ask_again(self, path, tag, cookie):
+        return self.client.get(path, cookie=cookie, headers={"If-None-Match": f'"other", {tag}'})
+
+    def test_who_has_a_dashboard_is_not_sent_it_again(self):
+        course = f"/api/dashboards/courses/{self.own[0]['id']}"
+        for path, cookie in ((course, self.cookie), ("/api/dashboards/organisation", self.admin)):
+            first = self.client.get(path, cookie=cookie)
+            tag = first.headers["ETag"]
+            self.assertEqual(first.headers["Cache-Control"], "private, no-cache")
+            again = self.ask_again(path, tag, cookie)
+            self.assertEqual((again.status, again.body, again.headers["ETag"]), (304, b"", tag))
+            for other, status in ((self.learner, 403), (None, 401)):
+                self.assertEqual(self.ask_again(path, tag, other).status, status, "another is not told that it is the same")
+
     def test_few_statements_are_needed(self):
         # With the one that finds the session.
-        self.expect_statements(self.server, "GET /api/dashboards/instructor", 3,
+        self.expect_statements(self.server, "GET /api/dashboards/instructor", 4,
                                lambda: self.get("/api/dashboards/instructor?limit=100"), times=3)
         course = f"/api/dashboards/courses/{self.own[0]['id']}"
         self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 6, lambda: self.get(course))
         # Three of them are views.
         self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 3, lambda: self.get(course), times=3)
-        for path, at_most in (("organisation", 8), ("organisation/courses", 4), ("organisation/at-risk", 4)):
+        for path, at_most in (("organisation", 10), ("organisation/courses", 5), ("organisation/at-risk", 4)):
             self.expect_statements(self.server, f"GET /api/dashboards/{path}", at_most,
                                    lambda path=path: self.get(f"/api/dashboards/{path}", self.admin), times=3)
 
@@ -305,14 +319,18 @@ class DashboardsTest(ExpectStatements, ProcessTest):
         email = self.tables.value(f"select email from users where id = {user}")
         learner = self.client.post("/api/login", {"email": email, "password": self.password}).cookie
 
+        path = f"/api/dashboards/courses/{course}"
+
         def begun():
-            shown = self.get(f"/api/dashboards/courses/{course}")
+            shown = self.get(path)
             return next(step["begun"] for step in shown["funnel"] if step["lesson"] == lesson)
         before = begun()
         self.assertEqual(begun(), before)
+        tag = self.client.get(path, cookie=self.cookie).headers["ETag"]
         answer = self.client.post(f"/api/courses/{course}/lessons/{lesson}/progress", {"position_s": 1}, cookie=learner)
         self.assertEqual(answer.status, 200, str(answer))
         self.assertEqual(begun(), before + 1)
+        self.assertEqual(self.ask_again(path, tag, self.cookie).status, 200, "it is another now")
 
 
 if __name__ == "__main__":

@@ -158,6 +158,24 @@ class DbCommandsTest(DbTest):
             for part in ("DEAD", "VACUUMED", "no statement has used"):
                 self.assertIn(part, text)
 
+    def test_connections_tell_who_may_have_how_many(self):
+        campus = self.start(store_shares="reports=40/60")
+        report = json.loads(campus.command("db", "connections", "--json").stdout)
+        shared = 'loadstone_store_module_waits_total{module="dashboards",direction="heavy_reads"} 0'
+        self.assertTrue(any(line.endswith(shared) for line in report["processes"]), report)
+        if self.is_sqlite:
+            self.assertIn("no connections to share", campus.command("db", "connections").stdout)
+            return
+        holder = report["server"]["holders"][0]
+        self.assertGreaterEqual(holder["declared"], 10)
+        self.assertGreaterEqual(report["server"]["max"], report["server"]["open"])
+        self.assertIn(f"{holder['name']} may have {holder['declared']}", campus.command("db", "connections").stdout)
+
+    def test_share_of_a_module_that_there_is_not_is_refused(self):
+        campus = self.campus(store_shares="repots=40/60")
+        with self.assertRaises(Exception):
+            campus.start()
+
     def test_replicas_tell_the_role(self):
         campus = self.start()
         self.assertEqual(json.loads(campus.command("db", "replicas", "--json").stdout)["replication"]["role"], "single")

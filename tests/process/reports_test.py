@@ -13,7 +13,7 @@ from harness.case import SHORT_LEASE, ProcessTest, main
 from harness.small_disk import SmallDisk, enter_namespace
 from harness.waiting import wait_until
 
-ROWS = 200_000
+ROWS = 120_000
 
 
 def micros(text):

@@ -1,4 +1,4 @@
-# A test per scenario and database. They time what they see and load the machine: one after the other, and those that
+# A test per scenario and database. They load the machine: one of each database at a time, and those that
 # measure latencies with nothing beside them.
 
 function(process_test name)
@@ -12,7 +12,7 @@ function(process_test name)
     foreach(database IN LISTS arg_ON)
         set(test process/${name}.${database})
         add_test(NAME ${test} COMMAND ${LOADSTONE_PYTHON} ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${name}_test.py)
-        set_tests_properties(${test} PROPERTIES LABELS process TIMEOUT ${arg_TIMEOUT} RESOURCE_LOCK processes
+        set_tests_properties(${test} PROPERTIES LABELS process TIMEOUT ${arg_TIMEOUT} RESOURCE_LOCK processes_${database}
             ENVIRONMENT "LOADSTONE_TEST_DATABASE=${database};LOADSTONE_BUILD_DIR=${PROJECT_BINARY_DIR}")
         if(arg_ALONE)
             set_tests_properties(${test} PROPERTIES RUN_SERIAL ON)
@@ -57,13 +57,16 @@ process_test(configuration ON sqlite)
 process_test(default ON sqlite)
 process_test(accounts ALONE)
 process_test(reports)
+process_test(reports_large)
 process_test(roster)
 process_test(learning)
+process_test(progress_csv)
 process_test(seats)
 process_test(seed)
 process_test(organisations)
 process_test(dashboards)
 process_test(dashboards_page ON sqlite)
+process_test(aggregates)
 process_test(analytics)
 process_test(analytics_work)
 process_test(analytics_export)

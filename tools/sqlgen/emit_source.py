@@ -23,7 +23,8 @@ def call(structs, function, sent, values):
     """The statement's run, as an expression."""
     source = "tx" if function.writes else "reader"
     cardinality = function.signature.cardinality
-    located = f"{{{text_name(sent)}, {PLACE}}}"
+    small = ", true" if cardinality == "page" else ""  # page_rows() bounds it
+    located = f"{{{text_name(sent)}, {PLACE}{small}}}"
     if cardinality == "exec":
         return f"{source}.exec({', '.join([located, *values])})"
     if cardinality == "stream":

@@ -48,12 +48,19 @@ struct IndexItem {
 };
 BOOST_DESCRIBE_STRUCT(IndexItem, (), (id))
 
-// The same of a tenant, under a throttle and a limit of its key.
+// Of a tenant, under a throttle and a limit of its key.
 struct IndexLimited {
     std::int64_t id = 0;
     std::string tenant, provider, key;
 };
 BOOST_DESCRIBE_STRUCT(IndexLimited, (), (id, tenant, provider, key))
+
+// The same job without: what limits cost is the difference.
+struct IndexUnlimited {
+    std::int64_t id = 0;
+    std::string tenant, provider, key;
+};
+BOOST_DESCRIBE_STRUCT(IndexUnlimited, (), (id, tenant, provider, key))
 
 // Its handler records when it began.
 struct RecordStart {
@@ -164,12 +171,8 @@ Task<Reply<Ran>> ran(Context&, Path<std::int64_t> jobs) {
     co_return reply;
 }
 
-Task<void> index_item(Context&, Job<IndexItem> job) {
-    tally().count(job->id);
-    co_return;
-}
-
-Task<void> index_limited(Context&, Job<IndexLimited> job) {
+template <typename Item>
+Task<void> index_one(Context&, Job<Item> job) {
     tally().count(job->id);
     co_return;
 }
@@ -223,8 +226,9 @@ Task<std::int64_t> enqueue_items(Tx& tx, std::int64_t first, std::int64_t count)
 }
 
 // Of 1,000 tenants, one throttled provider and 10 limited keys.
-Task<std::int64_t> enqueue_limited_items(Tx& tx, std::int64_t first, std::int64_t count) {
-    std::vector<IndexLimited> items;
+template <typename Item>
+Task<std::int64_t> enqueue_tenants_items(Tx& tx, std::int64_t first, std::int64_t count) {
+    std::vector<Item> items;
     for (std::int64_t id = first; id < first + count; ++id)
         items.push_back(
             {id, fmt::format("t{}", id % 1'000), "provider", fmt::format("k{}", id % 10)});
@@ -242,11 +246,12 @@ Task<std::string> enqueue(Context& context, std::vector<std::string> arguments) 
     co_return rate(count, began);
 }
 
-Task<std::string> enqueue_limited(Context& context, std::vector<std::string> arguments) {
+template <typename Item>
+Task<std::string> enqueue_of_tenants(Context& context, std::vector<std::string> arguments) {
     const std::int64_t count = positive(arguments, 0);
     const auto began = std::chrono::steady_clock::now();
     for (std::int64_t i = 0; i < count; i += enqueue_batch)
-        co_await context.write(enqueue_limited_items, i, std::min(enqueue_batch, count - i));
+        co_await context.write(enqueue_tenants_items<Item>, i, std::min(enqueue_batch, count - i));
     co_return rate(count, began);
 }
 
@@ -354,8 +359,9 @@ void routes(Routes& routes) {
 }
 
 void jobs(Handlers& handlers) {
-    handlers.handle(index_item);
-    handlers.handle(index_limited)
+    handlers.handle(index_one<IndexItem>);
+    handlers.handle(index_one<IndexUnlimited>);
+    handlers.handle(index_one<IndexLimited>)
         .tenant(&IndexLimited::tenant)
         .limit({.name = "provider", .per_second = 1e6, .burst = 1'000'000}, &IndexLimited::provider)
         .limit({.name = "key", .running_max = 1'000}, &IndexLimited::key);
@@ -375,7 +381,9 @@ int main(int argc, char** argv) {
              {{"fill", "Make N rows: fill N", rows::fill},
               {"enqueue", "Enqueue N jobs: enqueue N", rows::enqueue},
               {"enqueue-limited", "Enqueue N jobs with tenants and limits: enqueue-limited N",
-               rows::enqueue_limited},
+               rows::enqueue_of_tenants<rows::IndexLimited>},
+              {"enqueue-unlimited", "Enqueue the same N jobs without: enqueue-unlimited N",
+               rows::enqueue_of_tenants<rows::IndexUnlimited>},
               {"enqueue-each", "Enqueue N jobs, a transaction each: enqueue-each N IN_FLIGHT",
                rows::enqueue_each},
               {"pace", "Enqueue a job now and then: pace N EVERY_MS", rows::pace},

@@ -1,28 +1,21 @@
 -- Activity is a lesson that goes on or an attempt at a quiz. Of a lesson the last time is known alone.
 
--- row: Standing campus/learning/learning.h
 -- row: ActiveDay campus/learning/learning.h
 -- row: LessonReach campus/learning/learning.h
 -- row: GradeBin campus/learning/learning.h
 -- row: AtRisk campus/learning/learning.h
 
--- name: standings :many (courses CourseId[], since timestamp) -> Standing
+-- name: standings :many (courses CourseId[], since timestamp)
 -- column: course_id CourseId
 -- column: enrolled int
 -- column: active int
--- column: completed int
--- column: graded int
--- column: grade_sum int
 -- Of those that anybody ever enrolled in. Index: course_seats by its key, and for each course a range of
--- lesson_progress_of_course and quiz_attempts_of_course behind `since`, completions_of_course, grades_of_course; no table.
+-- lesson_progress_of_course and quiz_attempts_of_course behind `since`; no table.
 select s.course_id, s.taken as enrolled,
     (select count(*) from (
         select p.user_id from lesson_progress as p where p.course_id = s.course_id and p.updated_at >= $since
         union
-        select a.user_id from quiz_attempts as a where a.course_id = s.course_id and a.attempted_at >= $since) as x) as active,
-    (select count(*) from completions as c where c.course_id = s.course_id) as completed,
-    (select count(*) from grades as g where g.course_id = s.course_id) as graded,
-    (select cast(coalesce(sum(g.grade), 0) as bigint) from grades as g where g.course_id = s.course_id) as grade_sum
+        select a.user_id from quiz_attempts as a where a.course_id = s.course_id and a.attempted_at >= $since) as x) as active
 from course_seats as s where s.course_id {in courses} order by s.course_id
 
 -- name: active_days :many (courses CourseId[], since timestamp) -> ActiveDay

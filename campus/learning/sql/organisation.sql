@@ -1,15 +1,12 @@
 -- Of all courses of an organisation at once; `courses` are those, some thousand at most.
 
--- row: CourseTotals campus/learning/learning.h
 -- row: AtRiskAmong campus/learning/learning.h
 -- row: CourseSize campus/learning/learning.h
 
--- name: totals_of_courses :one (courses CourseId[]) -> CourseTotals
+-- name: seats_of_courses :one (courses CourseId[])
 -- column: enrolled int
--- column: completed int
--- Index: course_seats by its key; of each course its part of completions_of_course.
-select (select cast(coalesce(sum(s.taken), 0) as bigint) from course_seats as s where s.course_id {in courses}) as enrolled,
-    (select count(*) from completions as c where c.course_id {in courses}) as completed
+-- Index: course_seats by its key.
+select cast(coalesce(sum(taken), 0) as bigint) as enrolled from course_seats where course_id {in courses}
 
 -- name: most_taken :many (courses CourseId[], at_most int)
 -- By seats that are taken. Index: course_seats by its key.

@@ -35,9 +35,13 @@ struct LaneAsked {
 };
 BOOST_DESCRIBE_STRUCT(LaneAsked, (), (partition_key, priority, cursor, count))
 
+constexpr std::size_t batch_json_bytes = 320;  // of a job, mostly
+
 // As the row of a batch has them.
 std::string to_batch_json(const std::vector<StoredJob>& jobs) {
-    std::string out = "[";
+    std::string out;
+    out.reserve(jobs.size() * batch_json_bytes);
+    out += '[';
     for (const StoredJob& job : jobs) {
         if (out.size() > 1) out += ',';
         append_json_changes(out, job);
@@ -122,8 +126,9 @@ private:
         }
         if (asked.size() > 1 && has_lateral(tx_)) {
             const std::string asked_json = to_json(asked);
-            auto rows = co_await tx_.many<LaneRow>(sql::claim_lanes, lanes_[from].queue, asked_json,
-                                                   lanes_[from].kinds_json, process_);
+            auto rows =
+                co_await tx_.many<LaneRow>(store::at_once(sql::claim_lanes), lanes_[from].queue,
+                                           asked_json, lanes_[from].kinds_json, process_);
             std::map<std::pair<std::string_view, int>, Rows> by_lane;
             for (const LaneAsked& lane : asked) by_lane[{lane.partition_key, lane.priority}];
             jobs_.reserve(jobs_.size() + rows.size());
@@ -138,8 +143,8 @@ private:
                 if (result.asked == 0) continue;
                 const LaneClaim& lane = lanes_[i];
                 auto rows = co_await tx_.many<LaneRow>(
-                    sql::claim_lane, lane.queue, lane.partition_key, lane.priority, lane.cursor,
-                    lane.kinds_json, result.asked, process_);
+                    store::at_once(sql::claim_lane), lane.queue, lane.partition_key, lane.priority,
+                    lane.cursor, lane.kinds_json, result.asked, process_);
                 Rows of;
                 of.reserve(rows.size());
                 jobs_.reserve(jobs_.size() + rows.size());

@@ -115,6 +115,7 @@ void Connection::drain() {
 void Connection::abort() {
     aborted_ = true;
     if (context_) context_->cancel();
+    if (stream_context_ != nullptr) stream_context_->cancel();
     ErrorCode ignored;
     socket_.cancel(ignored);
     socket_.shutdown(Socket::shutdown_both, ignored);
@@ -183,6 +184,7 @@ Task<void> Connection::run() {
         if (goes_on && sends_body_ && response_.stream) goes_on = co_await write_stream();
         goes_on = goes_on && !closes_;
         response_.stream.reset();
+        stream_permit_.reset();
         if (head_.capacity() > kept_max) std::string().swap(head_);
         if (response_.body.capacity() > kept_max) std::string().swap(response_.body);
     }
@@ -292,12 +294,14 @@ Task<bool> Connection::write_rest() {
 void Connection::write_is_over(bool is_written) {
     wait_is_over();
     gone_ = !is_written;
-    if (timed_out_) {
-        // The kernel would go on offering what it holds to a client that does not take it.
-        ErrorCode ignored;
-        socket_.set_option(asio::socket_base::linger(true, 0), ignored);
-        socket_.close(ignored);  // its destructor would take the option back
-    }
+    // The kernel would go on offering what it holds to a client that does not take it.
+    if (timed_out_) reset();
+}
+
+void Connection::reset() {
+    ErrorCode ignored;
+    socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+    socket_.close(ignored);  // its destructor would take the option back
 }
 
 Task<bool> Connection::write_stream() {
@@ -311,40 +315,66 @@ Task<bool> Connection::write_stream() {
         static_cast<std::size_t>(std::min<std::uint64_t>(stream_piece_bytes, left)));
     const auto space =
         std::span(piece).subspan(chunk_head_max, piece.size() - chunk_head_max - chunk_tail.size());
+    const Deadline end =
+        stream_permit_ ? Deadline::in(limits_.stream_timeout) : Deadline::unbounded();
     bool ended = left == 0;
-    while (!ended && !aborted_) {
-        const std::optional<std::size_t> bytes = co_await read_stream(space);
-        if (!bytes || (*bytes == 0 && has_size)) break;
+    std::optional<Error> broken;
+    while (!ended && !broken && !gone_ && !aborted_) {
+        const Result<std::size_t> bytes = co_await read_stream(space, end);
+        if (!bytes) {
+            broken = bytes.error();
+            break;
+        }
         std::string_view text(space.data(), *bytes);
         if (is_chunked) text = chunk_around(space, *bytes);
         wait_for(Waiting::write, limits_.write_timeout);
         const bool is_written = co_await write(text);
+        if (timed_out_)
+            broken = Error(Errc::deadline_exceeded,
+                           "the client did not take a piece within http.write_timeout_ms");
         write_is_over(is_written);
-        if (!is_written) co_return false;
         left -= *bytes;
-        ended = has_size ? left == 0 : *bytes == 0;
+        ended = is_written && (has_size ? left == 0 : *bytes == 0);
     }
+    const bool was_slow = timed_out_ || end.passed();
+    if (broken) break_off(*broken, was_slow ? log::Level::warning : log::Level::error);
     // What is missing shows to the client by the connection's end.
     if (!ended) gone_ = true;
     co_return ended;
 }
 
-Task<std::optional<std::size_t>> Connection::read_stream(std::span<char> space) {
+Task<Result<std::size_t>> Connection::read_stream(std::span<char> space, Deadline end) {
+    if (end.passed()) {
+        server_.counters.stream_timeout.add();
+        co_return failure(Errc::deadline_exceeded,
+                          "the client did not take all of it within http.stream_timeout_ms");
+    }
     std::optional<Error> failed;
-    std::optional<std::size_t> bytes;
-    Context reading(server_.services, Deadline::in(limits_.write_timeout));
+    std::size_t bytes = 0;
+    Context reading(server_.services, Deadline::in(limits_.write_timeout).sooner(end));
     reading.set_module(entry_->route->module);
-    reading.reading().is_heavy = entry_->route->heavy_reads;
+    reading.reading() = context_->reading();
+    stream_context_ = &reading;
     try {
         bytes = co_await response_.stream->read(reading, space);
     } catch (...) {
         failed = error_from_exception(std::current_exception());
     }
-    if (failed)
-        log::error(
-            "an answer broke off: its body could not be read",
-            {{"route", context_->span().name}, {"request_id", id()}, {"error", failed->message()}});
+    stream_context_ = nullptr;
+    context_->reading() = reading.reading();  // the next piece sees no less
+    if (failed) co_return tl::unexpected(*failed);
+    const bool has_size = response_.stream->size() != BodyStream::unknown;
+    if (bytes == 0 && has_size) co_return failure(Errc::data_loss, "it is shorter than it said");
     co_return bytes;
+}
+
+void Connection::break_off(const Error& why, log::Level level) {
+    server_.counters.streams_broken.add();
+    log::write(level, "an answer broke off",
+               {{"route", context_->span().name}, {"request_id", id()}, {"error", why.message()}});
+    const bool has_size = response_.stream->size() != BodyStream::unknown;
+    // Where the end of the connection is the end of the body, it must not look like one.
+    if (!has_size && !is_chunked_) reset();
 }
 
 bool Connection::has_unread_input() {

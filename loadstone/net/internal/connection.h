@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "loadstone/base/log.h"
+#include "loadstone/base/result.h"
 #include "loadstone/net/internal/field_rules.h"
 #include "loadstone/net/internal/loop_state.h"
 #include "loadstone/net/internal/request_reader.h"
@@ -88,6 +90,8 @@ private:
     // For an answer that is over `response_bytes_max`.
     void refuse_body();
     void prepare_response();
+    // Gives it a tag, and the status 304 if the client has it already.
+    void revalidate();
     void complete_response();
     void record();
 
@@ -100,9 +104,13 @@ private:
     Task<bool> write_rest();
     // The body that is not in memory.
     Task<bool> write_stream();
-    // Nothing: it cannot be read.
-    Task<std::optional<std::size_t>> read_stream(std::span<char> space);
+    // Its next bytes; none: that is all. An error: it cannot be read, or `end` has passed.
+    Task<Result<std::size_t>> read_stream(std::span<char> space, Deadline end);
+    // Counts it, says once why, and sees to it that the client does not take what it has for all.
+    void break_off(const Error& why, log::Level level);
     void write_is_over(bool is_written);
+    // Without a goodbye: what the kernel holds for the client is dropped.
+    void reset();
     bool has_unread_input();
     // Half-closes and waits until the client has done so, so that what it still sends does not
     // make its kernel drop the answer.
@@ -138,6 +146,8 @@ private:
     std::size_t request_id_size_ = 0;
     std::string rate_lines_;
     Response response_;
+    std::optional<admission::Permit> stream_permit_;  // while the stream is read
+    Context* stream_context_ = nullptr;               // while a piece of it is made
 
     bool sends_body_ = false;
     bool is_chunked_ = false;  // with a stream whose size is not known

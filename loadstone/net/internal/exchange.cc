@@ -9,6 +9,7 @@
 #include "loadstone/base/sha256.h"
 #include "loadstone/net/body_stream.h"
 #include "loadstone/net/internal/connection.h"
+#include "loadstone/net/internal/entity_tag.h"
 #include "loadstone/net/internal/http_error.h"
 #include "loadstone/net/internal/reason.h"
 #include "loadstone/net/internal/response_head.h"
@@ -260,6 +261,7 @@ Task<void> Connection::answer() {
         }
         const Matched matched{*this, match_.parameters};
         response_ = co_await entry_->route->handler(*context_, matched);
+        if (response_.stream && entry_->route->heavy_reads) stream_permit_ = std::move(permit);
     } catch (...) {
         exception = std::current_exception();
     }
@@ -324,6 +326,23 @@ void Connection::refuse_body() {
     reject(500, "the answer is larger than the server builds in memory");
 }
 
+// RFC 9110 13.1.2, 15.4.5.
+void Connection::revalidate() {
+    if (entry_ == nullptr || !entry_->route->revalidates || response_.status != 200) return;
+    if (entry_->route->method != Method::get || response_.stream) return;
+    if (field_in(response_, "ETag") == nullptr)
+        response_.set_header("ETag", entity_tag_of(response_.body));
+    std::string& own = *field_in(response_, "ETag");
+    if (!own.starts_with("W/")) own.insert(0, "W/");  // the body may be compressed
+    const std::string tag = own;
+    if (field_in(response_, "Cache-Control") == nullptr)
+        response_.set_header("Cache-Control", "private, no-cache");
+    response_.set_header("Vary", "Cookie");
+    if (!is_named_by(header("If-None-Match"), tag)) return;
+    server_.counters.not_modified.add();
+    response_.status = 304;
+}
+
 void Connection::prepare_response() {
     const Head& head = reader_.head();
     if (!is_sendable(response_)) {
@@ -332,6 +351,7 @@ void Connection::prepare_response() {
         reject(500, "the server failed; its log has the reason under request_id");
     }
     if (response_.body.size() > limits_.response_bytes_max) refuse_body();
+    revalidate();
     if (response_.status == 401) response_.set_header("WWW-Authenticate", "Session");
     if (response_.status >= 500) {
         server_.counters.server_errors.add();
@@ -350,12 +370,14 @@ void Connection::prepare_response() {
         is_compressible(response_.content_type)) {
         envelope.varies = true;
         std::string compressed;
-        if (body.size() <= gzip_bytes_max && accepts_gzip(field(KnownField::accept_encoding)) &&
-            !has_encoding(response_) && loop_.gzip.compress(body, compressed)) {
+        if (response_.status != 304 && body.size() <= gzip_bytes_max &&
+            accepts_gzip(field(KnownField::accept_encoding)) && !has_encoding(response_) &&
+            loop_.gzip.compress(body, compressed)) {
             body = std::move(compressed);
             envelope.is_gzipped = true;
         }
     }
+    if (response_.status == 304) body.clear();
 
     // A body that was not wanted must be gone before the next request can be read.
     if (head_read_ && head.has_body() && !closes_) {

@@ -43,6 +43,13 @@ void append_number(std::string& out, std::size_t number) {
 
 bool has_content(int status) noexcept { return status >= 200 && status != 204 && status != 304; }
 
+std::string* field_in(Response& response, std::string_view name) noexcept {
+    for (auto& [own, value] : response.headers) {
+        if (same_ignoring_case(own, name)) return &value;
+    }
+    return nullptr;
+}
+
 bool has_encoding(const Response& response) noexcept {
     return has_field(response, "Content-Encoding");
 }

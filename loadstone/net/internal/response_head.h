@@ -30,6 +30,9 @@ bool has_content(int status) noexcept;
 // In decimal digits.
 void append_number(std::string& out, std::size_t number);
 
+// The handler's own, or null. Valid until a header is added.
+std::string* field_in(Response& response, std::string_view name) noexcept;
+
 // Has the handler encoded the body itself?
 bool has_encoding(const Response& response) noexcept;
 

@@ -61,6 +61,7 @@ ServerCounters::ServerCounters(telemetry::Registry& registry)
       header_timeout(rejected(registry, "header_timeout")),
       body_timeout(rejected(registry, "body_timeout")),
       write_timeout(rejected(registry, "write_timeout")),
+      stream_timeout(rejected(registry, "stream_timeout")),
       idle_timeout(rejected(registry, "idle_timeout")),
       malformed(registry.counter("loadstone_http_malformed_total", "",
                                  "Requests that could not be read")),
@@ -70,6 +71,11 @@ ServerCounters::ServerCounters(telemetry::Registry& registry)
       response_too_large(registry.counter(
           "loadstone_http_responses_too_large_total", "",
           "Answers over http.response_bytes_max, which failed instead of being sent")),
+      streams_broken(registry.counter(
+          "loadstone_http_streams_broken_total", "",
+          "Streamed answers that broke off: not read in time, or their rest could not be made")),
+      not_modified(registry.counter("loadstone_http_not_modified_total", "",
+                                    "Answers 304: the client had them already")),
       rate_limited(rejected(registry, "requests_per_address")),
       cross_site(registry.counter("loadstone_http_cross_site_total", "",
                                   "Requests refused as made by another site")),

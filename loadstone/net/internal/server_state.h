@@ -43,12 +43,15 @@ struct ServerCounters {
     telemetry::Counter& header_timeout;
     telemetry::Counter& body_timeout;
     telemetry::Counter& write_timeout;
+    telemetry::Counter& stream_timeout;
     telemetry::Counter& idle_timeout;
     telemetry::Counter& malformed;         // 400, 417, 501, 505 while reading
     telemetry::Counter& target_too_long;   // 414
     telemetry::Counter& header_too_large;  // 431
     telemetry::Counter& body_too_large;    // 413
     telemetry::Counter& response_too_large;
+    telemetry::Counter& streams_broken;
+    telemetry::Counter& not_modified;
     telemetry::Counter& rate_limited;
     telemetry::Counter& cross_site;
     telemetry::Counter& requests_full;  // requests_per_connection_max

@@ -8,7 +8,6 @@
 
 #include "loadstone/analytics/facts.h"
 #include "loadstone/cache/cache.h"
-#include "loadstone/cache/sources.h"
 #include "loadstone/jobs/queue.h"
 #include "loadstone/module/module.h"
 #include "loadstone/module/progress.h"
@@ -32,8 +31,7 @@ class CommandSession {
 public:
     // Errors: unavailable if the schema is not up to date; as require_access().
     CommandSession(const Config& config, const std::vector<Module>& modules,
-                   std::chrono::minutes deadline = std::chrono::minutes(10),
-                   const cache::Sources& views = {});
+                   std::chrono::minutes deadline = std::chrono::minutes(10));
     ~CommandSession();
     CommandSession(const CommandSession&) = delete;
     CommandSession& operator=(const CommandSession&) = delete;

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "loadstone/cache/sources.h"
 #include "loadstone/module/module.h"
 #include "loadstone/server/config.h"
 
@@ -21,6 +20,6 @@ void why_command(const Config& config, bool since_start);
 void settings_command(const std::vector<Setting>& settings, const std::string& program);
 void operator_command(const Config& config, const std::vector<Module>& modules,
                       const module::OperatorCommand& command, std::string_view owner,
-                      std::vector<std::string> arguments, const cache::Sources& views);
+                      std::vector<std::string> arguments);
 
 }  // namespace loadstone::server::internal

@@ -1,7 +1,8 @@
 #pragma once
 // campus db ...: which statement is slow, and why. As commands.h says of all: each prints to stdout
 // and throws Error. top, slow and explain ask the running servers of the data folder; explain,
-// locks, bloat and replicas ask the database itself, on a connection that cannot write.
+// locks, bloat, connections and replicas ask the database itself, on a connection that cannot
+// write.
 
 #include <functional>
 #include <string>
@@ -26,6 +27,7 @@ void db_slow_command(const Config& config, const DbQuery& query);
 void db_explain_command(const Config& config, const DbQuery& query);
 void db_locks_command(const Config& config, const DbQuery& query);
 void db_bloat_command(const Config& config, const DbQuery& query);
+void db_connections_command(const Config& config, const DbQuery& query);
 void db_replicas_command(const Config& config, const DbQuery& query);
 
 // `query` holds what the line says, until the command has run.

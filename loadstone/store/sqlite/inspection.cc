@@ -78,6 +78,8 @@ public:
 
     Replication replication() override { return {"single", 0, {}}; }
 
+    ServerConnections connections() override { return {}; }
+
     ServerStatistics server_statistics() override { return {}; }
 
 private:

@@ -59,7 +59,9 @@ Readers::Readers(const FileOptions& file, const ReaderOptions& options)
     : file_(file),
       options_(options),
       metrics_(std::make_unique<Metrics>(*file.registry)),
-      pool_(file, static_cast<std::size_t>(options.threads) + away_max) {}
+      pool_(file, static_cast<std::size_t>(options.threads) + away_max),
+      gates_("heavy_reads", options.shares, &ConnectionShare::reads_percent,
+             static_cast<std::size_t>(options.threads), lane_queue_max, *file.registry) {}
 
 Readers::~Readers() { stop(); }
 
@@ -208,6 +210,11 @@ Task<RunResult> LoopReader::run_on_lane(Context& context, StatementRef statement
         }
     } back{readers, moved.handle, moved.handle != nullptr};
     const std::uint64_t queued = telemetry::tsc();
+    std::optional<internal::ModuleGates::Place> place = readers.gates_.try_enter(context);
+    if (!place) {
+        auto entered = co_await readers.gates_.enter(context);
+        place.emplace(std::move(entered));
+    }
     auto work = [&]() -> RunResult {
         const std::uint64_t began = telemetry::tsc();
         if (moved.handle == nullptr) moved.handle = readers.pool_.take();

@@ -24,6 +24,7 @@
 
 #include "loadstone/runtime/lane.h"
 #include "loadstone/runtime/loops.h"
+#include "loadstone/store/internal/module_gates.h"
 #include "loadstone/store/sqlite/handle.h"
 #include "loadstone/store/sqlite/heavy_statements.h"
 #include "loadstone/store/sqlite/wal_index.h"
@@ -34,6 +35,7 @@ struct ReaderOptions {
     std::uint64_t inline_steps_max = 20'000;
     int threads = 2;
     std::chrono::milliseconds busy_timeout{5'000};
+    std::vector<ModuleShare> shares;  // of the lane's threads
 };
 
 // Connections that wait for use. Thread-safe.
@@ -80,6 +82,7 @@ private:
     const ReaderOptions options_;
     std::unique_ptr<Metrics> metrics_;
     ReaderPool pool_;
+    internal::ModuleGates gates_;
     std::atomic<std::size_t> away_{0};  // connections that moved to the lane
     std::vector<std::shared_ptr<LoopReader>> loops_;
     std::shared_ptr<LoopReader> outside_;

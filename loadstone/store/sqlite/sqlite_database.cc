@@ -10,6 +10,7 @@
 
 #include "loadstone/base/error.h"
 #include "loadstone/store/internal/backend.h"
+#include "loadstone/store/internal/module_gates.h"
 #include "loadstone/store/internal/url.h"
 #include "loadstone/store/sqlite/counting_vfs.h"
 #include "loadstone/store/sqlite/readers.h"
@@ -23,6 +24,9 @@ using namespace sqlite;  // NOLINT(google-build-using-namespace)
 
 constexpr std::chrono::milliseconds expire_every{10};
 constexpr int check_steps_max = 1'000;
+// Writes that may be queued or in a group at a time by all modules with a share, in groups: while
+// one is committed the next ones are there.
+constexpr std::size_t groups_ahead = 4;
 
 constexpr Query alive{.name = "store.alive",
                       .sqlite = "select count(*) from sqlite_master",
@@ -44,7 +48,10 @@ public:
           statistics_(options.statistics, registry),
           file_(file_options(options, registry)),
           writer_(file_, writer_options(options)),
-          readers_(file_, reader_options(options)) {}
+          readers_(file_, reader_options(options)),
+          writes_("writes", options.shares, &ConnectionShare::writes_percent,
+                  std::min(groups_ahead * options.group_max, options.write_queue_max),
+                  options.write_queue_max, registry) {}
     ~SqliteDatabase() override { stop(); }
 
     Dialect dialect() const noexcept override { return Dialect::sqlite; }
@@ -57,7 +64,8 @@ public:
     }
 
     Task<void> transact(Context& context, TxBody body) override {
-        return writer_.transact(context, std::move(body));
+        if (writes_.empty()) return writer_.transact(context, std::move(body));
+        return transact_in_place(context, std::move(body));
     }
 
     void start(runtime::Loops& loops) override {
@@ -117,7 +125,17 @@ private:
         reader.inline_steps_max = options.inline_steps_max;
         reader.threads = options.reader_threads;
         reader.busy_timeout = options.busy_timeout;
+        reader.shares = options.shares;
         return reader;
+    }
+
+    Task<void> transact_in_place(Context& context, TxBody body) {
+        std::optional<internal::ModuleGates::Place> place = writes_.try_enter(context);
+        if (!place) {
+            auto entered = co_await writes_.enter(context);
+            place.emplace(std::move(entered));
+        }
+        co_await writer_.transact(context, std::move(body));
     }
 
     void expire() {
@@ -131,6 +149,7 @@ private:
     const FileOptions file_;
     Writer writer_;
     Readers readers_;
+    internal::ModuleGates writes_;
     std::mutex mutex_;
     std::condition_variable stop_;
     bool stopping_ = false;

@@ -34,7 +34,7 @@ using loadstone::Context;
 using loadstone::Task;
 using loadstone::Tx;
 
-constexpr std::uint64_t episodes = 5;  // of each module, each on new databases
+constexpr std::uint64_t episodes = 3;  // of each module, each on new databases
 constexpr std::uint64_t episodes_max = 40;
 constexpr std::size_t calls_of_each = 10;
 

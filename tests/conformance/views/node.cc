@@ -1,12 +1,22 @@
 #include "tests/conformance/views/node.h"
 
+#include "loadstone/cache/views.h"
+#include "tests/conformance/views/scores.h"
 #include "tests/conformance/views/sql_accesses.h"
 
 namespace tests::conformance::views {
 
 namespace {
 
-const std::vector<cache::Watch> watched{{"scores", "course_id"}};
+cache::Sources sources() {
+    cache::Sources all;
+    loadstone::cache::Views views("views", all);
+    views.statements(sql::accesses);
+    views.add(total_of);
+    views.add(sum_of);
+    for (const cache::Aggregate* each : aggregates) views.add(*each);
+    return all;
+}
 
 Task<void> add_point_in(Tx& tx, std::int64_t course, std::int64_t user) {
     co_await sql::add_point(tx, course, user);
@@ -26,8 +36,7 @@ Task<void> remark_in(Tx& tx, std::int64_t id) { co_await sql::remark(tx, id); }
 }  // namespace
 
 Node::Node(const loadstone::store::DatabaseOptions& options, cache::CacheOptions cache_options)
-    : store_(options),
-      cache_(cache_options, sql::accesses, watched, store_.database(), store_.registry()) {
+    : store_(options), cache_(cache_options, sources(), store_.database(), store_.registry()) {
     services_.add<loadstone::telemetry::Registry>(store_.registry());
     services_.add<loadstone::store::Database>(cache_.database());
     services_.add<cache::Cache>(cache_);

@@ -20,18 +20,22 @@ constexpr std::chrono::milliseconds look_every{100};
 
 BlockingConnection::BlockingConnection(const DatabaseOptions& options,
                                        const std::atomic<bool>* stop)
+    : BlockingConnection(target_of(options), options, stop) {}
+
+BlockingConnection::BlockingConnection(const Target& target, const DatabaseOptions& options,
+                                       const std::atomic<bool>* stop)
     : stop_(stop), answer_max_(options.statement_timeout_max + std::chrono::seconds(1)) {
-    connect(options);
+    connect(target, options);
 }
 
-void BlockingConnection::connect(const DatabaseOptions& options) {
-    const Target target = target_of(options);
+void BlockingConnection::connect(const Target& target, const DatabaseOptions& options) {
     const Parameters parameters = parameters_for(target, Use::read, options);
     const ParameterArrays arrays(parameters);
     const Deadline deadline = Deadline::in(options.connect_timeout);
     ConnectionHandle connection(
         PQconnectStartParams(arrays.keywords.data(), arrays.values.data(), 0));
     if (connection == nullptr) throw std::bad_alloc();
+    PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE);  // with the SQLSTATE
     auto state = PGRES_POLLING_WRITING;
     while (PQstatus(connection.get()) != CONNECTION_BAD && state != PGRES_POLLING_OK) {
         pollfd at{PQsocket(connection.get()), POLLOUT, 0};
@@ -49,6 +53,7 @@ void BlockingConnection::connect(const DatabaseOptions& options) {
         throw unavailable(
             fmt::format("the database at {} cannot be reached: {}", target.shown, why));
     }
+    PQsetErrorVerbosity(connection.get(), PQERRORS_DEFAULT);
     PQsetNoticeReceiver(connection.get(), [](void*, const PGresult*) {}, nullptr);
     connection_ = std::move(connection);
 }

@@ -10,6 +10,7 @@
 #include "loadstone/runtime/deadline.h"
 #include "loadstone/store/database.h"
 #include "loadstone/store/postgres/internal/handles.h"
+#include "loadstone/store/postgres/internal/target.h"
 #include "loadstone/store/value.h"
 
 namespace loadstone::store::postgres {
@@ -20,6 +21,9 @@ public:
     // the URL, unavailable.
     explicit BlockingConnection(const DatabaseOptions& options,
                                 const std::atomic<bool>* stop = nullptr);
+    // To `target` instead of the URL's.
+    BlockingConnection(const Target& target, const DatabaseOptions& options,
+                       const std::atomic<bool>* stop);
 
     // One statement, or several without values. Errors: of the server, naming `what`; unavailable,
     // and then it is of no more use.
@@ -35,7 +39,7 @@ public:
     bool is_lost() const noexcept { return connection_ == nullptr; }
 
 private:
-    void connect(const DatabaseOptions& options);
+    void connect(const Target& target, const DatabaseOptions& options);
     ResultHandle finish(int sent, std::string_view what);
     void wait_for(short events, Deadline deadline, std::string_view what);
 

@@ -14,6 +14,7 @@ namespace loadstone::store::postgres {
 namespace {
 
 constexpr std::chrono::milliseconds look_again{20};
+constexpr std::chrono::milliseconds look_for_slot{5};
 
 }  // namespace
 
@@ -27,10 +28,12 @@ std::string Connector::name_of(const Parameters& endpoint) {
 }
 
 Connector::Connector(const Target& target, Use use, const DatabaseOptions& options,
-                     telemetry::Registry& registry, MayUse may_use)
+                     telemetry::Registry& registry, std::shared_ptr<ConnectionBudget> budget,
+                     MayUse may_use)
     : parameters_(parameters_for(target, use, options)),
       shown_(target.shown),
       use_(use),
+      budget_(std::move(budget)),
       may_use_(std::move(may_use)),
       connect_timeout_(options.connect_timeout),
       outage_patience_(options.outage_patience),
@@ -41,20 +44,49 @@ Connector::Connector(const Target& target, Use use, const DatabaseOptions& optio
                                  "Connections opened")),
       connect_failures_(registry.counter("loadstone_postgres_connect_failures_total",
                                          telemetry::metric_label("use", to_string(use)),
-                                         "Tries to connect that failed")) {}
+                                         "Tries to connect that failed")),
+      refused_(registry.counter("loadstone_postgres_connects_refused_total",
+                                telemetry::metric_label("use", to_string(use)),
+                                "Tries to connect to a server that had no connection left")),
+      slot_waits_(registry.counter("loadstone_postgres_connection_waits_total",
+                                   telemetry::metric_label("use", to_string(use)),
+                                   "Connections that waited for the budget to allow them")) {}
 
 bool Connector::is_away() const noexcept {
-    return failures_ > 0 && Deadline::Clock::now() - failing_since_ >= outage_patience_;
+    return failures_ > 0 && !is_crowded_ &&
+           Deadline::Clock::now() - failing_since_ >= outage_patience_;
 }
 
 Error Connector::unreachable() const {
-    return unavailable(last_failure_.empty()
-                           ? fmt::format("the database at {} cannot be reached", shown_)
-                           : last_failure_);
+    if (!last_failure_.empty()) return unavailable(last_failure_);
+    if (waits_for_slot_)
+        return unavailable(fmt::format(
+            "all connections to the database at {} that this process may have for this use are in "
+            "use",
+            shown_));
+    return unavailable(fmt::format("the database at {} cannot be reached", shown_));
 }
 
-Task<ConnectionHandle> Connector::open(Deadline deadline) {
+// Empty where nothing is budgeted.
+Task<ConnectionBudget::Slot> Connector::slot(Deadline deadline, Purpose purpose) {
+    if (budget_ == nullptr) co_return ConnectionBudget::Slot();
+    bool has_waited = false;
+    for (;;) {
+        auto taken = budget_->try_open(purpose);
+        waits_for_slot_ = !taken;
+        if (taken) co_return std::move(*taken);
+        if (!std::exchange(has_waited, true)) slot_waits_.add();
+        if (is_stopped_.load(std::memory_order_relaxed))
+            throw unavailable("the store has been stopped");
+        if (deadline.passed()) throw unreachable();
+        const Deadline pause = Deadline::in(look_for_slot).sooner(deadline);
+        co_await runtime::sleep_until(pause);
+    }
+}
+
+Task<ConnectionHandle> Connector::open(Deadline deadline, Purpose purpose) {
     const auto self = shared_from_this();
+    ConnectionBudget::Slot held = co_await slot(deadline, purpose);
     for (;;) {
         if (is_stopped_.load(std::memory_order_relaxed)) {
             throw unavailable("the store has been stopped");
@@ -70,7 +102,9 @@ Task<ConnectionHandle> Connector::open(Deadline deadline) {
             continue;
         }
         ConnectionHandle connection = co_await try_endpoints();
-        if (connection != nullptr) co_return connection;
+        if (connection == nullptr) continue;
+        connection.get_deleter().slot = std::move(held);
+        co_return connection;
     }
 }
 
@@ -118,6 +152,9 @@ void Connector::succeeded() noexcept {
 
 void Connector::failed(const Error& why) {
     connect_failures_.add();
+    const bool was_crowded =
+        std::exchange(is_crowded_, says_no_connection_left(why.message())) && failures_ > 0;
+    if (is_crowded_) refused_.add();
     last_failure_ = why.message();
     const auto doubled = first_pause * (1 << std::min(failures_, 6));
     const auto pause = std::min<std::chrono::milliseconds>(doubled, longest_pause);
@@ -125,10 +162,11 @@ void Connector::failed(const Error& why) {
     const auto jittered = std::chrono::duration_cast<Deadline::Clock::duration>(
         pause * (0.5 + random_.uniform() / 2));
     next_try_ = Deadline::Clock::now() + jittered;
-    if (failures_ == 0) failing_since_ = Deadline::Clock::now();
+    if (failures_ == 0 || (was_crowded && !is_crowded_)) failing_since_ = Deadline::Clock::now();
     if (failures_++ == 0 && !is_stopped_.load(std::memory_order_relaxed)) {
-        log::warning("the database cannot be reached",
-                     {{"database", shown_}, {"use", to_string(use_)}, {"error", why.message()}});
+        log::warning(
+            is_crowded_ ? "the database has no connection left" : "the database cannot be reached",
+            {{"database", shown_}, {"use", to_string(use_)}, {"error", why.message()}});
     }
 }
 

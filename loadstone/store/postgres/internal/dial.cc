@@ -143,6 +143,7 @@ Task<ConnectionHandle> Connector::dial(const Parameters& parameters, Deadline de
     ConnectionHandle connection(
         PQconnectStartParams(arrays.keywords.data(), arrays.values.data(), 0));
     if (connection == nullptr) throw std::bad_alloc();
+    PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE);  // with the SQLSTATE
     const auto failure = [&](std::string_view what) {
         return unavailable(fmt::format("the database at {} cannot be reached: {}", shown_, what));
     };
@@ -160,6 +161,7 @@ Task<ConnectionHandle> Connector::dial(const Parameters& parameters, Deadline de
         if (!is_ready) throw failure("no answer in time");
         next = PQconnectPoll(connection.get());
     }
+    PQsetErrorVerbosity(connection.get(), PQERRORS_DEFAULT);
     if (PQsetnonblocking(connection.get(), 1) != 0 || PQenterPipelineMode(connection.get()) != 1) {
         throw failure(connection_message(connection.get()));
     }

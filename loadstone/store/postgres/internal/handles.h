@@ -5,10 +5,16 @@
 
 #include <memory>
 
+#include "loadstone/store/postgres/internal/connection_budget.h"
+
 namespace loadstone::store::postgres {
 
 struct CloseConnection {
-    void operator()(PGconn* connection) const noexcept { PQfinish(connection); }
+    void operator()(PGconn* connection) noexcept {
+        PQfinish(connection);
+        slot.give_back();
+    }
+    ConnectionBudget::Slot slot{};  // that it holds
 };
 using ConnectionHandle = std::unique_ptr<PGconn, CloseConnection>;
 

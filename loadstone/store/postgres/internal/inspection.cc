@@ -8,6 +8,7 @@
 #include "loadstone/base/error.h"
 #include "loadstone/store/internal/backend.h"
 #include "loadstone/store/postgres/internal/blocking_connection.h"
+#include "loadstone/store/postgres/internal/negotiation.h"
 #include "loadstone/store/postgres/internal/plan_text.h"
 
 namespace loadstone::store {
@@ -52,6 +53,20 @@ constexpr const char* replicas_sql =
     "coalesce(sync_state, ''), "
     "coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), 0)::bigint, "
     "coalesce(extract(epoch from replay_lag), 0) from pg_stat_replication order by 1, 2";
+
+constexpr const char* connections_sql =
+    "select current_setting('max_connections'), current_setting('superuser_reserved_connections'), "
+    "count(*), count(*) filter (where application_name = 'loadstone') from pg_stat_activity "
+    "where datid is not null and usesysid is not null "
+    "and coalesce(backend_type, 'client backend') = 'client backend'";
+
+// {}: the class of the locks (negotiation.h).
+constexpr const char* holders_sql =
+    "select format('pid %s (%s) at %s', l.pid, a.application_name, "
+    "coalesce(a.client_addr::text, 'local')), max(l.objid::bigint) "
+    "from pg_locks as l join pg_stat_activity as a on a.pid = l.pid "
+    "where l.locktype = 'advisory' and l.classid = {}::oid and l.objsubid = 2 and l.granted "
+    "and l.mode = 'ShareLock' group by 1 order by 1";
 
 constexpr const char* extensions_sql =
     "select extname from pg_extension where extname in ('pg_stat_statements', 'pg_stat_kcache')";
@@ -171,6 +186,19 @@ public:
         }
         replication.role = replication.replicas.empty() ? "single" : "primary";
         return replication;
+    }
+
+    ServerConnections connections() override {
+        ServerConnections found;
+        const auto server = connection_.run(connections_sql, {}, "connections");
+        found.max = count_of(server, 0, 0);
+        found.reserved = count_of(server, 0, 1);
+        found.open = count_of(server, 0, 2);
+        found.of_loadstone = count_of(server, 0, 3);
+        const auto rows = connection_.run(fmt::format(holders_sql, lock_class), {}, "connections");
+        for (int i = 0; i < PQntuples(rows.get()); ++i)
+            found.holders.push_back({text_of(rows, i, 0), count_of(rows, i, 1)});
+        return found;
     }
 
     ServerStatistics server_statistics() override {

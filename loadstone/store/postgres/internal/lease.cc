@@ -69,7 +69,7 @@ void Transactions::require_permit(Acquired acquired, std::size_t loop) const {
         throw unavailable(
             fmt::format("{} transactions are waiting for one of {} connections, the "
                         "most there may be",
-                        permits_.waiting(), transactions_max_));
+                        permits_.waiting(), permits_.permits()));
     }
     if (acquired == Acquired::deadline_passed) {
         if (!loops_[loop].connector->last_failure().empty())
@@ -77,7 +77,7 @@ void Transactions::require_permit(Acquired acquired, std::size_t loop) const {
         throw Error(
             Errc::deadline_exceeded,
             fmt::format("the deadline passed while all {} transaction connections were in use",
-                        transactions_max_));
+                        permits_.permits()));
     }
 }
 
@@ -85,7 +85,8 @@ Task<Transactions::Lease> Transactions::acquire(Context& context, std::size_t lo
     std::optional<telemetry::Wait> wait(std::in_place, context.span(), telemetry::WaitKind::pool);
     const bool is_lease = context.services().find<LeaseTransactions>() != nullptr;
     const bool is_reserved = is_lease && reserve_.try_acquire();
-    if (!is_reserved) {
+    if (!is_reserved && !permits_.try_acquire()) {
+        metrics_.transaction_waits.add();
         const Acquired acquired = co_await permits_.acquire(context.deadline());
         require_permit(acquired, loop);
     }
@@ -95,8 +96,9 @@ Task<Transactions::Lease> Transactions::acquire(Context& context, std::size_t lo
         lease.take(std::move(idle), true);
     } else {
         wait.emplace(context.span(), telemetry::WaitKind::database);
-        auto opened = co_await open(context, loop);
-        lease.take(std::move(opened), false);
+        bool was_idle = false;
+        auto opened = co_await open(context, loop, was_idle);
+        lease.take(std::move(opened), was_idle);
     }
     co_return lease;
 }
@@ -134,7 +136,7 @@ std::shared_ptr<Pipeline> Transactions::take_idle(std::size_t loop) {
 }
 
 void Transactions::give_back(std::shared_ptr<Pipeline> pipeline, std::size_t loop) noexcept {
-    if (pipeline->is_at_rest()) {
+    if (pipeline->is_at_rest() && !budget_->is_over(Purpose::writes)) {
         const std::scoped_lock lock(mutex_);
         if (!is_stopped_ && idle_.size() <= transactions_max_) {
             idle_.push_back({std::move(pipeline), loop});
@@ -145,8 +147,10 @@ void Transactions::give_back(std::shared_ptr<Pipeline> pipeline, std::size_t loo
 }
 
 // The connection is opened by a task of its own: when this caller's deadline passes first, the
-// next one finds the connection idle.
-Task<std::shared_ptr<Pipeline>> Transactions::open(Context& context, std::size_t loop) {
+// next one finds the connection idle. It may itself find one that another has given back: there may
+// be as many as are allowed.
+Task<std::shared_ptr<Pipeline>> Transactions::open(Context& context, std::size_t loop,
+                                                   bool& was_idle) {
     const Connector& connector = *loops_[loop].connector;
     if (!connector.last_failure().empty()) recover(loop);
     if (connector.is_away()) throw connector.unreachable();
@@ -173,6 +177,10 @@ Task<std::shared_ptr<Pipeline>> Transactions::open(Context& context, std::size_t
         co_await wakeup.wait();
         timer->cancel();
         if (opening->is_done) break;
+        if (auto idle = take_idle(loop)) {
+            was_idle = true;
+            co_return idle;
+        }
         if (context.is_cancelled()) context.throw_if_done("a database connection");
         if (!connector.last_failure().empty()) recover(loop);
         if (context.deadline().passed() || connector.is_away()) throw connector.unreachable();
@@ -196,7 +204,7 @@ Task<void> Transactions::open_in_background(std::shared_ptr<Opening> opening, st
     const auto self = shared_from_this();
     ConnectionHandle connection;
     try {
-        connection = co_await loops_[loop].connector->open(deadline);
+        connection = co_await loops_[loop].connector->open(deadline, Purpose::writes);
     } catch (const Error&) {
         // The connector keeps why.
     }

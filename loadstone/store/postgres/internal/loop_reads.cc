@@ -106,6 +106,17 @@ void LoopReads::drop_older(std::uint32_t history) {
     }
 }
 
+void LoopReads::fit() {
+    for (std::size_t i = slots_.size() - 1; i > 0; --i) {
+        Slot& slot = slots_[i];
+        slot.is_retiring = slot.pipeline != nullptr && connector_->is_over(options_.more);
+        if (!slot.is_retiring || !slot.pipeline->is_idle()) continue;
+        const auto pipeline = std::move(slot.pipeline);
+        slot.is_retiring = false;
+        pipeline->close(unavailable("there are more connections than this process may have"));
+    }
+}
+
 void LoopReads::drop_all(const Error& why) {
     for (Slot& slot : slots_) {
         if (const auto pipeline = slot.pipeline) pipeline->lose(why);
@@ -172,6 +183,7 @@ LoopReads::Slot* LoopReads::choose(const Operation& operation) {
             if (unopened == nullptr) unopened = &slot;
             continue;
         }
+        if (slot.is_retiring) continue;
         if (!is_far_enough(slot, operation)) {
             slot.pipeline->ask_position();
             continue;
@@ -197,6 +209,7 @@ bool LoopReads::is_stuck(const Slot& slot) const noexcept {
 
 void LoopReads::connect(Slot& slot) {
     if (is_stopped_ || slot.is_connecting || slot.pipeline != nullptr) return;
+    if (&slot != &slots_[0] && !connector_->has_room(options_.more)) return;
     slot.is_connecting = tasks_.spawn(executor_, connect_slot(slot));
 }
 
@@ -224,7 +237,8 @@ Task<void> LoopReads::connect_slot(Slot& slot) {
 Task<std::shared_ptr<Pipeline>> LoopReads::open_pipeline(bool is_first) {
     const Deadline deadline =
         is_first ? Deadline::unbounded() : Deadline::in(std::chrono::seconds(5));
-    ConnectionHandle connection = co_await connector_->open(deadline);
+    const Purpose purpose = is_first ? options_.first : options_.more;
+    ConnectionHandle connection = co_await connector_->open(deadline, purpose);
     PipelineOptions options;
     options.prepares = !options_.is_pooled;
     options.wraps_reads = options_.is_pooled;
@@ -345,6 +359,7 @@ void LoopReads::learn(const Operation& operation) {
 
 // Every 10 ms while anything is under way.
 bool LoopReads::look() {
+    fit();
     bool is_busy = false;
     for (Slot& slot : slots_) {
         const std::shared_ptr<Pipeline> pipeline = slot.pipeline;

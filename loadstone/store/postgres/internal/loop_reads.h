@@ -36,6 +36,8 @@ struct LoopReadsOptions {
     bool is_pooled = false;
     bool tells_positions = false;
     bool is_replica = false;
+    // Of its connections, to the primary.
+    Purpose first = Purpose::reads, more = Purpose::more_reads;
 };
 
 // Where a read must be, and what became of it.
@@ -73,6 +75,9 @@ public:
     void ask_positions();
     // Closes connections to a primary of an older history.
     void drop_older(std::uint32_t history);
+    // Closes what is beyond the budget as soon as it is idle: never the first, of which each loop
+    // has one.
+    void fit();
     // Closes all: their server does not answer any more.
     void drop_all(const Error& why);
     // From any thread.
@@ -82,6 +87,7 @@ private:
     struct Slot {
         std::shared_ptr<Pipeline> pipeline;
         bool is_connecting = false;
+        bool is_retiring = false;  // gets no more, and is closed when it is idle
     };
 
     void lost(Pipeline& pipeline, const Error& why, OperationQueue& unfinished) override;

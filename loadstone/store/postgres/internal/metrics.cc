@@ -22,9 +22,10 @@ Metrics::Metrics(telemetry::Registry& metrics, StatementStatistics& of_statement
                                    "Transactions that were run again")),
       commits_unknown(metrics.counter("loadstone_postgres_commits_unknown_total", "",
                                       "Commits whose outcome could not be learnt")),
-      foreign_waits(
-          metrics.counter("loadstone_postgres_foreign_waits_total", "",
-                          "Transaction bodies that let their transaction wait for long")) {}
+      foreign_waits(metrics.counter("loadstone_postgres_foreign_waits_total", "",
+                                    "Transaction bodies that let their transaction wait for long")),
+      transaction_waits(metrics.counter("loadstone_postgres_transaction_waits_total", "",
+                                        "Transactions that waited for others to end")) {}
 
 telemetry::LabelIndex Metrics::label_of(const Operation& operation) {
     Prepared* const prepared = operation.prepared.get();

@@ -23,6 +23,7 @@ struct Metrics {
     telemetry::Counter& retries_lost;
     telemetry::Counter& commits_unknown;
     telemetry::Counter& foreign_waits;
+    telemetry::Counter& transaction_waits;
 
     telemetry::LabelIndex label_of(const Operation& operation);
 };

@@ -18,6 +18,7 @@
 //
 // Each query is read in single-row mode and its rows are put into its Operation. When that is
 // full, reading stops until its coroutine has taken them: the server is held back by the socket.
+// One that gives few rows (StatementRef::is_small) is read in one piece.
 //
 // A batch in which an operation wants the server's position ends with the statement that asks for
 // it, unless one is under way: then the next one goes out when that is answered, for all batches
@@ -153,6 +154,7 @@ private:
     void arm_write();
     void post_read();
     void read_input();
+    bool gathers_too_much();
     void read_on();
     bool read_results();
     void read_notifications();
@@ -195,6 +197,9 @@ private:
     std::uint64_t batch_tsc_ = 0;  // when the server turned to the batch
     std::uint64_t cancel_tsc_ = 0;
     bool front_was_cancelled_ = false;
+    bool is_in_rows_ = true;  // the front's rows come one by one
+    int front_reads_ = 0;
+    std::size_t front_bytes_ = 0;
     bool send_failed_ = false;
     bool flush_is_posted_ = false;
     bool read_is_armed_ = false;

@@ -1,5 +1,6 @@
 // What comes back on a pipeline.
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 
 #include <boost/asio/post.hpp>
 #include <charconv>
@@ -17,6 +18,10 @@ namespace {
 
 constexpr int results_per_slice = 512;
 constexpr int sends_max = 8;
+// What libpq gathers of a statement that was said to give few rows (at_once()); its sizes are
+// looked at from the second number of reads on, of 8 KiB at least.
+constexpr std::size_t small_bytes_max = 64 << 20;
+constexpr int small_reads_unseen = 64;
 // How long after a cancel request a statement may still be hit by it although it is another one.
 constexpr std::uint64_t stray_cancel_ns = 60'000'000'000;
 
@@ -82,7 +87,23 @@ void Pipeline::poke() {
     }
 }
 
+// One that gives more than it may would grow the process.
+bool Pipeline::gathers_too_much() {
+    if (is_in_rows_ || ++front_reads_ <= small_reads_unseen) return false;
+    int waiting = 0;
+    if (::ioctl(PQsocket(connection_.get()), FIONREAD, &waiting) == 0)
+        front_bytes_ += static_cast<std::size_t>(waiting);
+    if (front_bytes_ <= small_bytes_max) return false;
+    const Operation* const operation = sent_.empty() ? nullptr : sent_.front().operation;
+    lose(Error(Errc::internal,
+               fmt::format("{}: gives more than {} MiB at once",
+                           operation == nullptr ? "a statement" : operation->statement.name,
+                           small_bytes_max >> 20)));
+    return true;
+}
+
 void Pipeline::read_input() {
+    if (gathers_too_much()) return;
     const bool is_sound = PQconsumeInput(connection_.get()) != 0;
     // One TLS record may hold more than what was asked for.
     if (is_sound && PQsslInUse(connection_.get()) != 0) PQconsumeInput(connection_.get());
@@ -289,9 +310,14 @@ void Pipeline::batch_ends() {
 void Pipeline::front_changes() {
     front_was_cancelled_ = false;
     front_tsc_ = sent_.empty() ? 0 : telemetry::tsc();
-    if (!sent_.empty() && sent_.front().kind == SentItem::Kind::query) {
-        PQsetSingleRowMode(connection_.get());
-    }
+    front_reads_ = 0;
+    front_bytes_ = 0;
+    is_in_rows_ = true;
+    if (sent_.empty() || sent_.front().kind != SentItem::Kind::query) return;
+    const Operation* const operation = sent_.front().operation;
+    // libpq copies what describes the columns for each row that it gives alone.
+    is_in_rows_ = operation == nullptr || !operation->statement.is_small;
+    if (is_in_rows_) PQsetSingleRowMode(connection_.get());
 }
 
 }  // namespace loadstone::store::postgres

@@ -54,7 +54,8 @@ std::shared_ptr<Connector> PostgresDatabase::connector(Use use) {
     Connector::MayUse may_use;
     if (servers_.size() > 0)
         may_use = [this](std::size_t server) { return servers_.may_be_primary(server); };
-    return std::make_shared<Connector>(target_, use, options_, registry_, std::move(may_use));
+    return std::make_shared<Connector>(target_, use, options_, registry_, budget_,
+                                       std::move(may_use));
 }
 
 void PostgresDatabase::start(runtime::Loops& loops) {
@@ -74,8 +75,8 @@ void PostgresDatabase::start(runtime::Loops& loops) {
     }
     const auto first = transaction_loops.front();
     transactions_ = std::make_shared<Transactions>(
-        options_, target_.is_pooled, std::move(transaction_loops), canceller_, metrics_, tasks_,
-        [this] { return servers_.history(); });
+        options_, target_.is_pooled, std::move(transaction_loops), budget_, canceller_, metrics_,
+        tasks_, [this] { return servers_.history(); });
     for (int i = 0; i < loops.size(); ++i) {
         loops.post(i, [this, i] { start_reading(static_cast<std::size_t>(i)); });
     }
@@ -89,18 +90,37 @@ void PostgresDatabase::start(runtime::Loops& loops) {
     listener_->start(first.executor, connector(Use::listen), first.deadlines, tasks_);
     notifier_->start(first.executor, connector(Use::notify), first.deadlines, tasks_);
     add_gauges();
+    negotiation_ = std::make_unique<Negotiation>(
+        target_, options_, static_cast<std::size_t>(loops.size()), targets_.empty(), budget_,
+        registry_, [this] { budget_changed(); });
+    negotiation_->start();
+}
+
+void PostgresDatabase::budget_changed() {
+    transactions_->fit();
+    for (const LoopReading& reading : reading_) reading.heavy_gates->resize(heavy_places());
+    for (std::size_t i = 0; i < reading_.size(); ++i) {
+        loops_->post(static_cast<int>(i),
+                     [primary = reading_[i].primary, heavy = reading_[i].heavy] {
+                         primary->fit();
+                         if (heavy != nullptr) heavy->fit();
+                     });
+    }
 }
 
 std::shared_ptr<LoopReads> PostgresDatabase::make_reads(const runtime::Executor& executor,
                                                         std::shared_ptr<Connector> connector,
                                                         std::shared_ptr<Deadlines> deadlines,
-                                                        bool is_replica) {
+                                                        bool is_replica, Purpose first,
+                                                        Purpose more) {
     LoopReadsOptions options;
     options.depth_max = options_.pipeline_depth_max;
     options.statement_timeout_max = options_.statement_timeout_max;
     options.is_pooled = !is_replica && target_.is_pooled;
     options.tells_positions = !targets_.empty();
     options.is_replica = is_replica;
+    options.first = first;
+    options.more = more;
     return std::make_shared<LoopReads>(executor, options, std::move(connector),
                                        std::move(deadlines), canceller_, metrics_, tasks_);
 }
@@ -110,7 +130,9 @@ void PostgresDatabase::make_reading(const runtime::Executor& executor,
     const auto own = [&] { return std::make_shared<Deadlines>(executor); };
     LoopReading reading;
     reading.primary = make_reads(executor, connector(Use::read), std::move(deadlines), false);
-    if (targets_.empty()) reading.heavy = make_reads(executor, connector(Use::read), own(), false);
+    if (targets_.empty())
+        reading.heavy = make_reads(executor, connector(Use::read), own(), false, Purpose::heavy,
+                                   Purpose::more_heavy);
     std::vector<ReadRouter::Replica> replicas;
     for (const Target& target : targets_) {
         const auto replica = [&] {
@@ -122,6 +144,12 @@ void PostgresDatabase::make_reading(const runtime::Executor& executor,
     if (!targets_.empty())
         reading.router =
             std::make_unique<ReadRouter>(servers_, routing_, reading.primary, std::move(replicas));
+    reading.gates = std::make_unique<internal::ModuleGates>(
+        "reads", options_.shares, &ConnectionShare::reads_percent, options_.pipeline_depth_max,
+        LoopReads::waiting_factor * options_.pipeline_depth_max, registry_);
+    reading.heavy_gates = std::make_unique<internal::ModuleGates>(
+        "heavy_reads", options_.shares, &ConnectionShare::reads_percent, heavy_places(),
+        options_.pipeline_depth_max, registry_);
     reading_.push_back(std::move(reading));
 }
 
@@ -151,6 +179,13 @@ Task<void> PostgresDatabase::keep_asking(std::size_t loop) {
     }
 }
 
+// Of one loop: as many as it has connections for.
+std::size_t PostgresDatabase::heavy_places() const {
+    if (!targets_.empty()) return LoopReads::connections_max * targets_.size();
+    const auto loops = static_cast<std::size_t>(loops_->size());
+    return std::min(1 + budget_->allowed(Purpose::more_heavy) / loops, LoopReads::connections_max);
+}
+
 void PostgresDatabase::add_gauges() {
     registry_.gauge(this, "loadstone_postgres_transactions_in_use", "",
                     "Connections that run a transaction, that of the lease with them",
@@ -159,7 +194,7 @@ void PostgresDatabase::add_gauges() {
                     "Transactions that wait for a connection",
                     [this] { return static_cast<double>(transactions_->usage().waiting); });
     registry_.gauge(this, "loadstone_postgres_transactions_max", "", "Connections of the pool",
-                    [this] { return static_cast<double>(options_.transactions_max); });
+                    [this] { return static_cast<double>(transactions_->usage().permits); });
     for (std::size_t i = 0; i < reading_.size(); ++i) {
         registry_.gauge(
             this, "loadstone_postgres_reads_under_way",
@@ -172,6 +207,7 @@ void PostgresDatabase::stop() {
     if (loops_ == nullptr) return;
     LOADSTONE_ASSERT(runtime::Loops::current() < 0, "a loop cannot wait for itself");
     registry_.remove_gauges(this);
+    negotiation_->stop();
     if (sampler_ != nullptr) sampler_->stop();
     is_stopping_ = true;
     transactions_->stop();
@@ -205,6 +241,18 @@ Task<RunResult> PostgresDatabase::Reads::run(Context& context, StatementRef stat
     LOADSTONE_ASSERT(loop >= 0 && static_cast<std::size_t>(loop) < database_.reading_.size(),
                      "a read runs on a loop of a started store");
     LoopReading& reading = database_.reading_[static_cast<std::size_t>(loop)];
+    auto& gates = context.reading().is_heavy ? *reading.heavy_gates : *reading.gates;
+    std::optional<internal::ModuleGates::Place> place = gates.try_enter(context);
+    if (!place) {
+        auto entered = co_await gates.enter(context);
+        place.emplace(std::move(entered));
+    }
+    co_return co_await read(reading, context, statement, values, sink);
+}
+
+Task<RunResult> PostgresDatabase::read(LoopReading& reading, Context& context,
+                                       const StatementRef& statement, std::span<const Value> values,
+                                       RowSink sink) {
     if (reading.router != nullptr)
         co_return co_await reading.router->run(context, statement, values, sink);
     ReadPlace place;

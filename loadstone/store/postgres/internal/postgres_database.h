@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "loadstone/store/database.h"
+#include "loadstone/store/internal/module_gates.h"
 #include "loadstone/store/postgres/internal/listener.h"
 #include "loadstone/store/postgres/internal/loop_reads.h"
+#include "loadstone/store/postgres/internal/negotiation.h"
 #include "loadstone/store/postgres/internal/notifier.h"
 #include "loadstone/store/postgres/internal/plan_sampler.h"
 #include "loadstone/store/postgres/internal/read_router.h"
@@ -49,21 +51,30 @@ private:
     struct LoopReading {
         std::shared_ptr<LoopReads> primary, heavy;
         std::unique_ptr<ReadRouter> router;
+        std::unique_ptr<internal::ModuleGates> gates, heavy_gates;
         bool heavy_is_open = false;
     };
 
     std::shared_ptr<Connector> connector(Use use);
     std::shared_ptr<LoopReads> make_reads(const runtime::Executor& executor,
                                           std::shared_ptr<Connector> connector,
-                                          std::shared_ptr<Deadlines> deadlines, bool is_replica);
+                                          std::shared_ptr<Deadlines> deadlines, bool is_replica,
+                                          Purpose first = Purpose::reads,
+                                          Purpose more = Purpose::more_reads);
     void make_reading(const runtime::Executor& executor, std::shared_ptr<Deadlines> deadlines);
     void start_reading(std::size_t loop);
     void stop_reading(std::size_t loop);
     Task<void> keep_asking(std::size_t loop);
     void add_gauges();
+    std::size_t heavy_places() const;
+    static Task<RunResult> read(LoopReading& reading, Context& context,
+                                const StatementRef& statement, std::span<const Value> values,
+                                RowSink sink);
+    void budget_changed();
 
     const DatabaseOptions options_;
     const Target target_;
+    const std::shared_ptr<ConnectionBudget> budget_ = std::make_shared<ConnectionBudget>();
     telemetry::Registry& registry_;
     StatementStatistics statistics_;
     Metrics metrics_;
@@ -81,7 +92,8 @@ private:
     std::shared_ptr<Transactions> transactions_;
     const std::shared_ptr<Listener> listener_;
     const std::shared_ptr<Notifier> notifier_;
-    std::unique_ptr<PlanSampler> sampler_;  // null: plans are not sampled
+    std::unique_ptr<Negotiation> negotiation_;  // null: not started
+    std::unique_ptr<PlanSampler> sampler_;      // null: plans are not sampled
 };
 
 }  // namespace loadstone::store::postgres

@@ -75,7 +75,13 @@ Failure failure_of(const PGresult* result, std::string_view what) {
 }
 
 std::string connection_message(const PGconn* connection) {
-    return one_line(PQerrorMessage(connection));
+    std::string_view text = PQerrorMessage(connection);
+    text = text.substr(0, text.find("\nLOCATION:"));
+    return one_line(std::string(text).c_str());
+}
+
+bool says_no_connection_left(std::string_view message) noexcept {
+    return message.find(" 53300: ") != std::string_view::npos;
 }
 
 }  // namespace loadstone::store::postgres

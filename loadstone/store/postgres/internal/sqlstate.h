@@ -30,7 +30,10 @@ Errc errc_of(std::string_view sqlstate) noexcept;
 // connection is lost.
 Failure failure_of(const PGresult* result, std::string_view what);
 // libpq's text for a connection, on one line.
+// The server's own place in its source is left out.
 std::string connection_message(const PGconn* connection);
+// Of a failure to connect, under PQERRORS_VERBOSE: 53300, whatever the server's language.
+bool says_no_connection_left(std::string_view message) noexcept;
 // unavailable, with a retry_after.
 Error unavailable(std::string message);
 

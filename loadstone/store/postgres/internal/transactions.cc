@@ -80,9 +80,11 @@ bool is_already(const std::exception_ptr& failure, Errc code) {
 }  // namespace
 
 Transactions::Transactions(const DatabaseOptions& options, bool is_pooled, std::vector<Loop> loops,
-                           Canceller& canceller, Metrics& metrics, runtime::TaskScope& tasks,
+                           std::shared_ptr<ConnectionBudget> budget, Canceller& canceller,
+                           Metrics& metrics, runtime::TaskScope& tasks,
                            std::function<std::uint32_t()> newest_history)
-    : transactions_max_(options.transactions_max),
+    : budget_(std::move(budget)),
+      transactions_max_(options.transactions_max),
       attempts_max_(options.transaction_attempts_max),
       statement_timeout_max_(options.statement_timeout_max),
       is_pooled_(is_pooled),
@@ -92,6 +94,9 @@ Transactions::Transactions(const DatabaseOptions& options, bool is_pooled, std::
       canceller_(canceller),
       metrics_(metrics),
       tasks_(tasks),
+      gates_of_modules_("writes", options.shares, &ConnectionShare::writes_percent,
+                        options.transactions_max, options.transaction_waiters_max,
+                        metrics.registry),
       permits_(options.transactions_max, options.transaction_waiters_max),
       gates_(options.transaction_waiters_max),
       recovering_(loops_.size(), 0) {}
@@ -100,6 +105,11 @@ Transactions::~Transactions() = default;
 
 Task<void> Transactions::transact(Context& context, TxBody body) {
     const auto self = shared_from_this();
+    std::optional<store::internal::ModuleGates::Place> place = gates_of_modules_.try_enter(context);
+    if (!place) {
+        auto entered = co_await gates_of_modules_.enter(context);
+        place.emplace(std::move(entered));
+    }
     co_await run_until_decided(context, body);
 }
 
@@ -235,6 +245,24 @@ Task<void> Transactions::roll_back(Context& context, TxConnection& connection, L
     if (!is_clean) lease.settle(true);
 }
 
+// One connection of the budget is the lease's. Those that lie idle beyond it are closed.
+void Transactions::fit() {
+    const std::size_t allowed = budget_->allowed(Purpose::writes);
+    const std::size_t permits = std::clamp<std::size_t>(allowed, 2, transactions_max_ + 1) - 1;
+    permits_.resize(permits);
+    gates_of_modules_.resize(permits);
+    while (budget_->is_over(Purpose::writes)) {
+        Idle last{};
+        {
+            const std::scoped_lock lock(mutex_);
+            if (idle_.empty()) return;
+            last = std::move(idle_.back());
+            idle_.pop_back();
+        }
+        last.pipeline->close(unavailable("there are more connections than this process may have"));
+    }
+}
+
 void Transactions::stop() {
     std::vector<Idle> idle;
     {
@@ -248,7 +276,8 @@ void Transactions::stop() {
 
 Transactions::Usage Transactions::usage() const {
     const std::scoped_lock lock(mutex_);
-    return {permits_.in_use() + reserve_.in_use(), permits_.waiting(), idle_.size()};
+    return {permits_.in_use() + reserve_.in_use(), permits_.waiting(), idle_.size(),
+            permits_.permits()};
 }
 
 }  // namespace loadstone::store::postgres

@@ -17,6 +17,7 @@
 #include "loadstone/runtime/semaphore.h"
 #include "loadstone/runtime/task_scope.h"
 #include "loadstone/store/database.h"
+#include "loadstone/store/internal/module_gates.h"
 #include "loadstone/store/postgres/internal/connector.h"
 #include "loadstone/store/postgres/internal/contention_gate.h"
 #include "loadstone/store/postgres/internal/tx_connection.h"
@@ -34,17 +35,19 @@ public:
 
     // `newest_history`: that of the primary, 0 if it is not known.
     Transactions(const DatabaseOptions& options, bool is_pooled, std::vector<Loop> loops,
-                 Canceller& canceller, Metrics& metrics, runtime::TaskScope& tasks,
-                 std::function<std::uint32_t()> newest_history);
+                 std::shared_ptr<ConnectionBudget> budget, Canceller& canceller, Metrics& metrics,
+                 runtime::TaskScope& tasks, std::function<std::uint32_t()> newest_history);
     ~Transactions();
 
     // On one of the loops.
     Task<void> transact(Context& context, TxBody body);
+    // The budget has changed. From any thread.
+    void fit();
     // No transaction begins any more; idle connections are closed.
     void stop();
 
     struct Usage {
-        std::size_t in_use = 0, waiting = 0, idle = 0;
+        std::size_t in_use = 0, waiting = 0, idle = 0, permits = 0;
     };
     Usage usage() const;  // from any thread
 
@@ -61,7 +64,7 @@ private:
     Task<Lease> acquire(Context& context, std::size_t loop);
     // Throws what there is to say where none was given.
     void require_permit(runtime::Acquired acquired, std::size_t loop) const;
-    Task<std::shared_ptr<Pipeline>> open(Context& context, std::size_t loop);
+    Task<std::shared_ptr<Pipeline>> open(Context& context, std::size_t loop, bool& was_idle);
     // Keeps trying, alone, until the server is reached: its end does not depend on who asks.
     void recover(std::size_t loop);
     Task<void> open_in_background(std::shared_ptr<Opening> opening, std::size_t loop,
@@ -75,6 +78,7 @@ private:
     // Of a write that the database itself cannot make: a full disk, an I/O error.
     void complain(const Error& why);
 
+    const std::shared_ptr<ConnectionBudget> budget_;
     const std::size_t transactions_max_;
     const int attempts_max_;
     const std::chrono::milliseconds statement_timeout_max_;
@@ -85,6 +89,7 @@ private:
     Canceller& canceller_;
     Metrics& metrics_;
     runtime::TaskScope& tasks_;
+    store::internal::ModuleGates gates_of_modules_;
     runtime::Semaphore permits_;
     runtime::Semaphore reserve_{1, 0};  // of LeaseTransactions
     ContentionGates gates_;

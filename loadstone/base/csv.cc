@@ -1,6 +1,6 @@
-#include "campus/reports/csv.h"
+#include "loadstone/base/csv.h"
 
-namespace campus::reports {
+namespace loadstone {
 
 namespace {
 
@@ -33,4 +33,4 @@ void append_csv_record(std::string& out, std::initializer_list<std::string_view>
     out += "\r\n";
 }
 
-}  // namespace campus::reports
+}  // namespace loadstone

@@ -1,8 +1,8 @@
-#include "campus/reports/csv.h"
+#include "loadstone/base/csv.h"
 
 #include <gtest/gtest.h>
 
-namespace campus::reports {
+namespace loadstone {
 namespace {
 
 std::string record(std::initializer_list<std::string_view> cells) {
@@ -36,4 +36,4 @@ TEST(Csv, TakesTheEdgeOffFormulas) {
 }
 
 }  // namespace
-}  // namespace campus::reports
+}  // namespace loadstone

@@ -1,0 +1,182 @@
+// Aggregates on every database: what is kept is what would be counted, whatever happens.
+
+#include <thread>
+
+#include "loadstone/base/random.h"
+#include "loadstone/base/timestamp.h"
+#include "tests/conformance/views/node.h"
+#include "tests/conformance/views/scores.h"
+
+namespace tests::conformance::views {
+
+namespace {
+
+using std::chrono::seconds;
+
+class AggregatesTest : public Views {};
+LOADSTONE_ON_EVERY_BACKEND(AggregatesTest);
+
+Standing standing(std::int64_t learners, std::int64_t points, std::int64_t best,
+                  std::int64_t worst) {
+    return {learners, points, best, worst};
+}
+
+// What an operator might do.
+Task<void> plant_in(Tx& tx, std::string aggregate, std::int64_t key, std::int64_t value) {
+    static constexpr loadstone::store::Command plant{
+        "views.plant",
+        "insert into loadstone_aggregates (aggregate, key, shard, value) values (?1, ?2, 3, ?3) "
+        "on conflict (aggregate, key, shard) do update set value = excluded.value",
+        "insert into loadstone_aggregates (aggregate, key, shard, value) values ($1, $2, 3, $3) "
+        "on conflict (aggregate, key, shard) do update set value = excluded.value",
+        3};
+    co_await tx.exec(plant, aggregate, key, value);
+}
+Task<void> plant(Context& context, std::string aggregate, std::int64_t key, std::int64_t value) {
+    co_await context.write(plant_in, aggregate, key, value);
+}
+
+}  // namespace
+
+TEST_P(AggregatesTest, AreWhatWasWritten) {
+    Node node(options_);
+    EXPECT_EQ(node.run(build_all), 4);
+    EXPECT_EQ(node.run(kept_standing, 1), Standing{});
+    node.run(put_score, 1, 1, 10);
+    node.run(put_score, 1, 2, 30);
+    node.run(put_score, 2, 1, 7);
+    EXPECT_EQ(node.run(kept_standing, 1), standing(2, 40, 30, 10));
+    node.run(put_score, 1, 2, 20);  // the best goes down
+    EXPECT_EQ(node.run(kept_standing, 1), standing(2, 30, 20, 10));
+    node.run(remove_score, 1, 1);
+    EXPECT_EQ(node.run(kept_standing, 1), standing(1, 20, 20, 20));
+    node.run(remove_score, 1, 2);
+    EXPECT_EQ(node.run(kept_standing, 1), Standing{});
+    EXPECT_EQ(node.run(kept_standing, 2), standing(1, 7, 7, 7));
+    EXPECT_EQ(node.run(differences, false), 0);
+}
+
+TEST_P(AggregatesTest, AreRolledBackWithWhatTheyAreOf) {
+    Node node(options_);
+    node.run(build_all);
+    node.run(put_score, 1, 1, 10);
+    EXPECT_EQ(code_of([&] { node.run(put_score_and_fail, 1, 1); }), Errc::invalid_argument);
+    EXPECT_EQ(code_of([&] { node.run(put_score_and_fail, 1, 2); }), Errc::invalid_argument);
+    EXPECT_EQ(node.run(kept_standing, 1), standing(1, 10, 10, 10));
+}
+
+// Rows that were there before, and others that are written while none of it is built.
+TEST_P(AggregatesTest, AreRecomputedUntilTheyAreBuilt) {
+    Node node(options_);
+    for (std::int64_t course = 1; course <= 40; ++course) node.run(add_point, course, 1);
+    node.run(put_score, 2, 2, 5);
+    EXPECT_EQ(node.run(kept_standing, 1), standing(1, 1, 1, 1));
+    EXPECT_EQ(node.run(kept_standing, 2), standing(2, 6, 5, 1));
+    EXPECT_EQ(node.run(build_all), 4);
+    EXPECT_EQ(node.run(build_all), 0);
+    EXPECT_EQ(node.run(kept_standing, 1), standing(1, 1, 1, 1));
+    EXPECT_EQ(node.run(kept_standing, 2), standing(2, 6, 5, 1));
+    EXPECT_EQ(node.run(kept_standing, 40), standing(1, 1, 1, 1));
+    EXPECT_EQ(node.run(differences, false), 0);
+}
+
+TEST_P(AggregatesTest, AreFoundWrongAndMended) {
+    Node node(options_);
+    node.run(build_all);
+    for (std::int64_t course = 1; course <= 10; ++course) node.run(put_score, course, 1, course);
+    EXPECT_EQ(node.run(differences, false), 0);
+    node.run(plant, "views.learners", 3, 50);
+    node.run(plant, "views.points", 99, -4);  // of a course without rows
+    node.run(plant, "views.best", 4, 500);
+    node.run(plant, "views.worst", 99, 1);
+    EXPECT_EQ(node.run(differences, false), 4);
+    EXPECT_EQ(node.run(differences, false), 4);  // it only looked
+    EXPECT_EQ(node.run(differences, true), 4);
+    EXPECT_EQ(node.run(differences, false), 0);
+    EXPECT_EQ(node.run(kept_standing, 3), standing(1, 3, 3, 3));
+    EXPECT_EQ(node.run(kept_standing, 4), standing(1, 4, 4, 4));
+    EXPECT_EQ(node.run(kept_standing, 99), Standing{});
+}
+
+TEST_P(AggregatesTest, OfTransactionsThatGoElsewhereAreRefused) {
+    Node node(options_);
+    const auto direct = [](Context& context, Node* of) -> Task<void> {
+        const loadstone::store::TxBody body = [](Tx& tx) -> Task<void> {
+            cache::add(tx, learners_of, std::int64_t{1}, 1);
+            co_return;
+        };
+        co_await of->store().database().transact(context, body);
+    };
+    EXPECT_EQ(code_of([&] { node.run(direct, &node); }), Errc::internal);
+}
+
+// What is kept is compared all the time with what is counted, while two nodes write, fail and roll
+// back, some keys are made wrong by hand, and two mend at once.
+TEST_P(AggregatesTest, AreAlwaysWhatWouldBeCounted) {
+    constexpr int courses = 5, users = 6, threads = 4;
+    const bool is_long = std::getenv("LOADSTONE_FULL") != nullptr;
+    const int steps = is_long ? 4'000 : GetParam() == Backend::pgbouncer ? 40 : 150;
+    Node one(options_), other(options_);
+    const std::array<Node*, 2> nodes{&one, &other};
+    one.run(build_all);
+    std::atomic<std::int64_t> failed{0}, written{0}, different{0}, verified{0};
+    std::atomic<bool> has_ended{false};
+    const auto drive = [&](std::uint64_t seed) {
+        loadstone::Random random(seed);
+        for (int step = 0; step < steps; ++step) {
+            Node& node = *nodes[random.below(nodes.size())];
+            const auto course = static_cast<std::int64_t>(random.below(courses));
+            const auto user = static_cast<std::int64_t>(random.below(users));
+            const auto points = static_cast<std::int64_t>(random.below(50));
+            const auto what = random.below(10);
+            try {
+                if (what < 6) {
+                    node.run(put_score, course, user, points);
+                } else if (what < 9) {
+                    node.run(remove_score, course, user);
+                } else {
+                    node.run(put_score_and_fail, course, user);
+                }
+                ++written;
+            } catch (const Error& error) {
+                // Conflict: too many others wrote what it did.
+                if (error.code() != Errc::invalid_argument && error.code() != Errc::conflict)
+                    ++failed;
+            }
+        }
+    };
+    const auto compare = [&](bool mends, Node& node) {
+        while (!has_ended) {
+            try {
+                different += node.run(differences, mends);
+                ++verified;
+            } catch (const Error& error) {
+                if (error.code() != Errc::conflict) ++failed;
+            }
+        }
+    };
+    const std::uint64_t seed = static_cast<std::uint64_t>(loadstone::Timestamp::now().micros);
+    SCOPED_TRACE(seed);
+    const auto storm = [&](bool mends, std::uint64_t from) {
+        has_ended = false;
+        std::vector<std::thread> writers, readers;
+        for (std::uint64_t i = 0; i < threads; ++i) writers.emplace_back(drive, seed + from + i);
+        for (Node* node : nodes) readers.emplace_back(compare, mends, std::ref(*node));
+        for (auto& thread : writers) thread.join();
+        has_ended = true;
+        for (auto& thread : readers) thread.join();
+    };
+    storm(false, 0);
+    EXPECT_EQ(different, 0);
+    EXPECT_EQ(failed, 0);
+    EXPECT_GT(written, steps);
+    EXPECT_GT(verified, 0);
+    for (const cache::Aggregate* each : aggregates) one.run(plant, each->name, 2, 1'000);
+    storm(true, threads);
+    EXPECT_EQ(failed, 0);
+    EXPECT_EQ(one.run(differences, true), 0) << "what two mended at once";
+    for (std::int64_t course = 0; course < courses; ++course)
+        EXPECT_EQ(other.run(kept_standing, course), one.run(true_standing, course)) << course;
+}
+
+}  // namespace tests::conformance::views

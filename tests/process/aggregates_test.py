@@ -1,0 +1,157 @@
+"""What aggregates keep is what would be counted, whoever dies meanwhile; what is not is found, and mended while writes go on."""
+
+import itertools
+import json
+import random
+import threading
+import time
+
+from harness.case import FULL, main
+from harness.http_client import Lost
+from harness.school import SchoolTest
+from harness.waiting import wait_until
+
+LEARNERS = 2_000 if FULL else 150
+KILLS = 30 if FULL else 4
+
+
+class Completions:
+    """Learners who complete lessons until they are told to stop, or nothing is left; each asks until it has its answer."""
+
+    def __init__(self, test, pairs, clients=6):
+        self.test, self.pairs = test, iter(pairs)
+        self.lock = threading.Lock()
+        self.done = 0
+        self.refused = []
+        self.stopping = False
+        self.threads = [threading.Thread(target=self.run) for _ in range(clients)]
+
+    def start(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def run(self):
+        client = self.test.server.client()
+        while not self.stopping:
+            with self.lock:
+                pair = next(self.pairs, None)
+            if pair is None:
+                break
+            course, learner = pair
+            while True:
+                try:
+                    status = client.post(f"{course.path}/lessons/{course.lessons[0]}/progress", {"position_s": 60},
+                                         cookie=learner.cookie).status
+                except (Lost, OSError):
+                    status = None
+                    client.close()
+                    client = self.test.server.client()
+                if status == 200:
+                    break
+                if status not in (None, 503, 504):
+                    self.refused.append(status)
+                    break
+                time.sleep(0.05)  # as a client would
+            with self.lock:
+                self.done += 1
+            time.sleep(0.01)  # so that all of it is not done at once
+        client.close()
+
+    def is_running(self):
+        return any(thread.is_alive() for thread in self.threads)
+
+    def finish(self):
+        for thread in self.threads:
+            thread.join(120)
+        self.test.assertEqual(self.refused, [])
+
+
+class AggregatesTest(SchoolTest):
+    def setUp(self):
+        super().setUp()
+        self.start()
+        self.courses = [self.course(f"Course {number}", capacity=10_000) for number in range(3)]
+        self.learners = self.people(LEARNERS)
+        self.pairs = list(itertools.product(self.courses, self.learners))
+        random.shuffle(self.pairs)
+        self.at_once(lambda client, course=course, learner=learner: client.post(f"{course.path}/enrolment", cookie=learner.cookie)
+                     for course, learner in self.pairs)
+
+    def verify(self, *words, status=0):
+        done = self.server.command("views", "verify", *words, "--json", check=False)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return {one["aggregate"]: one for one in json.loads(done.stdout)}
+
+    def wait_built(self):
+        wait_until(lambda: self.tables.count("loadstone_aggregates_built") == 3, 20, "the aggregates to be built")
+
+    def completed(self):
+        with self.server.client() as client:
+            lines = self.ask("GET", "/api/dashboards/instructor", cookie=self.teacher, client=client).json["courses"]
+        return {line["course"]: line["completed"] for line in lines}
+
+    def test_kept_is_what_is_counted_whoever_dies(self):
+        load = Completions(self, self.pairs).start()
+        instants = random.Random(seed := random.randrange(1 << 32))
+        self.say(f"seed {seed}")
+        at_work = 0
+        for _ in range(KILLS):
+            before = load.done
+            wait_until(lambda: load.done > before or not load.is_running(), 30, "the load to go on")
+            time.sleep(instants.uniform(0, 0.2))  # the experiment, not a wait
+            self.verify()
+            at_work += load.is_running()
+            self.server.kill()
+            self.verify()
+            self.server.start()
+        load.finish()
+        self.assertGreater(at_work, 1, "it was killed at work")
+        self.wait_built()
+        kept = self.verify()
+        self.assertEqual(kept["learning.completions"]["keys"], len(self.courses))
+        self.assertEqual(self.completed(), {course.id: LEARNERS for course in self.courses})
+
+    def test_what_is_wrong_is_found_and_mended_while_writes_go_on(self):
+        self.wait_built()
+        course = self.courses[0]
+        load = Completions(self, self.pairs, clients=3).start()
+        wait_until(lambda: load.done > 5, 30, "the load to begin")
+        self.database.execute("insert into loadstone_aggregates (aggregate, key, shard, value) values "
+                              f"('learning.completions', {course.id}, 1000, 7), ('learning.graded', 4711, 0, 2)")
+        found = self.verify(status=1)
+        wrong, = found["learning.completions"]["differences"]
+        self.assertEqual((wrong["key"], wrong["kept"] - wrong["true_value"]), (course.id, 7))
+        self.assertEqual(found["learning.graded"]["differences"], [{"key": 4711, "kept": 2, "true_value": None}])
+        self.assertEqual(found["learning.grade_sum"]["different"], 0)
+        text = self.server.command("views", "verify", "learning.graded", check=False)
+        self.assertEqual((text.returncode, text.stdout),
+                         (1, "learning.graded: 1 keys, 1 differ\n  key 4711: kept 2, true none\n"))
+        self.assertIn("1 keys differ", text.stderr)
+        mended = self.verify("--rebuild")
+        self.assertEqual({name: one["mended"] for name, one in mended.items()},
+                         {"learning.completions": 1, "learning.graded": 1, "learning.grade_sum": 0})
+        self.verify()
+        load.finish()
+        self.verify()
+        self.assertEqual(self.completed(), {course.id: LEARNERS for course in self.courses})
+        unknown = self.server.command("views", "verify", "learning.nothing", check=False)
+        self.assertEqual((unknown.returncode, unknown.stdout), (1, ""))
+        self.assertIn("no module declares an aggregate learning.nothing", unknown.stderr)
+
+    def test_old_rows_are_counted_when_an_aggregate_is_new(self):
+        """As after an update of the program: there are rows, and nothing is kept of them."""
+        Completions(self, self.pairs[:40]).start().finish()
+        self.server.terminate()
+        self.database.execute("delete from loadstone_aggregates")
+        self.database.execute("delete from loadstone_aggregates_built")
+        self.server.start()
+        self.wait_built()
+        self.verify()
+        counted = {row["course_id"]: row["n"] for row in
+                   self.database.rows("select course_id, count(*) as n from completions group by course_id")}
+        self.assertEqual({id: count for id, count in self.completed().items() if count}, counted)
+
+
+if __name__ == "__main__":
+    main()
