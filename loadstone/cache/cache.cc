@@ -3,8 +3,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "loadstone/base/error.h"
+#include "loadstone/base/log.h"
 #include "loadstone/base/sha256.h"
 #include "loadstone/cache/sql.h"
 #include "loadstone/runtime/permit.h"
@@ -45,6 +47,8 @@ struct Cache::Entry {
     std::uint64_t epoch = 0;     // what it shows at least
     runtime::Position position;  // what it shows at most
     Clock::time_point made_at;
+    // When it was last known to be true; of views that may be answered with what was.
+    mutable std::atomic<Clock::time_point> true_at;
 
     std::uint64_t bytes() const {
         return view.size() + key.size() + json->size() + tags.size() * sizeof(Tag) + entry_overhead;
@@ -54,6 +58,7 @@ struct Cache::Entry {
 
 struct Cache::Flight {
     runtime::Event ended;
+    EntryPtr untrue;             // what there was before, if it may still be given
     EntryPtr entry;              // null: it failed
     std::exception_ptr failure;  // null: who computed was cancelled, or late
 };
@@ -67,12 +72,14 @@ struct Cache::Metrics {
           alone(counter(registry, "alone", "Computations that nobody else could use")),
           refused(counter(registry, "refused", "Computations for which there was no room")),
           evictions(counter(registry, "evictions", "Entries that made room for others")),
+          stale(counter(registry, "stale", "Reads of views that were given what was true before")),
           too_large(counter(registry, "too_large", "Answers that were not kept for their size")) {}
     static telemetry::Counter& counter(telemetry::Registry& registry, std::string_view name,
                                        std::string_view help) {
         return registry.counter(fmt::format("loadstone_cache_{}_total", name), "", help);
     }
-    telemetry::Counter &hits, &misses, &waits, &invalid, &alone, &refused, &evictions, &too_large;
+    telemetry::Counter &hits, &misses, &waits, &invalid, &alone, &refused, &evictions, &stale,
+        &too_large;
 };
 
 Cache::Cache(const CacheOptions& options, const Sources& sources, store::Database& database,
@@ -87,6 +94,8 @@ Cache::Cache(const CacheOptions& options, const Sources& sources, store::Databas
       metrics_(std::make_unique<Metrics>(registry)),
       computations_(options.computations_max, options.computations_waiting_max),
       eviction_({.bytes_max = options.bytes_max}) {
+    if (options.has_other_nodes)
+        fills_ = std::make_unique<Fills>(database, follower_, options.fills, registry);
     registry.gauge(this, "loadstone_cache_bytes", "", "Memory of the entries", [this] {
         const std::scoped_lock lock(mutex_);
         return static_cast<double>(eviction_.bytes());
@@ -118,12 +127,17 @@ bool Cache::is_valid(const Entry& entry, const Asked& asked) {
 }
 
 // Under the lock.
-Cache::EntryPtr Cache::find(std::uint64_t hash, const Asked& asked) {
+Cache::EntryPtr Cache::find(std::uint64_t hash, const Asked& asked, EntryPtr& untrue) {
     const bool is_here = eviction_.touch(hash);
     if (!is_here) return nullptr;
     const auto found = entries_.find(hash);
-    if (found->second->is_of(asked) && is_valid(*found->second, asked)) return found->second;
+    const bool is_same = found->second->is_of(asked);
+    if (is_same && is_valid(*found->second, asked)) {
+        if (asked.stale_for.count() > 0) found->second->true_at = follower_.followed_at();
+        return found->second;
+    }
     metrics_->invalid.add();
+    if (is_same && asked.stale_for.count() > 0) untrue = found->second;
     entries_.erase(found);
     eviction_.remove(hash);
     return nullptr;
@@ -143,18 +157,27 @@ Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
         bool is_mine = false;
         {
             const std::scoped_lock lock(mutex_);
-            if (const EntryPtr found = find(hash, asked)) {
+            EntryPtr untrue;
+            if (const EntryPtr found = find(hash, asked, untrue)) {
                 metrics_->hits.add();
                 co_return answer_of(*found, context);
             }
             auto& place = flights_[hash];
             is_mine = place == nullptr;
-            if (is_mine) place = std::make_shared<Flight>();
+            if (is_mine) {
+                place = std::make_shared<Flight>();
+                place->untrue = std::move(untrue);
+            }
             flight = place;
         }
         if (is_mine) {
             const EntryPtr made = co_await compute_once(context, asked, compute, hash);
             co_return answer_of(*made, context);
+        }
+        if (const auto age = stale_age(flight->untrue, asked)) {
+            metrics_->stale.add();
+            context.reading().gave_stale(*age);
+            co_return Answer{flight->untrue->json, flight->untrue->etag};
         }
         metrics_->waits.add();
         const bool has_ended = co_await flight->ended.wait(context.deadline());
@@ -196,7 +219,14 @@ Task<Cache::EntryPtr> Cache::compute_once(Context& context, const Asked& asked, 
     };
     Landing landing{*this, hash};
     try {
-        landing.entry = co_await fill(context, asked, compute);
+        // How old another node's answer is cannot be told.
+        const bool is_for_all =
+            asked.once_in_cluster && fills_ != nullptr && asked.fresh_for.count() == 0;
+        if (is_for_all) {
+            landing.entry = co_await fill_for_all(context, asked, compute, hash);
+        } else {
+            landing.entry = co_await fill(context, asked, compute);
+        }
     } catch (const Error& error) {
         // Its own end is no reason for others to fail.
         if (error.code() != Errc::cancelled && error.code() != Errc::deadline_exceeded)
@@ -207,6 +237,63 @@ Task<Cache::EntryPtr> Cache::compute_once(Context& context, const Asked& asked, 
         throw;
     }
     co_return landing.entry;
+}
+
+std::optional<std::chrono::nanoseconds> Cache::stale_age(const EntryPtr& untrue,
+                                                         const Asked& asked) {
+    if (!untrue || !untrue->is_of(asked)) return std::nullopt;
+    const auto age = Clock::now() - untrue->true_at.load();
+    if (age > asked.stale_for) return std::nullopt;
+    return age;
+}
+
+// What another node has computed, or is computing; else computed, and told to the others.
+Task<Cache::EntryPtr> Cache::fill_for_all(Context& context, const Asked& asked, Compute compute,
+                                          std::uint64_t hash) {
+    const Follower::Now now = follower_.now();
+    auto begun = co_await fills_->begin(context, hash, asked.view, asked.key, now);
+    if (begun.answer) {
+        auto entry = std::make_shared<Entry>();
+        entry->view = asked.view;
+        entry->key = asked.key;
+        entry->etag = etag_of(begun.answer->json);
+        entry->json = std::make_shared<const std::string>(std::move(begun.answer->json));
+        entry->tags = std::move(begun.answer->tags);
+        entry->epoch = begun.answer->epoch;
+        entry->position = begun.answer->position;
+        entry->made_at = Clock::now();
+        entry->true_at = follower_.followed_at();
+        co_return entry;
+    }
+    EntryPtr entry;
+    std::exception_ptr failure;
+    try {
+        entry = co_await fill(context, asked, compute);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (begun.holder.empty()) {
+        if (failure) std::rethrow_exception(failure);
+        co_return entry;
+    }
+    try {
+        if (entry && entry->epoch > 0) {
+            const SharedAnswer answer{*entry->json, entry->tags, entry->epoch, entry->position};
+            co_await fills_->end(context, hash, begun.holder, answer);
+        } else {
+            co_await fills_->leave(hash, begun.holder, context.services());
+        }
+    } catch (const Error& error) {
+        log::warning("other nodes could not be told of a view; they wait until the lease is over",
+                     {{"view", asked.view}, {"error", error.message()}});
+    }
+    if (failure) std::rethrow_exception(failure);
+    co_return entry;
+}
+
+Task<void> Cache::prune(Context& context) {
+    co_await follower_.prune(context);
+    if (fills_) co_await fills_->prune(context);
 }
 
 Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute compute) {
@@ -229,6 +316,7 @@ Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute 
     entry->epoch = now.epoch;
     context.reading().saw(now.position);
     entry->made_at = Clock::now();
+    entry->true_at = follower_.followed_at();
     RecordingReads reads(reads_.read_connection(), rules_, entry->tags);
     Reader reader(context, reads, runtime::own_writes);
     std::string json = co_await compute(reader);

@@ -7,12 +7,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "loadstone/base/function_ref.h"
+#include "loadstone/cache/fills.h"
 #include "loadstone/cache/follower.h"
 #include "loadstone/cache/internal/eviction.h"
 #include "loadstone/cache/recording.h"
@@ -34,6 +36,9 @@ struct CacheOptions {
     // Whether sessions carry positions (PostgreSQL with replicas). Without, each read asks.
     bool has_positions = false;
     FollowerOptions follower;
+    // Whether other nodes use the database, so that a view may be computed once for all of them.
+    bool has_other_nodes = false;
+    FillOptions fills;
     // Of a key of an aggregate, on PostgreSQL: transactions of so many connections change it at
     // once without waiting for each other. A read of the key reads them all.
     std::int64_t aggregate_shards = 16;
@@ -49,6 +54,8 @@ struct Asked {
     std::string_view view;
     std::string_view key;
     std::chrono::milliseconds fresh_for{0};
+    std::chrono::milliseconds stale_for{0};
+    bool once_in_cluster = false;
 };
 using Compute = FunctionRef<Task<std::string>(Reader)>;
 
@@ -64,6 +71,8 @@ public:
     // What the application is to write through.
     store::Database& database() noexcept { return database_; }
     Follower& follower() noexcept { return follower_; }
+    // Deletes what no node needs any more. Every minute or so.
+    Task<void> prune(Context& context);
 
     Task<Answer> get(Context& context, const Asked& asked, Compute compute);
 
@@ -74,9 +83,13 @@ private:
     using EntryPtr = std::shared_ptr<const Entry>;
 
     Task<void> be_fresh(Context& context);
-    EntryPtr find(std::uint64_t hash, const Asked& asked);
+    EntryPtr find(std::uint64_t hash, const Asked& asked, EntryPtr& untrue);
     bool is_valid(const Entry& entry, const Asked& asked);
     Task<EntryPtr> fill(Context& context, const Asked& asked, Compute compute);
+    Task<EntryPtr> fill_for_all(Context& context, const Asked& asked, Compute compute,
+                                std::uint64_t hash);
+    static std::optional<std::chrono::nanoseconds> stale_age(const EntryPtr& untrue,
+                                                             const Asked& asked);
     Task<EntryPtr> compute_once(Context& context, const Asked& asked, Compute compute,
                                 std::uint64_t hash);
     void keep(std::uint64_t hash, EntryPtr entry);
@@ -88,6 +101,7 @@ private:
     RecordingDatabase database_;
     store::Database& reads_;
     Follower follower_;
+    std::unique_ptr<Fills> fills_;  // null: no other nodes
     telemetry::Registry& registry_;
     std::unique_ptr<Metrics> metrics_;
     runtime::Semaphore computations_;

@@ -1,5 +1,6 @@
 #include "loadstone/cache/follower.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "loadstone/base/describe.h"
@@ -105,6 +106,8 @@ Task<void> Follower::poll(Context& caller) {
     seen_ = context.reading().position();
     if (before_.history != seen_.history) before_ = {};
     followed_at_ = began;
+    now_state_ = state_;
+    now_history_ = history_;
     if (states_.empty() || began - states_.back().first >= state_every)
         states_.emplace_back(began, state_);
     last_ended_ = number;
@@ -115,18 +118,13 @@ std::uint64_t Follower::take(const std::vector<std::string>& changes) {
     const std::uint64_t epoch = epoch_.load() + 1;
     changes_.add(changes.size());
     for (const std::string& tags : changes) {
-        const char* at = tags.data();
-        const char* const end = at + tags.size();
-        while (at < end) {
-            Tag tag = everything;
-            const auto [next, error] = std::from_chars(at, end, tag);
-            if (error != std::errc() || tag == everything) {
+        for (const Tag tag : tags_from(tags)) {
+            if (tag == everything) {
                 floor_ = epoch;
                 restarts_.add();
                 break;
             }
             versions_[place(tag)].store(epoch, std::memory_order_release);
-            at = next + 1;
         }
     }
     return epoch;
@@ -146,7 +144,29 @@ Follower::Clock::time_point Follower::followed_at() const {
 
 Follower::Now Follower::now() const {
     const std::scoped_lock lock(mutex_);
-    return {epoch_.load(std::memory_order_acquire), seen_};
+    return {epoch_.load(std::memory_order_acquire), seen_, now_history_, now_state_};
+}
+
+// The statement's snapshot shows all that the last poll's did. So what it does not show has no
+// epoch yet, or a newer one than the last poll's.
+Task<std::optional<std::uint64_t>> Follower::epoch_of(Context& caller, std::string history,
+                                                      std::string state, Tags tags) {
+    const std::uint64_t epoch = epoch_.load(std::memory_order_acquire);
+    std::sort(tags.begin(), tags.end());
+    bool is_true = true;
+    auto take_row = [&](const Change& change) {
+        is_true = is_true && change.history == history;
+        if (!change.tags) return;
+        for (const Tag tag : tags_from(*change.tags))
+            is_true = is_true && tag != everything && !std::ranges::binary_search(tags, tag);
+    };
+    FunctionRef<void(const Change&)> sink = take_row;
+    Context context(caller.services(), caller.deadline());
+    context.reading().freshness = latest;
+    Reader reader(context, database_.read_connection(), latest);
+    co_await reader.each<Change>(sql::follow, sink, state);
+    if (!is_true) co_return std::nullopt;
+    co_return epoch;
 }
 
 bool Follower::is_unchanged(std::span<const Tag> tags, std::uint64_t epoch) const noexcept {

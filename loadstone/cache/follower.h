@@ -16,6 +16,7 @@
 #include <chrono>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,6 +42,8 @@ public:
     struct Now {
         std::uint64_t epoch = 0;
         runtime::Position position;
+        // The snapshot that those reads show at least, for other nodes.
+        std::string history, state;
     };
 
     Follower(store::Database& database, const FollowerOptions& options,
@@ -53,6 +56,11 @@ public:
     // When the last poll began that has ended.
     Clock::time_point followed_at() const;
     Now now() const;
+    // Of what another node has read, which depends on `tags` and shows at least the snapshot
+    // `state`, some minutes ago at most: the epoch that it has here. Nothing if it is no longer
+    // true. One statement, for all that was committed since.
+    Task<std::optional<std::uint64_t>> epoch_of(Context& caller, std::string history,
+                                                std::string state, Tags tags);
     // Whether nothing that the tags stand for is newer than `epoch`.
     bool is_unchanged(std::span<const Tag> tags, std::uint64_t epoch) const noexcept;
     // Deletes the rows that all who follow have seen. Every minute or so.
@@ -80,6 +88,7 @@ private:
     mutable std::mutex mutex_;         // of what is below
     runtime::Position before_, seen_;  // where the server was before, and after the last snapshot
     Clock::time_point followed_at_{};
+    std::string now_history_, now_state_;
     std::deque<std::pair<Clock::time_point, std::string>> states_;  // one a minute
 };
 

@@ -60,15 +60,6 @@ private:
     bool sees_commits_ = false;
 };
 
-std::string text_of(const Tags& tags) {
-    std::string text;
-    for (const Tag tag : tags) {
-        if (!text.empty()) text += ' ';
-        text += std::to_string(tag);
-    }
-    return text;
-}
-
 }  // namespace
 
 RecordingDatabase::RecordingDatabase(store::Database& inner, const TagRules& rules,

@@ -90,6 +90,29 @@ bool add_values(std::string_view table, std::string_view column, const store::Va
 
 }  // namespace
 
+std::string text_of(const Tags& tags) {
+    std::string text;
+    for (const Tag tag : tags) {
+        if (!text.empty()) text += ' ';
+        text += std::to_string(tag);
+    }
+    return text;
+}
+
+Tags tags_from(std::string_view text) {
+    Tags tags;
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    while (at < end) {
+        Tag tag = everything;
+        const auto [next, error] = std::from_chars(at, end, tag);
+        tags.push_back(error == std::errc() ? tag : everything);
+        if (tags.back() == everything) break;
+        at = next + 1;
+    }
+    return tags;
+}
+
 TagRules::TagRules(std::span<const store::Access> accesses, std::span<const Watch> watched) {
     for (const Watch& watch : watched) {
         auto& columns = watched_[watch.table];

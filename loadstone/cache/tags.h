@@ -30,6 +30,11 @@ using Tags = std::vector<Tag>;
 // In a list of what was written: more was written than is listed.
 inline constexpr Tag everything = 0;
 
+// As rows keep them: decimal, one space between two. What is no number is `everything`, and the
+// last.
+std::string text_of(const Tags& tags);
+Tags tags_from(std::string_view text);
+
 // A table that views read, by one of its columns; without a column as a whole.
 struct Watch {
     std::string table;

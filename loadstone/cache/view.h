@@ -33,6 +33,12 @@ struct View {
     std::vector<Watch> reads;
     // How long an answer may be used although nothing changed; 0: as long as it is true.
     std::chrono::milliseconds fresh_for{0};
+    // While it is computed, all others get the last value, marked as stale, if it was true so long
+    // ago at most; also those who have written since. 0: they wait.
+    std::chrono::milliseconds stale_for{0};
+    // Computed by one of the nodes of a database, for all (fills.h). That costs two transactions:
+    // for what takes longer than those. Not with `fresh_for`.
+    bool once_in_cluster = false;
 };
 
 namespace internal {
@@ -53,7 +59,7 @@ Task<Answer> answer(Context& context, const View<Key, T>& view, Key key) {
         return internal::compute_text<Key, T>(reader, view.compute, key);
     };
     const std::string text = to_json(key);
-    const Asked asked{view.name, text, view.fresh_for};
+    const Asked asked{view.name, text, view.fresh_for, view.stale_for, view.once_in_cluster};
     const Compute function = compute;
     Answer found = co_await answer_of(context, asked, function);
     co_return found;

@@ -211,10 +211,10 @@ int Application::run(int argc, char** argv) {
     internal::DbQuery db;
     internal::add_db_commands(app, command, config, db);
 
-    internal::AnalyticsQuery analytics;
-    internal::add_analytics_commands(app, command, config, modules, analytics);
     internal::ViewsQuery views;
     internal::add_views_commands(app, command, config, modules, views);
+    internal::AnalyticsQuery analytics;
+    internal::add_analytics_commands(app, command, config, modules, analytics);
 
     int mails = 20;
     command(app, "mail", "Mail in the Maildir, newest last",

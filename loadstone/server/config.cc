@@ -437,6 +437,9 @@ void mail_and_job_settings(Settings& s, Config& c) {
     s.count("cache.aggregate_shards",
             "connections that change a key of an aggregate at once without waiting (PostgreSQL)",
             c.cache.aggregate_shards, std::int64_t{1}, std::int64_t{1'024});
+    s.millis("cache.fill_lease_ms",
+             "how long one node may compute a view for all before another one does",
+             c.cache.fills.lease);
     s.count("cache.computations_waiting_max", "that wait for it; beyond: 503",
             c.cache.computations_waiting_max, std::size_t{0}, million);
 }

@@ -275,6 +275,7 @@ struct Server::Impl {
     void open_cache() {
         cache::CacheOptions options = config.cache;
         options.has_positions = !config.database.replicas.urls.empty();
+        options.has_other_nodes = database->dialect() == store::Dialect::postgres;
         const cache::Sources views = views_of(modules);
         aggregates = views.aggregates;
         cache = std::make_unique<cache::Cache>(options, views, *database, registry);
@@ -455,7 +456,7 @@ Task<void> Server::Impl::housekeeping() {
             if (std::chrono::steady_clock::now() >= prune_at) {
                 const Timestamp older_than = Timestamp::now() - store::idempotency_kept;
                 const auto pruned = co_await context.write(store::prune_idempotency, older_than);
-                co_await cache->follower().prune(context);
+                co_await cache->prune(context);
                 const bool all_jobs = co_await context.write(jobs::prune, config.jobs_kept);
                 if (pruned < static_cast<std::uint64_t>(store::prune_max) && all_jobs)
                     prune_at += housekeeping_every;

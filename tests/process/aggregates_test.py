@@ -1,5 +1,7 @@
-"""What aggregates keep is what would be counted, whoever dies meanwhile; what is not is found, and mended while writes go on."""
+"""What aggregates keep is what would be counted, and no view is stale, whoever dies meanwhile; what was made wrong is found, and mended
+while writes go on."""
 
+import collections
 import itertools
 import json
 import random
@@ -22,6 +24,7 @@ class Completions:
         self.test, self.pairs = test, iter(pairs)
         self.lock = threading.Lock()
         self.done = 0
+        self.begun, self.acknowledged = collections.Counter(), collections.Counter()  # by course
         self.refused = []
         self.stopping = False
         self.threads = [threading.Thread(target=self.run) for _ in range(clients)]
@@ -39,6 +42,8 @@ class Completions:
             if pair is None:
                 break
             course, learner = pair
+            with self.lock:
+                self.begun[course.id] += 1
             while True:
                 try:
                     status = client.post(f"{course.path}/lessons/{course.lessons[0]}/progress", {"position_s": 60},
@@ -55,6 +60,7 @@ class Completions:
                 time.sleep(0.05)  # as a client would
             with self.lock:
                 self.done += 1
+                self.acknowledged[course.id] += 1
             time.sleep(0.01)  # so that all of it is not done at once
         client.close()
 
@@ -65,6 +71,41 @@ class Completions:
         for thread in self.threads:
             thread.join(120)
         self.test.assertEqual(self.refused, [])
+
+
+class Readers:
+    """Look at both dashboards on a node that lives, until they are told to stop: an answer shows what was acknowledged before it was
+    asked for, and nothing that had not been begun when it came."""
+
+    def __init__(self, test, server, load):
+        self.test, self.server, self.load = test, server, load
+        self.reads = 0
+        self.wrong = []
+        self.stopping = False
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        with self.server.client() as client:
+            for course in itertools.cycle(self.test.courses):
+                if self.stopping:
+                    return
+                least = self.load.acknowledged[course.id]
+                view = client.get(f"/api/dashboards/courses/{course.id}", cookie=self.test.teacher).json["funnel"][0]["completed"]
+                page = client.get("/api/dashboards/instructor", cookie=self.test.teacher).json["courses"]
+                kept = next(line["completed"] for line in page if line["course"] == course.id)
+                most = self.load.begun[course.id]
+                self.reads += 1
+                if not least <= view <= most or not least <= kept <= most:
+                    self.wrong.append((course.id, least, view, kept, most))
+
+    def start(self):
+        self.thread.start()
+        return self
+
+    def finish(self):
+        self.stopping = True
+        self.thread.join(60)
+        self.test.assertEqual(self.wrong, [], "(course, acknowledged before, view, aggregate, begun after)")
 
 
 class AggregatesTest(SchoolTest):
@@ -92,7 +133,9 @@ class AggregatesTest(SchoolTest):
         return {line["course"]: line["completed"] for line in lines}
 
     def test_kept_is_what_is_counted_whoever_dies(self):
+        other = self.campus("other", role="web", data=self.folder / "data").start()
         load = Completions(self, self.pairs).start()
+        readers = Readers(self, other, load).start()
         instants = random.Random(seed := random.randrange(1 << 32))
         self.say(f"seed {seed}")
         at_work = 0
@@ -106,6 +149,9 @@ class AggregatesTest(SchoolTest):
             self.verify()
             self.server.start()
         load.finish()
+        readers.finish()
+        self.say(f"{readers.reads} reads of another node")
+        self.assertGreater(readers.reads, 10)
         self.assertGreater(at_work, 1, "it was killed at work")
         self.wait_built()
         kept = self.verify()

@@ -14,6 +14,7 @@
 #include "loadstone/runtime/loops.h"
 #include "loadstone/runtime/task_scope.h"
 #include "loadstone/server/application.h"
+#include "reach/reach.h"
 #include "rows/sql.h"
 
 namespace rows {
@@ -390,5 +391,6 @@ int main(int argc, char** argv) {
               {"stream", "Enqueue jobs in an open loop: stream PER_SECOND SECONDS", rows::stream}},
          .budget = {.jobs_max = 1'024}});
     application.add(items::module());
+    application.add(reach::module());
     return application.run(argc, argv);
 }

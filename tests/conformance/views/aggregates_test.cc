@@ -110,6 +110,35 @@ TEST_P(AggregatesTest, OfTransactionsThatGoElsewhereAreRefused) {
     EXPECT_EQ(code_of([&] { node.run(direct, &node); }), Errc::internal);
 }
 
+// With one shard they meet in a row, and run again: so the counter would show it.
+TEST_P(AggregatesTest, OfOneKeyKeepNoTwoConnectionsWaiting) {
+    if (GetParam() != Backend::postgres) GTEST_SKIP() << "one writer, or a pooler's connections";
+    const auto runs_again = [&](std::int64_t shards) {
+        cache::CacheOptions options;
+        options.aggregate_shards = shards;
+        Node one(options_, options), other(options_, options);
+        one.run(build_all);
+        std::vector<std::future<void>> writes;
+        for (std::int64_t i = 0; i < 200; ++i) {
+            Node& node = i % 2 == 0 ? one : other;
+            writes.push_back(
+                node.start(nullptr, put_score, shards, shards * 1'000 + i, std::int64_t{1}));
+        }
+        for (auto& write : writes) write.get();
+        EXPECT_EQ(one.run(kept_standing, shards), standing(200, 200, 1, 1));
+        std::uint64_t again = 0;
+        for (Node* node : {&one, &other})
+            again += node->store()
+                         .registry()
+                         .counter("loadstone_postgres_transaction_retries_total",
+                                  "reason=\"conflict\"", "")
+                         .value();
+        return again;
+    };
+    EXPECT_GT(runs_again(1), 0U);
+    EXPECT_EQ(runs_again(1'024), 0U);  // the process numbers of the connections differ by less
+}
+
 // What is kept is compared all the time with what is counted, while two nodes write, fail and roll
 // back, some keys are made wrong by hand, and two mend at once.
 TEST_P(AggregatesTest, AreAlwaysWhatWouldBeCounted) {

@@ -14,6 +14,8 @@ cache::Sources sources() {
     views.statements(sql::accesses);
     views.add(total_of);
     views.add(sum_of);
+    views.add(shared_total_of);
+    views.add(patient_total_of);
     for (const cache::Aggregate* each : aggregates) views.add(*each);
     return all;
 }
@@ -63,6 +65,14 @@ Task<Total> compute_sum(Reader reader, std::vector<std::int64_t> courses) {
 Task<std::int64_t> cached_total(Context& context, std::int64_t course) {
     const Total total = co_await cache::value(context, total_of, course);
     co_return total.points;
+}
+Task<std::int64_t> shared_total(Context& context, std::int64_t course) {
+    const Total total = co_await cache::value(context, shared_total_of, course);
+    co_return total.points;
+}
+Task<std::int64_t> patient_total(Context& context, std::int64_t course) {
+    const Total total = co_await cache::value(context, patient_total_of, course);
+    co_return context.reading().stale() ? -1 - total.points : total.points;
 }
 Task<std::int64_t> cached_sum(Context& context, std::vector<std::int64_t> courses) {
     const Total total = co_await cache::value(context, sum_of, courses);

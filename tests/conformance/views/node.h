@@ -64,6 +64,19 @@ inline const cache::View<std::int64_t, Total> total_of{
 inline const cache::View<std::vector<std::int64_t>, Total> sum_of{
     .name = "views.sum", .compute = compute_sum, .reads = {{"scores", "course_id"}}};
 
+inline const cache::View<std::int64_t, Total> shared_total_of{.name = "views.shared_total",
+                                                              .compute = compute_total,
+                                                              .reads = {{"scores", "course_id"}},
+                                                              .once_in_cluster = true};
+inline const cache::View<std::int64_t, Total> patient_total_of{
+    .name = "views.patient_total",
+    .compute = compute_total,
+    .reads = {{"scores", "course_id"}},
+    .stale_for = std::chrono::seconds(60)};
+
+Task<std::int64_t> shared_total(Context& context, std::int64_t course);
+// Less than 0: it was said to be stale.
+Task<std::int64_t> patient_total(Context& context, std::int64_t course);
 Task<std::int64_t> cached_total(Context& context, std::int64_t course);
 Task<std::int64_t> cached_sum(Context& context, std::vector<std::int64_t> courses);
 Task<std::int64_t> uncached_total(Context& context, std::int64_t course);

@@ -221,7 +221,9 @@ TEST(ReplicasOfViews, ShowSessionsWhatTheyWrote) {
 TEST_P(ViewsTest, AreNeverStale) {
     constexpr int courses = 4, threads = 4;
     const int steps = std::getenv("LOADSTONE_FULL") != nullptr ? 3'000 : 250;
-    Node one(options_), other(options_);
+    cache::CacheOptions options;
+    options.has_other_nodes = true;
+    Node one(options_, options), other(options_, options);
     const std::array<Node*, 2> nodes{&one, &other};
     for (int course = 0; course < courses; ++course) one.run(add_point, course, 0);
     std::array<std::atomic<std::int64_t>, courses> acknowledged{}, begun{};
@@ -244,7 +246,9 @@ TEST_P(ViewsTest, AreNeverStale) {
                     ++acknowledged[course];
                 } else {
                     const std::int64_t least = acknowledged[course];
-                    const std::int64_t found = node.run(cached_total, course);
+                    const bool is_shared = what % 2 == 0;
+                    const std::int64_t found =
+                        node.run(is_shared ? shared_total : cached_total, course);
                     ++reads;
                     if (found < least) ++stale;
                     if (found > begun[course]) ++ahead;
@@ -263,6 +267,7 @@ TEST_P(ViewsTest, AreNeverStale) {
     EXPECT_EQ(ahead, 0);
     EXPECT_EQ(failed, 0);
     EXPECT_GT(one.counted("hits") + other.counted("hits"), 0U);
+    EXPECT_GT(one.counted("fills_shared") + other.counted("fills_shared"), 0U);
     for (int course = 0; course < courses; ++course)
         EXPECT_EQ(other.run(cached_total, course), one.run(uncached_total, course));
 }

@@ -1,0 +1,147 @@
+"""A view of 1,000,000 rows of progress, 50 courses: kept answers against the 60-byte route of bench/http.sh, requests per CPU-second of
+the application; and with 1 % of the requests writes that make a course's answer invalid, against computing each (cache.on = off),
+requests per CPU-second of application and database. Meanwhile a client of its own writes to a course and reads it: how many of its
+answers are stale is counted."""
+
+import argparse
+import contextlib
+import http.client
+import json
+import pathlib
+import statistics
+import subprocess
+import tempfile
+import threading
+
+from measure import APP, Postgres, app, cpu_ns, descendants, measured, needs, wrk
+
+COURSES, LEARNERS, LESSONS = 50, 1_000, 20
+OWN = COURSES + 1  # of the client that counts
+CONNECTIONS = 16
+READS = """
+local random = math.random
+function request() return wrk.format("GET", "/courses/" .. random(1, %d) .. "/reach") end
+""" % COURSES
+# A learner is new each time: users from a place of their own in each run.
+MIXED = """
+local random = math.random
+local user = %d
+function request()
+  if random(100) > 1 then return wrk.format("GET", "/courses/" .. random(1, COURSES) .. "/reach") end
+  user = user + 1
+  return wrk.format("POST", "/courses/" .. random(1, COURSES) .. "/reach", {["Content-Type"] = "application/json"},
+                    '{"user":' .. user .. ',"lesson":1}')
+end
+function right(status, body) return status == 204 or (status == 200 and string.find(body, '"lessons"') ~= nil) end
+""".replace("COURSES", str(COURSES))
+
+
+class Stale:
+    """Writes a row and reads the sum, over and over; alone in its course, so that it knows what is owed."""
+
+    def __init__(self, server, begun):
+        self.server, self.begun = server, begun
+        self.reads = self.stale = 0
+        self.stopping = False
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+        path = f"/courses/{OWN}/reach"
+        while not self.stopping:
+            self.begun += 1
+            body = json.dumps({"user": self.begun, "lesson": 1})
+            connection.request("POST", path, body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 204, answer.status
+            for _ in range(5):
+                connection.request("GET", path)
+                lessons = json.loads(connection.getresponse().read())["lessons"]
+                self.reads += 1
+                self.stale += sum(one["begun"] for one in lessons) != self.begun
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping = True
+        self.thread.join()
+
+
+def per_cpu_second(server, database, **load):
+    """Of both."""
+    def cpu():
+        return cpu_ns(*(pid for one in (server.pid, *database) for pid in descendants(one)))
+    before = cpu()
+    requests = wrk(server.url + "/", **load)["requests"]
+    return requests / ((cpu() - before) / 1e9)
+
+
+def median_ratio(name, pairs, goal):
+    print(f"  {name}: {statistics.median(pairs):.2f}   (rounds {min(pairs):.2f} to {max(pairs):.2f}; goal {goal})", flush=True)
+
+
+def kept(server, args):
+    pairs = []
+    for number in range(-1, args.rounds):
+        plain = measured(server, args.seconds, path="/hello", connections=CONNECTIONS, pattern="Hello")["per_cpu_second"]
+        view = measured(server, args.seconds, path="/courses/1/reach", connections=CONNECTIONS, pattern='"lessons"', request=READS)
+        if number >= 0:  # the first warms up
+            pairs.append(view["per_cpu_second"] / plain)
+    median_ratio("kept answers / plain route", pairs, "0.8")
+
+
+def written(servers, databases, args):
+    pairs, users, reads, stale = [], 10_000_000, 0, 0
+    begun = {name: 0 for name in servers}
+    for _ in range(args.rounds):
+        figures = {}
+        for name, server in servers.items():
+            users += 1_000_000
+            with Stale(server, begun[name]) as client:
+                figures[name] = per_cpu_second(server, databases.get(name, ()), connections=CONNECTIONS, seconds=args.seconds,
+                                               request=MIXED % users)
+            begun[name] = client.begun
+            if name == "kept":
+                reads, stale = reads + client.reads, stale + client.stale
+        print("   ", "   ".join(f"{name} {value:,.0f}/CPU s" for name, value in figures.items()))
+        pairs.append(figures["kept"] / figures["computed"])
+    median_ratio("with 1 % writes, kept / computed", pairs, "20")
+    print(f"  stale answers: {stale} of {reads}")
+
+
+def measure(name, args, postgres=None):
+    print(f"cache: {name}, {COURSES * LEARNERS * LESSONS:,} rows, {CONNECTIONS} connections")
+    with contextlib.ExitStack() as stack:
+        servers, databases = {}, {}
+        for kind in ("kept", "computed"):
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            database = ()
+            if postgres:
+                server = stack.enter_context(Postgres())
+                database = ("--database", server.url)
+                databases[kind] = (int(pathlib.Path(server.folder, "data/postmaster.pid").read_text().split()[0]),)
+            for command in (("migrate",), ("fill-progress", str(COURSES), str(LEARNERS))):
+                subprocess.run([APP, command[0], "--data", folder, *database, *command[1:]], check=True, stdout=subprocess.DEVNULL)
+            if postgres:
+                server.settle()
+            cache = ("--cache-on", "on" if kind == "kept" else "off")
+            servers[kind] = stack.enter_context(app(folder, *database, *cache, name=kind))
+        kept(servers["kept"], args)
+        written(servers, databases, args)
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--seconds", type=int, default=3)
+    args = options.parse_args()
+    needs("wrk")
+    measure("SQLite", args)
+    measure("PostgreSQL", args, postgres=True)
+
+
+if __name__ == "__main__":
+    main()
