@@ -10,7 +10,7 @@ from harness.http_client import Lost
 from harness.school import DAY, SchoolTest
 from harness.waiting import wait_until
 
-KILLS = 20 if FULL else 2
+KILLS = 20 if FULL else 1
 TOLD = """select (select count(*) from enrolments) + 2 * (select count(*) from departures)
     + (select count(*) from lesson_progress where completed_at is not null) + (select count(*) from quiz_attempts)
     + (select count(*) from completions)"""
@@ -50,7 +50,7 @@ class AnalyticsWorkTest(SchoolTest):
 
     def test_seeded_activity_shows(self):
         self.start()
-        self.server.command("seed", "--users", "300", "--courses", "12", "--add", timeout_s=300)
+        self.server.command("seed", "--users", "150", "--courses", "10", "--add", timeout_s=300)
         wait_until(self.has_worked, 30, "the back-fill")
         self.expect_equal()
         found = json.loads(self.analytics("query", "--json", "select count(*) as facts, count(distinct course) as courses, "
@@ -124,7 +124,7 @@ class AnalyticsWorkTest(SchoolTest):
             thread.start()
         try:
             for kill in range(KILLS):
-                for _ in range(4):
+                for _ in range(2):
                     self.analytics("rebuild")
                 before = len(written)
                 self.analytics("rebuild", "--no-wait")

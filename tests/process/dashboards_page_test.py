@@ -1,4 +1,6 @@
-"""The page /dashboards in Chromium: what it shows is what the API says; by keyboard; in light and dark; empty and failing."""
+"""The page /dashboards in Chromium: what it shows is what the API says; by keyboard; in light and dark; empty and failing.
+
+LOADSTONE_SCREENSHOTS=FOLDER keeps pictures of it."""
 
 import os
 import pathlib
