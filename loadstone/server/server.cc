@@ -178,8 +178,8 @@ std::vector<store::ModuleShare> shares_of(const std::vector<Module>& modules,
         const bool is_known =
             std::ranges::find(modules, given.module, &Module::name) != modules.end();
         if (!is_known)
-            throw Error(Errc::invalid_argument, fmt::format("there is no module {}", given.module))
-                .with_field("store.shares");
+            throw Error(Errc::invalid_argument,
+                        fmt::format("store.shares: there is no module {}", given.module));
         std::erase_if(shares, [&](const auto& each) { return each.module == given.module; });
         shares.push_back(given);
     }

@@ -25,6 +25,9 @@ class ConfigurationTest(ProcessTest):
     def test_an_unknown_key_in_a_table_of_the_file(self):
         self.refused(file="[http]\nidle_timeout = 5\n", said=["campus.toml:2", "http.idle_timeout"])
 
+    def test_a_share_of_a_module_that_there_is_not(self):
+        self.refused(file='[store]\nshares = "repots=40/60"\n', said=["store.shares", "repots"])
+
     def test_an_unknown_table_in_the_file(self):
         self.refused(file="[htpp]\nidle_timeout_ms = 5\n", said=["campus.toml:1", "htpp"])
 

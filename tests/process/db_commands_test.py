@@ -171,11 +171,6 @@ class DbCommandsTest(DbTest):
         self.assertGreaterEqual(report["server"]["max"], report["server"]["open"])
         self.assertIn(f"{holder['name']} may have {holder['declared']}", campus.command("db", "connections").stdout)
 
-    def test_share_of_a_module_that_there_is_not_is_refused(self):
-        campus = self.campus(store_shares="repots=40/60")
-        with self.assertRaises(Exception):
-            campus.start()
-
     def test_replicas_tell_the_role(self):
         campus = self.start()
         self.assertEqual(json.loads(campus.command("db", "replicas", "--json").stdout)["replication"]["role"], "single")
