@@ -51,6 +51,7 @@ const cache::View<courses::CourseId, std::vector<LessonReach>> lesson_reach_of_c
     .name = "learning.lesson_reach",
     .compute = compute_lesson_reach,
     .reads = {{"lesson_progress", "course_id"}},
+    .once_in_cluster = true,  // it reads all that a course's learners have done
 };
 
 const cache::View<courses::CourseId, std::vector<GradeBin>> grades_of_course{

@@ -29,7 +29,7 @@ class KillTest(ProcessTest):
         self.say(load.summary())
         self.assertEqual(load.acknowledged(), load.attempted(), "each client has its answer in the end")
         self.assertEqual(set(load.statuses()) - {None, 201, 409, 503}, set())
-        self.assertGreater(len(load.acknowledged()), 10 * KILLS, "it was killed at work")
+        self.assertGreater(len(load.acknowledged()), KILLS, "it was killed at work")
         self.wait_for_jobs(120)
         users = self.check_accounts(load.acknowledged(), load.attempted())
         doubled = self.check_mails(users, doubles_max=KILLS * TRANSFERS_MAX)

@@ -125,7 +125,8 @@ class LargeReportsTest(ProcessTest):
                  f"{grown >> 10} KiB more, the download {downloaded >> 10} KiB")
         self.assertGreater(went_on[0], 0)
         self.assertEqual(seen, sorted(seen), "it does not go back")
-        self.assertGreater(len(set(seen)), 1)
+        if FULL:  # the short one may be done before progress is told twice
+            self.assertGreater(len(set(seen)), 1)
         self.assertLess(grown, GROWTH_MAX)
         self.assertLess(downloaded, GROWTH_MAX)
 

@@ -40,7 +40,7 @@ function fillTable(table, heads, rows) {
 const shortened = (name, room) => name.length <= room ? name : name.slice(0, Math.max(1, room - 1)) + '…';
 
 // One chart: `x` numbers, `series` [{label, colour, values}], `names` of the points. An empty one says so.
-function showChart(id, {x, names, series, isTime, isBars}) {
+function showChart(id, {x, names, series, isTime, isBars, of = 'Day'}) {
   const box = byId(`${id}-chart`), point = byId(`${id}-point`);
   const old = charts.get(id);
   if (old) old.plot?.destroy();
@@ -61,7 +61,7 @@ function showChart(id, {x, names, series, isTime, isBars}) {
       width, height: 240, cursor: {drag: {x: false, y: false}},
       scales: {x: {time: isTime, range: isBars ? () => [-0.5, x.length - 0.5] : undefined}, y: {range: (plot, min, max) => [0, Math.max(1, max * 1.1)]}},
       axes: [isBars ? {...axis, splits: () => x, values: (plot, ticks) => ticks.map(tick => shortened(names[tick] ?? '', room))} : axis, axis],
-      series: [{label: isTime ? 'Day' : 'Step', value: (plot, value) => value == null ? '' : names[x.indexOf(value)] ?? ''}].concat(
+      series: [{label: of, value: (plot, value) => value == null ? '' : names[x.indexOf(value)] ?? ''}].concat(
         series.map(one => ({label: one.label, stroke: colour(one.colour), width: 2, points: {show: !isBars && x.length < 40},
           fill: isBars ? colour(one.colour) : undefined, paths: isBars ? uPlot.paths.bars({size: [0.7, 60]}) : undefined}))),
     };
@@ -106,7 +106,7 @@ function showActivity(part, count) {
 }
 
 function showBars(id, heads, lines, label) {
-  showChart(id, {x: lines.map((line, at) => at), names: lines.map(line => line[0]), isTime: false, isBars: true,
+  showChart(id, {x: lines.map((line, at) => at), names: lines.map(line => line[0]), isTime: false, isBars: true, of: heads[0],
                  series: [{label, colour: '--first', values: lines.map(line => line[1])}]});
   fillTable(byId(`${id}-table`), heads, lines);
 }
@@ -115,7 +115,7 @@ function show(answers, count) {
   const isEmpty = answers.courses === 0;
   byId('charts').hidden = isEmpty;
   if (isEmpty) return say('There are no courses here yet.');
-  say(answers.is_partial ? `The newest ${answers.courses} courses.` : `${answers.courses} courses.`);
+  say(answers.is_partial ? `The newest ${answers.courses} courses.` : answers.courses === 1 ? '1 course.' : `${answers.courses} courses.`);
   const {learners} = answers.funnel;
   showActivity(answers.activity, count);
   showBars('funnel', ['Step', 'Learners'], learners.enrolled === 0 ? [] : [

@@ -20,6 +20,8 @@ namespace {
 // That of the lock under which they take turns; no process has so many connections.
 constexpr int turn = 0x7fffffff;
 constexpr std::chrono::milliseconds turn_again{20};
+// How long one who is cut off, or stands still, has the turn: then the server ends its session.
+constexpr std::chrono::milliseconds turn_max{1'000};
 constexpr std::chrono::milliseconds first_pause{50};
 
 // The sessions of other users are seen without their kind; those of nobody are the server's own.
@@ -155,6 +157,8 @@ void Negotiation::serve() {
 void Negotiation::connect() {
     connection_ = std::make_unique<BlockingConnection>(target_, options_, &stopping_);
     holding_.declared = std::max({holding_.granted, own_open(), std::size_t{1}});
+    connection_->run(fmt::format("set idle_in_transaction_session_timeout = {}", turn_max.count()),
+                     {}, "connections");
     connection_->run(
         fmt::format("select pg_advisory_lock_shared({}, {})", lock_class, holding_.declared), {},
         "connections");
