@@ -12,8 +12,8 @@ import sys
 import tempfile
 
 import job_queues
-from job_queues import (NODE, PEERS, BareInsert, BehindBacklog, Limited, Floor, Loadstone, Plainjob, Psql,
-                        Redis)
+from job_queues import (NODE, PEERS, BareInsert, BehindBacklog, Floor, Limited, Loadstone, Plainjob, Psql, Redis,
+                        Unlimited)
 from measure import Postgres, needs, ratio
 
 IN_FLIGHT = 16
@@ -200,11 +200,12 @@ def limits(bench):
     if not bench.wants("ours"):
         return
     print(f"limits: drain of {bench.options.jobs:,} jobs of 1,000 tenants, under a throttle and 10 limited keys")
-    queues = [Limited(bench.fresh, bench.postgres), *bench.servers("ours")]
+    queues = [Limited(bench.fresh, bench.postgres), Unlimited(bench.fresh, bench.postgres), *bench.servers("ours")]
     figures = bench.rounds(queues, lambda queue: drain_once(bench, queue, bench.options.jobs))
     notes = {queue.name: queue.proof for queue in queues}
     show(figures, "{:,.0f}", "jobs per second", notes, {})
-    ratio(figures, "ours with limits", "ours", "0.9")
+    ratio(figures, "ours with limits", "ours without limits", "0.9")
+    ratio(figures, "ours with limits", "ours", "")
 
 
 PARTS = {"limits": limits, "drain": drain, "enqueue": enqueue, "latency": latency, "snapshot": snapshot}
