@@ -117,6 +117,12 @@ Task<Reply<Answers>> answers_about(Context& context, Asked asked, Span span) {
     Answers& answers = reply.body;
     answers.courses = std::ssize(asked.courses);
     answers.is_partial = asked.is_partial;
+    if (asked.courses.empty()) {  // nothing is known of them all
+        const Timestamp now = Timestamp::now();
+        answers.funnel.as_of = answers.activity.as_of = now;
+        answers.at_risk.as_of = answers.top_courses.as_of = now;
+        co_return reply;
+    }
     const Timestamp since = days_ago(span.days.value_or(30));
     const Timestamp idle_since = days_ago(span.idle_days.value_or(14));
     const auto funnel = co_await learning::funnel_of(context, asked.courses);
@@ -166,12 +172,14 @@ Task<Reply<Answers>> of_organisation(Context& context, Parameters<Span> span) {
 void question_routes(Routes& routes) {
     routes.get("/api/dashboards/instructor/analytics", of_instructor)
         .summary_is("One's own courses, from the column store: funnel, days, top courses, at risk")
-        .heavy_on_reads();
+        .heavy_on_reads()
+        .limit_per_address(60, std::chrono::seconds(60));
     routes.get("/api/dashboards/organisation/analytics", of_organisation)
         .summary_is(
             "One's organisation, from the column store: funnel, days, top courses, at risk; for "
             "admins")
         .heavy_on_reads()
+        .limit_per_address(60, std::chrono::seconds(60))
         .may_answer(403);
 }
 

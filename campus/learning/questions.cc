@@ -17,7 +17,7 @@ namespace {
 constexpr analytics::Query activity_of_period{
     "learning.activity_of_period",
     "select happened_at, course, learner, kind, lesson, quiz, points "
-    "from learning_activity where list_contains(string_split($1, ',')::bigint[], course) "
+    "from learning_activity where course in (select unnest(string_split($1, ',')::bigint[])) "
     "and happened_at >= make_timestamp($2) and happened_at < make_timestamp($3) "
     "order by happened_at, course, learner, kind"};
 
@@ -30,14 +30,14 @@ constexpr analytics::Query funnel{
     "bool_or(kind in ('lesson_completed', 'quiz_attempted')) as began, "
     "bool_or(kind = 'quiz_attempted') as attempted, "
     "bool_or(kind = 'course_completed') as completed from learning_activity "
-    "where list_contains(string_split($1, ',')::bigint[], course) group by course, learner)"};
+    "where course in (select unnest(string_split($1, ',')::bigint[])) group by course, learner)"};
 
 constexpr analytics::Query busiest_courses{
     "learning.busiest_courses",
     "select course, count(distinct learner) as learners, "
     "count(*) filter (where kind = 'lesson_completed') as lessons, "
     "count(*) filter (where kind = 'quiz_attempted') as attempts from learning_activity "
-    "where list_contains(string_split($1, ',')::bigint[], course) "
+    "where course in (select unnest(string_split($1, ',')::bigint[])) "
     "and happened_at >= make_timestamp($2) and kind <> 'left' "
     "group by course order by learners desc, course limit 10"};
 
@@ -47,7 +47,7 @@ constexpr analytics::Query idle{
     "select course, learner, last_active, lessons_completed, count(*) over () as total "
     "from (select course, learner, max(happened_at) as last_active, "
     "count(*) filter (where kind = 'lesson_completed') as lessons_completed "
-    "from learning_activity where list_contains(string_split($1, ',')::bigint[], course) "
+    "from learning_activity where course in (select unnest(string_split($1, ',')::bigint[])) "
     "group by course, learner "
     "having count(*) filter (where kind = 'enrolled') > count(*) filter (where kind = 'left') "
     "and not bool_or(kind = 'course_completed') and max(happened_at) < make_timestamp($2)) "
@@ -58,7 +58,7 @@ constexpr analytics::Query activity_by_day{
     "select date_trunc('day', happened_at)::timestamp as day, count(distinct learner) as learners, "
     "count(*) filter (where kind = 'lesson_completed') as lessons, "
     "count(*) filter (where kind = 'quiz_attempted') as attempts from learning_activity "
-    "where list_contains(string_split($1, ',')::bigint[], course) "
+    "where course in (select unnest(string_split($1, ',')::bigint[])) "
     "and happened_at >= make_timestamp($2) group by 1 order by 1"};
 
 std::string list_of(const std::vector<courses::CourseId>& courses) {

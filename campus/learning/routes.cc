@@ -335,6 +335,7 @@ void routes(Routes& routes) {
     routes.get("/api/courses/{course}/progress.csv", export_progress)
         .summary_is("How far everybody has come in a course of one's own, as CSV")
         .heavy_on_reads()
+        .limit_per_address(20, std::chrono::seconds(60))
         .may_answer(403)
         .may_answer(404);
     routes.post("/api/courses/{course}/lessons/{lesson}/progress", ping)

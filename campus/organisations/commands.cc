@@ -86,7 +86,7 @@ Task<InvitationId> invite(Tx& tx, NewInvitation in) {
         throw Error(Errc::conflict, fmt::format("{} invitations of your organisation are open, "
                                                 "the limit",
                                                 invitations_max));
-    const SendInvitation mail{*id, admin.organisation, outbound::provider_of(in.email)};
+    const SendInvitation mail{*id, admin.organisation, outbound::provider_of(in.email), end.micros};
     co_await tx.enqueue(mail);
     std::string detail = fmt::format("invitation {} as {}", id->value, to_string(in.role));
     co_await note(tx, in.by, "organisation.invited", std::move(detail), std::move(in.address));

@@ -21,6 +21,8 @@ namespace {
 Task<void> send_invitation(Context& context, Job<SendInvitation> job) {
     const auto invitation = co_await sql::invitation_by_id(context.reader(), job->invitation);
     if (!invitation || invitation->expires_at <= Timestamp::now()) co_return;
+    // Invited again meanwhile: the mail of that tells.
+    if (job->expires_us != 0 && job->expires_us != invitation->expires_at.micros) co_return;
     const auto organisation =
         co_await sql::organisation_by_id(context.reader(), invitation->organisation_id);
     if (!organisation) co_return;
@@ -46,7 +48,6 @@ void jobs(Handlers& handlers) {
     handlers.handle(send_invitation)
         .attempts(120)
         .timeout(std::chrono::seconds(90))
-        .unique(&SendInvitation::invitation)
         .tenant(&SendInvitation::organisation)
         .limit(notifications::per_provider(), &SendInvitation::provider);
 }

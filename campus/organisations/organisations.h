@@ -57,9 +57,10 @@ loadstone::Task<std::string> tenant_of(loadstone::Reader reader, accounts::UserI
 struct SendInvitation {
     InvitationId invitation;
     OrganisationId organisation;
-    std::string provider;  // of the invited address
+    std::string provider;         // of the invited address
+    std::int64_t expires_us = 0;  // as it was made; who is invited again has another
 };
-BOOST_DESCRIBE_STRUCT(SendInvitation, (), (invitation, organisation, provider))
+BOOST_DESCRIBE_STRUCT(SendInvitation, (), (invitation, organisation, provider, expires_us))
 
 // What `campus seed` makes.
 struct SeededMembership {

@@ -13,6 +13,8 @@ Analytics::Analytics(const Options& options, telemetry::Registry& registry)
                 .threads = options.queries_max,
                 .queue_max = options.query_queue_max},
                registry),
+      exports_({.name = "analytics_exports", .threads = 1, .queue_max = options.query_queue_max},
+               registry),
       feeding_({.name = "analytics_feed", .threads = 1, .queue_max = 4}, registry) {}
 
 Analytics::~Analytics() = default;

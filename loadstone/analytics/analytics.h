@@ -29,6 +29,7 @@ public:
     internal::StoreClient& client() noexcept { return *client_; }
     internal::StoreProcess& process() noexcept { return *process_; }
     runtime::Lane& queries() noexcept { return queries_; }
+    runtime::Lane& exports() noexcept { return exports_; }
     runtime::Lane& feeding() noexcept { return feeding_; }
 
 private:
@@ -36,6 +37,7 @@ private:
     std::unique_ptr<internal::StoreProcess> process_;
     std::unique_ptr<internal::StoreClient> client_;
     runtime::Lane queries_;  // its threads wait for the store's answers
+    runtime::Lane exports_;  // one at a time: they take minutes, and no query waits for them
     runtime::Lane feeding_;
 };
 

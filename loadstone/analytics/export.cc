@@ -66,7 +66,7 @@ Task<ExportedFile> export_values(Context& context, const Query& query, std::stri
             throw Error(error.code(), fmt::format("{}: {}", query.name, error.message()));
         }
     };
-    co_await analytics.queries().run(context, ask);
+    co_await analytics.exports().run(context, ask);
     co_return file;
 }
 

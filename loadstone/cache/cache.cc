@@ -251,7 +251,15 @@ std::optional<std::chrono::nanoseconds> Cache::stale_age(const EntryPtr& untrue,
 Task<Cache::EntryPtr> Cache::fill_for_all(Context& context, const Asked& asked, Compute compute,
                                           std::uint64_t hash) {
     const Follower::Now now = follower_.now();
-    auto begun = co_await fills_->begin(context, hash, asked.view, asked.key, now);
+    Fills::Begun begun;
+    try {
+        begun = co_await fills_->begin(context, hash, asked.view, asked.key, now);
+    } catch (const Error& error) {
+        // To agree with other nodes is a write; a read does not need the database to take those.
+        context.throw_if_done("a view that another node may compute");
+        log::debug("a view is computed without asking other nodes",
+                   {{"view", asked.view}, {"error", error.message()}});
+    }
     if (begun.answer) {
         auto entry = std::make_shared<Entry>();
         entry->view = asked.view;

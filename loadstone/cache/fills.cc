@@ -97,7 +97,9 @@ Task<Fills::Begun> Fills::begin(Context& context, std::uint64_t id, std::string_
                           now.history,
                           now.state,
                           micros(options_.lease)};
-    bool has_waited = false;
+    // For one computation: what is too large to be told, or changes while it is computed, nodes
+    // would compute in turn else, each waiting for all before it.
+    std::string waited_for;
     for (;;) {
         Context own(context.services(), context.deadline());
         own.reading().freshness = latest;
@@ -118,7 +120,9 @@ Task<Fills::Begun> Fills::begin(Context& context, std::uint64_t id, std::string_
             }
             unusable_.add();
         } else if (is_same && row->left_us > 0) {
-            if (!std::exchange(has_waited, true)) waited_.add();
+            if (waited_for.empty()) waited_.add();
+            if (!waited_for.empty() && waited_for != row->holder) co_return begun;
+            waited_for = row->holder;
             context.throw_if_done("a view that another node computes");
             runtime::Event never;
             const Deadline look = Deadline::in(options_.look_every).sooner(context.deadline());
@@ -129,6 +133,7 @@ Task<Fills::Begun> Fills::begin(Context& context, std::uint64_t id, std::string_
         }
         std::string seen = row ? row->holder : std::string();
         const bool is_mine = co_await claim(context, request, std::move(seen));
+        if (!is_mine && !waited_for.empty()) co_return begun;
         if (!is_mine) continue;
         computed_.add();
         begun.holder = request.holder;

@@ -50,7 +50,8 @@ public:
         std::optional<SharedAnswer> answer;
         std::string holder;  // empty: compute, and tell nobody
     };
-    // Waits for another node that computes, until the context's deadline. `now` is what this node's
+    // Waits for another node that computes, until the context's deadline; for one: if that tells
+    // nothing of use and a third one computes by then, nothing is given. `now` is what this node's
     // computation would show at least.
     Task<Begun> begin(Context& context, std::uint64_t id, std::string_view view,
                       std::string_view key, Follower::Now now);

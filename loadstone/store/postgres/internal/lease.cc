@@ -136,9 +136,10 @@ std::shared_ptr<Pipeline> Transactions::take_idle(std::size_t loop) {
 }
 
 void Transactions::give_back(std::shared_ptr<Pipeline> pipeline, std::size_t loop) noexcept {
-    if (pipeline->is_at_rest() && !budget_->is_over(Purpose::writes)) {
+    if (pipeline->is_at_rest()) {
+        const bool is_over = budget_->is_over(Purpose::writes);
         const std::scoped_lock lock(mutex_);
-        if (!is_stopped_ && idle_.size() <= transactions_max_) {
+        if (!is_stopped_ && (is_over ? idle_.empty() : idle_.size() <= transactions_max_)) {
             idle_.push_back({std::move(pipeline), loop});
             return;
         }

@@ -238,7 +238,7 @@ void Negotiation::allow(std::size_t granted) {
 }
 
 // What is open others see on the server; more is not opened until it is declared again. Who has
-// had none yet, of a server that does not answer, may try the least: it tells why it fails.
+// never seen the server, which does not answer, may try the least: it tells why it fails.
 void Negotiation::lost(const Error& why) {
     failures_.add();
     connection_.reset();
@@ -246,7 +246,7 @@ void Negotiation::lost(const Error& why) {
     if (is_crowded) refused_.add();
     if (holding_.granted >= need_.least)
         holding_.granted = std::max(need_.least, std::min(holding_.granted, own_open()));
-    else if (!is_crowded)
+    else if (!is_crowded && state_.room.connections_max == 0)
         holding_.granted = need_.least;
     allow(holding_.granted);
     log::debug("the connections could not be agreed", {{"error", why.message()}});

@@ -245,7 +245,8 @@ Task<void> Transactions::roll_back(Context& context, TxConnection& connection, L
     if (!is_clean) lease.settle(true);
 }
 
-// One connection of the budget is the lease's. Those that lie idle beyond it are closed.
+// One connection of the budget is the lease's. Those that lie idle beyond it are closed, but for
+// the last: it is the lease's while the others are busy, and one of those closes in its place.
 void Transactions::fit() {
     const std::size_t allowed = budget_->allowed(Purpose::writes);
     const std::size_t permits = std::clamp<std::size_t>(allowed, 2, transactions_max_ + 1) - 1;
@@ -255,7 +256,7 @@ void Transactions::fit() {
         Idle last{};
         {
             const std::scoped_lock lock(mutex_);
-            if (idle_.empty()) return;
+            if (idle_.size() < 2) return;
             last = std::move(idle_.back());
             idle_.pop_back();
         }
