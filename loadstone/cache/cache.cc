@@ -72,14 +72,16 @@ struct Cache::Metrics {
           alone(counter(registry, "alone", "Computations that nobody else could use")),
           refused(counter(registry, "refused", "Computations for which there was no room")),
           evictions(counter(registry, "evictions", "Entries that made room for others")),
+          unshared(counter(registry, "unshared",
+                           "Computations of which other nodes could not be asked")),
           stale(counter(registry, "stale", "Reads of views that were given what was true before")),
           too_large(counter(registry, "too_large", "Answers that were not kept for their size")) {}
     static telemetry::Counter& counter(telemetry::Registry& registry, std::string_view name,
                                        std::string_view help) {
         return registry.counter(fmt::format("loadstone_cache_{}_total", name), "", help);
     }
-    telemetry::Counter &hits, &misses, &waits, &invalid, &alone, &refused, &evictions, &stale,
-        &too_large;
+    telemetry::Counter &hits, &misses, &waits, &invalid, &alone, &refused, &evictions, &unshared,
+        &stale, &too_large;
 };
 
 Cache::Cache(const CacheOptions& options, const Sources& sources, store::Database& database,
@@ -256,6 +258,7 @@ Task<Cache::EntryPtr> Cache::fill_for_all(Context& context, const Asked& asked, 
         begun = co_await fills_->begin(context, hash, asked.view, asked.key, now);
     } catch (const Error& error) {
         // To agree with other nodes is a write; a read does not need the database to take those.
+        metrics_->unshared.add();
         context.throw_if_done("a view that another node may compute");
         log::debug("a view is computed without asking other nodes",
                    {{"view", asked.view}, {"error", error.message()}});

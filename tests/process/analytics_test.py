@@ -13,20 +13,6 @@ ROUNDS = 100 if FULL else 4
 
 
 class AnalyticsTest(SchoolTest):
-    def store_process(self):
-        """The pid of the server's column store; None while there is none."""
-        for folder in pathlib.Path("/proc").iterdir():
-            if not folder.name.isdigit():
-                continue
-            try:
-                words = (folder / "cmdline").read_bytes().split(b"\0")
-                parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            except (OSError, IndexError):
-                continue
-            if words[0].endswith(b"/loadstone-duckdb") and parent == self.server.pid:
-                return int(folder.name)
-        return None
-
     def kill_store(self):
         pid = wait_until(self.store_process, 20, "the column store's process")
         os.kill(pid, signal.SIGKILL)

@@ -9,29 +9,18 @@ readonly library="@duckdb/node-bindings-linux-x64@1.5.6-r.1"
 readonly library_sha512="IXcrZJE6kEqM0Z4wwdVnGBHX/frOS33VPNAwDXQ/Q+Fs84b058Qe94chrCCIcNJlG8Y3UHIUU4eBeCQxW5mN1Q=="
 readonly header="duckdb@1.4.4"
 readonly header_sha512="hEJJ5hyVF0VLj3dmOLpsWrQR0b3d4Ykqtygm6iUXjHJDDnSqg/USKxcb5qvNrOhFYPgktayU6dXCtgPqcmmpog=="
+download=$(dirname "$(readlink -f "$0")")/../npm/download.sh
+readonly download
 readonly stamp="$library $header"
 
 [[ ! -e $folder/.installed || $(<"$folder/.installed") != "$stamp" ]] || exit 0
 
-# download PACKAGE SHA512: prints the file's name.
-download() {
-    local file hash
-    file=$work/$(cd "$work" && npm pack --silent --fetch-retries=3 "$1")
-    hash=$(sha512sum "$file" | cut -d' ' -f1 | tr -d '\n' | python3 -c \
-        'import base64, sys; print(base64.b64encode(bytes.fromhex(sys.stdin.read())).decode())')
-    if [[ $hash != "$2" ]]; then
-        printf 'install.sh: %s has the sha512 %s, and not %s\n' "$1" "$hash" "$2" >&2
-        exit 1
-    fi
-    printf '%s\n' "$file"
-}
-
 mkdir -p "$folder"
 work=$(mktemp -d "$folder/.download.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-file=$(download "$library" "$library_sha512")
+file=$("$download" "$library" "$library_sha512" "$work")
 tar -xzf "$file" -C "$work" package/libduckdb.so package/LICENSE
-file=$(download "$header" "$header_sha512")
+file=$("$download" "$header" "$header_sha512" "$work")
 tar -xzf "$file" -C "$work" package/src/duckdb/src/include/duckdb.h
 mkdir -p "$folder/include" "$folder/lib"
 mv "$work/package/src/duckdb/src/include/duckdb.h" "$folder/include/duckdb.h"

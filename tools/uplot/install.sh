@@ -12,13 +12,7 @@ readonly sha512="KIMVnG68zvu5XXUbC4LQEPnhwOxBuLyW1AHtpm6IKTXImkbLgkMy+jabjLgSLMa
 mkdir -p "$folder"
 work=$(mktemp -d "$folder/.download.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-file=$work/$(cd "$work" && npm pack --silent --fetch-retries=3 "$package")
-hash=$(sha512sum "$file" | cut -d' ' -f1 | tr -d '\n' | python3 -c \
-    'import base64, sys; print(base64.b64encode(bytes.fromhex(sys.stdin.read())).decode())')
-if [[ $hash != "$sha512" ]]; then
-    printf 'install.sh: %s has the sha512 %s, and not %s\n' "$package" "$hash" "$sha512" >&2
-    exit 1
-fi
+file=$("$(dirname "$(readlink -f "$0")")/../npm/download.sh" "$package" "$sha512" "$work")
 tar -xzf "$file" -C "$work" package/dist/uPlot.iife.min.js package/dist/uPlot.min.css package/LICENSE
 mv "$work/package/dist/uPlot.iife.min.js" "$folder/uPlot.js"
 mv "$work/package/dist/uPlot.min.css" "$folder/uPlot.css"

@@ -1,6 +1,7 @@
 """The base of scenarios with courses: a teacher, learners who are signed in, and many who ask at once."""
 
 import hashlib
+import pathlib
 import secrets
 import threading
 import time
@@ -50,6 +51,20 @@ class SchoolTest(ProcessTest):
         (self.folder / "data2").mkdir(exist_ok=True)
         return self.campus("work", role="work", data=self.folder / "data2", jobs_crashes_max=100,
                            public_url="https://campus.example.org", **SHORT_LEASE).start()
+
+    def store_process(self):
+        """The pid of the server's column store; None while there is none."""
+        for folder in pathlib.Path("/proc").iterdir():
+            if not folder.name.isdigit():
+                continue
+            try:
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+                parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, IndexError):
+                continue
+            if words[0].endswith(b"/loadstone-duckdb") and parent == self.server.pid:
+                return int(folder.name)
+        return None
 
     def people(self, count):
         """Users who are signed in."""

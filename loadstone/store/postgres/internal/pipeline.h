@@ -154,7 +154,9 @@ private:
     void arm_write();
     void post_read();
     void read_input();
-    bool gathers_too_much();
+    bool consume_input();
+    std::size_t unread_bytes() const;
+    void lose_oversized();
     void read_on();
     bool read_results();
     void read_notifications();

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <charconv>
 #include <cstring>
@@ -22,6 +23,7 @@ constexpr int sends_max = 8;
 // looked at from the second number of reads on, of 8 KiB at least.
 constexpr std::size_t small_bytes_max = 64 << 20;
 constexpr int small_reads_unseen = 64;
+constexpr std::size_t read_bytes_min = 8 << 10;
 // How long after a cancel request a statement may still be hit by it although it is another one.
 constexpr std::uint64_t stray_cancel_ns = 60'000'000'000;
 
@@ -87,24 +89,39 @@ void Pipeline::poke() {
     }
 }
 
-// One that gives more than it may would grow the process.
-bool Pipeline::gathers_too_much() {
-    if (is_in_rows_ || ++front_reads_ <= small_reads_unseen) return false;
+// What one read has taken. libpq has room for 8 KiB at least, and does not tell what it took: more
+// may have come meanwhile than it has.
+bool Pipeline::consume_input() {
+    PGconn* const connection = connection_.get();
+    if (is_in_rows_ || ++front_reads_ <= small_reads_unseen) return PQconsumeInput(connection) != 0;
+    const std::size_t before = unread_bytes();
+    const bool is_sound = PQconsumeInput(connection) != 0;
+    const std::size_t after = unread_bytes();
+    front_bytes_ += std::max(before - std::min(before, after), std::min(before, read_bytes_min));
+    return is_sound;
+}
+
+std::size_t Pipeline::unread_bytes() const {
     int waiting = 0;
-    if (::ioctl(PQsocket(connection_.get()), FIONREAD, &waiting) == 0)
-        front_bytes_ += static_cast<std::size_t>(waiting);
-    if (front_bytes_ <= small_bytes_max) return false;
+    if (::ioctl(PQsocket(connection_.get()), FIONREAD, &waiting) != 0) return 0;
+    return static_cast<std::size_t>(waiting);
+}
+
+// One that gives more than it may would grow the process.
+void Pipeline::lose_oversized() {
     const Operation* const operation = sent_.empty() ? nullptr : sent_.front().operation;
     lose(Error(Errc::internal,
-               fmt::format("{}: gives more than {} MiB at once",
+               fmt::format("{}: gives more than {} MiB at once; read it with each()",
                            operation == nullptr ? "a statement" : operation->statement.name,
                            small_bytes_max >> 20)));
-    return true;
 }
 
 void Pipeline::read_input() {
-    if (gathers_too_much()) return;
-    const bool is_sound = PQconsumeInput(connection_.get()) != 0;
+    const bool is_sound = consume_input();
+    if (front_bytes_ > small_bytes_max) {
+        lose_oversized();
+        return;
+    }
     // One TLS record may hold more than what was asked for.
     if (is_sound && PQsslInUse(connection_.get()) != 0) PQconsumeInput(connection_.get());
     if (is_sound) {
