@@ -330,6 +330,12 @@ void store_settings(Settings& s, Config& c, store::DatabaseOptions& d) {
     s.millis("store.slow_ms", "from which `db slow` keeps an execution", t.slow_after, 0);
     s.count("store.slow_kept", "executions that `db slow` keeps", t.slow_kept, std::size_t{1},
             std::size_t{100'000});
+    s.count("store.analytic_rows",
+            "rows that a statement adds up on the primary, from which it is told of as one for the "
+            "column store; 0: not looked at",
+            t.analytic_rows, std::uint64_t{0}, std::uint64_t{gigabyte});
+    s.millis("store.analytic_log_ms", "between two lines in the log of one of these",
+             t.analytic_log_every, 0);
     s.flag(
         "postgres.sample_plans",
         "now and then run a read once more under EXPLAIN, for the rows that it reads and its plan",

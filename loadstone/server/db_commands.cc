@@ -10,6 +10,7 @@
 #include "loadstone/base/error.h"
 #include "loadstone/base/json.h"
 #include "loadstone/server/internal/command_session.h"
+#include "loadstone/server/internal/db_analytics.h"
 #include "loadstone/server/internal/db_report.h"
 #include "loadstone/store/inspection.h"
 
@@ -35,9 +36,11 @@ BOOST_DESCRIBE_STRUCT(TopLine, (),
 struct TopReport {
     std::vector<TopLine> statements;
     std::vector<RepeatedLine> repeated;
+    std::vector<AnalyticLine> analytic;
+    std::vector<AnalyticSuspect> suspects;
     std::string advice;
 };
-BOOST_DESCRIBE_STRUCT(TopReport, (), (statements, repeated, advice))
+BOOST_DESCRIBE_STRUCT(TopReport, (), (statements, repeated, analytic, suspects, advice))
 
 struct StepLine {
     std::int64_t depth = 0;
@@ -113,6 +116,7 @@ TopReport top_of(StatementReport report, const store::ServerStatistics& server, 
     for (const store::ServerUse& use : server.statements) uses[use.text] = &use;
     TopReport top;
     top.repeated = std::move(report.repeated);
+    top.analytic = report.analytic;
     top.advice = server.advice;
     for (StatementLine& line : report.lines) {
         TopLine& one = top.statements.emplace_back();
@@ -200,7 +204,10 @@ void db_top_command(const Config& config, const DbQuery& query) {
     require_access(config);
     StatementReport report = ask_for_report(config.data);
     const bool is_sqlite = config.database.url.starts_with("sqlite:");
-    TopReport top = top_of(std::move(report), server_statistics(config), is_sqlite);
+    const store::ServerStatistics server = server_statistics(config);
+    auto suspects = analytic_suspects(report, server, config.database.statistics.analytic_rows);
+    TopReport top = top_of(std::move(report), server, is_sqlite);
+    top.suspects = std::move(suspects);
     std::ranges::sort(top.statements, [&](const TopLine& a, const TopLine& b) {
         return order_of(a, query.by) > order_of(b, query.by);
     });
@@ -234,6 +241,7 @@ void db_top_command(const Config& config, const DbQuery& query) {
         print(fmt::format("N+1: {} for one row over and over in {}, at {} ({} times seen)\n",
                           each.statement, each.activity, each.place, each.spans));
     }
+    print(analytic_text(top.analytic) + suspects_text(top.suspects));
     if (!top.advice.empty()) print(top.advice + "\n");
 }
 

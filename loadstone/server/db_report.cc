@@ -8,6 +8,7 @@
 #include "loadstone/base/error.h"
 #include "loadstone/base/json.h"
 #include "loadstone/server/internal/admin_socket.h"
+#include "loadstone/store/analytic_reads.h"
 
 namespace loadstone::server::internal {
 
@@ -67,6 +68,12 @@ void add_of(StatementReport& report, const store::StatementStatistics& statistic
         report.repeated.push_back(
             {"", each.statement, each.activity, each.place, number(each.spans)});
     }
+    for (const store::AnalyticRead& each : statistics.analytic_reads().all()) {
+        report.analytic.push_back({"", each.statement, each.activity, each.place,
+                                   number(each.times), each.at, number(each.read),
+                                   number(each.rows), number(each.us), number(each.cpu_us),
+                                   each.is_estimate});
+    }
     for (const store::SlowStatement& each : statistics.slow()) {
         report.slow.push_back({"", each.statement, each.activity, each.place, each.at,
                                number(each.us), number(each.rows), number(each.scanned),
@@ -112,6 +119,7 @@ StatementReport ask_for_report(const std::string& data) {
         append(all.lines, read->lines, answer.process);
         append(all.statements, read->statements, answer.process);
         append(all.repeated, read->repeated, answer.process);
+        append(all.analytic, read->analytic, answer.process);
         append(all.slow, read->slow, answer.process);
         append(all.writers, read->writers, answer.process);
     }

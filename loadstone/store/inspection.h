@@ -26,6 +26,11 @@ struct ExplainedPlan {
     bool is_analyzed = false;
     // When it was analyzed: given back, read from tables and indexes, written to temporary files.
     std::uint64_t rows = 0, scanned = 0, temp_bytes = 0;
+    // PostgreSQL: read below a node that adds up; what the planner thinks when it was not analyzed.
+    std::uint64_t added_up = 0;
+    // Tables that it reads whole below such a node, as EXPLAIN prints them. What it reads of them
+    // the planner does not say if there is a filter.
+    std::vector<std::string> added_up_tables;
 };
 
 // The steps alone, a line each, indented: what makes a plan the same or another.

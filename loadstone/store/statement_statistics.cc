@@ -3,9 +3,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
+#include "loadstone/store/analytic_reads.h"
 
 namespace loadstone::store {
 
@@ -17,6 +19,11 @@ constexpr std::uint64_t changes_logged_max = 3;  // of each statement
 // a command or a loop, which may ask the same for hours.
 bool may_repeat(const telemetry::Span& span, const StatementRef& statement) noexcept {
     return span.label != 0 && !statement.writes && statement.place.line() != 0;
+}
+
+// 0 is off.
+std::uint64_t or_never(std::uint64_t number) noexcept {
+    return number == 0 ? std::numeric_limits<std::uint64_t>::max() : number;
 }
 
 }  // namespace
@@ -43,10 +50,15 @@ StatementStatistics::StatementStatistics(const StatisticsOptions& options,
           "loadstone_statement_repeats_total", "",
           "Requests and jobs that ran a statement for one row over and over at one place (N+1)")),
       plan_changes_(registry.counter("loadstone_statement_plan_changes_total", "",
-                                     "Plans of statements that were replaced by another")) {}
+                                     "Plans of statements that were replaced by another")),
+      analytic_reads_(std::make_unique<AnalyticReads>(options, registry)),
+      analytic_scanned_(or_never(options.analytic_rows)),
+      analytic_steps_(or_never(options.analytic_rows * AnalyticReads::steps_a_row)) {}
+
+StatementStatistics::~StatementStatistics() = default;
 
 void StatementStatistics::record(telemetry::Span& span, const StatementRef& statement,
-                                 telemetry::StatementUse use) noexcept {
+                                 telemetry::StatementUse use, std::uint64_t cpu_ns) noexcept {
     use.activity = span.label;
     span.used_query(use.statement, use.ns, use.rows);
     telemetry::Shard& shard = registry_.shard();
@@ -56,6 +68,12 @@ void StatementStatistics::record(telemetry::Span& span, const StatementRef& stat
     if (use.ns >= slow_ns_) [[unlikely]] {
         try {
             note_slow(span, statement, use);
+        } catch (const std::bad_alloc&) {
+        }
+    }
+    if (use.scanned >= analytic_scanned_ || use.steps >= analytic_steps_) [[unlikely]] {
+        try {
+            analytic_reads_->look(span, statement, use, cpu_ns);
         } catch (const std::bad_alloc&) {
         }
     }

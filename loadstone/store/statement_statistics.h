@@ -1,7 +1,8 @@
 #pragma once
 // StatementStatistics: what a database knows of its named statements beyond the numbers that
 // telemetry adds up (telemetry/statements.h): the slowest executions of late, statements that one
-// span runs over and over (N+1), plans and their changes.
+// span runs over and over (N+1), plans and their changes, reads that are for the column store
+// (analytic_reads.h).
 //
 // Thread safety: all from any thread. record() takes a lock only for an execution that is slow or
 // the first one too many of its place in the code; it allocates only then.
@@ -25,6 +26,8 @@
 
 namespace loadstone::store {
 
+class AnalyticReads;
+
 struct StatisticsOptions {
     // Executions of a read that gives at most one row, at one place in the code within one request
     // or job; with more it is reported as N+1. 0: not looked at.
@@ -33,6 +36,11 @@ struct StatisticsOptions {
     bool strict = false;
     std::chrono::milliseconds slow_after{100};
     std::size_t slow_kept = 128;
+    // Rows that a statement of a request or job adds up on the primary, from which on it is told of
+    // as one for the column store. 0: not looked at.
+    std::uint64_t analytic_rows = 100'000;
+    // Of one statement, between two lines of these in the log.
+    std::chrono::milliseconds analytic_log_every{600'000};
     // PostgreSQL: reads of real traffic explained with ANALYZE, one in `sample_every` at most.
     bool samples_plans = true;
     std::chrono::milliseconds sample_every{1'000};
@@ -82,6 +90,9 @@ public:
     static constexpr std::size_t repeats_kept = 1'024;
 
     StatementStatistics(const StatisticsOptions& options, telemetry::Registry& registry);
+    ~StatementStatistics();
+    StatementStatistics(const StatementStatistics&) = delete;
+    StatementStatistics& operator=(const StatementStatistics&) = delete;
 
     const StatisticsOptions& options() const noexcept { return options_; }
 
@@ -89,9 +100,10 @@ public:
     void require_new(const telemetry::Span& span, const StatementRef& statement) const {
         if (options_.strict) refuse_repeat(span, statement);
     }
-    // After it has run, to the span and all statistics; `use.activity` is set here.
-    void record(telemetry::Span& span, const StatementRef& statement,
-                telemetry::StatementUse use) noexcept;
+    // After it has run, to the span and all statistics; `use.activity` is set here. `cpu_ns`: of a
+    // long run in this process; 0: not known.
+    void record(telemetry::Span& span, const StatementRef& statement, telemetry::StatementUse use,
+                std::uint64_t cpu_ns = 0) noexcept;
     // When a connection first prepares it.
     void note_text(const StatementRef& statement);
     // A plan was made or looked at; a change is counted, logged and kept. Plans are compared as
@@ -106,6 +118,8 @@ public:
     std::vector<RepeatedStatement> repeated() const;
     std::map<std::string, PlanFacts, std::less<>> plans() const;
     std::vector<StatementText> texts() const;
+    AnalyticReads& analytic_reads() noexcept { return *analytic_reads_; }
+    const AnalyticReads& analytic_reads() const noexcept { return *analytic_reads_; }
 
 private:
     PlanFacts* facts_of(std::string_view statement);  // under mutex_; null: there are too many
@@ -119,6 +133,8 @@ private:
     telemetry::Registry& registry_;
     telemetry::Counter& repeats_total_;
     telemetry::Counter& plan_changes_;
+    const std::unique_ptr<AnalyticReads> analytic_reads_;
+    const std::uint64_t analytic_scanned_, analytic_steps_;  // of SQLite, from which on it looks
 
     mutable std::mutex mutex_;
     std::deque<SlowStatement> slow_;

@@ -66,7 +66,7 @@ class DbCommandsTest(DbTest):
         self.assertIsNotNone(self.line(campus, "accounts.insert_user", "POST /api/register"))
         self.expect_statements(campus, ME, 2, self.me, times=5)
 
-        table = campus.command("db", "top").stdout
+        table = campus.command("db", "top", "--limit", 1000).stdout
         for part in ("STATEMENT", "P99", "READ/ROW", "POOL", "LOCK", USER, ME):
             self.assertIn(part, table)
         if self.is_sqlite:
@@ -75,6 +75,20 @@ class DbCommandsTest(DbTest):
             self.assertIn("pg_stat_statements is not installed", table)
             self.assertIn("pg_stat_kcache is not installed", top(campus)["advice"])
         self.assertEqual(len(json.loads(campus.command("db", "top", "--limit", 1, "--json").stdout)["statements"]), 1)
+
+    def test_top_names_what_is_for_the_column_store(self):
+        campus = self.start(store_analytic_rows=1)
+
+        def told():
+            self.assertEqual(self.client_.post("/api/reports", {"kind": "audit"}, cookie=self.cookie).status, 202)
+            return next((line for line in top(campus)["analytic"] if line["statement"] == "audit.count_in_period"), None)
+        line = wait_until(told, 30, "a count to be told of")
+        self.assertEqual(line["activity"], "reports.MakeReport")
+        self.assertRegex(line["place"], r"^campus/audit/\w+\.(cc|h):\d+$")
+        self.assertGreaterEqual(line["read"], 1)
+        self.assertIn("for the column store: audit.count_in_period read ", campus.command("db", "top").stdout)
+        said = [one for one in campus.log_lines() if "question for the column store" in str(one)]
+        self.assertEqual(len([one for one in said if "audit.count_in_period" in str(one)]), 1, said)
 
     def test_slow_tells_where_it_was_and_no_values(self):
         campus = self.start(store_slow_ms=0)

@@ -50,6 +50,18 @@ struct RepeatedLine {
 };
 BOOST_DESCRIBE_STRUCT(RepeatedLine, (), (process, statement, activity, place, spans))
 
+// A statement for the column store that ran on the primary, and its run that read most.
+struct AnalyticLine {
+    std::string process, statement, activity, place;
+    std::int64_t times = 0;
+    std::optional<Timestamp> at;  // of the last one
+    std::int64_t read = 0, rows = 0, us = 0, cpu_us = 0;
+    bool is_estimate = false;
+};
+BOOST_DESCRIBE_STRUCT(AnalyticLine, (),
+                      (process, statement, activity, place, times, at, read, rows, us, cpu_us,
+                       is_estimate))
+
 struct SlowLine {
     std::string process, statement, activity, place;
     Timestamp at;
@@ -72,10 +84,11 @@ struct StatementReport {
     std::vector<StatementLine> lines;
     std::vector<StatementPlan> statements;
     std::vector<RepeatedLine> repeated;
+    std::vector<AnalyticLine> analytic;
     std::vector<SlowLine> slow;
     std::vector<WriterLine> writers;
 };
-BOOST_DESCRIBE_STRUCT(StatementReport, (), (lines, statements, repeated, slow, writers))
+BOOST_DESCRIBE_STRUCT(StatementReport, (), (lines, statements, repeated, analytic, slow, writers))
 
 // The answer to `db`, in this process.
 std::string statement_report(const telemetry::Registry& registry, store::Database& database);

@@ -10,6 +10,7 @@
 #include "loadstone/store/internal/storable.h"
 #include "loadstone/store/sqlite/errors.h"
 #include "loadstone/store/sqlite/statement_row.h"
+#include "loadstone/telemetry/thread_usage.h"
 #include "loadstone/telemetry/tsc.h"
 
 namespace loadstone::store::sqlite {
@@ -25,12 +26,13 @@ std::uint64_t taken(sqlite3_stmt* statement, int counter) {
 class Account {
 public:
     Account(StatementStatistics& statistics, Context& context, const StatementRef& statement,
-            const Prepared& prepared, const RunLimits& limits)
+            const Prepared& prepared, const RunLimits& limits, const std::uint64_t& cpu_begun_ns)
         : statistics_(&statistics),
           context_(&context),
           statement_(&statement),
           prepared_(&prepared),
           limits_(&limits),
+          cpu_begun_ns_(&cpu_begun_ns),
           started_(telemetry::tsc()) {}
     Account(const Account&) = delete;
     Account& operator=(const Account&) = delete;
@@ -48,7 +50,9 @@ public:
         use.steps = taken(run, SQLITE_STMTSTATUS_VM_STEP);
         use.sorts = taken(run, SQLITE_STMTSTATUS_SORT);
         use.auto_indexes = taken(run, SQLITE_STMTSTATUS_AUTOINDEX);
-        statistics_->record(context_->span(), *statement_, use);
+        const std::uint64_t cpu_ns =
+            *cpu_begun_ns_ == 0 ? 0 : telemetry::thread_cpu_ns() - *cpu_begun_ns_;
+        statistics_->record(context_->span(), *statement_, use, cpu_ns);
     }
     // The statement will run again and count then.
     void drop() noexcept { dropped_ = true; }
@@ -62,6 +66,7 @@ private:
     const StatementRef* statement_;
     const Prepared* prepared_;
     const RunLimits* limits_;
+    const std::uint64_t* cpu_begun_ns_;
     std::uint64_t started_;
     bool dropped_ = false;
 };
@@ -76,6 +81,8 @@ struct Handle::RunScope {
         handle.running_.steps_left = limits.steps_max;
         handle.running_.stopped = Stopped::no;
         handle.running_.looked_tsc = 0;
+        handle.running_.looks = 0;
+        handle.running_.cpu_begun_ns = 0;
         handle.running_.busy_until = {};
         if (limits.busy_wait.count() > 0) {
             handle.running_.busy_until = std::chrono::steady_clock::now() + limits.busy_wait;
@@ -133,6 +140,7 @@ int Handle::on_progress(void* self) {
     Handle& handle = *static_cast<Handle*>(self);
     Running& running = handle.running_;
     if (running.context == nullptr) return 0;
+    if (++running.looks == cpu_look) running.cpu_begun_ns = telemetry::thread_cpu_ns();
     if (running.steps_left != RunLimits::unlimited) {
         running.steps_left -= handle.file_->check_steps;
         if (running.steps_left <= 0) running.stopped = Stopped::budget;
@@ -302,7 +310,8 @@ Handle::Outcome Handle::run(Context& context, const StatementRef& statement,
     Prepared& prepared = prepare(statement);
     const RunScope scope(*this, prepared.statement, context, limits);
     bind(prepared.statement, values);
-    Account account(*file_->statistics, context, statement, prepared, limits);
+    Account account(*file_->statistics, context, statement, prepared, limits,
+                    running_.cpu_begun_ns);
     const auto changes_before = statement.writes ? sqlite3_total_changes64(db_) : 0;
     const StatementRow row(statement.name, prepared);
     std::uint64_t seen = 0;

@@ -91,6 +91,10 @@ public:
     std::size_t statements() const noexcept { return cache_.size(); }
 
 private:
+    // Reading the thread's CPU clock costs as much as a short statement does: only a long one does
+    // it, and it is at its beginning then.
+    static constexpr int cpu_look = 20;
+
     enum class Stopped { no, budget, time_budget, deadline, cancelled };
     struct Running {
         Context* context = nullptr;
@@ -98,6 +102,8 @@ private:
         Stopped stopped = Stopped::no;
         std::uint64_t looked_tsc = 0;   // at its first look, after `check_steps`; 0: not yet
         std::uint64_t time_max_ns = 0;  // from then on
+        int looks = 0;
+        std::uint64_t cpu_begun_ns = 0;  // of the thread, at look `cpu_look`; 0: not yet
         std::chrono::steady_clock::time_point busy_until{};
     };
     struct RunScope;

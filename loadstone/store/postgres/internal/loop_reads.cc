@@ -72,10 +72,10 @@ Task<RunResult> LoopReads::run(Context& context, StatementRef statement,
         const RunResult result = co_await operation.complete(sink, false);
         account.succeeded();
         place.seen = operation.position;
-        if (metrics_.sampler != nullptr)
-            metrics_.sampler->saw(statement, values, operation.prepared.get());
+        sample(operation, false);
         co_return result;
     } catch (const Error&) {
+        sample(operation, true);
         // A replica cancels a read that is in the way of replay with 40001.
         place.needs_primary = operation.reaction == Reaction::not_the_primary;
         place.may_go_elsewhere =
@@ -84,6 +84,13 @@ Task<RunResult> LoopReads::run(Context& context, StatementRef statement,
              operation.reaction == Reaction::retry);
         throw;
     }
+}
+
+void LoopReads::sample(const Operation& operation, bool failed) const {
+    if (metrics_.sampler == nullptr) return;
+    metrics_.sampler->saw(
+        operation,
+        options_.is_replica ? PlanSampler::Ran::on_replica : PlanSampler::Ran::on_primary, failed);
 }
 
 std::optional<Pipeline::KnownPosition> LoopReads::known_position() const {

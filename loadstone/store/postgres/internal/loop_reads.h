@@ -107,6 +107,7 @@ private:
     void give_back(OperationQueue& operations, const Error& why);
     bool look();
     void learn(const Operation& operation);
+    void sample(const Operation& operation, bool failed) const;
     void move_waiting(Slot& slot);
     void wait_again(OperationQueue& operations);
     void watch_front(Pipeline& pipeline);

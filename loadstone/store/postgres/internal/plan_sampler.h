@@ -4,9 +4,12 @@
 // the rows it reads and its temporary files; and which statements wait for locks just now.
 //
 // A thread and a connection of its own, read-only, with a statement timeout. One read in
-// `sample_every` at most, the same one not again for `rest` of these. Writes are never run. What
-// fails is left out.
+// `sample_every` at most, the same one not again for `rest` of these; and one suspect: a statement
+// that adds up rows and took long enough to have read `analytic_rows`. What writes, was in a
+// transaction or took longer than half of `sample_timeout` is explained and not run: its figures
+// are the planner's. What fails is left out.
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -16,8 +19,10 @@
 #include <thread>
 #include <vector>
 
+#include "loadstone/store/analytic_reads.h"
 #include "loadstone/store/database.h"
-#include "loadstone/store/postgres/internal/prepared.h"
+#include "loadstone/store/inspection.h"
+#include "loadstone/store/postgres/internal/operation.h"
 
 namespace loadstone::store::postgres {
 
@@ -28,6 +33,8 @@ public:
     static constexpr int rest = 10;
     static constexpr std::size_t value_bytes_max =
         64 * 1024;  // of a read; larger ones are left out
+    // No server adds up a row in less.
+    static constexpr std::uint64_t row_ns_min = 20;
 
     PlanSampler(const DatabaseOptions& options, StatementStatistics& statistics,
                 telemetry::Registry& registry);
@@ -37,10 +44,14 @@ public:
 
     void start();
     void stop();
-    // After a read has run, from any thread. Almost always it only looks at a flag.
-    void saw(const StatementRef& statement, std::span<const Value> values, Prepared* prepared) {
-        if (wants_.load(std::memory_order_relaxed)) [[unlikely]]
-            offer(statement, values, prepared);
+    // Where a statement ran.
+    enum class Ran : std::uint8_t { on_primary, on_replica, in_transaction };
+
+    // After a statement has ended, from any thread. Almost always it only looks at two flags.
+    void saw(const Operation& operation, Ran ran, bool failed) {
+        if (wants_any_.load(std::memory_order_relaxed) ||
+            wants_suspect_.load(std::memory_order_relaxed)) [[unlikely]]
+            offer(operation, ran, failed);
     }
 
 private:
@@ -48,24 +59,35 @@ private:
         std::string name, text;
         std::vector<Value> values;
         std::vector<std::string> texts;  // of each value that has one
+        bool runs = true;                // under EXPLAIN; else it is only planned
+        // Of the execution that was seen.
+        bool may_be_analytic = false;
+        std::string activity, place;
+        std::uint64_t rows = 0, ns = 0;
     };
+    enum Kind : std::uint8_t { any, suspect };
 
-    void offer(const StatementRef& statement, std::span<const Value> values, Prepared* prepared);
+    void offer(const Operation& operation, Ran ran, bool failed);
+    bool is_suspect(const Operation& operation, std::uint64_t ns) const;
+    void take(const Operation& operation, Ran ran, std::uint64_t ns, Kind kind);
     void serve();
     void explain(BlockingConnection& connection, const Sample& sample);
+    void note_analytic(BlockingConnection& connection, const Sample& sample,
+                       const ExplainedPlan& plan);
     void look_for_lock_waits(BlockingConnection& connection);
 
     const DatabaseOptions options_;
     StatementStatistics& statistics_;
     telemetry::Counter& samples_;
     telemetry::Counter& failures_;
-    std::atomic<bool> wants_{false};
+    const std::uint64_t suspect_ns_;
+    std::atomic<bool> wants_any_{false}, wants_suspect_{false};
     std::atomic<std::uint64_t> round_{0};
     std::atomic<bool> stopping_{false};
 
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::optional<Sample> sample_;  // under mutex_
+    std::array<std::optional<Sample>, 2> samples_taken_;  // by Kind; under mutex_
     std::thread thread_;
 };
 

@@ -57,6 +57,38 @@ TEST(PlanText, ABitmapsRowsAreCountedOnce) {
     EXPECT_EQ(plan.rows, 5U);
 }
 
+TEST(PlanText, WhatIsReadBelowAnAggregateIsAddedUp) {
+    const ExplainedPlan plan = read_plan(
+        "Finalize GroupAggregate  (cost=1.0..2.0 rows=9 width=16) (actual rows=9 loops=1)\n"
+        "  ->  Gather Merge  (cost=1.0..2.0 rows=18 width=16) (actual rows=18 loops=1)\n"
+        "        ->  Partial HashAggregate  (cost=1.0..2.0 rows=9 width=16) (actual rows=9 "
+        "loops=2)\n"
+        "              ->  Parallel Seq Scan on \"Odd Facts\" f  (cost=0.0..1.0 rows=50 width=8) "
+        "(actual rows=40 loops=2)\n"
+        "                    Filter: (course = 7)\n"
+        "                    Rows Removed by Filter: 10\n"
+        "  InitPlan 1 (returns $0)\n"
+        "    ->  Limit  (cost=0.1..0.2 rows=1 width=8) (actual rows=1 loops=1)\n"
+        "          ->  Index Only Scan using facts_at on facts  (cost=0.1..9.0 rows=100 width=8) "
+        "(actual rows=1 loops=1)\n");
+    EXPECT_EQ(plan.added_up, 80U + 20U + 1U);
+    EXPECT_EQ(plan.added_up_tables, std::vector<std::string>{"\"Odd Facts\""});
+    EXPECT_EQ(read_plan(join).added_up, 0U);  // it sorts
+}
+
+TEST(PlanText, WithoutARunItIsWhatThePlannerThinks) {
+    const ExplainedPlan plan = read_plan(
+        "HashAggregate  (cost=1.0..2.0 rows=9 width=16)\n"
+        "  ->  Nested Loop  (cost=0.1..9.0 rows=500 width=8)\n"
+        "        ->  Seq Scan on courses c  (cost=0.0..1.0 rows=50 width=8)\n"
+        "        ->  Index Only Scan using facts_of_course on facts f  (cost=0.1..9.0 rows=10 "
+        "width=8)\n"
+        "              Index Cond: (course = c.id)\n");
+    EXPECT_FALSE(plan.is_analyzed);
+    EXPECT_EQ(plan.added_up, 50U + 50U * 10U);
+    EXPECT_EQ(plan.added_up_tables, std::vector<std::string>{"courses"});
+}
+
 TEST(PlanText, APlanThatDidNotRunHasNoRealRows) {
     const ExplainedPlan plan = read_plan("Seq Scan on users  (cost=0.00..12.00 rows=40 width=8)\n");
     ASSERT_EQ(plan.steps.size(), 1U);

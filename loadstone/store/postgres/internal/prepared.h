@@ -27,6 +27,7 @@ struct Prepared {
     std::optional<telemetry::LabelIndex> label;  // of its statistics, looked up once
     internal::VerifiedTypes verified;
     std::uint64_t sampled_in = 0;  // round of PlanSampler; 0: never
+    std::optional<bool> adds_up;   // of its text, looked at once
 };
 
 class PreparedStatements {

@@ -5,6 +5,7 @@
 #include "loadstone/base/assert.h"
 #include "loadstone/base/log.h"
 #include "loadstone/store/internal/storable.h"
+#include "loadstone/store/postgres/internal/plan_sampler.h"
 #include "loadstone/telemetry/tsc.h"
 
 namespace loadstone::store::postgres {
@@ -95,10 +96,14 @@ Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
         // It was stopped: the server is still at it, and the transaction is over.
         if (!operation.is_over() && !failure_) failure_ = std::current_exception();
         last_ended_tsc_ = telemetry::tsc();
+        if (metrics_.sampler != nullptr)
+            metrics_.sampler->saw(operation, PlanSampler::Ran::in_transaction, true);
         throw;
     }
     last_ended_tsc_ = telemetry::tsc();
     if (failure_) std::rethrow_exception(failure_);  // of what was deferred
+    if (metrics_.sampler != nullptr)
+        metrics_.sampler->saw(operation, PlanSampler::Ran::in_transaction, false);
     account.succeeded();
     co_return result;
 }
