@@ -7,6 +7,7 @@
 #include <atomic>
 #include <boost/asio/this_coro.hpp>
 #include <charconv>
+#include <cstdlib>
 
 #include "items/items.h"
 #include "loadstone/base/error.h"
@@ -16,6 +17,7 @@
 #include "loadstone/server/application.h"
 #include "reach/reach.h"
 #include "rows/sql.h"
+#include "told/told.h"
 
 namespace rows {
 
@@ -392,5 +394,8 @@ int main(int argc, char** argv) {
          .budget = {.jobs_max = 1'024}});
     application.add(items::module());
     application.add(reach::module());
+    // With facts there is a column store, and a feed that looks for them: only who measures these
+    // has them.
+    if (std::getenv("MEASURE_FACTS") != nullptr) application.add(told::module());
     return application.run(argc, argv);
 }
