@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import pathlib
 import re
 import signal
@@ -21,14 +22,15 @@ START_SECONDS = 60
 
 
 class App:
-    def __init__(self, program, folder, prefix=(), extra=(), role="web"):
+    def __init__(self, program, folder, prefix=(), extra=(), role="web", facts=False):
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
         self.log = tempfile.TemporaryFile()
         command = [*prefix, program, "serve", "--data", folder, "--listen", f"127.0.0.1:{self.port}", "--threads", "1", "--role", role,
                    "--log-level", "warning", *extra]
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
+        environment = {**os.environ, "MEASURE_FACTS": "1"} if facts else None
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=environment)
         end = time.monotonic() + START_SECONDS
         while True:
             try:
@@ -111,9 +113,9 @@ class App:
 
 
 @contextlib.contextmanager
-def app(program, prefix=(), extra=()):
+def app(program, prefix=(), extra=(), facts=False):
     with tempfile.TemporaryDirectory() as folder:
-        running = App(program, folder, prefix, extra)
+        running = App(program, folder, prefix, extra, facts=facts)
         try:
             running.ask(*ROUTES["write"], 1)  # row 1
             yield running
