@@ -149,6 +149,7 @@ ReplicaDecision ReadRouter::choose(const Read& read) {
         view.at = known ? known->position.at : 0;
         view.lag = servers_.lag(i);
         view.reads = servers_.reads(i).load(std::memory_order_relaxed);
+        view.is_gathering = reads_of(i, read.is_heavy()).is_gathering();
         view.age = std::chrono::nanoseconds::max();
         if (read.is_within()) view.age = servers_.age(view.at).value_or(view.age);
     }
