@@ -30,8 +30,8 @@ struct ServerPosition {
 // is no standby, or has replayed nothing, tells no place. What was received is asked for last: had
 // all of it been replayed when the place was read, then nothing was under way.
 inline constexpr const char* replica_position_statement =
-    "select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() end,"
-    " pg_last_wal_receive_lsn()";
+    "select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() end p,"
+    " pg_last_wal_receive_lsn() r";
 inline constexpr const char* server_position_statement =
     "select pg_is_in_recovery(),"
     " case when pg_is_in_recovery() then pg_last_wal_replay_lsn()"
