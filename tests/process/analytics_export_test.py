@@ -2,14 +2,26 @@
 
 import csv
 import ctypes
+import json
 import os
 import pathlib
 import re
 import signal
+import time
+import unittest
 
-from harness.case import main
+from harness.case import FULL, main
 from harness.school import SchoolTest
 from harness.waiting import wait_until
+
+
+USERS = 100_000  # whose year is exported in full
+# What the settings give the column store, and what it and the server may take besides, MiB.
+STORE_MB, STORE_BESIDE_MB, SERVER_MB = 512, 256, 200
+
+
+def peak_mb(pid):
+    return int(re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1)) / 1024
 
 
 class Parquet:
@@ -95,6 +107,41 @@ class AnalyticsExportTest(SchoolTest):
         past = {"from": "2020-01-01T00:00:00Z", "to": "2021-01-01T00:00:00Z"}
         self.assertEqual(self.finished(self.order("activity_csv", **past))["rows"], 0)
         self.assertEqual(self.client.post("/api/reports", {"kind": "activity"}, cookie=self.teacher).status, 422)
+
+    @unittest.skipUnless(FULL, "the year of 100,000 users")
+    def test_a_year_of_a_large_school_is_one_file(self):
+        school = self.campus("campus", role="all")
+        school.command("migrate")
+        school.command("seed", "--users", USERS, timeout_s=1_800)
+        self.start(analytics_memory_mb=STORE_MB)
+        # All courses are one's own.
+        self.database.execute("update courses set instructor_id = (select id from users where email = 'ada@example.org')")
+
+        def rebuilt():
+            work = json.loads(self.server.command("analytics", "status", "--json").stdout)["work"]
+            return work and all(one["state"] == "done" for one in work) and work
+        facts = sum(one["facts"] for one in wait_until(rebuilt, 900, "the facts to be made"))
+        store = wait_until(self.store_process, 20, "the column store")
+        library = re.search(r"\S+/libduckdb\.so\S*", pathlib.Path(f"/proc/{store}/maps").read_text()).group()
+        before = {"server": peak_mb(self.server.pid), "store": peak_mb(store)}
+        copies, file = {}, Parquet(library)
+        for kind in ("csv", "parquet"):
+            for pid in (self.server.pid, store):
+                pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew
+            began = time.monotonic()
+            asked = self.order(f"activity_{kind}")
+            report = wait_until(lambda: (found := self.shown(asked))["state"] in ("done", "failed") and found, 600, "the report")
+            took = time.monotonic() - began
+            self.assertEqual((report["state"], report["rows"]), ("done", facts), report)
+            peaks = {"server": peak_mb(self.server.pid), "store": peak_mb(store)}
+            self.say(f"{USERS:,} users, {kind}: {report['rows']:,} rows, {report['bytes']:,} bytes, {took:.1f} s; peak RSS, MiB: server "
+                     f"{peaks['server']:.0f}, store {peaks['store']:.0f} (before the export {before['server']:.0f} and {before['store']:.0f})")
+            self.assertLess(peaks["server"], SERVER_MB)
+            self.assertLess(peaks["store"], STORE_MB + STORE_BESIDE_MB)
+            copies[kind] = next((self.folder / "data" / "files" / "reports").glob(f"*.{kind}"))
+            self.assertEqual(copies[kind].stat().st_size, report["bytes"])
+        sums = "count(*) + 7 * sum(course) + 11 * sum(learner) + 13 * sum(coalesce(points, 0)) + sum(epoch_us(happened_at)) % 1000003"
+        self.assertEqual(file.value(f"select {sums} from read_csv('{copies['csv']}')"), file.value(f"select {sums} from '{copies['parquet']}'"))
 
 
 if __name__ == "__main__":
