@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
+import resource
 import secrets
 import sqlite3
 import statistics
@@ -22,6 +23,7 @@ from column_store import ColumnStore
 from facts import SUMS, Facts, body
 from measure import ROOT, Postgres, Server, app, cpu_ns, cpu_seconds, descendants, free_port, needs, wrk
 
+OURS = "campus, DuckDB"
 CAMPUS = ROOT / "build/release/bin/campus"
 TABLE = ("create table learning_activity (happened_at timestamp, course bigint, learner bigint, kind varchar, lesson bigint, quiz bigint, "
          "points bigint)")
@@ -101,37 +103,57 @@ def told_by_campus(server, cookie):
     return None
 
 
+def typed(server, folder):
+    """`campus analytics query`, its own process counted."""
+    def cpu():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)  # of those that have ended: the command's
+        return cpu_seconds(server.pid) + used.ru_utime + used.ru_stime
+    before = cpu()
+    command = [CAMPUS, "analytics", "query", questions.KINDS.format(table="learning_activity"), "--json", "--data", folder]
+    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return [(row[0], int(row[1])) for row in told["rows"]], (cpu() - before) * 1e3
+
+
+def in_turn(what, costs, answers):
+    """Prints the medians, against ours, when all have answered the same."""
+    ours = statistics.median(costs[OURS])
+    for name, values in costs.items():
+        if answers[name] != answers[OURS]:
+            raise SystemExit(f"{name} answers otherwise than {OURS}:\n{answers[name]}\n{answers[OURS]}")
+        median = statistics.median(values)
+        aim = "" if name == OURS else f"   {median / ours:.1f} times ours (goal 20)"
+        print(f"  {what}: {name:<16} {median:>8,.0f} ms of CPU{aim}", flush=True)
+
+
 def compare_questions(args):
     facts = Facts(args.facts)
     print(f"questions: {facts.count:,} facts of {questions.COURSES:,} courses, the four of an organisation's dashboard", flush=True)
-    costs, answers = {}, {}
+    costs, answers, kinds, kinds_answers = {}, {}, {}, {}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         cookie = store_with(folder, facts)
         with campus(folder) as server:
             wait_for(lambda: server.metric("loadstone_analytics_lag_seconds") > 0, 30, "the column store")
             told_by_campus(server, cookie)  # the store reads its file
-            costs["campus, DuckDB"] = []
+            costs[OURS], kinds[OURS] = [], []
             for _ in range(args.rounds):
-                answers["campus, DuckDB"], cpu = told_by_campus(server, cookie)
-                costs["campus, DuckDB"].append(cpu)
+                answers[OURS], cpu = told_by_campus(server, cookie)
+                costs[OURS].append(cpu)
+                kinds_answers[OURS], cpu = typed(server, folder)
+                kinds[OURS].append(cpu)
     for peer in (questions.InPostgres, questions.InSqlite):
         with peer(facts) as database:
-            costs[peer.name], answers[peer.name], each = [], None, {}
+            costs[peer.name], kinds[peer.name], each = [], [], {}
             for number in range(args.rounds + 1):
                 answers[peer.name], cpu = database.ask()
+                kinds_answers[peer.name], kinds_cpu = database.ask_kinds()
                 if number > 0:  # the first warms up
                     costs[peer.name].append(sum(cpu.values()))
+                    kinds[peer.name].append(kinds_cpu)
                     each = cpu
             print(f"    {peer.name}: " + ", ".join(f"{name} {ms:,.0f} ms" for name, ms in each.items()), flush=True)
-    for name, answer in answers.items():
-        if answer != answers["campus, DuckDB"]:
-            raise SystemExit(f"{name} answers otherwise than DuckDB:\n{answer}\n{answers['campus, DuckDB']}")
-    ours = statistics.median(costs["campus, DuckDB"])
-    for name, values in costs.items():
-        median = statistics.median(values)
-        aim = "" if name == "campus, DuckDB" else f"   {median / ours:.1f} times ours (goal 20)"
-        print(f"  {name:<16} {median:>10,.0f} ms of CPU for all four{aim}", flush=True)
+    in_turn("all four", costs, answers)
+    in_turn("by kind ", kinds, kinds_answers)
 
 
 # ---- feed ----
