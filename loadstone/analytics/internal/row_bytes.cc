@@ -47,6 +47,7 @@ void set_value(const Cell& cell, const Column& column, const TypeInfo& type, voi
 
 std::string row_bytes(const TypeInfo& record, const void* object) {
     std::string bytes;
+    bytes.reserve(16 + 8 * record.fields.size());  // numbers and short texts: one allocation
     WireWriter to(bytes);
     for (const FieldInfo& field : record.fields) {
         // Addresses are given for writing, too; nothing is written here.
