@@ -110,17 +110,17 @@ Cache::Cache(const CacheOptions& options, const Sources& sources, store::Databas
 
 Cache::~Cache() { registry_.remove_gauges(this); }
 
-// Afterwards all that the context must see is known to the follower.
-Task<void> Cache::be_fresh(Context& context) {
+// Whether all that the context must see is known to the follower, without asking the database.
+bool Cache::is_fresh(Context& context) {
     const runtime::Reading& reading = context.reading();
     const auto age = Clock::now() - follower_.followed_at();
     using Kind = runtime::Freshness::Kind;
-    if (reading.freshness.kind == Kind::within && age <= reading.freshness.age_max) co_return;
+    if (reading.freshness.kind == Kind::within && age <= reading.freshness.age_max) return true;
     if (reading.freshness.kind == Kind::own_writes && options_.has_positions &&
         age <= options_.follow_every &&
         (reading.position() == runtime::Position{} || follower_.has_reached(reading.position())))
-        co_return;
-    co_await follower_.catch_up(context);
+        return true;
+    return follower_.is_current();
 }
 
 bool Cache::is_valid(const Entry& entry, const Asked& asked) {
@@ -153,7 +153,7 @@ Answer Cache::answer_of(const Entry& entry, Context& context) {
 
 Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
     const std::uint64_t hash = hash_of(asked);
-    co_await be_fresh(context);
+    if (!is_fresh(context)) co_await follower_.catch_up(context);
     for (int round = 0; round < rounds_max; ++round) {
         std::shared_ptr<Flight> flight;
         bool is_mine = false;

@@ -33,7 +33,8 @@ struct CacheOptions {
     std::size_t computations_waiting_max = 4'096;
     // A read that need not be newer is answered from what was known so long ago.
     std::chrono::milliseconds follow_every{100};
-    // Whether sessions carry positions (PostgreSQL with replicas). Without, each read asks.
+    // Whether sessions carry positions (PostgreSQL with replicas). Without, each read asks, unless
+    // the database tells that nobody has committed (SQLite).
     bool has_positions = false;
     FollowerOptions follower;
     // Whether other nodes use the database, so that a view may be computed once for all of them.
@@ -82,7 +83,7 @@ private:
     struct Metrics;
     using EntryPtr = std::shared_ptr<const Entry>;
 
-    Task<void> be_fresh(Context& context);
+    bool is_fresh(Context& context);
     EntryPtr find(std::uint64_t hash, const Asked& asked, EntryPtr& untrue);
     bool is_valid(const Entry& entry, const Asked& asked);
     Task<EntryPtr> fill(Context& context, const Asked& asked, Compute compute);

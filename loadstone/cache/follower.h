@@ -4,17 +4,20 @@
 // 1. A poll reads, in one statement of one snapshot, the rows that the snapshot of the poll before
 //    did not show. So no row is missed and none is read twice, in whatever order transactions
 //    commit. Polls follow one another; who asks while one is under way waits for the next, together
-//    with all others that do.
+//    with all others that do, and all of them are told at once.
 // 2. A poll that found something makes a new epoch, and gives it to the tags that it found. What a
 //    computation reads after it has taken down `now()` shows all that has that epoch or an older
 //    one; so its result is valid as long as none of its tags has a newer one.
 // 3. Versions stand in a table of fixed size: tags that share a place are invalid together.
-// 4. A history that ends (failover), or a pause in which rows may have been pruned, makes all that
+// 4. Where the database can tell that nobody has committed (store::CommitVersion), no poll is
+//    needed for what is known already.
+// 5. A history that ends (failover), or a pause in which rows may have been pruned, makes all that
 //    there was invalid.
 
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -23,13 +26,14 @@
 
 #include "loadstone/cache/tags.h"
 #include "loadstone/runtime/semaphore.h"
+#include "loadstone/store/commit_version.h"
 #include "loadstone/store/database.h"
 
 namespace loadstone::cache {
 
 struct FollowerOptions {
     std::size_t versions = 1 << 16;        // places of 8 bytes; a power of two
-    std::size_t waiters_max = 4'096;       // for a poll; beyond: unavailable
+    std::size_t waiters_max = 4'096;       // for polls, who ask included; beyond: unavailable
     std::chrono::seconds kept{600};        // rows, at least
     std::chrono::seconds silent_max{300};  // between two polls
 };
@@ -49,11 +53,15 @@ public:
     Follower(store::Database& database, const FollowerOptions& options,
              telemetry::Registry& registry);
 
-    // Back when all that was committed before the call is known here. Errors: of the database.
+    // Whether all that was committed before the call is surely known here, without asking: nobody
+    // has committed since the last poll began. From a loop.
+    bool is_current();
+    // Asks. Back when all that was committed before the call is known here. Errors: of the
+    // database.
     Task<void> catch_up(Context& context);
     // Whether what was committed at `position` is surely known here, without asking.
     bool has_reached(runtime::Position position) const;
-    // When the last poll began that has ended.
+    // When all that had been committed was surely known here, last.
     Clock::time_point followed_at() const;
     Now now() const;
     // Of what another node has read, which depends on `tags` and shows at least the snapshot
@@ -67,16 +75,20 @@ public:
     Task<void> prune(Context& context);
 
 private:
+    // One poll, and who waits for it.
+    struct Question;
+
+    Task<void> ask(Context& context, std::shared_ptr<Question> question);
     Task<void> poll(Context& caller);
     // Gives the tags a new epoch, which the caller makes that of now.
     std::uint64_t take(const std::vector<std::string>& changes);
     std::size_t place(Tag tag) const noexcept { return tag & (versions_.size() - 1); }
 
     store::Database& database_;
+    store::CommitVersion* const commits_;  // null: it must be asked
     const FollowerOptions options_;
     telemetry::Counter &polls_, &changes_, &restarts_, &pruned_;
     runtime::Semaphore turn_;
-    std::atomic<std::uint64_t> polls_begun_{0}, last_ended_{0};  // numbers of polls
 
     std::vector<std::atomic<std::uint64_t>> versions_;
     std::atomic<std::uint64_t> epoch_{1}, floor_{1};  // older than the floor: invalid
@@ -85,9 +97,12 @@ private:
     std::string state_, history_;
     bool has_begun_ = false;
 
-    mutable std::mutex mutex_;         // of what is below
+    mutable std::mutex mutex_;        // of what is below
+    std::shared_ptr<Question> next_;  // has not begun
+    std::size_t waiting_ = 0;
     runtime::Position before_, seen_;  // where the server was before, and after the last snapshot
-    Clock::time_point followed_at_{};
+    Clock::time_point polled_at_{}, followed_at_{};
+    std::optional<store::CommitVersion::Version> commit_version_;  // before the last snapshot
     std::string now_history_, now_state_;
     std::deque<std::pair<Clock::time_point, std::string>> states_;  // one a minute
 };
