@@ -348,7 +348,6 @@ void Cache::keep(std::uint64_t hash, EntryPtr entry) {
         return;
     }
     if (!follower_.is_unchanged(entry->tags, entry->epoch)) return;
-    eviction_.remove(hash);
     std::vector<std::uint64_t> gone;
     const std::uint64_t bytes = entry->bytes();
     entries_[hash] = std::move(entry);
