@@ -17,18 +17,22 @@
 #include "loadstone/cache/fills.h"
 #include "loadstone/cache/follower.h"
 #include "loadstone/cache/internal/eviction.h"
+#include "loadstone/cache/internal/recomputation_limit.h"
 #include "loadstone/cache/recording.h"
 #include "loadstone/cache/sources.h"
 #include "loadstone/cache/tags.h"
 #include "loadstone/runtime/event.h"
+#include "loadstone/runtime/semaphore.h"
 
 namespace loadstone::cache {
 
 struct CacheOptions {
     std::uint64_t bytes_max = 64 << 20;  // of answers and what belongs to them
     std::size_t tags_max = 1'024;        // of an entry; with more it is not kept
-    // Computations at once in this process, and how many wait: beyond, unavailable. So that many
-    // entries that become invalid together do not take the database from all others.
+    // Computations at once in this process, at most, and how many wait: beyond, unavailable. So
+    // that many entries that become invalid together do not take the database from all others: how
+    // many there may be now follows from how long questions take (RecomputationLimit), and without
+    // replicas their reads have connections of their own.
     std::size_t computations_max = 16;
     std::size_t computations_waiting_max = 4'096;
     // A read that need not be newer is answered from what was known so long ago.
@@ -72,6 +76,9 @@ public:
     // What the application is to write through.
     store::Database& database() noexcept { return database_; }
     Follower& follower() noexcept { return follower_; }
+    // Asks the database what has changed if nothing is computed: how long that takes is what it is
+    // compared with while views are. Every few seconds; where that is not needed it does nothing.
+    Task<void> measure(Context& context);
     // Deletes what no node needs any more. Every minute or so.
     Task<void> prune(Context& context);
 
@@ -94,6 +101,7 @@ private:
     Task<EntryPtr> compute_once(Context& context, const Asked& asked, Compute compute,
                                 std::uint64_t hash);
     void keep(std::uint64_t hash, EntryPtr entry);
+    void adapt(std::chrono::nanoseconds question);
     static Answer answer_of(const Entry& entry, Context& context);
 
     const CacheOptions options_;
@@ -101,11 +109,12 @@ private:
     const std::vector<const Aggregate*> aggregates_;
     RecordingDatabase database_;
     store::Database& reads_;
+    internal::RecomputationLimit computations_limit_;  // of who asks
+    runtime::Semaphore computations_;
     Follower follower_;
     std::unique_ptr<Fills> fills_;  // null: no other nodes
     telemetry::Registry& registry_;
     std::unique_ptr<Metrics> metrics_;
-    runtime::Semaphore computations_;
 
     mutable std::mutex mutex_;  // of what is below
     std::unordered_map<std::uint64_t, EntryPtr> entries_;

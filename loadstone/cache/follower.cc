@@ -171,6 +171,8 @@ Task<void> Follower::poll(Context& caller) {
         floor_ = epoch = epoch_ + 1;
         restarts_.add();
         has_begun_ = true;
+    } else if (options_.answered && commits_ == nullptr) {
+        options_.answered(Clock::now() - began);
     }
     // Together: what reads at `seen_` shows all of the epoch.
     const std::scoped_lock lock(mutex_);

@@ -17,6 +17,7 @@
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -36,6 +37,9 @@ struct FollowerOptions {
     std::size_t waiters_max = 4'096;       // for polls, who ask included; beyond: unavailable
     std::chrono::seconds kept{600};        // rows, at least
     std::chrono::seconds silent_max{300};  // between two polls
+    // Told how long each question took that the database was asked in a statement of its own; one
+    // at a time, on any loop.
+    std::function<void(std::chrono::nanoseconds)> answered;
 };
 
 class Follower {
@@ -53,6 +57,8 @@ public:
     Follower(store::Database& database, const FollowerOptions& options,
              telemetry::Registry& registry);
 
+    // Whether the database must be asked even though nobody has committed.
+    bool must_ask() const noexcept { return commits_ == nullptr; }
     // Whether all that was committed before the call is surely known here, without asking: nobody
     // has committed since the last poll began. From a loop.
     bool is_current();

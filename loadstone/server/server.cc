@@ -450,6 +450,7 @@ Task<void> Server::Impl::housekeeping() {
         try {
             Reader reader = context.reader();
             const auto ages = co_await jobs::oldest_due_ages(reader);
+            if (config.cache_is_on) co_await cache->measure(context);
             note_queue_ages(ages);
             // Behind an old snapshot it takes long: then it is asked less often.
             pause = std::max(pause, 20 * (std::chrono::steady_clock::now() - began));
