@@ -26,6 +26,10 @@
 
 namespace loadstone::cache {
 
+namespace internal {
+struct WarmAnswers;
+}
+
 struct CacheOptions {
     std::uint64_t bytes_max = 64 << 20;  // of answers and what belongs to them
     std::size_t tags_max = 1'024;        // of an entry; with more it is not kept
@@ -82,6 +86,15 @@ public:
     // Deletes what no node needs any more. Every minute or so.
     Task<void> prune(Context& context);
 
+    // Before the database stops: what is true goes into a file at `path`, for the process that
+    // starts in this one's place. Writes to the database. Errors: of the database; unavailable for
+    // the file.
+    Task<void> save(Context& context, std::string path);
+    // What of it is still true, if it was written by this program since the machine was started, a
+    // few minutes ago at most, and the database tells all that was written since. Else, or if it
+    // is damaged, it is left, with a line in the log. The file is removed.
+    Task<void> load(Context& context, std::string path);
+
     Task<Answer> get(Context& context, const Asked& asked, Compute compute);
 
 private:
@@ -102,6 +115,7 @@ private:
                                 std::uint64_t hash);
     void keep(std::uint64_t hash, EntryPtr entry);
     void adapt(std::chrono::nanoseconds question);
+    std::size_t take(const internal::WarmAnswers& found, const Follower::Changes& changes);
     static Answer answer_of(const Entry& entry, Context& context);
 
     const CacheOptions options_;

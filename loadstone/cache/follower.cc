@@ -26,6 +26,8 @@ struct Change {
 BOOST_DESCRIBE_STRUCT(Change, (), (state, history, tags))
 
 constexpr std::chrono::seconds state_every{60};
+// Tags since a snapshot, 8 bytes each; more count as all.
+constexpr std::size_t changes_max = 1 << 20;
 
 Task<void> delete_seen(store::Tx& tx, const std::string& state, std::uint64_t& deleted) {
     deleted = co_await tx.exec(sql::prune_changes, state);
@@ -222,26 +224,40 @@ Follower::Now Follower::now() const {
     return {epoch_.load(std::memory_order_acquire), seen_, now_history_, now_state_};
 }
 
+bool Follower::Changes::touch(std::span<const Tag> other) const noexcept {
+    return std::ranges::any_of(other,
+                               [&](Tag tag) { return std::ranges::binary_search(tags, tag); });
+}
+
 // The statement's snapshot shows all that the last poll's did. So what it does not show has no
 // epoch yet, or a newer one than the last poll's.
-Task<std::optional<std::uint64_t>> Follower::epoch_of(Context& caller, std::string history,
-                                                      std::string state, Tags tags) {
-    const std::uint64_t epoch = epoch_.load(std::memory_order_acquire);
-    std::sort(tags.begin(), tags.end());
-    bool is_true = true;
+Task<std::optional<Follower::Changes>> Follower::changes_since(Context& caller, std::string history,
+                                                               std::string state) {
+    Changes changes{epoch_.load(std::memory_order_acquire)};
+    bool is_known = true;
     auto take_row = [&](const Change& change) {
-        is_true = is_true && change.history == history;
-        if (!change.tags) return;
-        for (const Tag tag : tags_from(*change.tags))
-            is_true = is_true && tag != everything && !std::ranges::binary_search(tags, tag);
+        is_known = is_known && change.history == history;
+        if (!change.tags || !is_known) return;
+        const Tags tags = tags_from(*change.tags);
+        is_known = (tags.empty() || tags.back() != everything) &&
+                   changes.tags.size() + tags.size() <= changes_max;
+        changes.tags.insert(changes.tags.end(), tags.begin(), tags.end());
     };
     FunctionRef<void(const Change&)> sink = take_row;
     Context context(caller.services(), caller.deadline());
     context.reading().freshness = latest;
     Reader reader(context, database_.read_connection(), latest);
     co_await reader.each<Change>(sql::follow, sink, state);
-    if (!is_true) co_return std::nullopt;
-    co_return epoch;
+    if (!is_known) co_return std::nullopt;
+    std::ranges::sort(changes.tags);
+    co_return changes;
+}
+
+Task<std::optional<std::uint64_t>> Follower::epoch_of(Context& caller, std::string history,
+                                                      std::string state, Tags tags) {
+    const auto changes = co_await changes_since(caller, std::move(history), std::move(state));
+    if (!changes || changes->touch(tags)) co_return std::nullopt;
+    co_return changes->epoch;
 }
 
 bool Follower::is_unchanged(std::span<const Tag> tags, std::uint64_t epoch) const noexcept {

@@ -70,6 +70,17 @@ public:
     // When all that had been committed was surely known here, last.
     Clock::time_point followed_at() const;
     Now now() const;
+    // What was committed since, and the epoch of what shows all of it.
+    struct Changes {
+        std::uint64_t epoch = 0;
+        Tags tags{};  // in order
+
+        bool touch(std::span<const Tag> other) const noexcept;
+    };
+    // Since the snapshot `state`, some minutes ago at most; nothing if it is of another history, or
+    // all may have changed. One statement, after a poll.
+    Task<std::optional<Changes>> changes_since(Context& caller, std::string history,
+                                               std::string state);
     // Of what another node has read, which depends on `tags` and shows at least the snapshot
     // `state`, some minutes ago at most: the epoch that it has here. Nothing if it is no longer
     // true. One statement, for all that was committed since.
