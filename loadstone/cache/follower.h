@@ -97,6 +97,7 @@ private:
 
     Task<void> ask(Context& context, std::shared_ptr<Question> question);
     Task<void> poll(Context& caller);
+    void note_shown(runtime::Position before, const std::string& state, std::int64_t running);
     // Gives the tags a new epoch, which the caller makes that of now.
     std::uint64_t take(const std::vector<std::string>& changes);
     std::size_t place(Tag tag) const noexcept { return tag & (versions_.size() - 1); }
@@ -114,12 +115,21 @@ private:
     std::string state_, history_;
     bool has_begun_ = false;
 
-    mutable std::mutex mutex_;        // of what is below
-    std::shared_ptr<Question> next_;  // has not begun
-    std::size_t waiting_ = 0;
-    runtime::Position before_, seen_;  // where the server was before, and after the last snapshot
+    // All commits up to `before` are shown by a snapshot in which each transaction before `next`
+    // has ended.
+    struct Unsure {
+        runtime::Position before;
+        std::uint64_t next;
+    };
+
+    mutable std::mutex mutex_;   // of what is below
+    runtime::Position seen_;     // where the server was after the last snapshot
+    runtime::Position reached_;  // all that was committed up to here is known
+    std::deque<Unsure> unsure_;  // oldest first
     Clock::time_point polled_at_{}, followed_at_{};
     std::optional<store::CommitVersion::Version> commit_version_;  // before the last snapshot
+    std::shared_ptr<Question> next_;                               // has not begun
+    std::size_t waiting_ = 0;
     std::string now_history_, now_state_;
     std::deque<std::pair<Clock::time_point, std::string>> states_;  // one a minute
 };
