@@ -19,6 +19,7 @@ cache::CacheOptions few_at_once() {
     cache::CacheOptions options;
     options.computations_max = computations_max;
     options.computations_waiting_max = 20'000;
+    options.follower.waiters_max = 20'000;
     return options;
 }
 
