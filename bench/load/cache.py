@@ -1,7 +1,8 @@
 """A view of 1,000,000 rows of progress, 50 courses: kept answers against the 60-byte route of bench/http.sh, requests per CPU-second of
 the application; and with 1 % of the requests writes that make a course's answer invalid, against computing each (cache.on = off),
 requests per CPU-second of application and database. Meanwhile a client of its own writes to a course and reads it: how many of its
-answers are stale is counted."""
+answers are stale is counted. And 10,000 views that become invalid at once, while 64 connections ask for them: what it does to the p99 of
+others, and how many are computed at a time."""
 
 import argparse
 import contextlib
@@ -12,6 +13,7 @@ import statistics
 import subprocess
 import tempfile
 import threading
+import urllib.request
 
 from measure import APP, Postgres, app, cpu_ns, descendants, measured, needs, wrk
 
@@ -34,6 +36,10 @@ function request()
 end
 function right(status, body) return status == 204 or (status == 200 and string.find(body, '"lessons"') ~= nil) end
 """.replace("COURSES", str(COURSES))
+
+
+MANY, MANY_CONNECTIONS, OTHERS = 10_000, 64, 4
+MANY_READS = READS.replace(str(COURSES), str(MANY))
 
 
 class Stale:
@@ -112,6 +118,58 @@ def written(servers, databases, args):
     print(f"  stale answers: {stale} of {reads}")
 
 
+class Most:
+    """The most that a gauge was seen to be."""
+
+    def __init__(self, server, gauge):
+        self.server, self.gauge, self.most, self.stop = server, gauge, 0, threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.stop.wait(0.1):
+            self.most = max(self.most, self.server.metric(self.gauge))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+
+
+def invalidated(name, args, postgres=None):
+    print(f"cache: {name}, {MANY:,} views that become invalid at once; {OTHERS} connections read rows beside {MANY_CONNECTIONS} that ask for views")
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        database = ()
+        if postgres:
+            database = ("--database", stack.enter_context(Postgres()).url)
+        for command in (("migrate",), ("fill", "1000"), ("fill-progress", str(MANY), "5")):
+            subprocess.run([APP, command[0], "--data", folder, *database, *command[1:]], check=True, stdout=subprocess.DEVNULL)
+        server = stack.enter_context(app(folder, *database))
+
+        def others():
+            return wrk(server.url + "/rows/1", connections=OTHERS, seconds=args.seconds, pattern='"name"')["p99_us"]
+        pairs = []
+        for number in range(-1, args.rounds):
+            quiet = others()
+            urllib.request.urlopen(urllib.request.Request(server.url + "/courses", method="POST"), timeout=30).read()
+            missed = server.metric("loadstone_cache_misses_total")
+            flood = threading.Thread(target=wrk, args=(server.url + "/",), kwargs={
+                "connections": MANY_CONNECTIONS, "seconds": args.seconds + 1, "pattern": '"lessons"', "request": MANY_READS})
+            flood.start()
+            with Most(server, "loadstone_cache_computations") as most:
+                beside = others()
+            computed = server.metric("loadstone_cache_misses_total") - missed
+            flood.join()
+            if number < 0:
+                continue
+            print(f"    p99 quiet {quiet:,} us, beside {beside:,} us   {computed:,.0f} views computed meanwhile, {most.most:.0f} at once at most")
+            pairs.append(beside / quiet)
+        median_ratio("p99 beside / quiet", pairs, "1.3")
+
+
 def measure(name, args, postgres=None):
     print(f"cache: {name}, {COURSES * LEARNERS * LESSONS:,} rows, {CONNECTIONS} connections")
     with contextlib.ExitStack() as stack:
@@ -141,6 +199,8 @@ def main():
     needs("wrk")
     measure("SQLite", args)
     measure("PostgreSQL", args, postgres=True)
+    invalidated("SQLite", args)
+    invalidated("PostgreSQL", args, postgres=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@
 
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
-#include "loadstone/base/sha256.h"
+#include "loadstone/cache/internal/entry.h"
 #include "loadstone/cache/sql.h"
 #include "loadstone/runtime/permit.h"
 #include "loadstone/store/context_store.h"
@@ -21,40 +21,29 @@ namespace {
 // An entry that it waited for may have become invalid meanwhile: so often it waits again, then it
 // computes for itself.
 constexpr int rounds_max = 3;
-// Of what an entry takes beside its texts.
-constexpr std::uint64_t entry_overhead = 256;
+FollowerOptions telling(FollowerOptions options,
+                        std::function<void(std::chrono::nanoseconds)> whom) {
+    options.answered = std::move(whom);
+    return options;
+}
 
-std::uint64_t hash_of(const Asked& asked) {
-    std::uint64_t hash = 0xCBF2'9CE4'8422'2325U;
-    for (const std::string_view text : {asked.view, asked.key}) {
-        for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100'0000'01B3U;
-        hash = (hash ^ 0xFF) * 0x100'0000'01B3U;
+// While it lives, reads are made on connections that are not those of most.
+class OwnConnections {
+public:
+    OwnConnections(runtime::Reading& reading, bool are_wanted)
+        : reading_(reading), was_heavy_(reading.is_heavy) {
+        reading_.is_heavy = was_heavy_ || are_wanted;
     }
-    return hash ^ (hash >> 29U);
-}
+    OwnConnections(const OwnConnections&) = delete;
+    OwnConnections& operator=(const OwnConnections&) = delete;
+    ~OwnConnections() { reading_.is_heavy = was_heavy_; }
 
-std::string etag_of(const std::string& json) {
-    return fmt::format("\"{}\"", sha256_hex({json}).substr(0, 32));
-}
+private:
+    runtime::Reading& reading_;
+    const bool was_heavy_;
+};
 
 }  // namespace
-
-struct Cache::Entry {
-    std::string view, key;
-    std::shared_ptr<const std::string> json;
-    std::string etag;
-    Tags tags;
-    std::uint64_t epoch = 0;     // what it shows at least
-    runtime::Position position;  // what it shows at most
-    Clock::time_point made_at;
-    // When it was last known to be true; of views that may be answered with what was.
-    mutable std::atomic<Clock::time_point> true_at;
-
-    std::uint64_t bytes() const {
-        return view.size() + key.size() + json->size() + tags.size() * sizeof(Tag) + entry_overhead;
-    }
-    bool is_of(const Asked& asked) const { return view == asked.view && key == asked.key; }
-};
 
 struct Cache::Flight {
     runtime::Event ended;
@@ -91,10 +80,11 @@ Cache::Cache(const CacheOptions& options, const Sources& sources, store::Databas
       aggregates_(sources.aggregates),
       database_(database, rules_, aggregates_, options.aggregate_shards, registry),
       reads_(database),
-      follower_(database, options.follower, registry),
+      computations_limit_({.max = options.computations_max}),
+      computations_(computations_limit_.limit(), options.computations_waiting_max),
+      follower_(database, telling(options.follower, [this](auto took) { adapt(took); }), registry),
       registry_(registry),
       metrics_(std::make_unique<Metrics>(registry)),
-      computations_(options.computations_max, options.computations_waiting_max),
       eviction_({.bytes_max = options.bytes_max}) {
     if (options.has_other_nodes)
         fills_ = std::make_unique<Fills>(database, follower_, options.fills, registry);
@@ -106,21 +96,39 @@ Cache::Cache(const CacheOptions& options, const Sources& sources, store::Databas
         const std::scoped_lock lock(mutex_);
         return static_cast<double>(entries_.size());
     });
+    registry.gauge(this, "loadstone_cache_computations", "", "Views that are being computed",
+                   [this] { return static_cast<double>(computations_.in_use()); });
+    registry.gauge(this, "loadstone_cache_computations_limit", "",
+                   "How many may be, by how long questions take",
+                   [this] { return static_cast<double>(computations_.permits()); });
+    registry.gauge(this, "loadstone_cache_computations_waiting", "", "That wait for it",
+                   [this] { return static_cast<double>(computations_.waiting()); });
+}
+
+void Cache::adapt(std::chrono::nanoseconds question) {
+    const std::size_t before = computations_limit_.limit();
+    computations_limit_.asked(question, computations_.in_use(), Clock::now());
+    const std::size_t now = computations_limit_.limit();
+    if (now != before) computations_.resize(now);
+}
+
+Task<void> Cache::measure(Context& context) {
+    if (follower_.must_ask() && computations_.in_use() == 0) co_await follower_.catch_up(context);
 }
 
 Cache::~Cache() { registry_.remove_gauges(this); }
 
-// Afterwards all that the context must see is known to the follower.
-Task<void> Cache::be_fresh(Context& context) {
+// Whether all that the context must see is known to the follower, without asking the database.
+bool Cache::is_fresh(Context& context) {
     const runtime::Reading& reading = context.reading();
     const auto age = Clock::now() - follower_.followed_at();
     using Kind = runtime::Freshness::Kind;
-    if (reading.freshness.kind == Kind::within && age <= reading.freshness.age_max) co_return;
+    if (reading.freshness.kind == Kind::within && age <= reading.freshness.age_max) return true;
     if (reading.freshness.kind == Kind::own_writes && options_.has_positions &&
         age <= options_.follow_every &&
         (reading.position() == runtime::Position{} || follower_.has_reached(reading.position())))
-        co_return;
-    co_await follower_.catch_up(context);
+        return true;
+    return follower_.is_current();
 }
 
 bool Cache::is_valid(const Entry& entry, const Asked& asked) {
@@ -152,8 +160,8 @@ Answer Cache::answer_of(const Entry& entry, Context& context) {
 }
 
 Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
-    const std::uint64_t hash = hash_of(asked);
-    co_await be_fresh(context);
+    const std::uint64_t hash = internal::hash_of(asked.view, asked.key);
+    if (!is_fresh(context)) co_await follower_.catch_up(context);
     for (int round = 0; round < rounds_max; ++round) {
         std::shared_ptr<Flight> flight;
         bool is_mine = false;
@@ -267,7 +275,7 @@ Task<Cache::EntryPtr> Cache::fill_for_all(Context& context, const Asked& asked, 
         auto entry = std::make_shared<Entry>();
         entry->view = asked.view;
         entry->key = asked.key;
-        entry->etag = etag_of(begun.answer->json);
+        entry->etag = internal::etag_of(begun.answer->json);
         entry->json = std::make_shared<const std::string>(std::move(begun.answer->json));
         entry->tags = std::move(begun.answer->tags);
         entry->epoch = begun.answer->epoch;
@@ -313,8 +321,8 @@ Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute 
         metrics_->refused.add();
         throw Error(
             acquired == runtime::Acquired::queue_full ? Errc::unavailable : Errc::deadline_exceeded,
-            fmt::format("{} views are computed already, the most there may be",
-                        options_.computations_max))
+            fmt::format("{} views are computed already, the most there may be now",
+                        computations_.permits()))
             .with_retry_after(std::chrono::seconds(1));
     }
     const runtime::Permit permit(computations_);
@@ -328,13 +336,16 @@ Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute 
     context.reading().saw(now.position);
     entry->made_at = Clock::now();
     entry->true_at = follower_.followed_at();
+    // So that no other read waits behind it. On replicas heavy reads would not turn to the primary,
+    // which a view may have to be read on.
+    const OwnConnections own(context.reading(), !options_.has_positions);
     RecordingReads reads(reads_.read_connection(), rules_, entry->tags);
     Reader reader(context, reads, runtime::own_writes);
     std::string json = co_await compute(reader);
     entry->position = context.reading().position();
     // Read where less was known than had been asked for: for this reader alone.
     if (context.reading().stale()) entry->epoch = 0;
-    entry->etag = etag_of(json);
+    entry->etag = internal::etag_of(json);
     entry->json = std::make_shared<const std::string>(std::move(json));
     std::sort(entry->tags.begin(), entry->tags.end());
     entry->tags.erase(std::unique(entry->tags.begin(), entry->tags.end()), entry->tags.end());
@@ -348,7 +359,6 @@ void Cache::keep(std::uint64_t hash, EntryPtr entry) {
         return;
     }
     if (!follower_.is_unchanged(entry->tags, entry->epoch)) return;
-    eviction_.remove(hash);
     std::vector<std::uint64_t> gone;
     const std::uint64_t bytes = entry->bytes();
     entries_[hash] = std::move(entry);
@@ -365,7 +375,7 @@ Task<Answer> answer_of(Context& context, const Asked& asked, Compute compute) {
         co_return found;
     }
     std::string json = co_await compute(context.reader());
-    std::string etag = etag_of(json);
+    std::string etag = internal::etag_of(json);
     co_return Answer{std::make_shared<const std::string>(std::move(json)), std::move(etag)};
 }
 

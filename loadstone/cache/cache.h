@@ -17,23 +17,32 @@
 #include "loadstone/cache/fills.h"
 #include "loadstone/cache/follower.h"
 #include "loadstone/cache/internal/eviction.h"
+#include "loadstone/cache/internal/recomputation_limit.h"
 #include "loadstone/cache/recording.h"
 #include "loadstone/cache/sources.h"
 #include "loadstone/cache/tags.h"
 #include "loadstone/runtime/event.h"
+#include "loadstone/runtime/semaphore.h"
 
 namespace loadstone::cache {
+
+namespace internal {
+struct WarmAnswers;
+}
 
 struct CacheOptions {
     std::uint64_t bytes_max = 64 << 20;  // of answers and what belongs to them
     std::size_t tags_max = 1'024;        // of an entry; with more it is not kept
-    // Computations at once in this process, and how many wait: beyond, unavailable. So that many
-    // entries that become invalid together do not take the database from all others.
+    // Computations at once in this process, at most, and how many wait: beyond, unavailable. So
+    // that many entries that become invalid together do not take the database from all others: how
+    // many there may be now follows from how long questions take (RecomputationLimit), and without
+    // replicas their reads have connections of their own.
     std::size_t computations_max = 16;
     std::size_t computations_waiting_max = 4'096;
     // A read that need not be newer is answered from what was known so long ago.
     std::chrono::milliseconds follow_every{100};
-    // Whether sessions carry positions (PostgreSQL with replicas). Without, each read asks.
+    // Whether sessions carry positions (PostgreSQL with replicas). Without, each read asks, unless
+    // the database tells that nobody has committed (SQLite).
     bool has_positions = false;
     FollowerOptions follower;
     // Whether other nodes use the database, so that a view may be computed once for all of them.
@@ -71,8 +80,20 @@ public:
     // What the application is to write through.
     store::Database& database() noexcept { return database_; }
     Follower& follower() noexcept { return follower_; }
+    // Asks the database what has changed if nothing is computed: how long that takes is what it is
+    // compared with while views are. Every few seconds; where that is not needed it does nothing.
+    Task<void> measure(Context& context);
     // Deletes what no node needs any more. Every minute or so.
     Task<void> prune(Context& context);
+
+    // Before the database stops: what is true goes into a file at `path`, for the process that
+    // starts in this one's place. Writes to the database. Errors: of the database; unavailable for
+    // the file.
+    Task<void> save(Context& context, std::string path);
+    // What of it is still true, if it was written by this program since the machine was started, a
+    // few minutes ago at most, and the database tells all that was written since. Else, or if it
+    // is damaged, it is left, with a line in the log. The file is removed.
+    Task<void> load(Context& context, std::string path);
 
     Task<Answer> get(Context& context, const Asked& asked, Compute compute);
 
@@ -82,7 +103,7 @@ private:
     struct Metrics;
     using EntryPtr = std::shared_ptr<const Entry>;
 
-    Task<void> be_fresh(Context& context);
+    bool is_fresh(Context& context);
     EntryPtr find(std::uint64_t hash, const Asked& asked, EntryPtr& untrue);
     bool is_valid(const Entry& entry, const Asked& asked);
     Task<EntryPtr> fill(Context& context, const Asked& asked, Compute compute);
@@ -93,6 +114,8 @@ private:
     Task<EntryPtr> compute_once(Context& context, const Asked& asked, Compute compute,
                                 std::uint64_t hash);
     void keep(std::uint64_t hash, EntryPtr entry);
+    void adapt(std::chrono::nanoseconds question);
+    std::size_t take(const internal::WarmAnswers& found, const Follower::Changes& changes);
     static Answer answer_of(const Entry& entry, Context& context);
 
     const CacheOptions options_;
@@ -100,11 +123,12 @@ private:
     const std::vector<const Aggregate*> aggregates_;
     RecordingDatabase database_;
     store::Database& reads_;
+    internal::RecomputationLimit computations_limit_;  // of who asks
+    runtime::Semaphore computations_;
     Follower follower_;
     std::unique_ptr<Fills> fills_;  // null: no other nodes
     telemetry::Registry& registry_;
     std::unique_ptr<Metrics> metrics_;
-    runtime::Semaphore computations_;
 
     mutable std::mutex mutex_;  // of what is below
     std::unordered_map<std::uint64_t, EntryPtr> entries_;

@@ -6,6 +6,7 @@
 #include "loadstone/base/describe.h"
 #include "loadstone/base/error.h"
 #include "loadstone/cache/sql.h"
+#include "loadstone/runtime/event.h"
 #include "loadstone/runtime/permit.h"
 #include "loadstone/store/tx.h"
 
@@ -26,6 +27,8 @@ struct Change {
 BOOST_DESCRIBE_STRUCT(Change, (), (state, history, running, tags))
 
 constexpr std::chrono::seconds state_every{60};
+// Tags since a snapshot, 8 bytes each; more count as all.
+constexpr std::size_t changes_max = 1 << 20;
 constexpr std::size_t changes_few = 100;  // of sql::follow, which gives no more
 constexpr std::size_t unsure_max = 64;
 
@@ -45,6 +48,7 @@ Task<void> delete_seen(store::Tx& tx, const std::string& state, std::uint64_t& d
 Follower::Follower(store::Database& database, const FollowerOptions& options,
                    telemetry::Registry& registry)
     : database_(database),
+      commits_(dynamic_cast<store::CommitVersion*>(&database)),
       options_(options),
       polls_(registry.counter("loadstone_cache_polls_total", "",
                               "Questions to the database for what has changed")),
@@ -57,23 +61,94 @@ Follower::Follower(store::Database& database, const FollowerOptions& options,
       turn_(1, options.waiters_max),
       versions_(options.versions) {}
 
+bool Follower::is_current() {
+    if (commits_ == nullptr) return false;
+    const auto began = Clock::now();
+    const auto version = commits_->commit_version();
+    if (!version) return false;
+    const std::scoped_lock lock(mutex_);
+    if (version != commit_version_) return false;
+    followed_at_ = std::max(followed_at_, began);
+    return true;
+}
+
+struct Follower::Question {
+    runtime::Event answered;
+    bool is_known = false;
+    std::exception_ptr failure;  // of the database; neither: who asked is gone
+};
+
 Task<void> Follower::catch_up(Context& context) {
-    const std::uint64_t ticket = polls_begun_.load();
+    for (;;) {
+        std::shared_ptr<Question> question;
+        bool is_mine = false;
+        {
+            const std::scoped_lock lock(mutex_);
+            if (waiting_ >= options_.waiters_max)
+                throw Error(Errc::unavailable, "too many wait for what has changed in the database")
+                    .with_retry_after(std::chrono::seconds(1));
+            is_mine = next_ == nullptr;
+            if (is_mine) next_ = std::make_shared<Question>();
+            question = next_;
+            ++waiting_;
+        }
+        struct Waiting {
+            Follower& follower;
+            ~Waiting() {
+                const std::scoped_lock lock(follower.mutex_);
+                --follower.waiting_;
+            }
+        } waiting{*this};
+        if (is_mine) {
+            co_await ask(context, question);
+            co_return;
+        }
+        const bool is_answered = co_await question->answered.wait(context.deadline());
+        if (!is_answered)
+            throw Error(Errc::deadline_exceeded, "waiting for what has changed in the database");
+        context.throw_if_done("what has changed in the database");
+        if (question->failure) std::rethrow_exception(question->failure);
+        if (question->is_known) co_return;
+    }
+}
+
+Task<void> Follower::ask(Context& context, std::shared_ptr<Question> question) {
+    // However this ends, those who wait are told: a coroutine that is destroyed tells them too.
+    struct Answering {
+        Follower& follower;
+        Question& question;
+        ~Answering() {
+            {
+                const std::scoped_lock lock(follower.mutex_);
+                if (follower.next_.get() == &question) follower.next_.reset();
+            }
+            question.answered.set();
+        }
+    } answering{*this, *question};
     const runtime::Acquired acquired = co_await turn_.acquire(context.deadline());
-    if (acquired == runtime::Acquired::queue_full)
-        throw Error(Errc::unavailable, "too many wait for what has changed in the database")
-            .with_retry_after(std::chrono::seconds(1));
-    if (acquired == runtime::Acquired::deadline_passed)
+    if (acquired != runtime::Acquired::yes)
         throw Error(Errc::deadline_exceeded, "waiting for what has changed in the database");
     const runtime::Permit turn(turn_);
-    if (last_ended_.load() > ticket) co_return;  // it began after the call
-    co_await poll(context);
+    {
+        const std::scoped_lock lock(mutex_);
+        next_.reset();
+    }
+    try {
+        co_await poll(context);
+    } catch (const Error& error) {
+        // Its own end is no reason for others to fail.
+        if (error.code() != Errc::cancelled && error.code() != Errc::deadline_exceeded)
+            question->failure = std::current_exception();
+        throw;
+    }
+    question->is_known = true;
 }
 
 Task<void> Follower::poll(Context& caller) {
-    const std::uint64_t number = ++polls_begun_;
     const auto began = Clock::now();
     polls_.add();
+    // Before the snapshot: what is committed between the two costs a poll more.
+    const auto version = commits_ == nullptr ? std::nullopt : commits_->commit_version();
     // Of its own: what it reads is no part of what the caller's session sees.
     Context context(caller.services(), caller.deadline());
     context.reading().freshness = latest;
@@ -114,6 +189,8 @@ Task<void> Follower::poll(Context& caller) {
         restarts_.add();
         has_begun_ = true;
         last = {};
+    } else if (options_.answered && commits_ == nullptr) {
+        options_.answered(Clock::now() - began);
     }
     // Together: what reads at `seen_` shows all of the epoch.
     const std::scoped_lock lock(mutex_);
@@ -124,12 +201,12 @@ Task<void> Follower::poll(Context& caller) {
         reached_ = {};
         unsure_.clear();
     }
-    followed_at_ = began;
+    polled_at_ = followed_at_ = began;
+    commit_version_ = version;
     now_state_ = state_;
     now_history_ = history_;
     if (states_.empty() || began - states_.back().first >= state_every)
         states_.emplace_back(began, state_);
-    last_ended_ = number;
 }
 
 // `before` is where the server was before the snapshot `state`. A commit may have been written up
@@ -177,26 +254,40 @@ Follower::Now Follower::now() const {
     return {epoch_.load(std::memory_order_acquire), seen_, now_history_, now_state_};
 }
 
+bool Follower::Changes::touch(std::span<const Tag> other) const noexcept {
+    return std::ranges::any_of(other,
+                               [&](Tag tag) { return std::ranges::binary_search(tags, tag); });
+}
+
 // The statement's snapshot shows all that the last poll's did. So what it does not show has no
 // epoch yet, or a newer one than the last poll's.
-Task<std::optional<std::uint64_t>> Follower::epoch_of(Context& caller, std::string history,
-                                                      std::string state, Tags tags) {
-    const std::uint64_t epoch = epoch_.load(std::memory_order_acquire);
-    std::sort(tags.begin(), tags.end());
-    bool is_true = true;
+Task<std::optional<Follower::Changes>> Follower::changes_since(Context& caller, std::string history,
+                                                               std::string state) {
+    Changes changes{epoch_.load(std::memory_order_acquire)};
+    bool is_known = true;
     auto take_row = [&](const Change& change) {
-        is_true = is_true && change.history == history;
-        if (!change.tags) return;
-        for (const Tag tag : tags_from(*change.tags))
-            is_true = is_true && tag != everything && !std::ranges::binary_search(tags, tag);
+        is_known = is_known && change.history == history;
+        if (!change.tags || !is_known) return;
+        const Tags tags = tags_from(*change.tags);
+        is_known = (tags.empty() || tags.back() != everything) &&
+                   changes.tags.size() + tags.size() <= changes_max;
+        changes.tags.insert(changes.tags.end(), tags.begin(), tags.end());
     };
     FunctionRef<void(const Change&)> sink = take_row;
     Context context(caller.services(), caller.deadline());
     context.reading().freshness = latest;
     Reader reader(context, database_.read_connection(), latest);
     co_await reader.each<Change>(sql::follow_all, sink, state);
-    if (!is_true) co_return std::nullopt;
-    co_return epoch;
+    if (!is_known) co_return std::nullopt;
+    std::ranges::sort(changes.tags);
+    co_return changes;
+}
+
+Task<std::optional<std::uint64_t>> Follower::epoch_of(Context& caller, std::string history,
+                                                      std::string state, Tags tags) {
+    const auto changes = co_await changes_since(caller, std::move(history), std::move(state));
+    if (!changes || changes->touch(tags)) co_return std::nullopt;
+    co_return changes->epoch;
 }
 
 bool Follower::is_unchanged(std::span<const Tag> tags, std::uint64_t epoch) const noexcept {
@@ -208,8 +299,13 @@ bool Follower::is_unchanged(std::span<const Tag> tags, std::uint64_t epoch) cons
 }
 
 Task<void> Follower::prune(Context& context) {
-    // Where nobody reads a view, what is written must go all the same.
-    if (Clock::now() - followed_at() >= state_every) co_await catch_up(context);
+    // Where nobody reads a view, or nobody needs a poll, what is written must go all the same.
+    bool is_due = false;
+    {
+        const std::scoped_lock lock(mutex_);
+        is_due = Clock::now() - polled_at_ >= state_every;
+    }
+    if (is_due) co_await catch_up(context);
     std::string state;
     {
         const std::scoped_lock lock(mutex_);

@@ -4,17 +4,21 @@
 // 1. A poll reads, in one statement of one snapshot, the rows that the snapshot of the poll before
 //    did not show. So no row is missed and none is read twice, in whatever order transactions
 //    commit. Polls follow one another; who asks while one is under way waits for the next, together
-//    with all others that do.
+//    with all others that do, and all of them are told at once.
 // 2. A poll that found something makes a new epoch, and gives it to the tags that it found. What a
 //    computation reads after it has taken down `now()` shows all that has that epoch or an older
 //    one; so its result is valid as long as none of its tags has a newer one.
 // 3. Versions stand in a table of fixed size: tags that share a place are invalid together.
-// 4. A history that ends (failover), or a pause in which rows may have been pruned, makes all that
+// 4. Where the database can tell that nobody has committed (store::CommitVersion), no poll is
+//    needed for what is known already.
+// 5. A history that ends (failover), or a pause in which rows may have been pruned, makes all that
 //    there was invalid.
 
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -23,15 +27,19 @@
 
 #include "loadstone/cache/tags.h"
 #include "loadstone/runtime/semaphore.h"
+#include "loadstone/store/commit_version.h"
 #include "loadstone/store/database.h"
 
 namespace loadstone::cache {
 
 struct FollowerOptions {
     std::size_t versions = 1 << 16;        // places of 8 bytes; a power of two
-    std::size_t waiters_max = 4'096;       // for a poll; beyond: unavailable
+    std::size_t waiters_max = 4'096;       // for polls, who ask included; beyond: unavailable
     std::chrono::seconds kept{600};        // rows, at least
     std::chrono::seconds silent_max{300};  // between two polls
+    // Told how long each question took that the database was asked in a statement of its own; one
+    // at a time, on any loop.
+    std::function<void(std::chrono::nanoseconds)> answered;
 };
 
 class Follower {
@@ -49,13 +57,30 @@ public:
     Follower(store::Database& database, const FollowerOptions& options,
              telemetry::Registry& registry);
 
-    // Back when all that was committed before the call is known here. Errors: of the database.
+    // Whether the database must be asked even though nobody has committed.
+    bool must_ask() const noexcept { return commits_ == nullptr; }
+    // Whether all that was committed before the call is surely known here, without asking: nobody
+    // has committed since the last poll began. From a loop.
+    bool is_current();
+    // Asks. Back when all that was committed before the call is known here. Errors: of the
+    // database.
     Task<void> catch_up(Context& context);
     // Whether what was committed at `position` is surely known here, without asking.
     bool has_reached(runtime::Position position) const;
-    // When the last poll began that has ended.
+    // When all that had been committed was surely known here, last.
     Clock::time_point followed_at() const;
     Now now() const;
+    // What was committed since, and the epoch of what shows all of it.
+    struct Changes {
+        std::uint64_t epoch = 0;
+        Tags tags{};  // in order
+
+        bool touch(std::span<const Tag> other) const noexcept;
+    };
+    // Since the snapshot `state`, some minutes ago at most; nothing if it is of another history, or
+    // all may have changed. One statement, after a poll.
+    Task<std::optional<Changes>> changes_since(Context& caller, std::string history,
+                                               std::string state);
     // Of what another node has read, which depends on `tags` and shows at least the snapshot
     // `state`, some minutes ago at most: the epoch that it has here. Nothing if it is no longer
     // true. One statement, for all that was committed since.
@@ -67,6 +92,10 @@ public:
     Task<void> prune(Context& context);
 
 private:
+    // One poll, and who waits for it.
+    struct Question;
+
+    Task<void> ask(Context& context, std::shared_ptr<Question> question);
     Task<void> poll(Context& caller);
     void note_shown(runtime::Position before, const std::string& state, std::int64_t running);
     // Gives the tags a new epoch, which the caller makes that of now.
@@ -74,10 +103,10 @@ private:
     std::size_t place(Tag tag) const noexcept { return tag & (versions_.size() - 1); }
 
     store::Database& database_;
+    store::CommitVersion* const commits_;  // null: it must be asked
     const FollowerOptions options_;
     telemetry::Counter &polls_, &changes_, &restarts_, &pruned_;
     runtime::Semaphore turn_;
-    std::atomic<std::uint64_t> polls_begun_{0}, last_ended_{0};  // numbers of polls
 
     std::vector<std::atomic<std::uint64_t>> versions_;
     std::atomic<std::uint64_t> epoch_{1}, floor_{1};  // older than the floor: invalid
@@ -97,7 +126,10 @@ private:
     runtime::Position seen_;     // where the server was after the last snapshot
     runtime::Position reached_;  // all that was committed up to here is known
     std::deque<Unsure> unsure_;  // oldest first
-    Clock::time_point followed_at_{};
+    Clock::time_point polled_at_{}, followed_at_{};
+    std::optional<store::CommitVersion::Version> commit_version_;  // before the last snapshot
+    std::shared_ptr<Question> next_;                               // has not begun
+    std::size_t waiting_ = 0;
     std::string now_history_, now_state_;
     std::deque<std::pair<Clock::time_point, std::string>> states_;  // one a minute
 };

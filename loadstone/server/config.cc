@@ -438,9 +438,12 @@ void mail_and_job_settings(Settings& s, Config& c) {
     s.flag("cpu.in_background", "it has only the CPU that requests and jobs leave",
            c.cpu_in_background);
     s.flag("cache.on", "answers of views are kept; off: each is computed", c.cache_is_on);
+    s.flag("cache.warm", "a server that stops leaves its kept answers to the one that starts next",
+           c.cache_is_warm);
     s.count("cache.bytes_max", "memory of all kept answers", c.cache.bytes_max,
             std::uint64_t{1 << 20}, std::uint64_t{1} << 40);
-    s.count("cache.computations_max", "views that this process computes at once",
+    s.count("cache.computations_max",
+            "views that this process computes at once, at most; fewer if that slows others",
             c.cache.computations_max, std::size_t{1}, million);
     s.count("cache.aggregate_shards",
             "connections that change a key of an aggregate at once without waiting (PostgreSQL)",

@@ -57,6 +57,7 @@ struct Config {
     jobs::Retention jobs_kept;
     cache::CacheOptions cache;
     bool cache_is_on = true;
+    bool cache_is_warm = false;  // what is kept is kept for the next start
     analytics::Options analytics;
 };
 

@@ -30,6 +30,7 @@
 #include "loadstone/server/internal/admin_socket.h"
 #include "loadstone/server/internal/db_report.h"
 #include "loadstone/server/internal/system_routes.h"
+#include "loadstone/server/internal/warmth.h"
 #include "loadstone/store/idempotency.h"
 #include "loadstone/store/migrations.h"
 #include "loadstone/store/sql.h"
@@ -280,6 +281,8 @@ struct Server::Impl {
         aggregates = views.aggregates;
         cache = std::make_unique<cache::Cache>(options, views, *database, registry);
         written = &cache->database();
+        if (config.cache_is_on && config.cache_is_warm)
+            warmth = std::make_unique<internal::Warmth>(*cache, services, loops, config.data);
     }
 
     void set_statement_budgets() {
@@ -390,6 +393,7 @@ struct Server::Impl {
     store::StatementBudgets statement_budgets;
     std::unique_ptr<store::Database> database;
     std::unique_ptr<cache::Cache> cache;
+    std::unique_ptr<internal::Warmth> warmth;
     std::vector<const cache::Aggregate*> aggregates;
     store::Database* written = nullptr;  // the database, as applications see it
     std::unique_ptr<outbound::Mailer> mailer;
@@ -450,6 +454,7 @@ Task<void> Server::Impl::housekeeping() {
         try {
             Reader reader = context.reader();
             const auto ages = co_await jobs::oldest_due_ages(reader);
+            if (config.cache_is_on) co_await cache->measure(context);
             note_queue_ages(ages);
             // Behind an old snapshot it takes long: then it is asked less often.
             pause = std::max(pause, 20 * (std::chrono::steady_clock::now() - began));
@@ -527,6 +532,7 @@ void Server::start() {
     if (impl.http) impl.http->start();
     impl.background.spawn(impl.loops.span_executor(0, impl.housekeeping_slot), impl.housekeeping());
     impl.background.spawn(impl.loops.executor(0), impl.build_aggregates());
+    if (impl.warmth) impl.warmth->load(impl.background);
     if (impl.feed) impl.background.spawn(impl.loops.executor(0), impl.feed->run());
     if (impl.runner) impl.runner->start();
     try {
@@ -570,6 +576,7 @@ bool Server::stop() {
     impl.mailer->stop();
     impl.http_client.stop();
     if (!ended) return false;
+    if (impl.warmth && !impl.warmth->save()) return false;
     impl.database->stop();
     impl.loops.stop();
     return true;

@@ -14,7 +14,7 @@ import tempfile
 
 import job_costs
 import replica_costs
-from application import ROUTES, app, campus, instructions_in, stripped, under_callgrind
+from application import ROUTES, VIEW, app, campus, instructions_in, stripped, under_callgrind
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench/load"))
@@ -42,6 +42,8 @@ def counted(program, postgres):
             server.ask(method, path, body, status, 50)  # warm: caches, buffers, prepared statements
             costs[name] = server.costs(ACTIVITIES.get(name, f"{method} {path}"), 500, rows,
                                        lambda: server.ask(method, path, body, status, 500))
+        server.ask(*VIEW, 50)
+        costs["view"] = server.costs("GET /courses/{course}/reach", 500, ('module="reach"',), lambda: server.ask(*VIEW, 500))
         bytes_written = server.bytes_written()
         server.ask(*ROUTES["write"], 500)
         costs["write"]["bytes_written"] = (server.bytes_written() - bytes_written) / 500
@@ -77,7 +79,7 @@ def fact_costs(program, *database):
     return {kind: with_fact[kind] - without[kind] for kind in with_fact}
 
 
-def instructions(program, route, *extra):
+def instructions(program, request, *extra):
     """Per request: the difference of two runs under callgrind, so that start and stop cancel out."""
     totals = []
     with stripped(program) as bare:
@@ -85,7 +87,7 @@ def instructions(program, route, *extra):
             with tempfile.TemporaryDirectory() as folder:
                 out = pathlib.Path(folder, "callgrind.out")
                 with app(bare, under_callgrind(out), extra) as server:
-                    server.ask(*ROUTES[route], count)
+                    server.ask(*request, count)
                 totals.append(instructions_in(out))
     return (totals[1] - totals[0]) / (INSTRUCTIONS_AT[1] - INSTRUCTIONS_AT[0])
 
@@ -99,8 +101,9 @@ def main():
         facts = postgres.url.replace("/postgres", "/facts")
         costs["fact_postgres"] = fact_costs(program, "--database", facts, "--postgres-sample-plans", "off")
         for route in ROUTES:
-            costs[route]["instructions"] = instructions(program, route)
-        costs["read_postgres"]["instructions"] = instructions(program, "read", "--database", postgres.url)
+            costs[route]["instructions"] = instructions(program, ROUTES[route])
+        costs["view"]["instructions"] = instructions(program, VIEW)
+        costs["read_postgres"]["instructions"] = instructions(program, ROUTES["read"], "--database", postgres.url)
         jobs = job_costs.counted(program, postgres)
     costs |= jobs | replica_costs.counted(program)
     if "--update" in sys.argv:

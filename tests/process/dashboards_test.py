@@ -17,7 +17,7 @@ def now_us():
 class DashboardsTest(ExpectStatements, ProcessTest):
     def setUp(self):
         super().setUp()
-        self.server = self.campus("campus", smtp=None)
+        self.server = self.campus("campus", smtp=None, cache_warm="on")
         self.server.command("migrate")
         seeded = self.server.command("seed", "--users", "500", "--courses", "40", timeout_s=300).stdout
         learner, instructor, self.password = re.search(
@@ -25,7 +25,7 @@ class DashboardsTest(ExpectStatements, ProcessTest):
         admin = re.search(r"admin is (\S+)$", seeded, re.M).group(1)
         self.server.start()
         self.client = self.server.client()
-        self.addCleanup(self.client.close)
+        self.addCleanup(lambda: self.client.close())
         self.cookie, self.learner, self.admin = (
             self.client.post("/api/login", {"email": email, "password": self.password}).cookie for email in (instructor, learner, admin))
         self.organisation = self.tables.value("select organisation_id from memberships as m join users as u on u.id = m.user_id "
@@ -305,6 +305,13 @@ class DashboardsTest(ExpectStatements, ProcessTest):
         self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 6, lambda: self.get(course))
         # Three of them are views.
         self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 3, lambda: self.get(course), times=3)
+        # So are they in the server that starts in its place.
+        self.client.close()
+        self.assertEqual(self.server.terminate(), 0)
+        self.server.start()
+        self.client = self.server.client()
+        wait_until(lambda: "answers of before the start are used" in self.server.log_text(), 20, "the answers that were kept")
+        self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 3, lambda: self.get(course))
         for path, at_most in (("organisation", 10), ("organisation/courses", 5), ("organisation/at-risk", 4)):
             self.expect_statements(self.server, f"GET /api/dashboards/{path}", at_most,
                                    lambda path=path: self.get(f"/api/dashboards/{path}", self.admin), times=3)

@@ -1,18 +1,24 @@
 #include "loadstone/cache/internal/eviction.h"
 
-#include <cmath>
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <optional>
 #include <utility>
 
 namespace loadstone::cache::internal {
 
 namespace {
 
-// Those of the paper's authors' own (Caffeine): how far the first step goes, how steps shrink, and
-// which change of the hit ratio means that the traffic is another.
-constexpr double first_step = 0.0625;
-constexpr double step_decay = 0.95;
-constexpr double restart_at = 0.05;
-constexpr std::uint64_t samples_per_entry = 10;
+// Of the copies, of what each may keep; the last is all but LRU.
+constexpr std::array<double, 5> windows{0.01, 0.1, 0.3, 0.6, 0.99};
+// Keys that a copy keeps, about.
+constexpr std::uint64_t copy_entries = 512;
+// So many requests of the sample until they are compared, and by which part of them a copy must be
+// better to be followed; what was before counts half each time.
+constexpr std::uint64_t requests_each = 2'500;
+constexpr double better_by = 0.003;
+constexpr double kept_each = 0.5;
 // A candidate that was asked for often, yet no more than the victim, is let in at times: so that
 // nobody who knows the hashes keeps all others out.
 constexpr std::uint8_t warm = 6;
@@ -20,13 +26,64 @@ constexpr double warm_admission = 1.0 / 128;
 
 }  // namespace
 
+struct Eviction::Copies {
+    struct Copy {
+        std::unique_ptr<Eviction> eviction;
+        double hits = 0;
+    };
+
+    explicit Copies(const EvictionOptions& options) {
+        const std::uint64_t entries = options.bytes_max / options.entry_bytes / copy_entries;
+        one_of = std::bit_floor(std::max<std::uint64_t>(entries, 1));
+        EvictionOptions copy = options;
+        copy.adapts = false;
+        copy.bytes_max = options.bytes_max / one_of;
+        for (const double window : windows) {
+            copy.window = window;
+            all.push_back({std::make_unique<Eviction>(copy)});
+        }
+    }
+    // By bits of the hash that tables do not use.
+    bool is_sampled(std::uint64_t key) const noexcept { return ((key >> 40U) & (one_of - 1)) == 0; }
+
+    // Which to follow; nothing: the same as before.
+    std::optional<double> ask(std::uint64_t key, std::uint64_t bytes) {
+        for (Copy& copy : all) {
+            if (copy.eviction->touch(key)) {
+                ++copy.hits;
+                continue;
+            }
+            gone.clear();
+            copy.eviction->insert(key, bytes, gone);
+        }
+        if (++requests < requests_each) return std::nullopt;
+        weight = weight * kept_each + static_cast<double>(std::exchange(requests, 0));
+        const auto best = std::ranges::max_element(all, {}, &Copy::hits) - all.begin();
+        const bool is_better =
+            all[static_cast<std::size_t>(best)].hits > all[followed].hits + better_by * weight;
+        for (Copy& copy : all) copy.hits *= kept_each;
+        if (!is_better) return std::nullopt;
+        followed = static_cast<std::size_t>(best);
+        return windows[followed];
+    }
+
+    std::uint64_t one_of = 1;
+    std::vector<Copy> all;
+    std::size_t followed = 0;
+    std::uint64_t requests = 0;
+    double weight = 0;
+    std::vector<std::uint64_t> gone;
+};
+
 Eviction::Eviction(const EvictionOptions& options)
     : options_(options),
       frequencies_(static_cast<std::size_t>(options.bytes_max / options.entry_bytes)),
       random_(options.seed),
       window_max_(
           static_cast<std::uint64_t>(static_cast<double>(options.bytes_max) * options.window)),
-      step_(first_step * static_cast<double>(options.bytes_max)) {}
+      copies_(options.adapts ? std::make_unique<Copies>(options) : nullptr) {}
+
+Eviction::~Eviction() = default;
 
 void Eviction::move(List::iterator node, Part to) {
     bytes_[node->part] -= node->bytes;
@@ -45,9 +102,9 @@ void Eviction::erase(List::iterator node, std::vector<std::uint64_t>& gone) {
 bool Eviction::touch(std::uint64_t key) {
     frequencies_.add(key);
     const auto found = nodes_.find(key);
-    count(found != nodes_.end());
     if (found == nodes_.end()) return false;
     const auto node = found->second;
+    count(key, node->bytes);
     move(node, node->part == window ? window : protected_part);
     shrink_protected();
     return true;
@@ -59,6 +116,8 @@ void Eviction::shrink_protected() {
 }
 
 void Eviction::insert(std::uint64_t key, std::uint64_t bytes, std::vector<std::uint64_t>& gone) {
+    count(key, bytes);
+    forget(key);
     if (bytes > options_.bytes_max) {
         gone.push_back(key);
         return;
@@ -70,6 +129,13 @@ void Eviction::insert(std::uint64_t key, std::uint64_t bytes, std::vector<std::u
 }
 
 void Eviction::remove(std::uint64_t key) {
+    if (copies_ != nullptr && copies_->is_sampled(key)) {
+        for (Copies::Copy& copy : copies_->all) copy.eviction->remove(key);
+    }
+    forget(key);
+}
+
+void Eviction::forget(std::uint64_t key) {
     const auto found = nodes_.find(key);
     if (found == nodes_.end()) return;
     std::vector<std::uint64_t> ignored;
@@ -105,26 +171,12 @@ void Eviction::evict(std::vector<std::uint64_t>& gone) {
     }
 }
 
-void Eviction::count(bool is_hit) {
-    ++(is_hit ? hits_ : misses_);
-    if (options_.adapts && hits_ + misses_ >= samples_per_entry * std::max<std::size_t>(size(), 64))
-        climb();
-}
-
-void Eviction::climb() {
-    const double ratio = static_cast<double>(hits_) / static_cast<double>(hits_ + misses_);
-    hits_ = misses_ = 0;
-    const double change = ratio - std::exchange(ratio_before_, ratio);
-    if (!std::exchange(has_sampled_, true)) return;  // it filled
-    const double most = static_cast<double>(options_.bytes_max);
-    if (change < 0) step_ = -step_;
-    if (std::abs(change) >= restart_at)
-        step_ = std::copysign(first_step * most, step_);
-    else
-        step_ *= step_decay;
-    const double next =
-        std::clamp(static_cast<double>(window_max_) + step_, most / 100, most * 0.99);
-    window_max_ = static_cast<std::uint64_t>(next);
+// A request is known when it is answered: of a miss only then is there a size.
+void Eviction::count(std::uint64_t key, std::uint64_t bytes) {
+    if (copies_ == nullptr || !copies_->is_sampled(key)) return;
+    const std::optional<double> window = copies_->ask(key, bytes);
+    if (!window) return;
+    window_max_ = static_cast<std::uint64_t>(static_cast<double>(options_.bytes_max) * *window);
     shrink_protected();
 }
 

@@ -34,6 +34,11 @@ select pg_current_snapshot()::text as state, substr(pg_walfile_name(pg_current_w
 from (select 1 as one) as always
 left join loadstone_changes as c on c.xid >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(c.xid, $1::text::pg_snapshot)
 
+-- name: changes_with :one (tags text)
+-- column: changes int
+-- Scans the table, of some minutes: once, at the start of a process.
+select count(*) as changes from loadstone_changes where tags = $tags
+
 -- name: prune_changes
 -- All that a follower had seen that was at the state $1.
 -- dialect: sqlite

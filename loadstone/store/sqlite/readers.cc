@@ -84,7 +84,7 @@ void Readers::stop() {
     lane_.reset();
 }
 
-Connection& Readers::of_this_loop() {
+LoopReader& Readers::of_this_loop() {
     const int loop = runtime::Loops::current();
     LOADSTONE_ASSERT(outside_ != nullptr, "the database is started before it is read");
     if (loop < 0) return *outside_;
@@ -169,6 +169,12 @@ bool LoopReader::ensure_snapshot() {
     snapshot_ = now;
     if (in_snapshot_) release_soon();
     return in_snapshot_;
+}
+
+std::optional<WalIndex::Version> LoopReader::commit_version() {
+    const std::scoped_lock lock(mutex_);
+    if (closed_ || !wal_index_.mapped()) return std::nullopt;
+    return wal_index_.version();
 }
 
 void LoopReader::release_soon() {

@@ -20,6 +20,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "loadstone/runtime/lane.h"
@@ -72,7 +73,7 @@ public:
     // Connections are closed; reads fail with unavailable. From any thread but a loop.
     void stop();
     // Of the calling loop; on other threads one whose reads all run on the lane.
-    Connection& of_this_loop();
+    LoopReader& of_this_loop();
 
 private:
     friend class LoopReader;
@@ -97,6 +98,8 @@ public:
 
     Task<RunResult> run(Context& context, StatementRef statement, std::span<const Value> values,
                         RowSink sink) override;
+    // See CommitVersion.
+    std::optional<WalIndex::Version> commit_version();
     void close();
 
 private:

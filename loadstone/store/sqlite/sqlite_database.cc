@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "loadstone/base/error.h"
+#include "loadstone/store/commit_version.h"
 #include "loadstone/store/internal/backend.h"
 #include "loadstone/store/internal/module_gates.h"
 #include "loadstone/store/internal/url.h"
@@ -39,7 +40,7 @@ void configure_library() {
     static_cast<void>(code);
 }
 
-class SqliteDatabase final : public Database {
+class SqliteDatabase final : public Database, public CommitVersion {
 public:
     SqliteDatabase(const DatabaseOptions& options, telemetry::Registry& registry)
         : vfs_(registry.counter("loadstone_store_fsyncs_total",
@@ -61,6 +62,10 @@ public:
             throw Error(Errc::internal, "a transaction reads through its Tx, not through a Reader");
         }
         return readers_.of_this_loop();
+    }
+
+    std::optional<Version> commit_version() override {
+        return readers_.of_this_loop().commit_version();
     }
 
     Task<void> transact(Context& context, TxBody body) override {

@@ -14,6 +14,7 @@ cache::Sources sources() {
     views.statements(sql::accesses);
     views.add(total_of);
     views.add(sum_of);
+    views.add(guarded_total_of);
     views.add(shared_total_of);
     views.add(patient_total_of);
     for (const cache::Aggregate* each : aggregates) views.add(*each);
@@ -54,6 +55,17 @@ Task<Total> compute_total(Reader reader, std::int64_t course) {
     co_return Total{points};
 }
 
+Task<Total> compute_guarded(Reader reader, std::int64_t course) {
+    ++computations;
+    const int now = ++under_way;
+    for (int most = under_way_most; now > most;) {
+        if (under_way_most.compare_exchange_weak(most, now)) break;
+    }
+    const std::int64_t points = co_await sql::guarded_total(reader, course);
+    --under_way;
+    co_return Total{points};
+}
+
 Task<Total> compute_sum(Reader reader, std::vector<std::int64_t> courses) {
     ++computations;
     Total sum;
@@ -64,6 +76,10 @@ Task<Total> compute_sum(Reader reader, std::vector<std::int64_t> courses) {
 
 Task<std::int64_t> cached_total(Context& context, std::int64_t course) {
     const Total total = co_await cache::value(context, total_of, course);
+    co_return total.points;
+}
+Task<std::int64_t> guarded_total(Context& context, std::int64_t course) {
+    const Total total = co_await cache::value(context, guarded_total_of, course);
     co_return total.points;
 }
 Task<std::int64_t> shared_total(Context& context, std::int64_t course) {

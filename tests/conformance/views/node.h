@@ -55,12 +55,17 @@ inline std::atomic<int> computations{0};
 inline std::atomic<bool> is_held{false};
 inline std::atomic<int> held{0};
 inline loadstone::runtime::Event release_held;
+// Guarded totals that are being computed, and the most there were.
+inline std::atomic<int> under_way{0}, under_way_most{0};
 
 Task<Total> compute_total(Reader reader, std::int64_t course);
+Task<Total> compute_guarded(Reader reader, std::int64_t course);
 Task<Total> compute_sum(Reader reader, std::vector<std::int64_t> courses);
 
 inline const cache::View<std::int64_t, Total> total_of{
     .name = "views.total", .compute = compute_total, .reads = {{"scores", "course_id"}}};
+inline const cache::View<std::int64_t, Total> guarded_total_of{
+    .name = "views.guarded_total", .compute = compute_guarded, .reads = {{"scores", "course_id"}}};
 inline const cache::View<std::vector<std::int64_t>, Total> sum_of{
     .name = "views.sum", .compute = compute_sum, .reads = {{"scores", "course_id"}}};
 
@@ -78,6 +83,7 @@ Task<std::int64_t> shared_total(Context& context, std::int64_t course);
 // Less than 0: it was said to be stale.
 Task<std::int64_t> patient_total(Context& context, std::int64_t course);
 Task<std::int64_t> cached_total(Context& context, std::int64_t course);
+Task<std::int64_t> guarded_total(Context& context, std::int64_t course);
 Task<std::int64_t> cached_sum(Context& context, std::vector<std::int64_t> courses);
 Task<std::int64_t> uncached_total(Context& context, std::int64_t course);
 Task<void> add_point(Context& context, std::int64_t course, std::int64_t user);
@@ -127,6 +133,7 @@ protected:
         is_held = false;
         held = 0;
         release_held.reset();
+        under_way = under_way_most = 0;
     }
 
     TestDatabase database_;

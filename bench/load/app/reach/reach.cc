@@ -56,6 +56,17 @@ Task<Response> add_reach(Context& context, Path<std::int64_t> course, Body<NewPr
     co_return net::no_content();
 }
 
+Task<std::int64_t> touch_in(Tx& tx, std::int64_t lesson) {
+    const auto touched = co_await sql::touch_progress(tx, lesson);
+    co_return static_cast<std::int64_t>(touched);
+}
+
+// Makes every answer invalid. Of a lesson that nobody has: nothing changes.
+Task<Response> touch_reach(Context& context) {
+    co_await context.write(touch_in, std::int64_t{0});
+    co_return net::no_content();
+}
+
 Task<std::int64_t> fill_in(Tx& tx, std::int64_t course, std::int64_t learners) {
     const auto made = co_await sql::fill_progress(tx, course, learners);
     co_return static_cast<std::int64_t>(made);
@@ -80,6 +91,7 @@ Task<std::string> fill(Context& context, std::vector<std::string> arguments) {
 void routes(Routes& routes) {
     routes.get("/courses/{course}/reach", read_reach).open_to_all();
     routes.post("/courses/{course}/reach", add_reach).open_to_all();
+    routes.post("/courses", touch_reach).open_to_all();
 }
 
 void views(Views& views) {

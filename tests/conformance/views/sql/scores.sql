@@ -23,6 +23,14 @@ insert into remarks (id) values ($id)
 -- column: points int
 select cast(coalesce(sum(points), 0) as bigint) as points from scores where course_id = $course
 
+-- name: guarded_total :one (course int)
+-- column: points int
+-- Waits while another session holds the advisory lock 7.
+-- dialect: sqlite
+select cast(coalesce(sum(points), 0) as bigint) as points from scores where course_id = $course
+-- dialect: postgres
+select cast(coalesce(sum(points), 0) as bigint) + length(pg_advisory_xact_lock_shared(7)::text) as points from scores where course_id = $course
+
 -- name: totals :many (courses int[]) -> CourseTotal
 -- column: points int
 select course_id, cast(sum(points) as bigint) as points from scores where course_id {in courses} group by course_id order by course_id
