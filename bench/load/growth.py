@@ -16,7 +16,7 @@ import time
 from urllib.parse import quote
 
 from measure import cpu_ns, needs, wrk
-from seeded import backends, campus, lua_list, seeded, sessions_of
+from seeded import backends, campus, lua_list, seeded, sessions_of, wait_until
 
 GOAL = 1.5
 COUNTED = 60  # requests
@@ -95,6 +95,23 @@ def timed(server, postgres, route, seconds):
     return result
 
 
+def set_autovacuum(postgres, value):
+    postgres.psql(f"alter system set autovacuum = {value}")
+    postgres.psql("select pg_reload_conf()")
+
+
+@contextlib.contextmanager
+def without_autovacuum(postgres):
+    """What the database does by itself is not counted: a table that it analyses meanwhile is thousands of rows."""
+    set_autovacuum(postgres, "off")
+    try:
+        wait_until(lambda: not postgres.rows("select 1 from pg_stat_activity where backend_type = 'autovacuum worker'"), 600,
+                   "autovacuum to have ended")
+        yield
+    finally:
+        set_autovacuum(postgres, "on")
+
+
 def asked(folder, postgres, route, count):
     """What the database has counted for a Campus that starts, asks so often and ends: its sessions have told all by then."""
     before = postgres.rows(FIGURES)[0]
@@ -161,9 +178,12 @@ def main():
         postgres = {size: stack.enter_context(seeded(size)) for size in sizes}
         routes = {size: [route for route in routes_of(postgres[size]) if args.only in route.name] for size in sizes}
         counts = []  # before there are sessions of others, which tell what they did when they like
-        for place, route in enumerate(routes[sizes[0]]):
-            print(f"  counting: {route.name}", flush=True)
-            counts.append({size: counted(folder, postgres[size], routes[size][place]) for size in sizes})
+        with contextlib.ExitStack() as quiet:
+            for size in sizes:
+                quiet.enter_context(without_autovacuum(postgres[size]))
+            for place, route in enumerate(routes[sizes[0]]):
+                print(f"  counting: {route.name}", flush=True)
+                counts.append({size: counted(folder, postgres[size], routes[size][place]) for size in sizes})
         servers = {}
         for size in sizes:
             servers[size] = campus(folder, postgres[size], f"campus{size}", postgres_sample_plans="off").start()

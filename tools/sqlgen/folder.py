@@ -214,7 +214,7 @@ class Reader:
         sent = []
         for suffix, more in (("", []), ("_after", after)):
             parameters = [*names, *more, "page_rows"]
-            tokens = {dialect: numbered(paged(expanded[dialect], signature.order, not more, statement.path, statement.line),
+            tokens = {dialect: numbered(paged(expanded[dialect], signature.order, not more, dialect, statement.path, statement.line),
                                         parameters, dialect, statement.path, statement.line, statement.name)
                       for dialect in DIALECTS}
             self.prepared(statement, tokens["sqlite"])

@@ -88,12 +88,14 @@ def behind(order):
     return f"{name} {sign}= $after_{name} and ({name} {sign} $after_{name} or ({behind(rest)}))"
 
 
-def paged(tokens, order, is_first, path, line):
+def paged(tokens, order, is_first, dialect, path, line):
     """The statement as a page: sorted, from the start or behind a cursor, $page_rows at most."""
+    # Were the bound known when PostgreSQL plans, it would find plans for it so good that it made one for each call.
+    rows = "(select $page_rows::bigint)" if dialect == "postgres" else "$page_rows"
     keys = ", ".join(name + (" desc" if is_descending else "") for name, is_descending in order)
     where = "" if is_first else f"where {behind(order)} "
     start = tokens_of("select * from (", path, line)
-    end = tokens_of(f") as page {where}order by {keys} limit $page_rows", path, line)
+    end = tokens_of(f") as page {where}order by {keys} limit {rows}", path, line)
     return start + tokens + end
 
 

@@ -270,10 +270,10 @@ class Pages(TypedTest):
     def test_of_one_direction_compare_rows(self):
         text = "-- name: x :page (joined_at desc, id desc) (name text)\nselect id, joined_at from people where name = $name"
         self.assertEqual(self.sent(text, "postgres"), "select * from (select id, joined_at from people where name = $1) as page "
-                                                      "order by joined_at desc, id desc limit $2")
+                                                      "order by joined_at desc, id desc limit (select $2::bigint)")
         self.assertEqual(self.sent(text, "postgres", 1),
                          "select * from (select id, joined_at from people where name = $1) as page "
-                         "where (joined_at, id) < ($2, $3) order by joined_at desc, id desc limit $4")
+                         "where (joined_at, id) < ($2, $3) order by joined_at desc, id desc limit (select $4::bigint)")
 
     def test_of_mixed_directions_bound_the_first_key(self):
         text = "-- name: x :page (joined_at desc, name, id desc) ()\nselect id, name, joined_at from people"
