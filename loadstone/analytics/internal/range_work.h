@@ -4,6 +4,7 @@
 
 #include "loadstone/analytics/analytics.h"
 #include "loadstone/analytics/facts.h"
+#include "loadstone/analytics/internal/feed_lease.h"
 #include "loadstone/analytics/internal/range_read.h"
 #include "loadstone/analytics/work.h"
 #include "loadstone/runtime/context.h"
@@ -21,12 +22,13 @@ public:
         : analytics_(analytics), recorder_(recorder) {}
 
     // One range, if any work is asked. True: there is more at once.
-    Task<bool> step(Context& context, Position position);
+    Task<bool> step(Context& context, Position position, FeedTerm term);
 
 private:
-    Task<bool> range_of(Context& context, Work work, const FactTable* table, Position position);
+    Task<bool> range_of(Context& context, Work work, const FactTable* table, Position position,
+                        FeedTerm term);
     Task<void> replace(Context& context, const FactTable& table, Position position,
-                       const RangeRead& read);
+                       const RangeRead& read, std::int64_t run, bool is_last);
     Task<void> compare(Context& context, const FactTable& table, const RangeRead& read,
                        DaySums* told, DaySums* stored);
 
