@@ -506,7 +506,8 @@ INSTANTIATE_TEST_SUITE_P(On, Analytics,
                                            Way{Backend::pgbouncer}, Way{Backend::postgres, true}),
                          [](const auto& way) { return to_string(way.param); });
 INSTANTIATE_TEST_SUITE_P(On, AnalyticsOfSeveral,
-                         ::testing::Values(Way{Backend::sqlite, true}, Way{Backend::postgres, true}),
+                         ::testing::Values(Way{Backend::sqlite, true},
+                                           Way{Backend::postgres, true}),
                          [](const auto& way) { return to_string(way.param); });
 INSTANTIATE_TEST_SUITE_P(On, AnalyticsBesideOthers,
                          ::testing::Values(Way{Backend::postgres}, Way{Backend::pgbouncer},
