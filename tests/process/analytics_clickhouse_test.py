@@ -5,7 +5,7 @@ import json
 import analytics_test
 import analytics_work_test
 from harness.case import FULL, ProcessTest, main
-from harness.clickhouse import PASSWORD, ClickHouse
+from harness.clickhouse import DATABASE, PASSWORD, ClickHouse
 from harness.waiting import wait_until
 
 
@@ -75,7 +75,10 @@ class AnalyticsInClickHouseTest(WithClickHouse, analytics_test.AnalyticsTest):
 class AnalyticsWorkInClickHouseTest(WithClickHouse, analytics_work_test.AnalyticsWorkTest):
     test_seeded_activity_shows = None
     test_without_a_server_it_is_said = None
-    test_a_lost_store_is_made_anew = None
+
+    def lose_store(self):
+        for verb in ("drop", "create"):
+            self.clickhouse.run(f"{verb} database {DATABASE}", database="default")
 
 
 if __name__ == "__main__":
