@@ -20,11 +20,21 @@ BOOST_DESCRIBE_STRUCT(Start, (), (state, history))
 
 struct Change {
     std::string state, history;
+    std::int64_t running = 0;
     std::optional<std::string> tags;
 };
-BOOST_DESCRIBE_STRUCT(Change, (), (state, history, tags))
+BOOST_DESCRIBE_STRUCT(Change, (), (state, history, running, tags))
 
 constexpr std::chrono::seconds state_every{60};
+constexpr std::size_t changes_few = 100;  // of sql::follow, which gives no more
+constexpr std::size_t unsure_max = 64;
+
+// PostgreSQL: the oldest transaction that runs in a snapshot, "oldest:next:..".
+std::uint64_t oldest_in(const std::string& state) {
+    std::uint64_t oldest = 0;
+    std::from_chars(state.data(), state.data() + state.size(), oldest);
+    return oldest;
+}
 
 Task<void> delete_seen(store::Tx& tx, const std::string& state, std::uint64_t& deleted) {
     deleted = co_await tx.exec(sql::prune_changes, state);
@@ -74,16 +84,21 @@ Task<void> Follower::poll(Context& caller) {
         is_silent = began - followed_at_ > options_.silent_max;
     }
     Reader reader(context, database_.read_connection(), latest);
+    Change last;
     if (has_begun_ && !is_silent) {
         std::vector<std::string> changes;
-        Change last;
         auto take_row = [&](const Change& change) {
             if (change.tags) changes.push_back(*change.tags);
             last.state = change.state;
             last.history = change.history;
+            last.running = change.running;
         };
         FunctionRef<void(const Change&)> sink = take_row;
         co_await reader.each<Change>(sql::follow, sink, state_);
+        if (changes.size() >= changes_few) {
+            changes.clear();
+            co_await reader.each<Change>(sql::follow_all, sink, state_);
+        }
         if (last.history == history_) {
             state_ = last.state;
             epoch = take(changes);
@@ -98,19 +113,36 @@ Task<void> Follower::poll(Context& caller) {
         floor_ = epoch = epoch_ + 1;
         restarts_.add();
         has_begun_ = true;
+        last = {};
     }
     // Together: what reads at `seen_` shows all of the epoch.
     const std::scoped_lock lock(mutex_);
     epoch_.store(epoch, std::memory_order_release);
-    before_ = seen_;
+    note_shown(seen_, last.state, last.running);
     seen_ = context.reading().position();
-    if (before_.history != seen_.history) before_ = {};
+    if (reached_.history != seen_.history) {
+        reached_ = {};
+        unsure_.clear();
+    }
     followed_at_ = began;
     now_state_ = state_;
     now_history_ = history_;
     if (states_.empty() || began - states_.back().first >= state_every)
         states_.emplace_back(began, state_);
     last_ended_ = number;
+}
+
+// `before` is where the server was before the snapshot `state`. A commit may have been written up
+// to there, and shown by a replica, which the snapshot did not show yet: of a transaction that was
+// still about to end, or that waited for a replica.
+void Follower::note_shown(runtime::Position before, const std::string& state,
+                          std::int64_t running) {
+    if (state.empty() || before == runtime::Position::unknown()) return;
+    const std::uint64_t oldest = oldest_in(state);
+    if (unsure_.size() < unsure_max)
+        unsure_.push_back({before, oldest + static_cast<std::uint64_t>(running)});
+    for (; !unsure_.empty() && unsure_.front().next <= oldest; unsure_.pop_front())
+        reached_ = unsure_.front().before;
 }
 
 std::uint64_t Follower::take(const std::vector<std::string>& changes) {
@@ -132,9 +164,7 @@ std::uint64_t Follower::take(const std::vector<std::string>& changes) {
 
 bool Follower::has_reached(runtime::Position position) const {
     const std::scoped_lock lock(mutex_);
-    // At the very place where the server was, a commit may have been written that its snapshot did
-    // not show yet.
-    return position < before_;
+    return position <= reached_;
 }
 
 Follower::Clock::time_point Follower::followed_at() const {
@@ -164,7 +194,7 @@ Task<std::optional<std::uint64_t>> Follower::epoch_of(Context& caller, std::stri
     Context context(caller.services(), caller.deadline());
     context.reading().freshness = latest;
     Reader reader(context, database_.read_connection(), latest);
-    co_await reader.each<Change>(sql::follow, sink, state);
+    co_await reader.each<Change>(sql::follow_all, sink, state);
     if (!is_true) co_return std::nullopt;
     co_return epoch;
 }

@@ -68,6 +68,7 @@ public:
 
 private:
     Task<void> poll(Context& caller);
+    void note_shown(runtime::Position before, const std::string& state, std::int64_t running);
     // Gives the tags a new epoch, which the caller makes that of now.
     std::uint64_t take(const std::vector<std::string>& changes);
     std::size_t place(Tag tag) const noexcept { return tag & (versions_.size() - 1); }
@@ -85,8 +86,17 @@ private:
     std::string state_, history_;
     bool has_begun_ = false;
 
-    mutable std::mutex mutex_;         // of what is below
-    runtime::Position before_, seen_;  // where the server was before, and after the last snapshot
+    // All commits up to `before` are shown by a snapshot in which each transaction before `next`
+    // has ended.
+    struct Unsure {
+        runtime::Position before;
+        std::uint64_t next;
+    };
+
+    mutable std::mutex mutex_;   // of what is below
+    runtime::Position seen_;     // where the server was after the last snapshot
+    runtime::Position reached_;  // all that was committed up to here is known
+    std::deque<Unsure> unsure_;  // oldest first
     Clock::time_point followed_at_{};
     std::string now_history_, now_state_;
     std::deque<std::pair<Clock::time_point, std::string>> states_;  // one a minute

@@ -21,8 +21,9 @@ using testing::StartsWith;
 
 Response what_came(Context& context) {
     const runtime::Reading& reading = context.reading();
-    return text_response(fmt::format("{}{} {}", to_text(reading.position()),
-                                     reading.is_heavy ? " heavy" : "", reading.stale_max.count()));
+    return text_response(fmt::format(
+        "{}{}{} {}", to_text(reading.position()), reading.is_heavy ? " heavy" : "",
+        reading.freshness == runtime::latest ? " latest" : "", reading.stale_max.count()));
 }
 Task<Response> look(Context& context) { co_return what_came(context); }
 Task<Response> see_more(Context& context) {
@@ -45,6 +46,8 @@ void declare(Routes& routes) {
     routes.get("/see", see_more).open_to_all();
     routes.get("/fail", fail).open_to_all();
     routes.get("/stale", stale).open_to_all();
+    routes.post("/look", look).open_to_all();
+    routes.post("/heavy", look).open_to_all().heavy_on_reads();
     routes.get("/heavy", look)
         .open_to_all()
         .heavy_on_reads()
@@ -94,6 +97,15 @@ TEST_F(PositionToken, AStaleAnswerSaysSo) {
 
 TEST_F(PositionToken, ARouteThatIsHeavyOnReadsSaysSoToTheStore) {
     EXPECT_EQ(body_of(get("/heavy")), "0-0 heavy 70");
+}
+
+TEST_F(PositionToken, WhatMayWriteReadsAtThePrimary) {
+    const auto post = [&](std::string_view path) {
+        return body_of(server.exchange(
+            fmt::format("POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", path)));
+    };
+    EXPECT_EQ(post("/look"), "0-0 latest 0");
+    EXPECT_EQ(post("/heavy"), "0-0 heavy 0");
 }
 
 TEST(HeavyRoutes, HaveABulkheadOfTheirOwn) {

@@ -10,13 +10,27 @@ select cast(coalesce(max(id), 0) as text) as state, '' as history from loadstone
 select pg_current_snapshot()::text as state, substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) as history
 
 -- name: follow
--- What was committed since the state $1, and the state after it, in each row; one row at least. Index:
--- loadstone_changes_to_follow, from the oldest transaction that ran then.
+-- What was committed since the state $1, and the state after it, in each row: one row at least, and 100 at most, which may be not
+-- all. running: how many transactions have begun since the oldest one that runs, 0 if none does. Index: loadstone_changes_to_follow,
+-- from the oldest transaction that ran at $1. What is looked for is not in the text of the condition, so that one plan is for all.
 -- dialect: sqlite
-select cast(coalesce(c.id, $1) as text) as state, '' as history, c.tags
+select cast(coalesce(c.id, $1) as text) as state, '' as history, 0 as running, c.tags
+from (select 1 as one) as always left join loadstone_changes as c on c.id > cast($1 as integer) order by c.id limit 100
+-- dialect: postgres
+select now.state, now.history, now.running, c.tags
+from (select pg_current_snapshot()::text as state, substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) as history,
+             age(pg_snapshot_xmin(pg_current_snapshot())::xid)::bigint as running, pg_snapshot_xmin($1::text::pg_snapshot) as oldest offset 0) as now
+left join lateral (select tags from loadstone_changes where xid >= now.oldest and not pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
+                   order by xid limit 100) as c on true
+
+-- name: follow_all
+-- As `follow`, of however many.
+-- dialect: sqlite
+select cast(coalesce(c.id, $1) as text) as state, '' as history, 0 as running, c.tags
 from (select 1 as one) as always left join loadstone_changes as c on c.id > cast($1 as integer) order by c.id
 -- dialect: postgres
-select pg_current_snapshot()::text as state, substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) as history, c.tags
+select pg_current_snapshot()::text as state, substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) as history,
+    age(pg_snapshot_xmin(pg_current_snapshot())::xid)::bigint as running, c.tags
 from (select 1 as one) as always
 left join loadstone_changes as c on c.xid >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(c.xid, $1::text::pg_snapshot)
 

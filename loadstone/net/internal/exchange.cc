@@ -195,6 +195,9 @@ void Connection::begin_reading() {
     const auto position = position_of(*this);
     if (position) reading.begin_at(*position);
     reading.is_heavy = entry_->route->heavy_reads;
+    // A request that may write needs the primary in any case. There its session is read too, so
+    // that it depends on no replica, and waits for none that is behind or kept busy by dashboards.
+    if (!is_safe(reader_.head().method) && !reading.is_heavy) reading.freshness = runtime::latest;
     reading.stale_max = entry_->route->stale_max;
 }
 

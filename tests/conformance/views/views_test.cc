@@ -25,6 +25,27 @@ Task<std::int64_t> naive_total(Context& context, Kept* kept, std::int64_t course
     co_return total.points;
 }
 
+// Holds its transaction until it is told, asking the database meanwhile.
+Task<void> write_point_and_hold(Tx& tx, std::atomic<bool>* has_written,
+                                std::atomic<bool>* may_end) {
+    co_await sql::add_point(tx, 3, 1);
+    while (!*may_end) {
+        co_await sql::total(tx, 3);
+        *has_written = true;
+    }
+}
+Task<void> add_point_and_hold(Context& context, std::atomic<bool>* has_written,
+                              std::atomic<bool>* may_end) {
+    co_await context.write(write_point_and_hold, has_written, may_end);
+}
+
+std::vector<loadstone::store::ModuleMigrations> with_views() {
+    auto modules = all_migrations();
+    modules.push_back({"loadstone_cache", cache::migrations()});
+    modules.push_back({"views", sql::migrations});
+    return modules;
+}
+
 }  // namespace
 
 TEST_P(ViewsTest, AreComputedOnce) {
@@ -191,10 +212,7 @@ TEST_P(ViewsTest, SayWhatIsNotDeclared) {
 TEST(ReplicasOfViews, ShowSessionsWhatTheyWrote) {
     ReplicatedServers servers;
     auto options = servers.options();
-    auto modules = all_migrations();
-    modules.push_back({"loadstone_cache", cache::migrations()});
-    modules.push_back({"views", sql::migrations});
-    loadstone::store::migrate(options, modules);
+    loadstone::store::migrate(options, with_views());
     cache::CacheOptions with_positions;
     with_positions.has_positions = true;
     Node one(options, with_positions), other(options, with_positions);
@@ -206,14 +224,47 @@ TEST(ReplicasOfViews, ShowSessionsWhatTheyWrote) {
         for (Node* node : nodes)
             ASSERT_EQ(node->start(&session, cached_total, std::int64_t{1}).get(), i);
     }
-    // Who has seen nothing is answered without a question, ten times a second excepted.
-    const auto polls = other.counted("polls");
-    const auto hits = other.counted("hits");
-    const auto began = std::chrono::steady_clock::now();
-    for (int i = 0; i < 300; ++i) ASSERT_EQ(other.run(cached_total, std::int64_t{1}), 30);
-    const auto tenths = (std::chrono::steady_clock::now() - began) / std::chrono::milliseconds(100);
-    EXPECT_EQ(other.counted("hits") - hits, 300U);
-    EXPECT_LE(other.counted("polls") - polls, static_cast<std::uint64_t>(tenths) + 2);
+    // Who has seen nothing, and who has seen all that there is, is answered without a question, ten
+    // times a second excepted.
+    loadstone::runtime::Position nothing;
+    for (loadstone::runtime::Position* seen : {&nothing, &session}) {
+        const auto polls = other.counted("polls");
+        const auto hits = other.counted("hits");
+        const auto began = std::chrono::steady_clock::now();
+        for (int i = 0; i < 300; ++i)
+            ASSERT_EQ(other.start(seen, cached_total, std::int64_t{1}).get(), 30);
+        const auto tenths =
+            (std::chrono::steady_clock::now() - began) / std::chrono::milliseconds(100);
+        EXPECT_EQ(other.counted("hits") - hits, 300U);
+        EXPECT_LE(other.counted("polls") - polls, static_cast<std::uint64_t>(tenths) + 3);
+    }
+
+    // A replica shows a commit that the primary has written and does not show yet: so a place is
+    // known to be reached when all that ran there has ended.
+    std::atomic<bool> has_written{false}, may_end{false};
+    auto holding = one.start(nullptr, add_point_and_hold, &has_written, &may_end);
+    ASSERT_TRUE(wait_until([&] { return has_written.load(); }, seconds(20)));
+    one.start(&session, add_point, std::int64_t{2}, std::int64_t{1}).get();
+    const auto follow = [](Context& context, Node* of) -> Task<bool> {
+        co_await of->cache().follower().catch_up(context);
+        const auto position = context.reading().position();
+        co_return of->cache().follower().has_reached(position);
+    };
+    for (int i = 0; i < 5; ++i) EXPECT_FALSE(other.start(&session, follow, &other).get());
+    EXPECT_EQ(other.start(&session, cached_total, std::int64_t{2}).get(), 1);
+    may_end = true;
+    holding.get();
+    const auto has_reached = [&] { return other.start(&session, follow, &other).get(); };
+    EXPECT_TRUE(wait_until(has_reached, seconds(20)));
+}
+
+TEST_P(ViewsTest, FollowManyChangesAtOnce) {
+    Node node(options_);
+    for (const std::int64_t course : {1, 250}) EXPECT_EQ(node.run(cached_total, course), 0);
+    for (std::int64_t course = 1; course <= 250; ++course)
+        node.run(add_point, course, std::int64_t{1});
+    for (const std::int64_t course : {1, 250}) EXPECT_EQ(node.run(cached_total, course), 1);
+    EXPECT_EQ(node.counted("changes_followed"), 250U);
 }
 
 // Each write adds a point. So a total is at least what was acknowledged before the read began, and
