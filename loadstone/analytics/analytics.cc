@@ -15,6 +15,7 @@ Analytics::Analytics(const Options& options, telemetry::Registry& registry)
                registry),
       feeding_({.name = "analytics_feed", .threads = 1, .queue_max = 4}, registry) {}
 
-Analytics::~Analytics() = default;
+// The lanes end first, and wait for what they ask.
+Analytics::~Analytics() { store_->stop(); }
 
 }  // namespace loadstone::analytics

@@ -18,8 +18,6 @@ class Store : public internal::ColumnStore {
 public:
     // Errors: invalid_argument for options.store that is no address.
     explicit Store(const Options& options);
-    ~Store() override { client_.stop(); }
-
     bool is_shared() const noexcept override { return true; }
     bool is_made_here() const override { return true; }
     bool keep_running() override { return true; }
@@ -37,6 +35,7 @@ public:
                                    const std::string& name) override;
     Query columns_of_table() const override;
     internal::StoreReport report() const override;
+    void stop() noexcept override { client_.stop(); }
 
 private:
     class Batch;

@@ -102,6 +102,9 @@ public:
     virtual Query columns_of_table() const = 0;
 
     virtual StoreReport report() const = 0;
+
+    // Ends what is under way (cancelled), as far as it can; nothing is asked any more.
+    virtual void stop() noexcept {}
 };
 
 // The one that the options name.
