@@ -98,7 +98,10 @@ Feed::Feed(Analytics& analytics, Recorder& recorder, const runtime::Services& se
       carried_(registry.counter("loadstone_analytics_facts_carried_total", "",
                                 "Facts that this process has brought to the column store")),
       failures_(registry.counter("loadstone_analytics_feed_failures_total", "",
-                                 "Steps of the feed that have failed and are tried again")) {
+                                 "Steps of the feed that have failed and are tried again")),
+      turns_(registry.counter("loadstone_analytics_turns_total", "",
+                              "Epochs in which this process began to feed ClickHouse: one when it "
+                              "starts, one for each doubt")) {
     registry.gauge(this, "loadstone_analytics_facts_waiting", "",
                    "Facts that are not in the column store yet, about",
                    [this] { return static_cast<double>(recorder_.waiting()); });
@@ -220,6 +223,7 @@ Task<void> Feed::begin(Context& context) {
             return analytics_.store().begin(lease_.term().epoch, begin_timeout_ms);
         };
         state = co_await analytics_.feeding().run(context, take);
+        turns_.add();
     }
     co_await context.write(begin_feed, state.store);
     Reader reader = context.reader();

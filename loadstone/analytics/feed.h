@@ -83,6 +83,7 @@ private:
     telemetry::Counter& batches_;
     telemetry::Counter& carried_;
     telemetry::Counter& failures_;
+    telemetry::Counter& turns_;
     runtime::Event stop_event_;
     std::atomic<bool> stopping_{false};
     std::atomic<bool> is_carrying_{false};
