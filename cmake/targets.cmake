@@ -22,8 +22,31 @@ function(loadstone_library target folder pch)
     loadstone_pch(${target} ${pch})
 endfunction()
 
-# loadstone_gtest(<target> <label> SOURCES <files> LINK <targets> PCH <kind> TIMEOUT <seconds> ALONE <filter>); those of the
-# filter run with no other test beside them.
+# loadstone_suites(<target> <label> <timeout> <alone> <sources>): a test for each suite and not for each of its tests, which share
+# the process, and in it a PostgreSQL. Suites whose names match `alone` run with no other test beside them.
+function(loadstone_suites target label timeout alone)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ARGN})
+    set(suites)
+    foreach(source IN LISTS ARGN)
+        file(STRINGS ${source} lines REGEX "^(TEST|TEST_F|TEST_P|TYPED_TEST)\\(")
+        foreach(line IN LISTS lines)
+            string(REGEX REPLACE "^[A-Z_]+\\(([A-Za-z0-9_]+).*" "\\1" suite "${line}")
+            list(APPEND suites ${suite})
+        endforeach()
+    endforeach()
+    list(REMOVE_DUPLICATES suites)
+    foreach(suite IN LISTS suites)
+        add_test(NAME ${label}/${suite} COMMAND ${target} "--gtest_filter=${suite}.*:*/${suite}.*")
+        set_tests_properties(${label}/${suite} PROPERTIES LABELS ${label} TIMEOUT ${timeout}
+            ENVIRONMENT "LOADSTONE_SOURCE_DIR=${PROJECT_SOURCE_DIR};LOADSTONE_BUILD_DIR=${PROJECT_BINARY_DIR}")
+        if(suite MATCHES "${alone}")
+            set_tests_properties(${label}/${suite} PROPERTIES RUN_SERIAL ON)
+        endif()
+    endforeach()
+endfunction()
+
+# loadstone_gtest(<target> <label> SOURCES <files> LINK <targets> PCH <kind> TIMEOUT <seconds> ALONE <regex>); with ALONE it is
+# a test for each suite (loadstone_suites).
 function(loadstone_gtest target label)
     cmake_parse_arguments(arg "" "PCH;TIMEOUT;ALONE" "SOURCES;LINK" ${ARGN})
     if(NOT LOADSTONE_TESTS OR NOT arg_SOURCES)
@@ -39,16 +62,13 @@ function(loadstone_gtest target label)
     endif()
     loadstone_pch(${target} ${arg_PCH})
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
-    # Two properties, because a list does not survive gtest_discover_tests.
-    set(common PROPERTIES LABELS ${label} TIMEOUT ${arg_TIMEOUT}
-        ENVIRONMENT LOADSTONE_SOURCE_DIR=${PROJECT_SOURCE_DIR}
-        ENVIRONMENT_MODIFICATION LOADSTONE_BUILD_DIR=set:${PROJECT_BINARY_DIR})
-    set(discovery DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES)
     if(arg_ALONE)
-        gtest_discover_tests(${target} ${discovery} TEST_FILTER "-${arg_ALONE}" ${common})
-        gtest_discover_tests(${target} ${discovery} TEST_FILTER "${arg_ALONE}" TEST_LIST ${target}_alone ${common} RUN_SERIAL ON)
+        loadstone_suites(${target} ${label} ${arg_TIMEOUT} ${arg_ALONE} ${arg_SOURCES})
     else()
-        gtest_discover_tests(${target} ${discovery} ${common})
+        # Two properties, because a list does not survive gtest_discover_tests.
+        gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES
+            PROPERTIES LABELS ${label} TIMEOUT ${arg_TIMEOUT} ENVIRONMENT LOADSTONE_SOURCE_DIR=${PROJECT_SOURCE_DIR}
+            ENVIRONMENT_MODIFICATION LOADSTONE_BUILD_DIR=set:${PROJECT_BINARY_DIR})
     endif()
     if(label MATCHES "^(unit|conformance)$")
         add_dependencies(sanitized_tests ${target})

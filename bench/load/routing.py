@@ -2,7 +2,7 @@
 against a process that knows the primary alone; requests per second, and CPU per request of the application and of all servers.
 
 One primary and two streaming replicas on this machine. The application has a core, wrk another, PostgreSQL both. With one replica the reads of a
-loop share as few round trips as on the primary, so the difference is that of positions and routing; with two there are twice as many.
+loop share as few round trips as on the primary, so the difference is that of positions and routing; with two there are more.
 """
 
 import argparse

@@ -15,20 +15,17 @@ std::optional<runtime::Position> position_of(const Request& request) noexcept {
     return cookie ? runtime::position_from(*cookie) : std::nullopt;
 }
 
-std::pair<std::string, std::string> position_header(const Request& request,
-                                                    runtime::Position position) {
-    std::string text = runtime::to_text(position);
-    if (!request.header(position_field).empty())
-        return {std::string(position_field), std::move(text)};
+void append_position_line(std::string& head, const Request& request, runtime::Position position) {
+    if (!request.header(position_field).empty()) {
+        head.append(position_field).append(": ").append(to_text(position)).append("\r\n");
+        return;
+    }
     static const std::string attributes =
         fmt::format("; Path=/; HttpOnly; SameSite=Lax; Max-Age={}",
                     std::chrono::seconds(position_kept).count());
-    std::string cookie;
-    cookie.reserve(128);
-    cookie.append(position_cookie_name(request.is_tls())).append("=").append(text);
-    cookie.append(attributes);
-    if (request.is_tls()) cookie += "; Secure";
-    return {"Set-Cookie", std::move(cookie)};
+    head.append("Set-Cookie: ").append(position_cookie_name(request.is_tls())).append("=");
+    head.append(to_text(position)).append(attributes);
+    head.append(request.is_tls() ? "; Secure\r\n" : "\r\n");
 }
 
 }  // namespace loadstone::net

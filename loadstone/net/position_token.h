@@ -8,7 +8,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "loadstone/net/request.h"
 #include "loadstone/runtime/freshness.h"
@@ -24,9 +23,8 @@ std::string_view position_cookie_name(bool tls) noexcept;
 // The header first. Nothing if there is none, or one that cannot be read.
 std::optional<runtime::Position> position_of(const Request& request) noexcept;
 
-// Name and value: the header for who has sent one (of any value: "0-0" to begin with), else a
-// Set-Cookie.
-std::pair<std::string, std::string> position_header(const Request& request,
-                                                    runtime::Position position);
+// Appends the line that tells it, with its CRLF: the header for who has sent one (of any value:
+// "0-0" to begin with), else a Set-Cookie.
+void append_position_line(std::string& head, const Request& request, runtime::Position position);
 
 }  // namespace loadstone::net

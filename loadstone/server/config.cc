@@ -406,6 +406,8 @@ void mail_and_job_settings(Settings& s, Config& c) {
     s.millis("analytics.lease_ms",
              "how long one server feeds ClickHouse alone before another may take its place",
              c.analytics.lease);
+    s.text("analytics.program", "FILE",
+           "of the column store; none: loadstone-duckdb beside this program", c.analytics.program);
     s.count("analytics.memory_mb", "of the column store's process; queries that need more use disk",
             c.analytics.memory_mb, 64, 1'000'000);
     s.count("analytics.disk_mb", "that queries may use beyond its memory", c.analytics.disk_mb, 1,

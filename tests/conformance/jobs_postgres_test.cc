@@ -120,6 +120,19 @@ TEST_F(JobsPostgres, AnEndGivesItsPlaceBackBesideWhoHoldsTheLimit) {
               "0");
 }
 
+TEST_F(JobsPostgres, ABatchIsStoredCompressedWhereTheServerHasLz4) {
+    const Node node(database_.url(), diary_);
+    psql(
+        "insert into loadstone_batches (process, claimed_at, jobs) "
+        "select 1, 0, json_agg(json_build_object('id', id, 'queue', 'test')) "
+        "from generate_series(1, 500) as id");
+    const std::string has_lz4 = psql(
+        "select 'lz4' = any (enumvals) from pg_settings where name = 'default_toast_compression'");
+    EXPECT_EQ(psql("select pg_column_compression(jobs) = 'lz4', "
+                   "3 * pg_column_size(jobs) < octet_length(jobs) from loadstone_batches"),
+              has_lz4 == "t" ? "t|t" : "|f");
+}
+
 TEST_F(JobsPostgres, ManyProcessesClaimSideBySideWithoutFailing) {
     Node first(database_.url(), diary_);
     for (int i = 0; i < 300; ++i) first.enqueue(std::to_string(i));

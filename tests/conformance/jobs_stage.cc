@@ -16,6 +16,7 @@ loadstone::Task<void> wait_for_the_end(loadstone::Context& context) {
     while (!stage->may_end && !context.is_cancelled()) {
         const auto soon = loadstone::Deadline::in(std::chrono::milliseconds(2));
         co_await loadstone::runtime::sleep_until(soon);
+        ++stage->waits;
     }
     --stage->running;
     context.throw_if_done("waiting for the end");

@@ -15,6 +15,7 @@ struct Stage {
     std::atomic<bool> may_end{true};
     std::atomic<int> failures_left{0};
     std::atomic<int> attempts{0};
+    std::atomic<std::int64_t> waits{0};  // of 2 ms, of handlers that wait for the end
 };
 extern Stage* stage;  // of the test that runs
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 import job_costs
+import replica_costs
 from application import ROUTES, app, campus, instructions_in, stripped, under_callgrind
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -81,7 +82,7 @@ def main():
             costs[route]["instructions"] = instructions(program, route)
         costs["read_postgres"]["instructions"] = instructions(program, "read", "--database", postgres.url)
         jobs = job_costs.counted(program, postgres)
-    costs |= jobs
+    costs |= jobs | replica_costs.counted(program)
     if "--update" in sys.argv:
         kept = {route: {kind: round(value, 3 if value >= 1 else 4) for kind, value in kinds.items()} for route, kinds in costs.items()}
         kept["write"]["fsyncs"] = FSYNCS_MAX

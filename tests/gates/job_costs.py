@@ -19,7 +19,8 @@ ACTIVITIES = ("loadstone.claim", "loadstone.record", "rows.IndexItem")
 # bytes the same. On a machine with a load of 10, smaller claims make 18 % more statements, on PostgreSQL 27 % and 23 % more fsyncs. Half the
 # batch doubles the statements and PostgreSQL's fsyncs, and is 18 % more of SQLite's.
 TOLERANCE = {"instructions": 0.05, "allocations": 0.05, "statements": 0.4, "fsyncs": 0.05, "bytes_written": 0.02, "wal_bytes": 0.02}
-DRAIN_POSTGRES_TOLERANCE = TOLERANCE | {"fsyncs": 0.4}
+# Smaller claims are compressed less, and each has records of its own.
+DRAIN_POSTGRES_TOLERANCE = TOLERANCE | {"fsyncs": 0.4, "wal_bytes": 0.1}
 # PostgreSQL's own records come with time, of which a transaction after the other takes some: +4.4 % seen.
 ENQUEUE_TOLERANCE = TOLERANCE | {"wal_bytes": 0.1}
 

@@ -8,7 +8,7 @@ import re
 import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-EXAMPLES = {"data_access.md": "03_data", "jobs.md": "02_jobs"}  # whose code a guide shows
+EXAMPLES = {"data_access.md": "03_data", "derived_data.md": "04_derived", "jobs.md": "02_jobs"}  # whose code a guide shows
 GAPS = ("// ...", "-- ...")
 BLOCK = re.compile(r"^```(?:cpp|sql)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CPP = re.compile(r"^```cpp$", re.MULTILINE)

@@ -144,7 +144,7 @@ private:
     const RouteEntry* entry_ = nullptr;
     std::array<char, 64> request_id_;
     std::size_t request_id_size_ = 0;
-    std::string rate_lines_;
+    std::string own_lines_;
     Response response_;
     std::optional<admission::Permit> stream_permit_;  // while the stream is read
     Context* stream_context_ = nullptr;               // while a piece of it is made

@@ -52,7 +52,7 @@ void Connection::begin_request() {
     entry_ = nullptr;
     target_ = {};
     path_ = {};
-    rate_lines_.clear();
+    own_lines_.clear();
     request_id_size_ = 0;
 }
 
@@ -159,12 +159,12 @@ bool Connection::admit_rate() {
     if (entry_->limiter == nullptr) return true;
     const auto decision = entry_->limiter->check(network_, std::chrono::steady_clock::now());
     // draft-ietf-httpapi-ratelimit-headers-09
-    rate_lines_ = entry_->rate_policy_line;
-    rate_lines_ += "RateLimit: \"address\";r=";
-    append_number(rate_lines_, decision.remaining);
-    rate_lines_ += ";t=";
-    append_number(rate_lines_, static_cast<std::size_t>(whole_seconds(decision.reset_after)));
-    rate_lines_ += "\r\n";
+    own_lines_ = entry_->rate_policy_line;
+    own_lines_ += "RateLimit: \"address\";r=";
+    append_number(own_lines_, decision.remaining);
+    own_lines_ += ";t=";
+    append_number(own_lines_, static_cast<std::size_t>(whole_seconds(decision.reset_after)));
+    own_lines_ += "\r\n";
     if (decision.allowed) return true;
     server_.counters.rate_limited.add();
     const Error error =
@@ -204,10 +204,7 @@ void Connection::begin_reading() {
 // What it has seen now.
 void Connection::tell_reading() {
     const runtime::Reading& reading = context_->reading();
-    if (reading.has_moved()) {
-        const auto [name, value] = position_header(*this, reading.position());
-        response_.set_header(name, value);
-    }
+    if (reading.has_moved()) append_position_line(own_lines_, *this, reading.position());
     if (reading.stale()) {
         const double seconds = std::chrono::duration<double>(*reading.stale()).count();
         response_.set_header("Loadstone-Stale", fmt::format("{:.1f}", seconds));
@@ -269,9 +266,9 @@ Task<void> Connection::answer() {
         exception = std::current_exception();
     }
     if (exception) respond_to(exception);
-    tell_reading();
     // Another limit than the address's has refused: what the address has left would mislead.
-    if (response_.status == 429) rate_lines_.clear();
+    if (response_.status == 429) own_lines_.clear();
+    tell_reading();
 }
 
 void Connection::respond_to(const std::exception_ptr& exception) {
@@ -398,7 +395,7 @@ void Connection::prepare_response() {
 
     envelope.date_line = loop_.date_line();
     envelope.request_id = id();
-    envelope.rate_lines = rate_lines_;
+    envelope.own_lines = own_lines_;
     envelope.body_bytes = response_.stream ? response_.stream->size() : body.size();
     if (response_.stream && response_.stream->size() == BodyStream::unknown) {
         envelope.has_size = false;

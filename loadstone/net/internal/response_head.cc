@@ -105,7 +105,7 @@ void append_head(std::string& out, const Response& response, const Envelope& env
         out += value;
         out += "\r\n"sv;
     }
-    out += envelope.rate_lines;
+    out += envelope.own_lines;
     if (envelope.closes) {
         out += "Connection: close\r\n"sv;
     } else if (envelope.keeps_alive_1_0) {

@@ -13,9 +13,10 @@ namespace loadstone::net::internal {
 struct Envelope {
     std::string_view date_line;  // "Date: ...\r\n"
     std::string_view request_id;
-    std::string_view rate_lines;  // RateLimit-Policy and RateLimit, each with CRLF; or empty
-    std::size_t body_bytes = 0;   // as it is sent, or would be without HEAD
-    bool has_size = true;         // false: of a body whose size is not known
+    // Each with CRLF: RateLimit-Policy and RateLimit, what the session has seen; or empty.
+    std::string_view own_lines;
+    std::size_t body_bytes = 0;  // as it is sent, or would be without HEAD
+    bool has_size = true;        // false: of a body whose size is not known
     bool is_chunked = false;
     bool closes = false;
     bool keeps_alive_1_0 = false;  // an HTTP/1.0 client asked for it

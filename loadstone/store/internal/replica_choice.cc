@@ -14,6 +14,10 @@ bool is_there(const ReplicaView& replica, const ReadDemand& demand) {
     return replica.history >= demand.at_least.history && replica.at >= demand.at_least.at;
 }
 
+std::size_t load(const ReplicaView& replica) {
+    return replica.reads + (replica.is_gathering ? 0 : batch_worth);
+}
+
 }  // namespace
 
 ReplicaDecision choose_replica(std::span<const ReplicaView> replicas, std::uint32_t history,
@@ -29,7 +33,7 @@ ReplicaDecision choose_replica(std::span<const ReplicaView> replicas, std::uint3
             continue;
         }
         if (decision.kind != ReplicaDecision::Kind::replica ||
-            replica.reads < replicas[decision.replica].reads) {
+            load(replica) < load(replicas[decision.replica])) {
             decision = {ReplicaDecision::Kind::replica, at};
         }
     }

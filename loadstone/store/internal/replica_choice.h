@@ -3,9 +3,10 @@
 // read must see in, a decision out.
 //
 // A replica takes part if it is healthy, connected and of the history that counts. Of those that
-// are at or past what the read must see, the one with the fewest reads under way is chosen. If
-// none is, the read waits while one is likely to be there soon: one that is far behind, paused or
-// delayed is not waited for, or each read would pay for it.
+// are at or past what the read must see, the one with the fewest reads under way is chosen; one
+// that gathers a batch counts as if it had `batch_worth` less, since a read that joins it spares
+// both sides a round trip. If none is there, the read waits while one is likely to be there soon:
+// one that is far behind, paused or delayed is not waited for, or each read would pay for it.
 
 #include <chrono>
 #include <cstddef>
@@ -26,7 +27,8 @@ struct ReplicaView {
     // it was last looked at.
     std::chrono::nanoseconds age{0};
     std::chrono::nanoseconds lag{0};
-    std::size_t reads = 0;  // under way
+    std::size_t reads = 0;      // under way
+    bool is_gathering = false;  // this loop has a batch for it that has not been sent
 };
 
 struct ReadDemand {
@@ -45,6 +47,10 @@ struct ReplicaDecision {
 // A replica that was further behind is not about to be there. Lag is known as exactly as servers
 // are asked often, and on a busy machine they are asked less often than they should be.
 inline constexpr std::chrono::milliseconds near_lag_max{1'000};
+
+// A round trip costs a server as much as some three reads in a batch, and the application as much
+// again; batches of as many reads as this leave little of that to be spared.
+inline constexpr std::size_t batch_worth = 8;
 
 // `history` is the one that counts, 0 if it is not known. `turn` decides between equals.
 ReplicaDecision choose_replica(std::span<const ReplicaView> replicas, std::uint32_t history,

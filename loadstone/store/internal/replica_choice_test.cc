@@ -31,6 +31,11 @@ ReplicaView down(std::uint64_t at) {
     view.is_healthy = false;
     return view;
 }
+ReplicaView gathering(std::uint64_t at, std::size_t reads) {
+    ReplicaView view = replica(at, reads);
+    view.is_gathering = true;
+    return view;
+}
 ReplicaView unconnected(std::uint64_t at) {
     ReplicaView view = replica(at);
     view.is_connected = false;
@@ -61,6 +66,13 @@ TEST(ReplicaChoice, FollowsItsTable) {
         {"of two the one that is there", {replica(99), replica(100)}, 1, at_100, second},
         {"of two the less loaded", {replica(100, 5), replica(100, 4)}, 1, at_100, second},
         {"less loaded but behind", {replica(100, 5), replica(99, 0)}, 1, at_100, first},
+        {"a batch is joined", {replica(100, 1), gathering(100, 4)}, 1, at_100, second},
+        {"until it has taken its part",
+         {replica(100, 1), gathering(100, 1 + batch_worth)},
+         1,
+         at_100,
+         first},
+        {"of a replica that is there", {replica(100, 9), gathering(99, 0)}, 1, at_100, first},
         {"a session that has seen nothing", {replica(1)}, 1, {}, first},
         {"down", {down(100)}, 1, at_100, none},
         {"not connected", {unconnected(100)}, 1, at_100, none},

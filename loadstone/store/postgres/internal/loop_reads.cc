@@ -246,6 +246,7 @@ Task<std::shared_ptr<Pipeline>> LoopReads::open_pipeline(bool is_first) {
     options.watches_idle = true;
     options.statement_timeout_max = options_.statement_timeout_max;
     options.tells_positions = options_.tells_positions;
+    options.is_replica = options_.is_replica;
     auto pipeline = std::make_shared<Pipeline>(std::move(connection), executor_, options,
                                                static_cast<PipelineOwner*>(this));
     pipeline->start();

@@ -71,6 +71,10 @@ public:
                         RowSink sink, ReadPlace& place);
     // What the first connection is known to be at; none without one.
     std::optional<Pipeline::KnownPosition> known_position() const;
+    // What runs now shares a batch with others on the first connection.
+    bool is_gathering() const noexcept {
+        return slots_[0].pipeline != nullptr && slots_[0].pipeline->is_gathering();
+    }
     // On each connection that is open and does not wait for an answer already.
     void ask_positions();
     // Closes connections to a primary of an older history.

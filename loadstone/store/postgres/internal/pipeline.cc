@@ -59,8 +59,7 @@ void Pipeline::post_flush() {
 void Pipeline::flush() {
     if (is_lost()) return;
     if (options_.wraps_reads && syncs_ > 0) return;
-    const bool asks = asks_position_ && positions_asked_.empty();
-    if (queue_.empty() && !needs_rollback_ && !asks) return;
+    if (queue_.empty() && !needs_rollback_ && !asks_position_) return;
     const bool was_empty = sent_.empty();
     options_.wraps_reads ? send_wrapped_batch() : send_batches();
     if (send_failed_) {
@@ -96,7 +95,7 @@ void Pipeline::send_batches() {
         send_operation(operation);
         end_batch();
     }
-    if (asks_position_ && positions_asked_.empty()) {
+    if (asks_position_) {  // no batch has taken the question with it
         batch_wants_position_ = true;
         end_batch();
     }
@@ -130,12 +129,7 @@ void Pipeline::send_wrapped_batch() {
 }
 
 void Pipeline::end_batch() {
-    if (std::exchange(batch_wants_position_, false)) {
-        if (positions_asked_.empty())
-            send_position();
-        else
-            asks_position_ = true;  // one at a time: the next is for all that was sent meanwhile
-    }
+    if (std::exchange(batch_wants_position_, false)) send_position();
     if (PQpipelineSync(connection_.get()) == 0) send_failed_ = true;
     sent_.push({});
     ++syncs_;
@@ -208,20 +202,20 @@ void Pipeline::send_position() {
     constexpr const char* name = "ls_position";
     constexpr int binary = 1;
     PGconn* const connection = connection_.get();
+    const char* const question =
+        options_.is_replica ? replica_position_statement : server_position_statement;
     if (options_.prepares && !position_prepared_->is_sent) {
-        if (PQsendPrepare(connection, name, server_position_statement, 0, nullptr) == 0)
-            send_failed_ = true;
+        if (PQsendPrepare(connection, name, question, 0, nullptr) == 0) send_failed_ = true;
         position_prepared_->is_sent = true;
         SentItem item;
         item.kind = SentItem::Kind::prepare;
         item.prepared = position_prepared_;
         sent_.push(std::move(item));
     }
-    const int sent =
-        options_.prepares
-            ? PQsendQueryPrepared(connection, name, 0, nullptr, nullptr, nullptr, binary)
-            : PQsendQueryParams(connection, server_position_statement, 0, nullptr, nullptr, nullptr,
-                                nullptr, binary);
+    const int sent = options_.prepares ? PQsendQueryPrepared(connection, name, 0, nullptr, nullptr,
+                                                             nullptr, binary)
+                                       : PQsendQueryParams(connection, question, 0, nullptr,
+                                                           nullptr, nullptr, nullptr, binary);
     if (sent == 0) send_failed_ = true;
     SentItem item;
     item.kind = SentItem::Kind::position;

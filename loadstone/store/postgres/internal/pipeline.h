@@ -21,8 +21,9 @@
 // One that gives few rows (StatementRef::is_small) is read in one piece.
 //
 // A batch in which an operation wants the server's position ends with the statement that asks for
-// it, unless one is under way: then the next one goes out when that is answered, for all batches
-// sent meanwhile. Such an operation waits in `answered_` for the first answer behind its own.
+// it: there it costs the server a third of what a round trip of its own does, and keeps nobody
+// waiting for another one. Such an operation waits in `answered_` for the first answer behind its
+// own.
 //
 // Behind a transaction pooler (`wraps_reads`), a batch of reads is BEGIN READ ONLY .. COMMIT,
 // nothing is prepared, and the next batch goes out when the last one is answered: PgBouncer 1.18
@@ -50,6 +51,7 @@ struct PipelineOptions {
     bool sends_skipped_again = false;
     bool keeps_session = false;  // it is one session of the server, with the options given
     bool tells_positions = false;
+    bool is_replica = false;    // is asked for what a replica shows
     bool watches_idle = false;  // notices that an idle connection was closed, and notifications
     std::chrono::milliseconds statement_timeout_max{30'000};  // of a wrapped batch
 };
@@ -85,7 +87,7 @@ public:
     // Without sending it: before the next that is pushed, in the same batch.
     void put_before_next(Operation& operation);
     void flush();
-    // Asks where the server is, unless that is under way.
+    // Asks where the server is, unless that is under way. With the next batch, or alone.
     void ask_position();
     // As it was told last on this connection, for a question of `asked_tsc`.
     struct KnownPosition {
@@ -114,6 +116,8 @@ public:
 
     bool is_lost() const noexcept { return connection_ == nullptr; }
     bool is_idle() const noexcept { return sent_.empty() && queue_.empty(); }
+    // What is pushed now shares a batch with others.
+    bool is_gathering() const noexcept { return !queue_.empty(); }
     // Whether bytes wait on an idle connection: there is nothing good that they could say.
     bool has_unread() const noexcept;
     int backend() const noexcept;
@@ -193,7 +197,7 @@ private:
     std::optional<KnownPosition> known_position_;
     std::deque<std::uint64_t> positions_asked_;  // when, of those under way
     bool batch_wants_position_ = false;
-    bool asks_position_ = false;
+    bool asks_position_ = false;  // then none is under way
 
     std::uint64_t front_tsc_ = 0;  // of the last answer
     std::uint64_t batch_tsc_ = 0;  // when the server turned to the batch

@@ -262,10 +262,8 @@ void Pipeline::item_ends() {
     }
     sent_.pop();
     if (item.kind == SentItem::Kind::query) query_ends(item);
-    if (item.kind == SentItem::Kind::position && !positions_asked_.empty()) {
+    if (item.kind == SentItem::Kind::position && !positions_asked_.empty())
         positions_asked_.pop_front();
-        if (asks_position_) post_flush();
-    }
     if (!is_lost()) front_changes();
 }
 

@@ -68,9 +68,9 @@ struct ReadRouter::Read {
     std::span<const Value> values;
     RowSink sink;
     std::uint64_t began_tsc = telemetry::tsc();
-    Servers::Clock::time_point began = Servers::Clock::now();
-    Deadline until = Deadline(Deadline::Clock::now());
-    bool has_waited = false;
+    // Of its first wait, which most reads do without, and so without the clock.
+    std::optional<Servers::Clock::time_point> wait_began{};
+    Deadline until = Deadline::unbounded();
     int moves = 0;
     std::optional<RunResult> result{};
 
@@ -86,29 +86,65 @@ struct ReadRouter::Read {
     }
 };
 
+// One read on one replica.
+struct ReadRouter::Visit {
+    Visit(ReadRouter& router_of, std::size_t replica_of, Read& read_of, std::uint64_t at_least)
+        : router(router_of),
+          replica(replica_of),
+          read(read_of),
+          reads(router.reads_of(replica, read.is_heavy())),
+          history(router.views_[replica].history),
+          under_way(router.servers_.reads(replica)) {
+        place.at_least = read.is_within() ? router.views_[replica].at : at_least;
+    }
+
+    void served() {
+        router.servers_.served(replica).add();
+        const bool is_known = place.seen && place.seen->is_standby;
+        read.reading().saw(is_known ? Position{history, place.seen->seen()} : Position::unknown());
+    }
+    // After it has failed: whether the read may be tried elsewhere.
+    bool may_go_on() {
+        if (!place.may_go_elsewhere) return false;
+        read.moves = place.needs_primary ? moves_max + 1 : read.moves + 1;
+        router.routing_.moved.add();
+        return true;
+    }
+
+    ReadRouter& router;
+    const std::size_t replica;
+    Read& read;
+    LoopReads& reads;
+    const std::uint32_t history;
+    const Count under_way;
+    ReadPlace place{};
+};
+
 LoopReads& ReadRouter::reads_of(std::size_t replica, bool is_heavy) {
     return is_heavy ? *replicas_[replica].heavy : *replicas_[replica].reads;
 }
 
 Task<RunResult> ReadRouter::run(Context& context, StatementRef statement,
                                 std::span<const Value> values, RowSink sink) {
-    context.throw_if_done(statement.name);
     Read read{context, statement, values, sink};
     if (statement.freshness == runtime::latest) {
         routing_.latest.add();
         co_return co_await read_on_primary(read);
     }
-    const auto& options = routing_.options;
-    auto wait_max = read.is_heavy() ? options.heavy_wait_max : options.wait_max;
-    // A failover that another node has heard of first is soon known here too.
-    if (read.is_ahead_of(servers_.history())) wait_max = std::max(wait_max, options.ask_every * 4);
-    read.until = Deadline::in(wait_max).sooner(context.deadline());
     while (read.moves <= moves_max) {
         settle(read);
         const ReplicaDecision decision = choose(read);
         if (decision.kind == ReplicaDecision::Kind::replica) {
-            co_await read_on(decision.replica, read, read.reading().position().at);
-            if (read.result) co_return *read.result;
+            // As read_on() does it, without a coroutine of its own.
+            Visit visit(*this, decision.replica, read, read.reading().position().at);
+            try {
+                const RunResult result =
+                    co_await visit.reads.run(context, statement, values, sink, visit.place);
+                visit.served();
+                co_return result;
+            } catch (const Error&) {
+                if (!visit.may_go_on()) throw;
+            }
             continue;
         }
         const bool may_come = decision.kind == ReplicaDecision::Kind::wait || read.is_heavy() ||
@@ -129,7 +165,8 @@ void ReadRouter::settle(Read& read) const {
     const Position primary = primary_position(known->position);
     const Position token = read.reading().position();
     if (primary == Position::unknown() || primary.history < servers_.history()) return;
-    if (read.is_ahead_of(primary.history) && !servers_.all_have_answered(read.began)) return;
+    const bool all_have_answered = read.wait_began && servers_.all_have_answered(*read.wait_began);
+    if (read.is_ahead_of(primary.history) && !all_have_answered) return;
     if (token > primary) {
         read.reading().replace(primary);
         if (token != Position::unknown()) routing_.taken_back.add();
@@ -149,6 +186,7 @@ ReplicaDecision ReadRouter::choose(const Read& read) {
         view.at = known ? known->position.at : 0;
         view.lag = servers_.lag(i);
         view.reads = servers_.reads(i).load(std::memory_order_relaxed);
+        view.is_gathering = reads_of(i, read.is_heavy()).is_gathering();
         view.age = std::chrono::nanoseconds::max();
         if (read.is_within()) view.age = servers_.age(view.at).value_or(view.age);
     }
@@ -159,35 +197,36 @@ ReplicaDecision ReadRouter::choose(const Read& read) {
 
 // Without a result when it may be tried elsewhere.
 Task<void> ReadRouter::read_on(std::size_t replica, Read& read, std::uint64_t at_least) {
-    const std::uint32_t history = views_[replica].history;
-    ReadPlace place;
-    place.at_least = read.is_within() ? views_[replica].at : at_least;
-    const Count under_way(servers_.reads(replica));
-    LoopReads& reads = reads_of(replica, read.is_heavy());
+    Visit visit(*this, replica, read, at_least);
     try {
-        read.result =
-            co_await reads.run(read.context, read.statement, read.values, read.sink, place);
+        read.result = co_await visit.reads.run(read.context, read.statement, read.values, read.sink,
+                                               visit.place);
+        visit.served();
     } catch (const Error&) {
-        if (!place.may_go_elsewhere) throw;
-        read.moves = place.needs_primary ? moves_max + 1 : read.moves + 1;
-        routing_.moved.add();
-        co_return;
+        if (!visit.may_go_on()) throw;
     }
-    servers_.served(replica).add();
-    const bool is_known = place.seen && place.seen->is_standby;
-    read.reading().saw(is_known ? Position{history, place.seen->seen()} : Position::unknown());
 }
 
 // False when it has been long enough.
 Task<bool> ReadRouter::wait(Read& read) {
+    if (!read.wait_began) begin_to_wait(read);
     if (read.until.passed()) co_return false;
-    if (!std::exchange(read.has_waited, true)) routing_.waits.add();
     look(read.is_heavy());
     telemetry::Wait waiting(read.context.span(), telemetry::WaitKind::database);
     const Deadline next = Deadline::in(look_every).sooner(read.until);
     co_await runtime::sleep_until(next);
     read.context.throw_if_done(read.statement.name);
     co_return true;
+}
+
+void ReadRouter::begin_to_wait(Read& read) {
+    const auto& options = routing_.options;
+    auto wait_max = read.is_heavy() ? options.heavy_wait_max : options.wait_max;
+    // A failover that another node has heard of first is soon known here too.
+    if (read.is_ahead_of(servers_.history())) wait_max = std::max(wait_max, options.ask_every * 4);
+    read.until = Deadline::in(wait_max).sooner(read.context.deadline());
+    read.wait_began = Servers::Clock::now();
+    routing_.waits.add();
 }
 
 void ReadRouter::look(bool is_heavy) {

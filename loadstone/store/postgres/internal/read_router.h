@@ -61,12 +61,14 @@ public:
 
 private:
     struct Read;  // one that looks for a place
+    struct Visit;
 
     Task<void> read_on(std::size_t replica, Read& read, std::uint64_t at_least);
     Task<RunResult> read_on_primary(Read& read);
     Task<RunResult> fall_back(Read& read);
     Task<RunResult> read_stale(Read& read);
     Task<bool> wait(Read& read);
+    void begin_to_wait(Read& read);
     void look(bool is_heavy);
     internal::ReplicaDecision choose(const Read& read);
     void settle(Read& read) const;

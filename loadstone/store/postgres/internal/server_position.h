@@ -24,8 +24,14 @@ struct ServerPosition {
     std::uint64_t seen() const noexcept { return is_moving ? at + 1 : at; }
 };
 
-// Without parameters; its result is in binary. On a primary it is the flush position: the insert
-// position may lie behind a page's header, which no standby reaches before there is more.
+// Both without parameters; their results are in binary. On a primary it is the flush position: the
+// insert position may lie behind a page's header, which no standby reaches before there is more.
+// What is asked of a replica goes with each batch of its reads, and costs it less; one that
+// is no standby, or has replayed nothing, tells no place. What was received is asked for last: had
+// all of it been replayed when the place was read, then nothing was under way.
+inline constexpr const char* replica_position_statement =
+    "select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() end p,"
+    " pg_last_wal_receive_lsn() r";
 inline constexpr const char* server_position_statement =
     "select pg_is_in_recovery(),"
     " case when pg_is_in_recovery() then pg_last_wal_replay_lsn()"
@@ -40,7 +46,8 @@ inline runtime::Position primary_position(const std::optional<ServerPosition>& p
     return {position->timeline, position->seen()};
 }
 
-// None for what is no such row, as of a standby that has replayed nothing yet.
+// Of either statement's result. None for what is no such row, as of a standby that has replayed
+// nothing yet.
 std::optional<ServerPosition> server_position_of(const PGresult* result) noexcept;
 
 }  // namespace loadstone::store::postgres
