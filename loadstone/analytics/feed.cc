@@ -47,7 +47,10 @@ Task<void> declare_form(Tx& tx, Form form) {
     co_await tx.exec(sql::declare_form, form.id, form.fact, form.members);
 }
 
-Task<void> begin_feed(Tx& tx, std::string store) { co_await tx.exec(sql::begin_feed, store); }
+Task<void> begin_feed(Tx& tx, std::string store, internal::FeedTerm term) {
+    co_await internal::require_epoch(tx, term);
+    co_await tx.exec(sql::begin_feed, store);
+}
 
 Task<void> note_carried(Tx& tx, std::string store, Position at, std::int64_t as_of,
                         internal::FeedTerm term) {
@@ -71,6 +74,16 @@ void require_same_past(const FeedState& noted, const StoreState& store, std::int
                     fmt::format("the column store is at fact {}, and the database has given out "
                                 "{}: the database was put back to an earlier day",
                                 at.seq, last_fact));
+}
+
+Task<void> require_same_store(Reader& reader, const FeedState& noted, const StoreState& state) {
+    if (noted.store != state.store)
+        throw Error(Errc::conflict,
+                    "the facts of this database go to another column store than the one of this "
+                    "data folder");
+    const auto transactions = co_await reader.one<Transactions>(sql::transactions_now);
+    const auto last_fact = co_await reader.one<std::int64_t>(sql::last_fact);
+    require_same_past(noted, state, last_fact, transactions.next);
 }
 
 }  // namespace
@@ -213,10 +226,16 @@ Task<bool> Feed::is_owner(Context& context) {
 }
 
 Task<void> Feed::begin(Context& context) {
+    Reader reader = context.reader();
+    FeedState noted;
+    if (const auto found = co_await reader.maybe<FeedState>(sql::feed_state)) noted = *found;
     auto ask = [this] { return analytics_.store().state(hello_timeout_ms); };
     StoreState state = co_await analytics_.feeding().run(context, ask);
     const bool has_turn = lease_.term().epoch != 0 && analytics_.store().has_turn();
     if (analytics_.store().is_shared() && !has_turn) {
+        // An epoch shuts out whoever feeds the store: not if it is another database's.
+        if (noted.store.empty()) noted.store = state.store;
+        co_await require_same_store(reader, noted, state);
         ++turns_taken_;
         co_await lease_.take(context, state.epoch + 1);
         auto take = [this] {
@@ -225,16 +244,9 @@ Task<void> Feed::begin(Context& context) {
         state = co_await analytics_.feeding().run(context, take);
         turns_.add();
     }
-    co_await context.write(begin_feed, state.store);
-    Reader reader = context.reader();
-    const auto noted = co_await reader.one<FeedState>(sql::feed_state);
-    if (noted.store != state.store)
-        throw Error(Errc::conflict,
-                    "the facts of this database go to another column store than the one of this "
-                    "data folder");
-    const auto transactions = co_await reader.one<Transactions>(sql::transactions_now);
-    const auto last_fact = co_await reader.one<std::int64_t>(sql::last_fact);
-    require_same_past(noted, state, last_fact, transactions.next);
+    co_await context.write(begin_feed, state.store, lease_.term());
+    noted = co_await reader.one<FeedState>(sql::feed_state);
+    co_await require_same_store(reader, noted, state);
     store_ = state.store;
     position_ = state.position;
     as_of_done_ = state.as_of;

@@ -345,6 +345,36 @@ TEST_P(Analytics, AFactMayGetAMemberAndLoseOne) {
     expect_visits(11);
 }
 
+// As a copy of the database, put back from a backup, that still names the ClickHouse of the first.
+class AnalyticsOfACopy : public Analytics {};
+TEST_P(AnalyticsOfACopy, DoNotTakeTheStoreFromTheFirst) {
+    const std::string epochs = "select max(epoch), count() from loadstone_epochs";
+    const auto is_refused = [this](Errc code) {
+        stop();
+        start<Visit>();
+        return wait_until([&] { return code_of([&] { step(); }) == code; });
+    };
+    start<Visit>();
+    store().run(write_visits, std::int64_t{0}, std::int64_t{100});
+    carry_all();
+    const std::string before = clickhouse().run("facts", epochs);
+    EXPECT_EQ(
+        clickhouse().run("facts",
+                         "insert into loadstone_commits select epoch, version + 1, batch + 1, "
+                         "'', low, high, seq + 1000, as_of, 0, 0, 0, 0 from loadstone_commits "
+                         "where fact = '' order by version desc limit 1"),
+        "");
+    EXPECT_TRUE(is_refused(Errc::data_loss)) << "it has more than this database ever gave";
+    EXPECT_EQ(clickhouse().run("facts", epochs), before) << "who feeds it is shut out";
+    EXPECT_EQ(clickhouse().run("facts", "insert into loadstone_store values (1000, 'another')"),
+              "");
+    EXPECT_TRUE(is_refused(Errc::conflict)) << "another store";
+    EXPECT_EQ(clickhouse().run("facts", epochs), before) << "who feeds it is shut out";
+}
+
+INSTANTIATE_TEST_SUITE_P(On, AnalyticsOfACopy, ::testing::Values(Way{Backend::postgres, true}),
+                         [](const auto& way) { return to_string(way.param); });
+
 TEST_P(Analytics, RefusesFactsBeyondItsBound) {
     start<Visit>(150);
     store().run(write_visits, std::int64_t{0}, std::int64_t{150});
@@ -485,7 +515,7 @@ TEST_P(AnalyticsOfSeveral, WhatComesLateFromAFormerOneIsNotThere) {
     batch.to.seq += 50;
     batch.forms.push_back({&table.schema, ""});
     batch.rows = rows;
-    EXPECT_EQ(code_of([&] { former->apply(batch, 1'000); }), std::nullopt) << "it cannot know";
+    EXPECT_EQ(code_of([&] { former->apply(batch, 1'000); }), Errc::conflict) << "it learns it";
     EXPECT_EQ(clickhouse().run("facts", "select count() from loadstone_rows_visits"), "200\n")
         << "its rows are stored";
     expect_visits(150);

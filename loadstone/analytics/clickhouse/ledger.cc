@@ -27,7 +27,9 @@ const char* const columns =
     "epoch, version, batch, fact, low, high, seq, as_of, shown, made, run, next_key";
 
 const char* const tables[] = {
-    "CREATE TABLE IF NOT EXISTS loadstone_store (id String) ENGINE = MergeTree ORDER BY id",
+    // The id of the greatest epoch counts: one that comes late is of an epoch before it.
+    "CREATE TABLE IF NOT EXISTS loadstone_store (epoch UInt32, id String) ENGINE = MergeTree ORDER "
+    "BY epoch",
     // One row in the end: the greatest epoch.
     "CREATE TABLE IF NOT EXISTS loadstone_epochs (id UInt8, epoch UInt32, lasts Array(UInt32)) "
     "ENGINE = ReplacingMergeTree(epoch) ORDER BY id",
@@ -67,7 +69,7 @@ void Ledger::read(milliseconds timeout) {
     generations_.clear();
     if (!has_tables(timeout)) return;
     for (const auto& row :
-         client_.table("SELECT id FROM loadstone_store ORDER BY id LIMIT 1", timeout))
+         client_.table("SELECT id FROM loadstone_store ORDER BY epoch DESC LIMIT 1", timeout))
         store_ = row.at(0);
     for (const auto& row : client_.table(
              "SELECT epoch, lasts FROM loadstone_epochs ORDER BY epoch DESC LIMIT 1", timeout)) {
@@ -101,8 +103,8 @@ void Ledger::begin(std::int64_t epoch, milliseconds timeout) {
                                 epoch, epoch_, epochs_max));
     if (store_.empty()) {
         store_ = secret_token(id_bytes);
-        client_.insert("INSERT INTO loadstone_store (id) VALUES", fmt::format("('{}')", store_),
-                       timeout);
+        client_.insert("INSERT INTO loadstone_store (epoch, id) VALUES",
+                       fmt::format("({},'{}')", epoch, store_), timeout);
     }
     if (epoch_ > 0) lasts_.push_back(batch_);
     lasts_.resize(static_cast<std::size_t>(epoch - 1));
@@ -146,6 +148,19 @@ void Ledger::touch(std::int64_t as_of, milliseconds timeout) {
     ++version_;
     as_of_ = std::max(as_of_, as_of);
     write(row_of(""), timeout);
+}
+
+bool Ledger::is_greatest(milliseconds timeout) {
+    const auto rows = client_.table("SELECT max(epoch) FROM loadstone_epochs", timeout);
+    return number_of(rows.at(0).at(0)) == epoch_;
+}
+
+void Ledger::require_greatest(milliseconds timeout) {
+    if (is_greatest(timeout)) return;
+    throw Error(Errc::conflict,
+                fmt::format("epoch {} of the column store is over: another server feeds it, or "
+                            "another database",
+                            epoch_));
 }
 
 Generations Ledger::generations(const std::string& fact) const {

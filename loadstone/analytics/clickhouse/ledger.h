@@ -47,6 +47,10 @@ public:
     // No new batch: as of later.
     void touch(std::int64_t as_of, std::chrono::milliseconds timeout);
 
+    // Whether no epoch has begun behind this one. Errors of the second: conflict.
+    bool is_greatest(std::chrono::milliseconds timeout);
+    void require_greatest(std::chrono::milliseconds timeout);
+
     const std::string& store() const noexcept { return store_; }
     std::int64_t epoch() const noexcept { return epoch_; }
     std::int64_t next_batch() const noexcept { return batch_ + 1; }

@@ -80,7 +80,10 @@ private:
 };
 
 Store::Store(const Options& options)
-    : options_(options), client_(address_of(options.store)), ledger_(client_), tables_(client_) {}
+    : options_(options),
+      client_(address_of(options.store)),
+      ledger_(client_),
+      tables_(client_, ledger_) {}
 
 StoreState Store::state_now() const {
     StoreState state;
@@ -92,6 +95,7 @@ StoreState Store::state_now() const {
 }
 
 StoreState Store::state(int timeout_ms) {
+    if (has_turn_) has_turn_ = ledger_.is_greatest(milliseconds(timeout_ms));
     if (!has_turn_) ledger_.read(milliseconds(timeout_ms));
     return state_now();
 }
@@ -143,6 +147,7 @@ void Store::apply(const FactBatch& facts, int timeout_ms) {
     has_turn_ = false;  // until all of it is there
     batch.insert(timeout_ms);
     ledger_.commit(facts.to, facts.as_of, milliseconds(timeout_ms));
+    ledger_.require_greatest(milliseconds(timeout_ms));
     has_turn_ = true;
     measure_at_times(timeout_ms);
 }
@@ -151,17 +156,14 @@ void Store::replace(const FactRange& range, int timeout_ms) {
     require_turn(range.position);
     const std::string& fact = range.form.schema->fact;
     Generations next = ledger_.generations(fact);
-    if (next.run != range.run) {
-        if (range.from > 0)
-            throw Error(Errc::data_loss,
-                        fmt::format("the column store has not the beginning of run {} of {}",
-                                    range.run, fact));
-        next.begin(range.run);
-    }
+    if (next.run != range.run) next.begin(range.run);
+    if (range.from > next.next_key)
+        throw Error(Errc::data_loss,
+                    fmt::format("the column store has run {} of {} below {}, and not below {}",
+                                range.run, fact, next.next_key, range.from));
     // The commit of this range came to be, and the database's note of it did not.
     if (!next.is_making() || range.end <= next.next_key) return;
     add_range(range, next, timeout_ms);
-    if (range.is_last) forget_old(fact, next.made, timeout_ms);
 }
 
 void Store::add_range(const FactRange& range, Generations next, int timeout_ms) {
@@ -177,15 +179,17 @@ void Store::add_range(const FactRange& range, Generations next, int timeout_ms) 
     batch.insert(timeout_ms);
     next.add_range(range.end, range.is_last);
     ledger_.commit(range.form.schema->fact, next, milliseconds(timeout_ms));
+    ledger_.require_greatest(milliseconds(timeout_ms));
     has_turn_ = true;
 }
 
 // They are not shown any more; the next time deletes what this one did not.
-void Store::forget_old(const std::string& fact, std::int64_t shown, int timeout_ms) {
+void Store::forget_old(const std::string& fact, int timeout_ms) {
+    if (!has_turn_) return;
     try {
-        client_.run(
-            fmt::format("ALTER TABLE {} DELETE WHERE _from + _span < {}", rows_table(fact), shown),
-            milliseconds(timeout_ms));
+        client_.run(fmt::format("ALTER TABLE {} DELETE WHERE _from + _span < {}", rows_table(fact),
+                                ledger_.generations(fact).shown),
+                    milliseconds(timeout_ms));
     } catch (const Error& error) {
         log::warning("facts that were made anew still take room in the column store",
                      {{"fact", fact}, {"error", error.message()}});

@@ -28,6 +28,7 @@ public:
     void touch(const Position& position, std::int64_t as_of, int timeout_ms) override;
     void apply(const internal::FactBatch& batch, int timeout_ms) override;
     void replace(const internal::FactRange& range, int timeout_ms) override;
+    void forget_old(const std::string& fact, int timeout_ms) override;
 
     std::int64_t query(const internal::Question& question, const OnColumns& columns,
                        const OnRows& rows) override;
@@ -42,7 +43,6 @@ private:
     internal::StoreState state_now() const;
     void require_turn(const Position& position) const;
     void add_range(const internal::FactRange& range, Generations next, int timeout_ms);
-    void forget_old(const std::string& fact, std::int64_t shown, int timeout_ms);
     void measure_at_times(int timeout_ms);
     QuestionBounds bounds_of(const internal::Question& question) const;
 

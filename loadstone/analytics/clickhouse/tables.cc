@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-
-#include "loadstone/analytics/clickhouse/ledger.h"
+#include <utility>
 
 namespace loadstone::analytics::clickhouse {
 
@@ -90,6 +89,7 @@ void Tables::make_view(const StoredTable& table, bool is_there, milliseconds tim
     client_.run("DROP TABLE IF EXISTS " + last, timeout);
     client_.run(fmt::format("CREATE VIEW {} AS {}", next, view_text(table)), timeout);
     const std::string view = quoted(table.fact);
+    ledger_.require_greatest(timeout);  // else another's view may have columns that this one lacks
     if (!is_there) {
         client_.run(fmt::format("RENAME TABLE {} TO {}", next, view), timeout);
         return;
@@ -100,7 +100,7 @@ void Tables::make_view(const StoredTable& table, bool is_there, milliseconds tim
 
 const StoredTable& Tables::shape(const FactForm& form, milliseconds timeout) {
     const Schema& schema = *form.schema;
-    StoredTable& table = known_[schema.fact];
+    StoredTable table = known_[schema.fact];
     const std::string rows = rows_table(schema.fact);
     const bool is_known = !table.fact.empty();
     if (!is_known) table.columns = columns_of(rows, timeout);
@@ -138,7 +138,8 @@ const StoredTable& Tables::shape(const FactForm& form, milliseconds timeout) {
         if (!is_there || columns_of(schema.fact, timeout) != table.columns)
             make_view(table, is_there, timeout);
     }
-    return table;
+    // Only now: what failed before is done again.
+    return known_[schema.fact] = std::move(table);
 }
 
 }  // namespace loadstone::analytics::clickhouse

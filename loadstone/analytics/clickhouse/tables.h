@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "loadstone/analytics/clickhouse/client.h"
+#include "loadstone/analytics/clickhouse/ledger.h"
 #include "loadstone/analytics/columns.h"
 #include "loadstone/analytics/internal/column_store.h"
 
@@ -35,7 +36,7 @@ std::string rows_table(const std::string& fact);
 
 class Tables {
 public:
-    explicit Tables(Client& client) : client_(client) {}
+    Tables(Client& client, Ledger& ledger) : client_(client), ledger_(ledger) {}
 
     // The table of this form: it, its columns and its view are made if they are missing. Errors:
     // conflict for a column of another type, or something else of the view's name.
@@ -50,6 +51,7 @@ private:
     bool has_view(const std::string& fact, std::chrono::milliseconds timeout);
 
     Client& client_;
+    Ledger& ledger_;
     std::map<std::string, StoredTable> known_;
 };
 

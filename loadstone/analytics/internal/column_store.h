@@ -92,6 +92,9 @@ public:
     virtual void apply(const FactBatch& batch, int timeout_ms) = 0;
     // Errors: as apply(). Doing it again changes nothing.
     virtual void replace(const FactRange& range, int timeout_ms) = 0;
+    // Frees the room of what replace() has put out of sight. Only when the database has noted the
+    // last range in this caller's epoch: what is out of sight of a former one may be shown.
+    virtual void forget_old(const std::string& /*fact*/, int /*timeout_ms*/) {}
 
     // `columns` is called once, before `rows`. Gives as of when. Errors: as analytics::query.
     virtual std::int64_t query(const Question& question, const OnColumns& columns,

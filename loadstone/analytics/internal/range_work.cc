@@ -135,6 +135,11 @@ Task<bool> RangeWork::range_of(Context& context, Work work, const FactTable* tab
     noted.next_key = is_last ? read.last_key + 1 : read.end;
     noted.facts = read.facts;
     co_await context.write(note, noted);
+    if (is_last && noted.work.kind == "rebuild") {
+        const int timeout_ms = static_cast<int>(analytics_.options().apply_timeout.count());
+        auto forget = [&] { analytics_.store().forget_old(noted.work.fact, timeout_ms); };
+        co_await analytics_.feeding().run(context, forget);
+    }
     co_return true;
 }
 
