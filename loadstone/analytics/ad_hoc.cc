@@ -35,6 +35,7 @@ AdHocAnswer ask_ad_hoc(const Options& options, std::string_view text) {
     const auto store = internal::open_store(options);
     internal::Question question;
     question.query = {"typed", text};
+    question.is_ad_hoc = true;
     question.bounds.timeout = options.query_timeout;
     question.bounds.rows_max = options.query_rows_max;
     question.bounds.bytes_max = options.query_bytes_max;

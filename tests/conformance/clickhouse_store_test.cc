@@ -146,4 +146,37 @@ TEST_F(ClickHouseStore, AViewThatCouldNotBeMadeIsMadeTheNextTime) {
     EXPECT_EQ(value(shown), "10\n");
 }
 
+TEST_F(ClickHouseStore, AQuestionWithoutTimeLeftIsNotAsked) {
+    const auto store = open();
+    store->begin(1, timeout_ms);
+    internal::Question question;
+    question.query = {"numbers", "select number from system.numbers limit 1"};
+    question.bounds.timeout = std::chrono::milliseconds(0);
+    auto columns = [](const std::vector<analytics::Column>&) {};
+    auto taken = [](std::string_view) {};
+    EXPECT_EQ(code_of([&] { store->query(question, columns, taken); }), Errc::deadline_exceeded);
+}
+
+TEST_F(ClickHouseStore, ItsTextIsOnlyForWhoTypedTheStatement) {
+    const auto store = open();
+    store->begin(1, timeout_ms);
+    internal::Question question;
+    question.query = {"wrong", "select Secret"};
+    auto columns = [](const std::vector<analytics::Column>&) {};
+    auto taken = [](std::string_view) {};
+    const auto message = [&] {
+        try {
+            store->query(question, columns, taken);
+        } catch (const Error& error) {
+            return error.message();
+        }
+        return std::string();
+    };
+    const std::string kept = message();
+    EXPECT_TRUE(kept.starts_with("ClickHouse: error ")) << kept;
+    EXPECT_EQ(kept.find("Secret"), std::string::npos) << kept;
+    question.is_ad_hoc = true;
+    EXPECT_NE(message().find("Secret"), std::string::npos) << message();
+}
+
 }  // namespace tests::conformance

@@ -11,6 +11,10 @@ Address address_of(const std::string& url) {
         throw Error(Errc::invalid_argument,
                     "the column store's URL names no database: expected "
                     "http://USER:PASSWORD@HOST:PORT/DATABASE");
+    if (parts.user.empty() && !parts.password.empty())
+        throw Error(Errc::invalid_argument,
+                    "the column store's URL has a password and no user: expected "
+                    "http://USER:PASSWORD@HOST:PORT/DATABASE");
     Address address;
     address.url = parts.base + "/?database=" + outbound::url_encoded(parts.path);
     address.name = parts.authority + "/" + parts.path;

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 namespace loadstone::analytics::clickhouse {
@@ -19,49 +21,47 @@ constexpr std::int64_t megabyte = 1'000'000;
 constexpr int block_rows = 8'192;
 constexpr int server_buffer_bytes = 1 << 20;  // of an answer that is not whole; beyond: its disk
 
-Errc code_of(int code) {
-    switch (code) {
-        case 36:   // BAD_ARGUMENTS
-        case 42:   // NUMBER_OF_ARGUMENTS_DOESNT_MATCH
-        case 43:   // ILLEGAL_TYPE_OF_ARGUMENT
-        case 46:   // UNKNOWN_FUNCTION
-        case 47:   // UNKNOWN_IDENTIFIER
-        case 53:   // TYPE_MISMATCH
-        case 60:   // UNKNOWN_TABLE
-        case 62:   // SYNTAX_ERROR
-        case 73:   // UNKNOWN_FORMAT
-        case 164:  // READONLY
-        case 184:  // ILLEGAL_AGGREGATION
-        case 215:  // NOT_AN_AGGREGATE
-        case 344:  // SUPPORT_IS_DISABLED
-        case 358:  // INTO_OUTFILE_NOT_ALLOWED
-        case 386:  // NO_COMMON_TYPE
-            return Errc::invalid_argument;
-        case 158:  // TOO_MANY_ROWS
-        case 241:  // MEMORY_LIMIT_EXCEEDED
-        case 307:  // TOO_MANY_BYTES
-        case 396:  // TOO_MANY_ROWS_OR_BYTES
-            return Errc::resource_exhausted;
-        case 159:  // TIMEOUT_EXCEEDED
-        case 160:  // TOO_SLOW
-            return Errc::deadline_exceeded;
-        case 394: return Errc::cancelled;  // QUERY_WAS_CANCELLED
-        case 81:                           // UNKNOWN_DATABASE
-        case 192:                          // UNKNOWN_USER
-        case 193:                          // WRONG_PASSWORD
-        case 194:                          // REQUIRED_PASSWORD
-        case 195:                          // IP_ADDRESS_NOT_ALLOWED
-        case 202:                          // TOO_MANY_SIMULTANEOUS_QUERIES
-        case 242:                          // TABLE_IS_READ_ONLY
-        case 243:                          // NOT_ENOUGH_SPACE
-        case 252:                          // TOO_MANY_PARTS
-        case 291:                          // DATABASE_ACCESS_DENIED
-        case 497:                          // ACCESS_DENIED
-        case 516:                          // AUTHENTICATION_FAILED
-            return Errc::unavailable;
-        default: return Errc::internal;
-    }
-}
+struct Fault {
+    int code;
+    Errc errc;
+    const char* name;
+};
+constexpr Fault faults[] = {
+    {36, Errc::invalid_argument, "BAD_ARGUMENTS"},
+    {42, Errc::invalid_argument, "NUMBER_OF_ARGUMENTS_DOESNT_MATCH"},
+    {43, Errc::invalid_argument, "ILLEGAL_TYPE_OF_ARGUMENT"},
+    {46, Errc::invalid_argument, "UNKNOWN_FUNCTION"},
+    {47, Errc::invalid_argument, "UNKNOWN_IDENTIFIER"},
+    {53, Errc::invalid_argument, "TYPE_MISMATCH"},
+    {60, Errc::invalid_argument, "UNKNOWN_TABLE"},
+    {62, Errc::invalid_argument, "SYNTAX_ERROR"},
+    {73, Errc::invalid_argument, "UNKNOWN_FORMAT"},
+    {81, Errc::unavailable, "UNKNOWN_DATABASE"},
+    {158, Errc::resource_exhausted, "TOO_MANY_ROWS"},
+    {159, Errc::deadline_exceeded, "TIMEOUT_EXCEEDED"},
+    {160, Errc::deadline_exceeded, "TOO_SLOW"},
+    {164, Errc::invalid_argument, "READONLY"},
+    {184, Errc::invalid_argument, "ILLEGAL_AGGREGATION"},
+    {192, Errc::unavailable, "UNKNOWN_USER"},
+    {193, Errc::unavailable, "WRONG_PASSWORD"},
+    {194, Errc::unavailable, "REQUIRED_PASSWORD"},
+    {195, Errc::unavailable, "IP_ADDRESS_NOT_ALLOWED"},
+    {202, Errc::unavailable, "TOO_MANY_SIMULTANEOUS_QUERIES"},
+    {215, Errc::invalid_argument, "NOT_AN_AGGREGATE"},
+    {241, Errc::resource_exhausted, "MEMORY_LIMIT_EXCEEDED"},
+    {242, Errc::unavailable, "TABLE_IS_READ_ONLY"},
+    {243, Errc::unavailable, "NOT_ENOUGH_SPACE"},
+    {252, Errc::unavailable, "TOO_MANY_PARTS"},
+    {291, Errc::unavailable, "DATABASE_ACCESS_DENIED"},
+    {307, Errc::resource_exhausted, "TOO_MANY_BYTES"},
+    {344, Errc::invalid_argument, "SUPPORT_IS_DISABLED"},
+    {358, Errc::invalid_argument, "INTO_OUTFILE_NOT_ALLOWED"},
+    {386, Errc::invalid_argument, "NO_COMMON_TYPE"},
+    {394, Errc::cancelled, "QUERY_WAS_CANCELLED"},
+    {396, Errc::resource_exhausted, "TOO_MANY_ROWS_OR_BYTES"},
+    {497, Errc::unavailable, "ACCESS_DENIED"},
+    {516, Errc::unavailable, "AUTHENTICATION_FAILED"},
+};
 
 std::string_view behind(std::string_view text, std::string_view mark) {
     const auto at = text.find(mark);
@@ -82,14 +82,19 @@ std::string message_of(std::string_view refusal) {
 
 }  // namespace
 
-Error error_of(int status, std::string_view refusal) {
+Error error_of(int status, std::string_view refusal, bool tells_text) {
     int code = 0;
     const std::string_view digits = behind(refusal, "Code: ");
     std::from_chars(digits.data(), digits.data() + digits.size(), code);
     if (code == 0)  // not ClickHouse: a proxy before it
         return {status >= 500 ? Errc::unavailable : Errc::internal,
                 fmt::format("ClickHouse: status {}", status)};
-    return {code_of(code), "ClickHouse: " + message_of(refusal)};
+    const auto* const fault = std::ranges::find(faults, code, &Fault::code);
+    const bool is_known = fault != std::end(faults);
+    return {is_known ? fault->errc : Errc::internal,
+            tells_text ? "ClickHouse: " + message_of(refusal)
+                       : fmt::format("ClickHouse: error {}{}{}", code, is_known ? " " : "",
+                                     is_known ? fault->name : "")};
 }
 
 std::int64_t number_of(std::string_view text) {
@@ -121,7 +126,8 @@ void Client::give_back(Connection connection) {
     if (idle_.size() < idle_max) idle_.push_back(std::move(connection));
 }
 
-void Client::post(outbound::HttpPost request, FunctionRef<void(std::string_view)> sink) {
+void Client::post(outbound::HttpPost request, FunctionRef<void(std::string_view)> sink,
+                  bool tells_text) {
     if (!address_.user.empty()) {
         request.headers.emplace_back("X-ClickHouse-User", address_.user);
         request.headers.emplace_back("X-ClickHouse-Key", address_.password);
@@ -129,7 +135,7 @@ void Client::post(outbound::HttpPost request, FunctionRef<void(std::string_view)
     Connection connection = take();
     const outbound::HttpAnswer answer = connection->post(request, sink);
     give_back(std::move(connection));
-    if (answer.status != 200) throw Error(error_of(answer.status, answer.refusal));
+    if (answer.status != 200) throw Error(error_of(answer.status, answer.refusal, tells_text));
 }
 
 void Client::run(std::string_view statement, milliseconds timeout) {
@@ -191,7 +197,7 @@ void Client::ask(std::string_view statement, std::string_view format, const Ques
         bounds.rows_max, bounds.bytes_max, bounds.memory_mb * megabyte, bounds.threads);
     request.body = text;
     request.timeout = bounds.timeout;
-    post(std::move(request), sink);
+    post(std::move(request), sink, bounds.tells_text);
 }
 
 }  // namespace loadstone::analytics::clickhouse

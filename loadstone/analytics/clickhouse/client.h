@@ -19,8 +19,10 @@ namespace loadstone::analytics::clickhouse {
 
 // What the server's refusal is here: invalid_argument for a statement that is wrong or would write,
 // resource_exhausted for rows, bytes and memory, deadline_exceeded, cancelled, unavailable for what
-// passes or is the operator's to put right (accounts, rights, disk), else internal.
-Error error_of(int status, std::string_view refusal);
+// passes or is the operator's to put right (accounts, rights, disk), else internal. Its message has
+// the server's code and name for it; the server's text instead only if that `tells_text`: it
+// repeats parts of the statement, and values stand there.
+Error error_of(int status, std::string_view refusal, bool tells_text = false);
 
 // Of a cell of a table(). Errors: data_loss.
 std::int64_t number_of(std::string_view text);
@@ -29,6 +31,7 @@ struct QuestionBounds {
     std::chrono::milliseconds timeout{0};
     std::int64_t rows_max = 0, bytes_max = 0;  // 0: any number
     int memory_mb = 0, threads = 1;
+    bool tells_text = false;  // error_of()
 };
 
 class Client {
@@ -56,7 +59,8 @@ public:
 
 private:
     using Connection = std::unique_ptr<outbound::HttpConnection>;
-    void post(outbound::HttpPost request, FunctionRef<void(std::string_view)> sink);
+    void post(outbound::HttpPost request, FunctionRef<void(std::string_view)> sink,
+              bool tells_text = false);
     Connection take();
     void give_back(Connection connection);
 

@@ -8,12 +8,15 @@ namespace loadstone::analytics::clickhouse {
 namespace {
 
 TEST(ErrorOf, ReadsTheCodeOfOldAndNewServers) {
-    const Error old =
-        error_of(500,
-                 "Code: 62, e.displayText() = DB::Exception: Syntax error: failed\nat, e.what() = "
-                 "DB::Exception");
+    const std::string_view refusal =
+        "Code: 62, e.displayText() = DB::Exception: Syntax error: failed\nat 'Secret', e.what() = "
+        "DB::Exception";
+    const Error old = error_of(500, refusal);
     EXPECT_EQ(old.code(), Errc::invalid_argument);
-    EXPECT_EQ(std::string(old.message()), "ClickHouse: Syntax error: failed at");
+    EXPECT_EQ(old.message(), "ClickHouse: error 62 SYNTAX_ERROR") << "a value may be in its text";
+    EXPECT_EQ(error_of(500, refusal, true).message(),
+              "ClickHouse: Syntax error: failed at 'Secret'");
+    EXPECT_EQ(error_of(500, "Code: 1002, x 'Secret'").message(), "ClickHouse: error 1002");
     const Error late =
         error_of(500, "Code: 159. DB::Exception: Timeout exceeded (TIMEOUT_EXCEEDED)");
     EXPECT_EQ(late.code(), Errc::deadline_exceeded);
@@ -31,7 +34,7 @@ TEST(Address, NamesTheDatabaseAndHidesTheAccount) {
     EXPECT_EQ(address.user, "campus");
     EXPECT_EQ(address.password, "se'cret");
     for (const char* wrong : {"http://u:secret@db:8123", "http://u:secret@db:8123/",
-                              "postgres://db/x", "http://db/a/b"}) {
+                              "postgres://db/x", "http://db/a/b", "http://:secret@db/facts"}) {
         try {
             address_of(wrong);
             ADD_FAILURE() << wrong;

@@ -29,6 +29,17 @@ namespace {
 constexpr std::chrono::seconds touch_every{1};
 constexpr std::chrono::seconds measure_every{10};
 constexpr milliseconds as_of_timeout{5'000};
+// Of an answer, for one of its CSV: a cell that is null is a comma there, and in a block 8 bytes, a
+// null mark and an end.
+constexpr std::int64_t bytes_per_byte_max = 10;
+
+// Errors: deadline_exceeded when nothing is left: to the client 0 is no bound.
+milliseconds left_until(steady_clock::time_point end) {
+    const auto left = std::chrono::ceil<milliseconds>(end - steady_clock::now());
+    if (left <= milliseconds(0))
+        throw Error(Errc::deadline_exceeded, "no time is left for ClickHouse's answer");
+    return left;
+}
 
 std::uint32_t narrow(std::int64_t value) { return static_cast<std::uint32_t>(value); }
 
@@ -211,9 +222,10 @@ void Store::measure_at_times(int timeout_ms) {
     }
 }
 
-QuestionBounds Store::bounds_of(const Question& question) const {
+QuestionBounds Store::bounds_of(const Question& question, steady_clock::time_point end) const {
     QuestionBounds bounds;
-    bounds.timeout = question.bounds.timeout;
+    bounds.timeout = left_until(end);
+    bounds.tells_text = question.is_ad_hoc;
     bounds.rows_max = question.bounds.rows_max;
     bounds.bytes_max = question.bounds.bytes_max;
     bounds.memory_mb = options_.memory_mb;
@@ -222,17 +234,17 @@ QuestionBounds Store::bounds_of(const Question& question) const {
 }
 
 std::int64_t Store::query(const Question& question, const OnColumns& columns, const OnRows& rows) {
+    const auto end = steady_clock::now() + question.bounds.timeout;
     // Before the question sees anything.
-    const std::int64_t as_of =
-        read_as_of(client_, std::min(as_of_timeout, question.bounds.timeout));
+    const std::int64_t as_of = read_as_of(client_, std::min(as_of_timeout, left_until(end)));
     const Query& query = question.query;
     const std::string text =
         with_values(query.clickhouse.empty() ? query.text : query.clickhouse, question.values);
     NativeReader reader(columns, rows);
     auto take = [&](std::string_view bytes) { reader.take(bytes); };
-    client_.ask(text, "Native", bounds_of(question), take);
+    client_.ask(text, "Native", bounds_of(question, end), take);
     reader.finish();
-    if (!reader.has_columns()) columns(columns_of_nothing(client_, text, bounds_of(question)));
+    if (!reader.has_columns()) columns(columns_of_nothing(client_, text, bounds_of(question, end)));
     return as_of;
 }
 
@@ -242,7 +254,7 @@ internal::Exported Store::export_file(const Question& question, const std::strin
     auto columns = [&](const std::vector<Column>& found) { file.begin(found); };
     auto rows = [&](std::string_view bytes) { file.append(bytes); };
     Question bounded = question;
-    bounded.bounds.bytes_max = 0;  // the file bounds it
+    bounded.bounds.bytes_max *= bytes_per_byte_max;
     made.as_of = query(bounded, columns, rows);
     file.finish();
     made.path = file.path();

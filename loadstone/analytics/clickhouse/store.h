@@ -44,7 +44,8 @@ private:
     void require_turn(const Position& position) const;
     void add_range(const internal::FactRange& range, Generations next, int timeout_ms);
     void measure_at_times(int timeout_ms);
-    QuestionBounds bounds_of(const internal::Question& question) const;
+    QuestionBounds bounds_of(const internal::Question& question,
+                             std::chrono::steady_clock::time_point end) const;
 
     const Options options_;
     Client client_;

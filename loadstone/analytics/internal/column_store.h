@@ -51,6 +51,7 @@ struct Question {
     Query query;
     std::span<const store::Value> values{};
     QueryBounds bounds;
+    bool is_ad_hoc = false;  // who typed it reads the error: it may repeat parts of the statement
 };
 
 struct Exported {
