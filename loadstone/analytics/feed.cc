@@ -238,10 +238,10 @@ Task<void> Feed::begin(Context& context) {
         co_await require_same_store(reader, noted, state);
         ++turns_taken_;
         co_await lease_.take(context, state.epoch + 1);
-        auto take = [this] {
-            return analytics_.store().begin(lease_.term().epoch, begin_timeout_ms);
+        auto take = [&] {
+            state = analytics_.store().begin(lease_.term().epoch, begin_timeout_ms);
         };
-        state = co_await analytics_.feeding().run(context, take);
+        co_await internal::run_in_term(context, analytics_.feeding(), lease_.term(), take);
         turns_.add();
     }
     co_await context.write(begin_feed, state.store, lease_.term());
@@ -342,7 +342,7 @@ Task<bool> Feed::carry(Context& context) {
     const internal::FactBatch facts{batch.from, batch.to, as_of, batch.forms, batch.rows};
     const int timeout_ms = static_cast<int>(analytics_.options().apply_timeout.count());
     auto apply = [&] { analytics_.store().apply(facts, timeout_ms); };
-    co_await analytics_.feeding().run(context, apply);
+    co_await internal::run_in_term(context, analytics_.feeding(), lease_.term(), apply);
     position_ = batch.to;
     batches_.add();
     carried_.add(static_cast<std::uint64_t>(batch.facts));

@@ -405,7 +405,7 @@ void mail_and_job_settings(Settings& s, Config& c) {
           c.analytics.store, analytics::check_store_url);
     s.millis("analytics.lease_ms",
              "how long one server feeds ClickHouse alone before another may take its place",
-             c.analytics.lease);
+             c.analytics.lease, 1'000);
     s.text("analytics.program", "FILE",
            "of the column store; none: loadstone-duckdb beside this program", c.analytics.program);
     s.count("analytics.memory_mb", "of the column store's process; queries that need more use disk",

@@ -13,6 +13,7 @@
 #include "loadstone/analytics/facts.h"
 #include "loadstone/analytics/feed.h"
 #include "loadstone/analytics/internal/column_store.h"
+#include "loadstone/analytics/internal/feed_lease.h"
 #include "loadstone/analytics/internal/row_bytes.h"
 #include "loadstone/analytics/query.h"
 #include "loadstone/analytics/sql.h"
@@ -345,9 +346,10 @@ TEST_P(Analytics, AFactMayGetAMemberAndLoseOne) {
     expect_visits(11);
 }
 
+class AnalyticsWithALease : public Analytics {};
+
 // As a copy of the database, put back from a backup, that still names the ClickHouse of the first.
-class AnalyticsOfACopy : public Analytics {};
-TEST_P(AnalyticsOfACopy, DoNotTakeTheStoreFromTheFirst) {
+TEST_P(AnalyticsWithALease, ACopyDoesNotTakeTheStoreFromTheFirst) {
     const std::string epochs = "select max(epoch), count() from loadstone_epochs";
     const auto is_refused = [this](Errc code) {
         stop();
@@ -372,7 +374,37 @@ TEST_P(AnalyticsOfACopy, DoNotTakeTheStoreFromTheFirst) {
     EXPECT_EQ(clickhouse().run("facts", epochs), before) << "who feeds it is shut out";
 }
 
-INSTANTIATE_TEST_SUITE_P(On, AnalyticsOfACopy, ::testing::Values(Way{Backend::postgres, true}),
+struct Prolonged {
+    bool is_free_after = true, has_failed = false;
+};
+Task<Prolonged> work_for_two_leases(Context& context, analytics::Analytics* store) {
+    namespace internal = loadstone::analytics::internal;
+    using std::chrono::steady_clock;
+    constexpr std::chrono::milliseconds lease(900);
+    internal::FeedLease ours(lease), others(lease);
+    co_await ours.take(context, 1);
+    const auto end = steady_clock::now() + 2 * lease;
+    auto work = [end] { wait_until([end] { return steady_clock::now() > end; }); };
+    co_await internal::run_in_term(context, store->feeding(), ours.term(), work);
+    Prolonged prolonged;
+    prolonged.is_free_after = co_await others.is_ours_or_free(context);
+    auto fails = [] { throw Error(Errc::unavailable, "on purpose"); };
+    try {
+        co_await internal::run_in_term(context, store->feeding(), ours.term(), fails);
+    } catch (const Error& error) {
+        prolonged.has_failed = error.code() == Errc::unavailable;
+    }
+    co_return prolonged;
+}
+
+TEST_P(AnalyticsWithALease, ItIsProlongedWhileTheStoreWorks) {
+    start<Visit>();
+    const Prolonged found = store().run(work_for_two_leases, analytics_.get());
+    EXPECT_FALSE(found.is_free_after) << "another one takes it in the midst of a write";
+    EXPECT_TRUE(found.has_failed);
+}
+
+INSTANTIATE_TEST_SUITE_P(On, AnalyticsWithALease, ::testing::Values(Way{Backend::postgres, true}),
                          [](const auto& way) { return to_string(way.param); });
 
 TEST_P(Analytics, RefusesFactsBeyondItsBound) {

@@ -1,9 +1,14 @@
 #include "loadstone/analytics/internal/feed_lease.h"
 
+#include <exception>
+#include <memory>
+#include <utility>
+
 #include "loadstone/analytics/sql.h"
 #include "loadstone/base/describe.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/random.h"
+#include "loadstone/runtime/event.h"
 #include "loadstone/store/context_store.h"
 
 namespace loadstone::analytics::internal {
@@ -17,6 +22,18 @@ struct Lease {
     std::int64_t epoch = 0, remaining = 0;
 };
 BOOST_DESCRIBE_STRUCT(Lease, (), (holder, epoch, remaining))
+
+// On a lane, beside the coroutine that waits for it.
+struct Piece {
+    runtime::Event ended;
+    std::exception_ptr failure;
+};
+// Of its function: a lane that ends drops what waits.
+struct Ending {
+    explicit Ending(std::shared_ptr<Piece> of) : piece(std::move(of)) {}
+    ~Ending() { piece->ended.set(); }
+    const std::shared_ptr<Piece> piece;
+};
 
 [[noreturn]] void throw_lost() {
     throw Error(Errc::conflict, "another server feeds the column store");
@@ -39,6 +56,41 @@ Task<void> require_epoch(Tx& tx, FeedTerm term) {
     const std::int64_t micros = term.lease.count();
     const auto kept = co_await tx.exec(sql::keep_lease, term.epoch, micros);
     if (kept == 0) throw_lost();
+}
+
+Task<void> run_in_term(Context& context, runtime::Lane& lane, FeedTerm term,
+                       std::function<void()> work) {
+    if (term.epoch == 0) {
+        co_await lane.run(context, work);
+        co_return;
+    }
+    const auto piece = std::make_shared<Piece>();
+    piece->failure = std::make_exception_ptr(Error(Errc::cancelled, "the feed's lane has ended"));
+    auto run = [ending = std::make_shared<Ending>(piece), work] {
+        Piece& own = *ending->piece;
+        try {
+            work();
+            own.failure = nullptr;
+        } catch (...) {
+            own.failure = std::current_exception();
+        }
+        own.ended.set();
+    };
+    if (!lane.post(std::move(run))) throw Error(Errc::unavailable, "the feed's lane is full");
+    bool is_ours = true;
+    // Whatever happens, what `work` refers to stays until it has ended.
+    while (!piece->ended.is_set()) {
+        const auto next =
+            runtime::Deadline::in(std::chrono::ceil<std::chrono::milliseconds>(term.lease / 3));
+        co_await piece->ended.wait(next);
+        if (piece->ended.is_set() || !is_ours) continue;
+        try {
+            co_await context.write(require_epoch, term);
+        } catch (const Error&) {
+            is_ours = false;
+        }
+    }
+    if (piece->failure) std::rethrow_exception(piece->failure);
 }
 
 FeedLease::FeedLease(std::chrono::milliseconds lease) : holder_(secret_token(holder_bytes)) {

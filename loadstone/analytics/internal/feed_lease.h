@@ -6,9 +6,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "loadstone/runtime/context.h"
+#include "loadstone/runtime/lane.h"
 #include "loadstone/runtime/task.h"
 #include "loadstone/store/tx.h"
 
@@ -21,6 +23,11 @@ struct FeedTerm {
 
 // In the transaction of a note: prolongs the lease. Errors: conflict if its epoch is not the last.
 Task<void> require_epoch(Tx& tx, FeedTerm term);
+
+// Runs `work` on the lane, and prolongs the lease each third of it meanwhile: a write to the store
+// may take longer than a lease. Whether it was ours all the time the note behind it tells.
+Task<void> run_in_term(Context& context, runtime::Lane& lane, FeedTerm term,
+                       std::function<void()> work);
 
 class FeedLease {
 public:

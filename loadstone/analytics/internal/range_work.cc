@@ -121,10 +121,14 @@ Task<bool> RangeWork::range_of(Context& context, Work work, const FactTable* tab
     Noted noted;
     noted.term = term;
     if (work.kind == "rebuild") {
-        co_await replace(context, *table, position, read, work.run, is_last);
+        FactRange range;
+        range.position = position;
+        range.run = work.run;
+        range.is_last = is_last;
+        co_await replace(context, *table, read, range, term);
     } else {
         DaySums told(table->schema.columns), stored(table->schema.columns);
-        co_await compare(context, *table, read, &told, &stored);
+        co_await compare(context, *table, read, &told, &stored, term);
         noted.told.assign(told.days().begin(), told.days().end());
         noted.stored.assign(stored.days().begin(), stored.days().end());
     }
@@ -138,28 +142,24 @@ Task<bool> RangeWork::range_of(Context& context, Work work, const FactTable* tab
     if (is_last && noted.work.kind == "rebuild") {
         const int timeout_ms = static_cast<int>(analytics_.options().apply_timeout.count());
         auto forget = [&] { analytics_.store().forget_old(noted.work.fact, timeout_ms); };
-        co_await analytics_.feeding().run(context, forget);
+        co_await run_in_term(context, analytics_.feeding(), term, forget);
     }
     co_return true;
 }
 
-Task<void> RangeWork::replace(Context& context, const FactTable& table, Position position,
-                              const RangeRead& read, std::int64_t run, bool is_last) {
-    FactRange range;
-    range.position = position;
+Task<void> RangeWork::replace(Context& context, const FactTable& table, const RangeRead& read,
+                              FactRange range, FeedTerm term) {
     range.form = {&table.schema, table.back_fill.key};
     range.from = read.from;
     range.end = read.end;
-    range.run = run;
-    range.is_last = is_last;
     range.rows = read.rows;
     const int timeout_ms = static_cast<int>(analytics_.options().apply_timeout.count());
     auto ask = [&] { analytics_.store().replace(range, timeout_ms); };
-    co_await analytics_.feeding().run(context, ask);
+    co_await run_in_term(context, analytics_.feeding(), term, ask);
 }
 
 Task<void> RangeWork::compare(Context& context, const FactTable& table, const RangeRead& read,
-                              DaySums* told, DaySums* stored) {
+                              DaySums* told, DaySums* stored, FeedTerm term) {
     const StoredRange range{table.back_fill.key, read.from, read.end};
     QueryBounds bounds;
     bounds.timeout = analytics_.options().apply_timeout;
@@ -173,7 +173,7 @@ Task<void> RangeWork::compare(Context& context, const FactTable& table, const Ra
         }
         add_stored(analytics_.store(), table.schema, range, bounds, *stored);
     };
-    co_await analytics_.feeding().run(context, ask);
+    co_await run_in_term(context, analytics_.feeding(), term, ask);
 }
 
 }  // namespace loadstone::analytics::internal

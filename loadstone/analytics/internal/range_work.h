@@ -12,6 +12,7 @@
 namespace loadstone::analytics::internal {
 
 class DaySums;
+struct FactRange;
 
 // How many keys the next range has, so that it has about `facts_wanted` facts. Pure.
 std::int64_t next_width(std::int64_t width, std::int64_t facts, std::int64_t facts_wanted);
@@ -27,10 +28,11 @@ public:
 private:
     Task<bool> range_of(Context& context, Work work, const FactTable* table, Position position,
                         FeedTerm term);
-    Task<void> replace(Context& context, const FactTable& table, Position position,
-                       const RangeRead& read, std::int64_t run, bool is_last);
+    // `range` has its position and its run.
+    Task<void> replace(Context& context, const FactTable& table, const RangeRead& read,
+                       FactRange range, FeedTerm term);
     Task<void> compare(Context& context, const FactTable& table, const RangeRead& read,
-                       DaySums* told, DaySums* stored);
+                       DaySums* told, DaySums* stored, FeedTerm term);
 
     Analytics& analytics_;
     Recorder& recorder_;
