@@ -7,7 +7,9 @@
 //   1. apply() takes a batch and the position behind it together, or neither. After an error it may
 //      have taken it: state() tells.
 //   2. It takes only what begins where it is, from who feeds it now.
-//   3. What a question sees is a position of the past, whole; `as_of` is never newer.
+//   3. What a question sees is a position of the past, whole, and `as_of` is never newer. Of
+//      ClickHouse each table is at one; and a batch that was in doubt when another server began may
+//      be missing until it is carried again (ADR 25).
 
 #include <functional>
 #include <memory>
@@ -91,7 +93,8 @@ public:
     virtual void touch(const Position& position, std::int64_t as_of, int timeout_ms) = 0;
     // Errors: conflict if it is elsewhere, or somebody else feeds it.
     virtual void apply(const FactBatch& batch, int timeout_ms) = 0;
-    // Errors: as apply(). Doing it again changes nothing.
+    // Errors: as apply(); of ClickHouse data_loss if a run leaves out keys. Doing it again
+    // changes nothing.
     virtual void replace(const FactRange& range, int timeout_ms) = 0;
     // Frees the room of what replace() has put out of sight. Only when the database has noted the
     // last range in this caller's epoch: what is out of sight of a former one may be shown.
