@@ -24,7 +24,7 @@ loadstone_layer(worker 4 USES admission)
 
 loadstone_layer(jobs 5 USES store PRIVATE date::date-tz)
 loadstone_layer(cache 5 USES store)
-loadstone_layer(analytics 5 USES store)
+loadstone_layer(analytics 5 USES store outbound)
 loadstone_layer(realtime 5 USES store net)
 loadstone_layer(content 5 USES store net)
 loadstone_layer(webhooks 5 USES store net outbound)

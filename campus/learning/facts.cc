@@ -14,7 +14,10 @@ constexpr analytics::Query activity_by_day{
     "count(*) filter (where kind = 'lesson_completed') as lessons, "
     "count(*) filter (where kind = 'quiz_attempted') as attempts "
     "from learning_activity where course = $1 and happened_at >= make_timestamp($2) "
-    "group by 1 order by 1"};
+    "group by 1 order by 1",
+    "select intDiv(happened_at, 86400000000) * 86400000000 as day, uniqExact(learner) as learners, "
+    "countIf(kind = 'lesson_completed') as lessons, countIf(kind = 'quiz_attempted') as attempts "
+    "from learning_activity where course = $1 and happened_at >= $2 group by day order by day"};
 
 Task<std::uint64_t> activity_of_courses(Reader reader, std::int64_t from, std::int64_t end,
                                         FunctionRef<void(const Activity&)> sink) {

@@ -13,13 +13,20 @@ using namespace loadstone;
 
 namespace {
 
-// $1: course ids, with commas between.
+// $1: course ids, with commas between. In ClickHouse times are microseconds, and a name that a
+// statement gives hides a column of that name.
 constexpr analytics::Query activity_of_period{
     "learning.activity_of_period",
     "select happened_at, course, learner, kind, lesson, quiz, points "
     "from learning_activity where course in (select unnest(string_split($1, ',')::bigint[])) "
     "and happened_at >= make_timestamp($2) and happened_at < make_timestamp($3) "
-    "order by happened_at, course, learner, kind"};
+    "order by happened_at, course, learner, kind",
+    "select concat(toString(toDateTime(intDiv(assumeNotNull(at), 1000000), 'UTC')), '.', "
+    "substring(toString(1000000 + assumeNotNull(at) % 1000000), 2)) as happened_at, "
+    "course, learner, kind, lesson, quiz, points from (select happened_at as at, course, learner, "
+    "kind, lesson, quiz, points from learning_activity where course in (select "
+    "arrayJoin(arrayMap(x -> toInt64(x), splitByChar(',', $1)))) "
+    "and happened_at >= $2 and happened_at < $3) order by at, course, learner, kind"};
 
 constexpr analytics::Query funnel{
     "learning.funnel",
@@ -30,7 +37,13 @@ constexpr analytics::Query funnel{
     "bool_or(kind in ('lesson_completed', 'quiz_attempted')) as began, "
     "bool_or(kind = 'quiz_attempted') as attempted, "
     "bool_or(kind = 'course_completed') as completed from learning_activity "
-    "where course in (select unnest(string_split($1, ',')::bigint[])) group by course, learner)"};
+    "where course in (select unnest(string_split($1, ',')::bigint[])) group by course, learner)",
+    "select countIf(a > 0) as enrolled, countIf(b > 0) as began, countIf(c > 0) as attempted, "
+    "countIf(d > 0) as completed from (select countIf(kind = 'enrolled') as a, "
+    "countIf(kind in ('lesson_completed', 'quiz_attempted')) as b, "
+    "countIf(kind = 'quiz_attempted') as c, countIf(kind = 'course_completed') as d "
+    "from learning_activity where course in (select "
+    "arrayJoin(arrayMap(x -> toInt64(x), splitByChar(',', $1)))) group by course, learner)"};
 
 constexpr analytics::Query busiest_courses{
     "learning.busiest_courses",
@@ -39,9 +52,14 @@ constexpr analytics::Query busiest_courses{
     "count(*) filter (where kind = 'quiz_attempted') as attempts from learning_activity "
     "where course in (select unnest(string_split($1, ',')::bigint[])) "
     "and happened_at >= make_timestamp($2) and kind <> 'left' "
-    "group by course order by learners desc, course limit 10"};
+    "group by course order by learners desc, course limit 10",
+    "select course, uniqExact(learner) as learners, countIf(kind = 'lesson_completed') as lessons, "
+    "countIf(kind = 'quiz_attempted') as attempts from learning_activity "
+    "where course in (select arrayJoin(arrayMap(x -> toInt64(x), splitByChar(',', $1)))) "
+    "and happened_at >= $2 and kind <> 'left' group by course "
+    "order by learners desc, course limit 10"};
 
-// Who came back after leaving has more enrolments than ends.
+// Who came back after leaving has more enrolments than ends. ClickHouse 18.16 has no windows.
 constexpr analytics::Query idle{
     "learning.idle_learners",
     "select course, learner, last_active, lessons_completed, count(*) over () as total "
@@ -51,7 +69,15 @@ constexpr analytics::Query idle{
     "group by course, learner "
     "having count(*) filter (where kind = 'enrolled') > count(*) filter (where kind = 'left') "
     "and not bool_or(kind = 'course_completed') and max(happened_at) < make_timestamp($2)) "
-    "order by last_active, course, learner limit 50"};
+    "order by last_active, course, learner limit 50",
+    "select x.2 as course, x.3 as learner, x.1 as last_active, x.4 as lessons_completed, total "
+    "from (select count() as total, arrayJoin(arraySlice(arraySort(groupArray("
+    "(at, course, learner, lessons))), 1, 50)) as x from (select course, learner, "
+    "max(happened_at) as at, countIf(kind = 'lesson_completed') as lessons from learning_activity "
+    "where course in (select arrayJoin(arrayMap(x -> toInt64(x), splitByChar(',', $1)))) "
+    "group by course, learner having countIf(kind = 'enrolled') > countIf(kind = 'left') "
+    "and countIf(kind = 'course_completed') = 0 and at < $2)) "
+    "order by last_active, course, learner"};
 
 constexpr analytics::Query activity_by_day{
     "learning.activity_by_day_among",
@@ -59,7 +85,12 @@ constexpr analytics::Query activity_by_day{
     "count(*) filter (where kind = 'lesson_completed') as lessons, "
     "count(*) filter (where kind = 'quiz_attempted') as attempts from learning_activity "
     "where course in (select unnest(string_split($1, ',')::bigint[])) "
-    "and happened_at >= make_timestamp($2) group by 1 order by 1"};
+    "and happened_at >= make_timestamp($2) group by 1 order by 1",
+    "select intDiv(happened_at, 86400000000) * 86400000000 as day, uniqExact(learner) as learners, "
+    "countIf(kind = 'lesson_completed') as lessons, countIf(kind = 'quiz_attempted') as attempts "
+    "from learning_activity where course in (select "
+    "arrayJoin(arrayMap(x -> toInt64(x), splitByChar(',', $1)))) and happened_at >= $2 "
+    "group by day order by day"};
 
 std::string list_of(const std::vector<courses::CourseId>& courses) {
     std::string ids = "0";  // no course has it, and a list is not empty

@@ -4,16 +4,13 @@
 
 #include <cmath>
 
-#include "loadstone/analytics/internal/query_body.h"
+#include "loadstone/analytics/internal/column_store.h"
 #include "loadstone/analytics/internal/row_bytes.h"
-#include "loadstone/analytics/internal/store_client.h"
 #include "loadstone/base/json.h"
 
 namespace loadstone::analytics {
 
 namespace {
-
-constexpr int grace_ms = 2'000;
 
 std::string text_of(const internal::Cell& cell, ColumnType type) {
     switch (type) {
@@ -35,11 +32,13 @@ bool is_bare(const std::string& value, ColumnType type) {
 }  // namespace
 
 AdHocAnswer ask_ad_hoc(const Options& options, std::string_view text) {
-    internal::StoreClient client(options.socket);
-    internal::QueryBounds bounds;
-    bounds.timeout = options.query_timeout;
-    bounds.rows_max = options.query_rows_max;
-    bounds.bytes_max = options.query_bytes_max;
+    const auto store = internal::open_store(options);
+    internal::Question question;
+    question.query = {"typed", text};
+    question.is_ad_hoc = true;
+    question.bounds.timeout = options.query_timeout;
+    question.bounds.rows_max = options.query_rows_max;
+    question.bounds.bytes_max = options.query_bytes_max;
     AdHocAnswer answer;
     auto on_columns = [&](const std::vector<Column>& found) { answer.columns = found; };
     auto on_rows = [&](std::string_view bytes) {
@@ -53,9 +52,7 @@ AdHocAnswer ask_ad_hoc(const Options& options, std::string_view text) {
             }
         }
     };
-    const int patience_ms = static_cast<int>(bounds.timeout.count()) + grace_ms;
-    const std::string body = internal::query_body(text, {}, bounds);
-    answer.as_of = {client.query(body, patience_ms, on_columns, on_rows).as_of};
+    answer.as_of = {store->query(question, on_columns, on_rows)};
     return answer;
 }
 

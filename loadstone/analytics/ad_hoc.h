@@ -20,7 +20,7 @@ struct AdHocAnswer {
     Timestamp as_of;
 };
 
-// Of the store whose socket the options name, with their query_rows_max, query_bytes_max and
+// Of the store that the options name, with their query_rows_max, query_bytes_max and
 // query_timeout. Errors: as analytics::query; unavailable while no server has the store running.
 AdHocAnswer ask_ad_hoc(const Options& options, std::string_view text);
 

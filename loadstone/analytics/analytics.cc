@@ -1,14 +1,12 @@
 #include "loadstone/analytics/analytics.h"
 
-#include "loadstone/analytics/internal/store_client.h"
-#include "loadstone/analytics/internal/store_process.h"
+#include "loadstone/analytics/internal/column_store.h"
 
 namespace loadstone::analytics {
 
 Analytics::Analytics(const Options& options, telemetry::Registry& registry)
     : options_(options),
-      process_(std::make_unique<internal::StoreProcess>(options)),
-      client_(std::make_unique<internal::StoreClient>(options.socket)),
+      store_(internal::open_store(options)),
       queries_({.name = "analytics",
                 .threads = options.queries_max,
                 .queue_max = options.query_queue_max},
@@ -17,6 +15,7 @@ Analytics::Analytics(const Options& options, telemetry::Registry& registry)
                registry),
       feeding_({.name = "analytics_feed", .threads = 1, .queue_max = 4}, registry) {}
 
-Analytics::~Analytics() = default;
+// The lanes end first, and wait for what they ask.
+Analytics::~Analytics() { store_->stop(); }
 
 }  // namespace loadstone::analytics

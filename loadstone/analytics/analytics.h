@@ -1,6 +1,6 @@
 #pragma once
-// Analytics: the column store of a server, as a service. Its process, the connections to it, and
-// the lane on which questions wait for their answers.
+// Analytics: the column store of a server, as a service, and the lanes on which questions wait for
+// its answers.
 
 #include <atomic>
 #include <memory>
@@ -14,28 +14,25 @@
 namespace loadstone::analytics {
 
 namespace internal {
-class StoreClient;
-class StoreProcess;
+class ColumnStore;
 }  // namespace internal
 
 class Analytics {
 public:
     Analytics(const Options& options, telemetry::Registry& registry);
-    ~Analytics();  // ends the store's process
+    ~Analytics();  // ends the store's process, if it has one
     Analytics(const Analytics&) = delete;
     Analytics& operator=(const Analytics&) = delete;
 
     const Options& options() const noexcept { return options_; }
-    internal::StoreClient& client() noexcept { return *client_; }
-    internal::StoreProcess& process() noexcept { return *process_; }
+    internal::ColumnStore& store() noexcept { return *store_; }
     runtime::Lane& queries() noexcept { return queries_; }
     runtime::Lane& exports() noexcept { return exports_; }
     runtime::Lane& feeding() noexcept { return feeding_; }
 
 private:
     const Options options_;
-    std::unique_ptr<internal::StoreProcess> process_;
-    std::unique_ptr<internal::StoreClient> client_;
+    std::unique_ptr<internal::ColumnStore> store_;
     runtime::Lane queries_;  // its threads wait for the store's answers
     runtime::Lane exports_;  // one at a time: they take minutes, and no query waits for them
     runtime::Lane feeding_;

@@ -7,19 +7,13 @@
 #include <utility>
 
 #include "loadstone/analytics/analytics.h"
-#include "loadstone/analytics/internal/query_body.h"
-#include "loadstone/analytics/internal/row_bytes.h"
-#include "loadstone/analytics/internal/store_client.h"
+#include "loadstone/analytics/internal/column_store.h"
 #include "loadstone/base/error.h"
 
 namespace loadstone::analytics {
 
-using internal::WireReader;
-using internal::WireWriter;
-
 namespace {
 
-constexpr int grace_ms = 2'000;
 constexpr std::int64_t megabyte = 1'000'000;
 
 }  // namespace
@@ -42,26 +36,15 @@ Task<ExportedFile> export_values(Context& context, const Query& query, std::stri
     Analytics& analytics = context.services().get<Analytics>();
     ExportedFile file;
     auto ask = [&] {
-        internal::QueryBounds bounds;
-        bounds.timeout =
+        internal::Question question;
+        question.query = query;
+        question.values = values;
+        question.bounds.timeout =
             std::min(context.deadline().remaining(), analytics.options().export_timeout);
-        bounds.bytes_max = analytics.options().export_mb_max * megabyte;
-        std::string body;
-        WireWriter to(body);
-        to.text(name);
-        body += internal::query_body(query.text, values, bounds);
-        std::int64_t rows = 0, bytes = 0;
-        auto on_columns = [](const std::vector<Column>&) {};
-        auto on_rows = [&](std::string_view row) {
-            WireReader from(row);
-            rows = from.integer();
-            bytes = from.integer();
-        };
-        const int patience = static_cast<int>(bounds.timeout.count()) + grace_ms;
+        question.bounds.bytes_max = analytics.options().export_mb_max * megabyte;
         try {
-            const auto state = analytics.client().export_file(body, patience, on_columns, on_rows);
-            file = ExportedFile(analytics.options().folder + "/exports/" + name, rows, bytes,
-                                {state.as_of});
+            const auto made = analytics.store().export_file(question, name);
+            file = ExportedFile(made.path, made.rows, made.bytes, {made.as_of});
         } catch (const Error& error) {
             throw Error(error.code(), fmt::format("{}: {}", query.name, error.message()));
         }

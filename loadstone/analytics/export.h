@@ -1,7 +1,8 @@
 #pragma once
 // analytics::export_rows(context, statement, name, values...): what the statement gives, as a file
 // that the store's process writes in its own folder: Parquet or CSV, by the name's ending. The
-// statement itself can read and write no files.
+// statement itself can read and write no files. With ClickHouse this process writes it: CSV, and
+// invalid_argument for Parquet.
 //
 //     const auto file = co_await analytics::export_rows(context, activity, "7-1.parquet", owner);
 //     file.path();  // until `file` goes; readable on the store's machine

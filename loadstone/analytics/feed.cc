@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "loadstone/analytics/internal/column_store.h"
 #include "loadstone/analytics/internal/feed_rows.h"
-#include "loadstone/analytics/internal/store_client.h"
-#include "loadstone/analytics/internal/store_process.h"
 #include "loadstone/analytics/internal/wire.h"
 #include "loadstone/analytics/sql.h"
 #include "loadstone/base/error.h"
@@ -27,7 +26,10 @@ namespace {
 
 constexpr seconds step_deadline{120};
 constexpr seconds pause_after_failure{1};
+constexpr seconds leave_deadline{2};
+constexpr int doublings_max = 5;
 constexpr int hello_timeout_ms = 2'000;
+constexpr int begin_timeout_ms = 20'000;
 constexpr std::size_t batch_bytes_max = 8U << 20U;
 
 struct Form {
@@ -45,9 +47,14 @@ Task<void> declare_form(Tx& tx, Form form) {
     co_await tx.exec(sql::declare_form, form.id, form.fact, form.members);
 }
 
-Task<void> begin_feed(Tx& tx, std::string store) { co_await tx.exec(sql::begin_feed, store); }
+Task<void> begin_feed(Tx& tx, std::string store, internal::FeedTerm term) {
+    co_await internal::require_epoch(tx, term);
+    co_await tx.exec(sql::begin_feed, store);
+}
 
-Task<void> note_carried(Tx& tx, std::string store, Position at, std::int64_t as_of) {
+Task<void> note_carried(Tx& tx, std::string store, Position at, std::int64_t as_of,
+                        internal::FeedTerm term) {
+    co_await internal::require_epoch(tx, term);
     co_await tx.exec(sql::prune_carried, at.low, at.high, at.seq);
     co_await tx.exec(sql::note_carried, store, at.low, at.high, at.seq, as_of);
 }
@@ -69,6 +76,16 @@ void require_same_past(const FeedState& noted, const StoreState& store, std::int
                                 at.seq, last_fact));
 }
 
+Task<void> require_same_store(Reader& reader, const FeedState& noted, const StoreState& state) {
+    if (noted.store != state.store)
+        throw Error(Errc::conflict,
+                    "the facts of this database go to another column store than the one of this "
+                    "data folder");
+    const auto transactions = co_await reader.one<Transactions>(sql::transactions_now);
+    const auto last_fact = co_await reader.one<std::int64_t>(sql::last_fact);
+    require_same_past(noted, state, last_fact, transactions.next);
+}
+
 }  // namespace
 
 struct Feed::Batch {
@@ -77,24 +94,8 @@ struct Feed::Batch {
     bool is_full = false;                           // there may be more in the window
     bool has_unknown_form = false;                  // of the first one that is not in it
     std::map<std::int64_t, std::int64_t> places{};  // by form: of its schema
-    std::vector<const Schema*> schemas{};
+    std::vector<internal::FactForm> forms{};
     std::string rows{};
-
-    // Of the frame.
-    std::string to_body(std::int64_t as_of) const {
-        std::string body;
-        body.reserve(rows.size() + 1'024);
-        WireWriter out(body);
-        internal::append(out, from);
-        internal::append(out, to);
-        out.integer(as_of);
-        out.integer(static_cast<std::int64_t>(schemas.size()));
-        for (const Schema* schema : schemas) {
-            out.text(schema->fact);
-            out.text(to_text(schema->columns));
-        }
-        return body + rows;
-    }
 };
 
 Feed::Feed(Analytics& analytics, Recorder& recorder, const runtime::Services& services,
@@ -103,13 +104,17 @@ Feed::Feed(Analytics& analytics, Recorder& recorder, const runtime::Services& se
       recorder_(recorder),
       services_(services),
       registry_(registry),
+      lease_(analytics.options().lease),
       work_(analytics, recorder),
       batches_(registry.counter("loadstone_analytics_batches_total", "",
                                 "Batches of facts that this process has brought to the store")),
       carried_(registry.counter("loadstone_analytics_facts_carried_total", "",
                                 "Facts that this process has brought to the column store")),
       failures_(registry.counter("loadstone_analytics_feed_failures_total", "",
-                                 "Steps of the feed that have failed and are tried again")) {
+                                 "Steps of the feed that have failed and are tried again")),
+      turns_(registry.counter("loadstone_analytics_turns_total", "",
+                              "Epochs in which this process began to feed ClickHouse: one when it "
+                              "starts, one for each doubt")) {
     registry.gauge(this, "loadstone_analytics_facts_waiting", "",
                    "Facts that are not in the column store yet, about",
                    [this] { return static_cast<double>(recorder_.waiting()); });
@@ -137,9 +142,11 @@ FeedReport Feed::report() const {
     report.batches = static_cast<std::int64_t>(batches_.value());
     report.facts = static_cast<std::int64_t>(carried_.value());
     report.failures = static_cast<std::int64_t>(failures_.value());
-    report.restarts = std::max(0, analytics_.process().restarts());
-    report.store_process = analytics_.process().pid();
-    report.file_bytes = analytics_.process().file_bytes();
+    const internal::StoreReport store = analytics_.store().report();
+    report.store = store.name;
+    report.restarts = store.restarts;
+    report.store_process = store.pid;
+    report.file_bytes = store.bytes;
     return report;
 }
 
@@ -154,10 +161,12 @@ Task<void> Feed::run() {
             if (has_more) pause = milliseconds(0);
             if (is_failing) log::info("facts are carried to the column store again");
             is_failing = false;
+            turns_taken_ = 0;
         } catch (const Error& error) {
             failures_.add();
             has_begun_ = false;
-            pause = pause_after_failure;
+            // An epoch of a shared store is for good: they are not used up by trying.
+            pause = pause_after_failure * (1 << std::min(turns_taken_, doublings_max));
             if (!is_failing)
                 log::warning("facts wait: they cannot be carried to the column store",
                              {{"error", error.message()}});
@@ -165,6 +174,16 @@ Task<void> Feed::run() {
         }
         const Deadline next = Deadline::in(pause);
         if (pause.count() > 0) co_await stop_event_.wait(next);
+    }
+    co_await leave();
+}
+
+Task<void> Feed::leave() {
+    Context context(services_, Deadline::in(leave_deadline));
+    try {
+        co_await lease_.leave(context);
+    } catch (const Error&) {
+        // It runs out by itself.
     }
 }
 
@@ -183,7 +202,7 @@ Task<bool> Feed::step(Context& context) {
         if (!has_begun_) co_await begin(context);
         is_full = co_await carry(context);
         // Under a steady load there is always more to carry: the two take turns.
-        const bool has_work = co_await work_.step(context, position_);
+        const bool has_work = co_await work_.step(context, position_, lease_.term());
         is_full = is_full || has_work;
     }
     co_await measure(context);
@@ -191,33 +210,47 @@ Task<bool> Feed::step(Context& context) {
 }
 
 // Does this server carry? It holds the folder's lock and the folder's store is the one that is
-// named, or none is named yet.
+// named, or none is named yet; or it is the one that feeds a shared store.
 Task<bool> Feed::is_owner(Context& context) {
+    if (analytics_.store().is_shared()) {
+        const bool is_free = co_await lease_.is_ours_or_free(context);
+        has_begun_ = has_begun_ && lease_.term().epoch != 0;
+        co_return is_free;
+    }
     Reader reader = context.reader();
     const auto noted = co_await reader.maybe<FeedState>(sql::feed_state);
-    if (noted && !analytics_.process().has_file()) co_return false;
-    auto keep = [this] { return analytics_.process().keep_running(); };
+    if (noted && !analytics_.store().is_made_here()) co_return false;
+    auto keep = [this] { return analytics_.store().keep_running(); };
     const bool has_lock = co_await analytics_.feeding().run(context, keep);
     co_return has_lock;
 }
 
 Task<void> Feed::begin(Context& context) {
-    auto ask = [this] { return analytics_.client().state(hello_timeout_ms); };
-    const StoreState state = co_await analytics_.feeding().run(context, ask);
-    co_await context.write(begin_feed, state.store);
     Reader reader = context.reader();
-    const auto noted = co_await reader.one<FeedState>(sql::feed_state);
-    if (noted.store != state.store)
-        throw Error(Errc::conflict,
-                    "the facts of this database go to another column store than the one of this "
-                    "data folder");
-    const auto transactions = co_await reader.one<Transactions>(sql::transactions_now);
-    const auto last_fact = co_await reader.one<std::int64_t>(sql::last_fact);
-    require_same_past(noted, state, last_fact, transactions.next);
+    FeedState noted;
+    if (const auto found = co_await reader.maybe<FeedState>(sql::feed_state)) noted = *found;
+    auto ask = [this] { return analytics_.store().state(hello_timeout_ms); };
+    StoreState state = co_await analytics_.feeding().run(context, ask);
+    const bool has_turn = lease_.term().epoch != 0 && analytics_.store().has_turn();
+    if (analytics_.store().is_shared() && !has_turn) {
+        // An epoch shuts out whoever feeds the store: not if it is another database's.
+        if (noted.store.empty()) noted.store = state.store;
+        co_await require_same_store(reader, noted, state);
+        ++turns_taken_;
+        co_await lease_.take(context, state.epoch + 1);
+        auto take = [&] {
+            state = analytics_.store().begin(lease_.term().epoch, begin_timeout_ms);
+        };
+        co_await internal::run_in_term(context, analytics_.feeding(), lease_.term(), take);
+        turns_.add();
+    }
+    co_await context.write(begin_feed, state.store, lease_.term());
+    noted = co_await reader.one<FeedState>(sql::feed_state);
+    co_await require_same_store(reader, noted, state);
     store_ = state.store;
     position_ = state.position;
     as_of_done_ = state.as_of;
-    co_await context.write(note_carried, store_, position_, state.as_of);
+    co_await context.write(note_carried, store_, position_, state.as_of, lease_.term());
     has_begun_ = true;
 }
 
@@ -237,6 +270,13 @@ Task<void> Feed::read_forms(Context& context, const Batch& batch) {
         throw Error(Errc::unavailable, "a fact is of a form that no process has declared yet");
 }
 
+std::string Feed::key_of(const std::string& fact) const {
+    const auto& tables = recorder_.tables();
+    const auto at = std::ranges::find_if(
+        tables, [&](const FactTable& table) { return table.schema.fact == fact; });
+    return at == tables.end() ? std::string() : at->back_fill.key;
+}
+
 // What is behind `batch.to` in its window, up to the limits.
 Task<void> Feed::read_rows(Context& context, Batch& batch) {
     const std::int64_t limit = analytics_.options().batch_facts;
@@ -254,7 +294,7 @@ Task<void> Feed::read_rows(Context& context, Batch& batch) {
         }
         const auto [place, is_new] =
             batch.places.try_emplace(fact.form, static_cast<std::int64_t>(batch.places.size()));
-        if (is_new) batch.schemas.push_back(&form->second);
+        if (is_new) batch.forms.push_back({&form->second, key_of(form->second.fact)});
         WireWriter to(batch.rows);
         to.integer(place->second);
         to.text({reinterpret_cast<const char*>(fact.body.data()), fact.body.size()});
@@ -294,20 +334,20 @@ Task<bool> Feed::carry(Context& context) {
     const std::int64_t as_of = as_of_done_;
     if (batch.facts == 0) {
         // Nothing new is news, too: how fresh the store is.
-        auto tell = [&] { return analytics_.client().touch(position_, as_of, hello_timeout_ms); };
+        auto tell = [&] { analytics_.store().touch(position_, as_of, hello_timeout_ms); };
         co_await analytics_.feeding().run(context, tell);
         as_of_ = as_of;
         co_return batch.is_full;
     }
-    const std::string body = batch.to_body(as_of);
+    const internal::FactBatch facts{batch.from, batch.to, as_of, batch.forms, batch.rows};
     const int timeout_ms = static_cast<int>(analytics_.options().apply_timeout.count());
-    auto apply = [&] { return analytics_.client().apply(body, timeout_ms); };
-    co_await analytics_.feeding().run(context, apply);
+    auto apply = [&] { analytics_.store().apply(facts, timeout_ms); };
+    co_await internal::run_in_term(context, analytics_.feeding(), lease_.term(), apply);
     position_ = batch.to;
     batches_.add();
     carried_.add(static_cast<std::uint64_t>(batch.facts));
     as_of_ = as_of;
-    co_await context.write(note_carried, store_, position_, as_of);
+    co_await context.write(note_carried, store_, position_, as_of, lease_.term());
     co_return batch.is_full;
 }
 

@@ -7,6 +7,7 @@
 namespace loadstone::analytics {
 
 struct Options {
+    std::string store;    // http://USER:PASSWORD@HOST:PORT/DATABASE of ClickHouse; empty: DuckDB
     std::string folder;   // of the column store: its file, what queries hold beyond memory
     std::string socket;   // of its process; its folder is of this user alone
     std::string program;  // loadstone-duckdb; empty: beside the running program
@@ -17,7 +18,8 @@ struct Options {
     std::int64_t waiting_max = 5'000'000;
     std::chrono::milliseconds poll_every{200};
     std::chrono::milliseconds apply_timeout{60'000};
-    int queries_max = 4;  // at once, of this process
+    std::chrono::milliseconds lease{10'000};  // of who feeds a store that several servers reach
+    int queries_max = 4;                      // at once, of this process
     std::size_t query_queue_max = 64;
     std::int64_t query_rows_max = 100'000;
     std::int64_t query_bytes_max = 16 << 20;
@@ -25,5 +27,8 @@ struct Options {
     std::chrono::milliseconds export_timeout{600'000};  // the context's deadline may be sooner
     std::chrono::milliseconds query_timeout{30'000};    // the context's deadline may be sooner
 };
+
+// Of Options::store. Errors: invalid_argument, without the URL in it.
+void check_store_url(const std::string& url);
 
 }  // namespace loadstone::analytics

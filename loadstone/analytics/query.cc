@@ -5,9 +5,8 @@
 #include <algorithm>
 
 #include "loadstone/analytics/analytics.h"
-#include "loadstone/analytics/internal/query_body.h"
+#include "loadstone/analytics/internal/column_store.h"
 #include "loadstone/analytics/internal/row_bytes.h"
-#include "loadstone/analytics/internal/store_client.h"
 #include "loadstone/base/error.h"
 
 namespace loadstone::analytics {
@@ -16,9 +15,6 @@ using internal::WireReader;
 using store::Value;
 
 namespace {
-
-// After its deadline the store says so itself; this is for one that does not.
-constexpr int grace_ms = 2'000;
 
 void require_members(const TypeInfo& type, const std::vector<Column>& columns) {
     bool is_equal = type.fields.size() == columns.size();
@@ -38,11 +34,12 @@ Task<Timestamp> query_objects(Context& context, const Query& query, std::span<co
         // Of when it begins: it may have waited for its turn.
         const auto timeout =
             std::min(context.deadline().remaining(), analytics.options().query_timeout);
-        internal::QueryBounds bounds;
-        bounds.timeout = timeout;
-        bounds.rows_max = analytics.options().query_rows_max;
-        bounds.bytes_max = analytics.options().query_bytes_max;
-        const std::string body = internal::query_body(query.text, values, bounds);
+        internal::Question question;
+        question.query = query;
+        question.values = values;
+        question.bounds.timeout = timeout;
+        question.bounds.rows_max = analytics.options().query_rows_max;
+        question.bounds.bytes_max = analytics.options().query_bytes_max;
         std::vector<Column> columns;
         auto on_columns = [&](const std::vector<Column>& found) {
             require_members(type, found);
@@ -55,9 +52,8 @@ Task<Timestamp> query_objects(Context& context, const Query& query, std::span<co
                 row_read();
             }
         };
-        const int patience = static_cast<int>(timeout.count()) + grace_ms;
         try {
-            return {analytics.client().query(body, patience, on_columns, on_rows).as_of};
+            return {analytics.store().query(question, on_columns, on_rows)};
         } catch (const Error& error) {
             throw Error(error.code(), fmt::format("{}: {}", query.name, error.message()));
         }

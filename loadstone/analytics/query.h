@@ -1,13 +1,14 @@
 #pragma once
 // analytics::query<T>(context, statement, values...): rows of the column store as described
-// structs. Read-only: a SELECT in DuckDB's SQL over the tables of facts, parameters as $1, $2.
+// structs. Read-only: a SELECT in the store's SQL over the tables of facts, parameters as $1, $2.
 //
 //     inline constexpr analytics::Query activity{"dashboards.activity", "select ..."};
 //     const auto days = co_await analytics::query<Day>(context, activity, course, since);
 //     days.rows; days.as_of;  // all that had been committed by then is counted
 //
-// The result's columns have the names of T's members, in their order. DuckDB does not say which may
-// be null: a null for a member that is no optional is data_loss.
+// The result's columns have the names of T's members, in their order. The store does not say which
+// may be null: a null for a member that is no optional is data_loss. An integer for a Timestamp is
+// its microseconds since 1970 (as ClickHouse has them).
 //
 // Limits: the context's deadline or Options::query_timeout, whichever is sooner, at which the query
 // is interrupted; query_rows_max, query_bytes_max (resource_exhausted); memory_mb of the process.
@@ -25,8 +26,9 @@
 namespace loadstone::analytics {
 
 struct Query {
-    std::string_view name;  // for messages
-    std::string_view text;
+    std::string_view name;             // for messages
+    std::string_view text;             // for DuckDB
+    std::string_view clickhouse = {};  // for ClickHouse; empty: the same
 };
 
 // Makes room for one more object of the result, and gives it.

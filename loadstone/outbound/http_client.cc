@@ -7,6 +7,7 @@
 #include "loadstone/base/error.h"
 #include "loadstone/outbound/http.h"
 #include "loadstone/outbound/internal/curl.h"
+#include "loadstone/outbound/internal/http_easy.h"
 #include "loadstone/outbound/internal/http_engine.h"
 #include "loadstone/outbound/internal/transfer.h"
 #include "loadstone/runtime/semaphore.h"
@@ -36,21 +37,6 @@ std::string part(CURLU* url, CURLUPart what, unsigned flags = 0) {
     if (curl_url_get(url, what, &text, flags) != CURLUE_OK) return {};
     const std::unique_ptr<char, internal::CurlStringCloser> owner(text);
     return text;
-}
-
-// RFC 9110 5.1, 5.5: a name is a token, a value has no control characters.
-std::string header_line(const std::string& name, const std::string& value) {
-    const bool is_token = !name.empty() && std::ranges::all_of(name, [](unsigned char c) {
-        return c > 0x20 && c < 0x7f &&
-               std::string_view("()<>@,;:\\\"/[]?={}").find(static_cast<char>(c)) ==
-                   std::string_view::npos;
-    });
-    const bool is_value = std::ranges::none_of(
-        value, [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; });
-    if (!is_token || !is_value)
-        throw Error(Errc::invalid_argument, "a header of a request cannot be sent");
-    // libcurl leaves out a header that has a colon and nothing behind it.
-    return value.empty() ? name + ";" : name + ": " + value;
 }
 
 }  // namespace
@@ -173,7 +159,7 @@ Task<HttpResponse> HttpClient::get(Context& context, HttpRequest request) {
     transfer->url = std::move(request.url);
     transfer->body_bytes_max = request.body_bytes_max;
     for (const auto& [name, value] : request.headers)
-        transfer->header_lines.push_back(header_line(name, value));
+        transfer->header_lines.push_back(internal::header_line(name, value));
     context.throw_if_done(host);
     const telemetry::Wait wait(context.span(), telemetry::WaitKind::external_host);
     co_await impl.wait_for_slot(context, host);

@@ -18,8 +18,8 @@ void add_analytics_commands(CLI::App& program, const AddCommand& add, const Conf
     };
     command("status", "What waits, how old the store's state is, its process, disk and work",
             analytics_status_command);
-    CLI::App* ask =
-        command("query", "A SELECT in DuckDB's SQL, which can only read", analytics_query_command);
+    CLI::App* ask = command("query", "A SELECT in the store's SQL, which can only read",
+                            analytics_query_command);
     ask->add_option("statement", query.text, "over the tables of facts")->required();
     ask->add_option("--rows", query.rows_max, "that the result may have")
         ->check(CLI::Range(1, 1'000'000))

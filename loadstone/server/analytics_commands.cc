@@ -48,9 +48,12 @@ std::string to_text(const ServerLine& line, Timestamp now) {
     if (!feed.is_carrying) return text + "  another server has the store\n";
     text += fmt::format("  {} facts in {} batches since it was started, {} steps failed\n",
                         feed.facts, feed.batches, feed.failures);
+    const double megabytes = static_cast<double>(feed.file_bytes) / 1e6;
+    if (feed.store != "loadstone-duckdb")
+        return text + fmt::format("  {}: {:.1f} MB on disk\n", feed.store, megabytes);
     text += fmt::format("  loadstone-duckdb {}: restarted {} times, {:.1f} MB on disk\n",
                         feed.store_process > 0 ? fmt::to_string(feed.store_process) : "is gone",
-                        feed.restarts, static_cast<double>(feed.file_bytes) / 1e6);
+                        feed.restarts, megabytes);
     return text;
 }
 

@@ -405,6 +405,13 @@ void mail_and_job_settings(Settings& s, Config& c) {
             c.jobs_kept.dead_letters_days, 0, 36'500);
     s.count("jobs.crashes_max", "processes a job may take down before it is a dead letter",
             c.jobs.crashes_max, 1, 100);
+    s.url("analytics.store", "URL",
+          "http://USER:PASSWORD@HOST:PORT/DATABASE of a ClickHouse server, or https; default: "
+          "DuckDB in the data folder",
+          c.analytics.store, analytics::check_store_url);
+    s.millis("analytics.lease_ms",
+             "how long one server feeds ClickHouse alone before another may take its place",
+             c.analytics.lease, 1'000);
     s.text("analytics.program", "FILE",
            "of the column store; none: loadstone-duckdb beside this program", c.analytics.program);
     s.count("analytics.memory_mb", "of the column store's process; queries that need more use disk",

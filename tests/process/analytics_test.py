@@ -13,6 +13,8 @@ ROUNDS = 100 if FULL else 4
 
 
 class AnalyticsTest(SchoolTest):
+    rounds = ROUNDS
+
     def kill_store(self):
         pid = wait_until(self.store_process, 20, "the column store's process")
         os.kill(pid, signal.SIGKILL)
@@ -44,7 +46,7 @@ class AnalyticsTest(SchoolTest):
         self.own = self.course(quizzes=quizzes, capacity=10_000)
         kinds = [self.kill_store, self.kill_server] + ([self.restart_database] if DATABASE == "postgres" else [])
         dice = random.Random(21)
-        for number in range(ROUNDS):
+        for number in range(self.rounds):
             learners = self.people(8)
             self.at_once([lambda client, who=who: client.request("POST", f"{self.own.path}/enrolment", cookie=who.cookie).status
                           for who in learners], clients=8)
@@ -54,14 +56,14 @@ class AnalyticsTest(SchoolTest):
             self.client = self.server.client()
         attempts = self.tables.value("select count(*) from quiz_attempts")
         learners = self.tables.value("select count(distinct user_id) from quiz_attempts")
-        self.assertEqual(attempts, ROUNDS * 8 * 4)
+        self.assertEqual(attempts, self.rounds * 8 * 4)
         found = wait_until(lambda: self.carried(attempts), 30, "all facts in the column store")
         self.assertEqual(sum(day["attempts"] for day in found["days"]), attempts, "none doubled")
         if len(found["days"]) == 1:  # not over midnight
             self.assertEqual(found["days"][0]["learners"], learners)
         wait_until(lambda: self.tables.value("select count(*) from loadstone_facts") == 0, 20, "what was carried to be deleted")
         self.assertEqual(sum(day["attempts"] for day in self.activity()["days"]), attempts, "nor later")
-        self.say(f"{attempts} attempts through {ROUNDS} kills: lost 0, doubled 0")
+        self.say(f"{attempts} attempts through {self.rounds} kills: lost 0, doubled 0")
 
     def test_the_store_ends_with_its_server(self):
         self.start()

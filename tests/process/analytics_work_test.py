@@ -153,6 +153,9 @@ class AnalyticsWorkTest(SchoolTest):
         self.server.start()
         wait_until(self.has_worked, 30, "what was asked before")
 
+    def lose_store(self):
+        shutil.rmtree(self.folder / "data" / "analytics")
+
     def test_a_lost_store_is_made_anew(self):
         self.start()
         own = self.course(quizzes=((10, 1),), capacity=100)
@@ -160,7 +163,7 @@ class AnalyticsWorkTest(SchoolTest):
             self.client.request("POST", f"{own.path}/enrolment", cookie=who.cookie)
         self.expect_equal()
         self.assertEqual(self.server.terminate(), 0)
-        shutil.rmtree(self.folder / "data" / "analytics")
+        self.lose_store()
         self.database.execute("delete from loadstone_fact_feed")
         self.server.start()
         wait_until(lambda: self.status()["servers"][0]["feed"]["is_carrying"], 20, "another store")

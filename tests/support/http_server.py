@@ -13,6 +13,7 @@ stdin does; a line there is answered by a line of JSON: {"requests": .., "connec
     /trickle                begins to answer, and gives a byte each 50 ms for ever
     /drop                   closes before the answer; ?after=N: after N of 1,000 bytes
     /large-header?bytes=N   a header of that size
+    /echo                   the body of a POST
 """
 
 import argparse
@@ -71,6 +72,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             getattr(self, "at_" + url.path[1:].replace("-", "_"), self.at_nowhere)(asked)
         except OSError:
             self.close_connection = True
+
+    def do_POST(self):
+        self.body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def at_echo(self, _):
+        self.answer(self.body)
 
     def at_nowhere(self, _):
         self.answer(b"nothing is here", 404)

@@ -32,7 +32,7 @@ DEPENDS = re.compile(r"\bdepends_on\s*=?\s*\{([^}]*)\}")
 
 
 # Folders that are private to their library, as internal/ is.
-PRIVATE = ("loadstone/store/sqlite/", "loadstone/store/postgres/", "loadstone/analytics/duckdb/")
+PRIVATE = ("loadstone/store/sqlite/", "loadstone/store/postgres/", "loadstone/analytics/duckdb/", "loadstone/analytics/clickhouse/")
 
 
 def is_private(path):

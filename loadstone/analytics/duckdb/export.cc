@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "loadstone/analytics/duckdb/statement.h"
+#include "loadstone/analytics/internal/export_name.h"
 
 namespace loadstone::analytics::duckdb {
 
@@ -22,17 +23,6 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr int send_timeout_ms = 30'000;
-constexpr std::size_t name_bytes_max = 100;
-
-bool is_file_name(std::string_view name) {
-    const std::string_view stem = name.substr(0, name.find('.'));
-    const auto is_of_stem = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-    };
-    const std::string_view ending = name.substr(stem.size());
-    return !stem.empty() && name.size() <= name_bytes_max &&
-           std::ranges::all_of(stem, is_of_stem) && (ending == ".parquet" || ending == ".csv");
-}
 
 // The second DuckDB.
 class Writer {
@@ -224,8 +214,7 @@ void run_export(Connection& on, const ExportOptions& options, Watch& watch, int 
     from.integer();  // rows: the file bounds them
     Source source;
     source.bytes_max = static_cast<std::uintmax_t>(from.integer());
-    if (!is_file_name(name))
-        throw Error(Errc::invalid_argument, fmt::format("\"{}\" is no name of an export", name));
+    internal::require_export_name(name);
     File file(options.folder + "/" + name);
     source.path = file.path();
     Writer writer(options);

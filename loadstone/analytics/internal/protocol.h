@@ -16,8 +16,8 @@
 #include <string>
 #include <string_view>
 
+#include "loadstone/analytics/internal/store_state.h"
 #include "loadstone/analytics/internal/wire.h"
-#include "loadstone/analytics/position.h"
 #include "loadstone/base/error.h"
 
 namespace loadstone::analytics::internal {
@@ -42,14 +42,9 @@ struct Frame {
     std::string body;
 };
 
-// The body of `done`.
-struct StoreState {
-    std::string store;  // its id: another file is another store
-    Position position;
-    std::int64_t as_of = 0;  // micros; all that had been committed by then is in it
-};
 void append(WireWriter& to, const Position& position);
 Position read_position(WireReader& from);
+// The body of `done`; its epoch is none of it.
 std::string to_body(const StoreState& state);
 StoreState state_from(std::string_view body);
 

@@ -7,9 +7,9 @@
 #include <optional>
 #include <utility>
 
+#include "loadstone/analytics/internal/column_store.h"
 #include "loadstone/analytics/internal/day_sums.h"
 #include "loadstone/analytics/internal/row_bytes.h"
-#include "loadstone/analytics/internal/store_client.h"
 #include "loadstone/analytics/internal/stored_range.h"
 #include "loadstone/analytics/sql.h"
 #include "loadstone/base/error.h"
@@ -31,6 +31,7 @@ constexpr std::int64_t last_range = std::numeric_limits<std::int64_t>::max();
 // What became of a range, in one transaction, once: a run that was begun anew meanwhile takes no
 // note.
 struct Noted {
+    FeedTerm term;
     Work work;  // as it was before
     std::string state;
     std::int64_t next_key = 0, last_key = 0, facts = 0;
@@ -39,6 +40,7 @@ struct Noted {
 };
 
 Task<void> note(Tx& tx, Noted noted) {
+    co_await require_epoch(tx, noted.term);
     const Timestamp now = Timestamp::now();
     const auto found = co_await tx.exec(sql::note_work, noted.work.fact, noted.work.run,
                                         noted.work.next_key, noted.state, noted.next_key,
@@ -68,7 +70,7 @@ std::int64_t next_width(std::int64_t width, std::int64_t facts, std::int64_t wan
     return width;
 }
 
-Task<bool> RangeWork::step(Context& context, Position position) {
+Task<bool> RangeWork::step(Context& context, Position position, FeedTerm term) {
     if (recorder_.waiting() > range_waiting_max) co_return false;
     Reader reader = context.reader();
     const auto work = co_await reader.maybe<Work>(sql::next_work);
@@ -77,10 +79,11 @@ Task<bool> RangeWork::step(Context& context, Position position) {
     const auto table = std::ranges::find_if(
         tables, [&](const FactTable& each) { return each.schema.fact == work->fact; });
     Noted failed;
+    failed.term = term;
     try {
         if (table == tables.end() || !table->back_fill.is_there())
             throw Error(Errc::invalid_argument, "this program declares no back-fill of it");
-        co_return co_await range_of(context, *work, &*table, position);
+        co_return co_await range_of(context, *work, &*table, position, term);
     } catch (const Error& error) {
         if (is_passing(error.code())) throw;
         failed.reason = error.message();
@@ -100,7 +103,7 @@ Task<bool> RangeWork::step(Context& context, Position position) {
 }
 
 Task<bool> RangeWork::range_of(Context& context, Work work, const FactTable* table,
-                               Position position) {
+                               Position position, FeedTerm term) {
     RangeQuestion question;
     question.table = table;
     question.position = position;
@@ -116,11 +119,16 @@ Task<bool> RangeWork::range_of(Context& context, Work work, const FactTable* tab
                     fmt::format("the facts with {} from {} to {} have more than {} MB",
                                 table->back_fill.key, read.from, read.end, bytes_max >> 20U));
     Noted noted;
+    noted.term = term;
     if (work.kind == "rebuild") {
-        co_await replace(context, *table, position, read);
+        FactRange range;
+        range.position = position;
+        range.run = work.run;
+        range.is_last = is_last;
+        co_await replace(context, *table, read, range, term);
     } else {
         DaySums told(table->schema.columns), stored(table->schema.columns);
-        co_await compare(context, *table, read, &told, &stored);
+        co_await compare(context, *table, read, &told, &stored, term);
         noted.told.assign(told.days().begin(), told.days().end());
         noted.stored.assign(stored.days().begin(), stored.days().end());
     }
@@ -131,27 +139,27 @@ Task<bool> RangeWork::range_of(Context& context, Work work, const FactTable* tab
     noted.next_key = is_last ? read.last_key + 1 : read.end;
     noted.facts = read.facts;
     co_await context.write(note, noted);
+    if (is_last && noted.work.kind == "rebuild") {
+        const int timeout_ms = static_cast<int>(analytics_.options().apply_timeout.count());
+        auto forget = [&] { analytics_.store().forget_old(noted.work.fact, timeout_ms); };
+        co_await run_in_term(context, analytics_.feeding(), term, forget);
+    }
     co_return true;
 }
 
-Task<void> RangeWork::replace(Context& context, const FactTable& table, Position position,
-                              const RangeRead& read) {
-    std::string body;
-    WireWriter to(body);
-    append(to, position);
-    to.text(table.schema.fact);
-    to.text(to_text(table.schema.columns));
-    to.text(table.back_fill.key);
-    to.integer(read.from);
-    to.integer(read.end);
-    body += read.rows;
+Task<void> RangeWork::replace(Context& context, const FactTable& table, const RangeRead& read,
+                              FactRange range, FeedTerm term) {
+    range.form = {&table.schema, table.back_fill.key};
+    range.from = read.from;
+    range.end = read.end;
+    range.rows = read.rows;
     const int timeout_ms = static_cast<int>(analytics_.options().apply_timeout.count());
-    auto ask = [&] { return analytics_.client().replace(body, timeout_ms); };
-    co_await analytics_.feeding().run(context, ask);
+    auto ask = [&] { analytics_.store().replace(range, timeout_ms); };
+    co_await run_in_term(context, analytics_.feeding(), term, ask);
 }
 
 Task<void> RangeWork::compare(Context& context, const FactTable& table, const RangeRead& read,
-                              DaySums* told, DaySums* stored) {
+                              DaySums* told, DaySums* stored, FeedTerm term) {
     const StoredRange range{table.back_fill.key, read.from, read.end};
     QueryBounds bounds;
     bounds.timeout = analytics_.options().apply_timeout;
@@ -163,9 +171,9 @@ Task<void> RangeWork::compare(Context& context, const FactTable& table, const Ra
             rows.integer();
             told->add(rows.text(), table.schema.columns);
         }
-        add_stored(analytics_.client(), table.schema, range, bounds, *stored);
+        add_stored(analytics_.store(), table.schema, range, bounds, *stored);
     };
-    co_await analytics_.feeding().run(context, ask);
+    co_await run_in_term(context, analytics_.feeding(), term, ask);
 }
 
 }  // namespace loadstone::analytics::internal

@@ -33,7 +33,8 @@ void set_value(const Cell& cell, const Column& column, const TypeInfo& type, voi
         *static_cast<bool*>(object) = cell.integer != 0;
     else if (type.kind == TypeKind::text && column.type == ColumnType::text)
         *static_cast<std::string*>(object) = cell.text;
-    else if (type.kind == TypeKind::timestamp && column.type == ColumnType::timestamp)
+    else if (type.kind == TypeKind::timestamp &&
+             (column.type == ColumnType::timestamp || column.type == ColumnType::integer))
         static_cast<Timestamp*>(object)->micros = cell.integer;
     else
         fits = false;

@@ -12,21 +12,12 @@ namespace loadstone::analytics::internal {
 
 namespace {
 
-constexpr int grace_ms = 2'000;
-
 std::string in_quotes(std::string_view name) { return fmt::format("\"{}\"", name); }
 
-int patience_of(const QueryBounds& bounds) {
-    return static_cast<int>(bounds.timeout.count()) + grace_ms;
-}
-
-std::set<std::string> columns_of(StoreClient& client, const std::string& table,
+std::set<std::string> columns_of(ColumnStore& store, const std::string& table,
                                  const QueryBounds& bounds) {
     const std::array<store::Value, 1> values{store::Value(table)};
-    const std::string body = query_body(
-        "select column_name from duckdb_columns() where schema_name = 'main' and "
-        "table_name = $1",
-        values, bounds);
+    const Question question{store.columns_of_table(), values, bounds};
     std::vector<Column> columns;
     std::set<std::string> names;
     auto on_columns = [&](const std::vector<Column>& found) { columns = found; };
@@ -34,15 +25,15 @@ std::set<std::string> columns_of(StoreClient& client, const std::string& table,
         WireReader from(bytes);
         while (!from.at_end()) names.emplace(read_cell(from, columns[0]).text);
     };
-    client.query(body, patience_of(bounds), on_columns, on_rows);
+    store.query(question, on_columns, on_rows);
     return names;
 }
 
 }  // namespace
 
-void add_stored(StoreClient& client, const Schema& schema, const StoredRange& range,
+void add_stored(ColumnStore& store, const Schema& schema, const StoredRange& range,
                 const QueryBounds& bounds, DaySums& sums) {
-    const auto names = columns_of(client, schema.fact, bounds);
+    const auto names = columns_of(store, schema.fact, bounds);
     if (names.empty()) return;
     std::string list;
     std::vector<std::size_t> places;  // of each column of the result, in the schema
@@ -67,7 +58,8 @@ void add_stored(StoreClient& client, const Schema& schema, const StoredRange& ra
             sums.add(cells);
         }
     };
-    client.query(query_body(text, values, bounds), patience_of(bounds), on_columns, on_rows);
+    const Question question{{"stored_range", text}, values, bounds};
+    store.query(question, on_columns, on_rows);
 }
 
 }  // namespace loadstone::analytics::internal

@@ -5,9 +5,8 @@
 #include <string>
 
 #include "loadstone/analytics/columns.h"
+#include "loadstone/analytics/internal/column_store.h"
 #include "loadstone/analytics/internal/day_sums.h"
-#include "loadstone/analytics/internal/query_body.h"
-#include "loadstone/analytics/internal/store_client.h"
 
 namespace loadstone::analytics::internal {
 
@@ -17,8 +16,8 @@ struct StoredRange {
 };
 
 // Adds the facts with from <= key < end to `sums`. A table that the store lacks has none, a column
-// that it lacks is null. Blocking. Errors: as StoreClient::query.
-void add_stored(StoreClient& client, const Schema& schema, const StoredRange& range,
+// that it lacks is null. Blocking. Errors: as ColumnStore::query.
+void add_stored(ColumnStore& store, const Schema& schema, const StoredRange& range,
                 const QueryBounds& bounds, DaySums& sums);
 
 }  // namespace loadstone::analytics::internal

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <charconv>
 #include <optional>
 
 #include "loadstone/base/error.h"
@@ -18,42 +17,13 @@
 namespace loadstone::outbound {
 namespace {
 
-using outbound::testing::PythonProcess;
-using outbound::testing::source_path;
+using outbound::testing::HttpServerProcess;
 using outbound::testing::TempFolder;
 using runtime::testing::wait_until;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-class HttpServerProcess {
-public:
-    explicit HttpServerProcess(std::vector<std::string> options = {})
-        : process_(arguments(std::move(options))), port_(process_.read_line()) {}
-
-    std::string url(const std::string& path, const std::string& scheme = "http") const {
-        return scheme + "://127.0.0.1:" + port_ + path;
-    }
-    std::string host() const { return "127.0.0.1:" + port_; }
-    int count(const std::string& name) {
-        process_.write("counts\n");
-        const std::string all = process_.read_line();
-        const std::size_t at = all.find("\"" + name + "\": ") + name.size() + 4;
-        int value = -1;
-        std::from_chars(all.data() + at, all.data() + all.size(), value);
-        return value;
-    }
-
-private:
-    static std::vector<std::string> arguments(std::vector<std::string> options) {
-        options.insert(options.begin(), source_path("tests/support/http_server.py"));
-        return options;
-    }
-
-    PythonProcess process_;
-    const std::string port_;
-};
 
 // One request whose context the test holds.
 struct Asked {

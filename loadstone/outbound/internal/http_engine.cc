@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "loadstone/outbound/internal/curl.h"
+#include "loadstone/outbound/internal/http_easy.h"
 #include "loadstone/outbound/internal/smtp_reply.h"
 
 namespace loadstone::outbound::internal {
@@ -17,15 +18,7 @@ using Clock = runtime::Deadline::Clock;
 
 constexpr std::chrono::milliseconds poll_max{1'000};
 constexpr std::size_t header_bytes_max = 64 * 1024;
-constexpr long idle_connection_s = 15;
 constexpr std::chrono::hours retry_after_max{24};
-
-struct EasyCloser {
-    void operator()(CURL* easy) const noexcept { curl_easy_cleanup(easy); }
-};
-struct ListCloser {
-    void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
-};
 
 // One transfer as libcurl has it. Of the engine's thread.
 class Exchange {
@@ -58,49 +51,29 @@ private:
     static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
     static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
     void configure(const HttpClientOptions& options);
-    void add_header(const std::string& line);
 
     CURLM* multi_;
     const std::shared_ptr<HttpTransfer> transfer_;
-    std::unique_ptr<curl_slist, ListCloser> headers_;  // outlives what uses it
-    std::unique_ptr<CURL, EasyCloser> easy_;
+    HeaderList headers_;  // outlives what uses it
+    Easy easy_;
     std::size_t header_bytes_ = 0;
     bool is_too_large_ = false;
     char fault_[CURL_ERROR_SIZE] = {};
 };
 
-void Exchange::add_header(const std::string& line) {
-    curl_slist* const list = headers_.release();
-    curl_slist* const longer = curl_slist_append(list, line.c_str());
-    headers_.reset(longer != nullptr ? longer : list);
-    if (longer == nullptr) throw std::bad_alloc();
-}
-
 void Exchange::configure(const HttpClientOptions& options) {
-    for (const std::string& line : transfer_->header_lines) add_header(line);
+    for (const std::string& line : transfer_->header_lines) headers_.add(line);
     CURL* const easy = easy_.get();
     set_option(easy, CURLOPT_PRIVATE, static_cast<void*>(this));
     set_option(easy, CURLOPT_URL, transfer_->url.c_str());
-    set_option(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    set_option(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    set_option(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    configure_easy(easy, options);
     set_option(easy, CURLOPT_HTTPHEADER, headers_.get());
-    set_option(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
-    set_option(easy, CURLOPT_PROXY, "");  // not what the environment says
-    set_option(easy, CURLOPT_NOSIGNAL, 1L);
-    set_option(easy, CURLOPT_QUICK_EXIT, 1L);  // closing does not wait for a resolver's thread
-    set_option(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
-    set_option(easy, CURLOPT_MAXAGE_CONN, idle_connection_s);
     set_option(easy, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(transfer_->body_bytes_max));
     set_option(easy, CURLOPT_ERRORBUFFER, static_cast<char*>(fault_));
     set_option(easy, CURLOPT_WRITEFUNCTION, &Exchange::on_body);
     set_option(easy, CURLOPT_WRITEDATA, static_cast<void*>(this));
     set_option(easy, CURLOPT_HEADERFUNCTION, &Exchange::on_header);
     set_option(easy, CURLOPT_HEADERDATA, static_cast<void*>(this));
-    if (!options.tls_ca_file.empty()) {
-        set_option(easy, CURLOPT_CAINFO, options.tls_ca_file.c_str());
-        set_option(easy, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
-    }
 }
 
 std::size_t Exchange::on_body(char* data, std::size_t size, std::size_t count, void* self) {

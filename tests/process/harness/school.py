@@ -38,7 +38,10 @@ class Course:
 
 
 class SchoolTest(ProcessTest):
+    store_settings = {}  # of a column store that is not the default
+
     def start(self, role="all", **settings):
+        settings = {**self.store_settings, **settings}
         self.mail.start()
         self.server = self.campus("campus", role=role, jobs_crashes_max=100, public_url="https://campus.example.org",
                                   **SHORT_LEASE, **settings).start()

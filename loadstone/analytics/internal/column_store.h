@@ -1,0 +1,120 @@
+#pragma once
+// ColumnStore: where facts go, and where questions about them are answered. DuckDB in a process of
+// its own (duckdb_store.h) or a ClickHouse server (clickhouse/store.h). All calls block, from any
+// thread; those that change it come from one at a time.
+//
+// What both promise:
+//   1. apply() takes a batch and the position behind it together, or neither. After an error it may
+//      have taken it: state() tells.
+//   2. It takes only what begins where it is, from who feeds it now.
+//   3. What a question sees is a position of the past, whole, and `as_of` is never newer. Of
+//      ClickHouse each table is at one; and a batch that was in doubt when another server began may
+//      be missing until it is carried again (ADR 25).
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "loadstone/analytics/columns.h"
+#include "loadstone/analytics/internal/query_body.h"
+#include "loadstone/analytics/internal/store_state.h"
+#include "loadstone/analytics/options.h"
+#include "loadstone/analytics/query.h"
+
+namespace loadstone::analytics::internal {
+
+// A form of a fact, and the column by which its table is back-filled; empty: none.
+struct FactForm {
+    const Schema* schema = nullptr;
+    std::string key;
+};
+
+struct FactBatch {
+    Position from, to;
+    std::int64_t as_of = 0;
+    std::vector<FactForm> forms{};
+    std::string_view rows{};  // for each fact the place of its form and its bytes (row_bytes.h)
+};
+
+// What takes the place of all facts with from <= key < end; `rows` as in a batch of one form.
+struct FactRange {
+    Position position;  // at which it was read
+    FactForm form;
+    std::int64_t from = 0, end = 0;
+    std::int64_t run = 0;  // which making anew of the table: ranges of one run go upwards from 0
+    bool is_last = false;  // of the run
+    std::string_view rows{};
+};
+
+struct Question {
+    Query query;
+    std::span<const store::Value> values{};
+    QueryBounds bounds;
+    bool is_ad_hoc = false;  // who typed it reads the error: it may repeat parts of the statement
+};
+
+struct Exported {
+    std::string path;
+    std::int64_t rows = 0, bytes = 0, as_of = 0;
+};
+
+struct StoreReport {
+    std::string name;           // "loadstone-duckdb", "ClickHouse at host:8123/campus"
+    std::int64_t restarts = 0;  // of its process, by this one
+    std::int64_t pid = -1;      // of its process; -1: none runs, or it is not ours
+    std::int64_t bytes = 0;     // on disk
+};
+
+class ColumnStore {
+public:
+    using OnColumns = std::function<void(const std::vector<Column>&)>;
+    using OnRows = std::function<void(std::string_view bytes)>;  // whole rows
+
+    virtual ~ColumnStore() = default;
+
+    // True: servers agree by a lease in the database who feeds it. False: whose folder has it.
+    virtual bool is_shared() const noexcept = 0;
+    // Of one that is not shared: whether it has ever been made here; and sees that it runs. False:
+    // another server has it. Errors: unavailable.
+    virtual bool is_made_here() const = 0;
+    virtual bool keep_running() = 0;
+
+    // Errors of all below: unavailable while it cannot be reached, deadline_exceeded.
+    virtual StoreState state(int timeout_ms) = 0;
+    // From now on it takes facts from this caller, as `epoch`, above all before; what others still
+    // send it has no effect. Of a store that is not shared: its state. Errors: conflict.
+    virtual StoreState begin(std::int64_t epoch, int timeout_ms) = 0;
+    // Since begin(): nothing is in doubt. If not, only begin() helps.
+    virtual bool has_turn() const noexcept = 0;
+    // At this position it is as of `as_of` by now.
+    virtual void touch(const Position& position, std::int64_t as_of, int timeout_ms) = 0;
+    // Errors: conflict if it is elsewhere, or somebody else feeds it.
+    virtual void apply(const FactBatch& batch, int timeout_ms) = 0;
+    // Errors: as apply(); of ClickHouse data_loss if a run leaves out keys. Doing it again
+    // changes nothing.
+    virtual void replace(const FactRange& range, int timeout_ms) = 0;
+    // Frees the room of what replace() has put out of sight. Only when the database has noted the
+    // last range in this caller's epoch: what is out of sight of a former one may be shown.
+    virtual void forget_old(const std::string& /*fact*/, int /*timeout_ms*/) {}
+
+    // `columns` is called once, before `rows`. Gives as of when. Errors: as analytics::query.
+    virtual std::int64_t query(const Question& question, const OnColumns& columns,
+                               const OnRows& rows) = 0;
+    // Errors: as analytics::export_rows.
+    virtual Exported export_file(const Question& question, const std::string& name) = 0;
+    // The names of a table's columns; none: it is not there.
+    virtual Query columns_of_table() const = 0;
+
+    virtual StoreReport report() const = 0;
+
+    // Ends what is under way (cancelled), as far as it can; nothing is asked any more.
+    virtual void stop() noexcept {}
+};
+
+// The one that the options name.
+std::unique_ptr<ColumnStore> open_store(const Options& options);
+
+}  // namespace loadstone::analytics::internal

@@ -1,0 +1,41 @@
+#pragma once
+// DuckDB in a process of its own, in the data folder of one server.
+
+#include "loadstone/analytics/internal/column_store.h"
+#include "loadstone/analytics/internal/store_client.h"
+#include "loadstone/analytics/internal/store_process.h"
+
+namespace loadstone::analytics::internal {
+
+class DuckDbStore : public ColumnStore {
+public:
+    explicit DuckDbStore(const Options& options)
+        : options_(options), process_(options), client_(options.socket) {}
+
+    bool is_shared() const noexcept override { return false; }
+    bool is_made_here() const override { return process_.has_file(); }
+    bool keep_running() override { return process_.keep_running(); }
+
+    StoreState state(int timeout_ms) override { return client_.state(timeout_ms); }
+    StoreState begin(std::int64_t, int timeout_ms) override { return client_.state(timeout_ms); }
+    bool has_turn() const noexcept override { return true; }
+    void touch(const Position& position, std::int64_t as_of, int timeout_ms) override {
+        client_.touch(position, as_of, timeout_ms);
+    }
+    void apply(const FactBatch& batch, int timeout_ms) override;
+    void replace(const FactRange& range, int timeout_ms) override;
+
+    std::int64_t query(const Question& question, const OnColumns& columns,
+                       const OnRows& rows) override;
+    Exported export_file(const Question& question, const std::string& name) override;
+    Query columns_of_table() const override;
+
+    StoreReport report() const override;
+
+private:
+    const Options options_;
+    StoreProcess process_;
+    StoreClient client_;
+};
+
+}  // namespace loadstone::analytics::internal

@@ -1,0 +1,85 @@
+"""What analytics_test and analytics_work_test show of DuckDB, with a real ClickHouse: killed, as the server is and PostgreSQL."""
+
+import json
+
+import analytics_test
+import analytics_work_test
+from harness.case import FULL, ProcessTest, main
+from harness.clickhouse import DATABASE, PASSWORD, ClickHouse
+from harness.waiting import wait_until
+
+
+class WithClickHouse(ProcessTest):
+    def setUp(self):
+        super().setUp()
+        self.clickhouse = ClickHouse(self.folder / "clickhouse")
+        self.addCleanup(self.clickhouse.stop)
+        self.store_settings = {"analytics_store": self.clickhouse.url, "analytics_lease_ms": 1000}
+
+    def expect_no_password(self):
+        for log in self.folder.glob("campus*.log"):
+            self.assertNotIn(PASSWORD, log.read_text(errors="replace"))
+        shown = self.server.command("settings").stdout
+        self.assertIn("campus:***@127.0.0.1", shown)
+        self.assertNotIn(PASSWORD, shown)
+
+
+class AnalyticsInClickHouseTest(WithClickHouse, analytics_test.AnalyticsTest):
+    rounds = analytics_test.ROUNDS if FULL else 3  # each kind of kill once
+    test_the_store_ends_with_its_server = None
+    test_the_store_holds_no_socket_of_its_server = None
+
+    def kill_store(self):
+        self.clickhouse.kill()
+        self.clickhouse.start()
+
+    def test_nothing_is_lost_or_doubled(self):
+        super().test_nothing_is_lost_or_doubled()
+        line, = json.loads(self.server.command("analytics", "verify", "--json").stdout)
+        told = self.tables.value(analytics_work_test.TOLD)
+        self.assertEqual((line["totals"]["told"], line["totals"]["stored"], line["differences"]), (told, told, []))
+        self.assertEqual(self.clickhouse.value("select count() from learning_activity"), told)
+        self.check_questions()
+        self.expect_no_password()
+
+    def check_questions(self):
+        found = self.client.get("/api/dashboards/instructor/analytics", cookie=self.teacher)
+        self.assertEqual(found.status, 200, found)
+        learners = self.tables.value("select count(distinct user_id) from enrolments")
+        funnel, top = found.json["funnel"]["learners"], found.json["top_courses"]["courses"]
+        self.assertEqual((funnel["enrolled"], funnel["attempted"], funnel["completed"]), (learners, learners, 0))
+        self.assertEqual([(line["course"], line["learners"]) for line in top], [(self.own.id, learners)])
+        self.assertEqual(sum(day["attempts"] for day in found.json["activity"]["days"]), self.tables.value("select count(*) from quiz_attempts"))
+        self.assertEqual(found.json["at_risk"]["total"], 0)
+        asked = self.client.post("/api/reports", {"kind": "activity_csv"}, cookie=self.teacher)
+        self.assertEqual(asked.status, 202, asked)
+        report = wait_until(lambda: (shown := self.client.get(f"/api/reports/{asked.json['id']}", cookie=self.teacher).json)["state"]
+                            in ("done", "failed") and shown, 30, "the report")
+        told = self.tables.value(analytics_work_test.TOLD)
+        self.assertEqual((report["state"], report["rows"]), ("done", told))
+        lines = self.client.get(report["file"], cookie=self.teacher).body.decode().splitlines()
+        self.assertEqual(lines[0], "happened_at,course,learner,kind,lesson,quiz,points")
+        self.assertEqual(len(lines), told + 1)
+        typed = json.loads(self.server.command("analytics", "query", "--json", "select count() as facts from learning_activity").stdout)
+        self.assertEqual((typed["columns"], typed["rows"]), (["facts"], [[told]]))
+        nothing = self.server.command("analytics", "query", "select course, kind from learning_activity where course = 0").stdout
+        self.assertEqual(nothing.splitlines()[0].split(), ["course", "kind"])
+        for statement in ("drop table learning_activity", "insert into loadstone_epochs values (1, 9, [])", "set max_memory_usage = 0",
+                          "select * from url('http://127.0.0.1:1/', 'TSV', 'a String')", "select 1; select 2"):
+            refused = self.server.command("analytics", "query", statement, check=False)
+            self.assertEqual(refused.returncode, 1, statement)
+            self.assertIn("ClickHouse: ", refused.stderr)
+        self.assertIn("ClickHouse at 127.0.0.1", self.server.command("analytics", "status").stdout)
+
+
+class AnalyticsWorkInClickHouseTest(WithClickHouse, analytics_work_test.AnalyticsWorkTest):
+    test_seeded_activity_shows = None
+    test_without_a_server_it_is_said = None
+
+    def lose_store(self):
+        for verb in ("drop", "create"):
+            self.clickhouse.run(f"{verb} database {DATABASE}", database="default")
+
+
+if __name__ == "__main__":
+    main()
