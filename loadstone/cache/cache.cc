@@ -80,7 +80,8 @@ Cache::Cache(const CacheOptions& options, const Sources& sources, store::Databas
       aggregates_(sources.aggregates),
       database_(database, rules_, aggregates_, options.aggregate_shards, registry),
       reads_(database),
-      computations_limit_({.max = options.computations_max}),
+      computations_limit_({.max = options.computations_max,
+                           .adapts = dynamic_cast<store::CommitVersion*>(&database) == nullptr}),
       computations_(computations_limit_.limit(), options.computations_waiting_max),
       follower_(database, telling(options.follower, [this](auto took) { adapt(took); }), registry),
       registry_(registry),
@@ -136,20 +137,22 @@ bool Cache::is_valid(const Entry& entry, const Asked& asked) {
     return asked.fresh_for.count() == 0 || Clock::now() - entry.made_at < asked.fresh_for;
 }
 
-// Under the lock.
+// Under the lock. To be asked for is a hit if the entry is true: else its place is of no use.
 Cache::EntryPtr Cache::find(std::uint64_t hash, const Asked& asked, EntryPtr& untrue) {
-    const bool is_here = eviction_.touch(hash);
-    if (!is_here) return nullptr;
     const auto found = entries_.find(hash);
-    const bool is_same = found->second->is_of(asked);
-    if (is_same && is_valid(*found->second, asked)) {
-        if (asked.stale_for.count() > 0) found->second->true_at = follower_.followed_at();
-        return found->second;
+    if (found != entries_.end()) {
+        const bool is_same = found->second->is_of(asked);
+        if (is_same && is_valid(*found->second, asked)) {
+            eviction_.touch(hash);
+            if (asked.stale_for.count() > 0) found->second->true_at = follower_.followed_at();
+            return found->second;
+        }
+        metrics_->invalid.add();
+        if (is_same && asked.stale_for.count() > 0) untrue = found->second;
+        entries_.erase(found);
+        eviction_.remove(hash);
     }
-    metrics_->invalid.add();
-    if (is_same && asked.stale_for.count() > 0) untrue = found->second;
-    entries_.erase(found);
-    eviction_.remove(hash);
+    eviction_.touch(hash);
     return nullptr;
 }
 

@@ -73,9 +73,31 @@ bool has_arguments(Words words) noexcept {
     return false;
 }
 
-constexpr std::array<std::string_view, 14> aggregates = {
-    "count",    "sum",    "avg",        "total",     "group_concat", "string_agg", "array_agg",
-    "json_agg", "stddev", "percentile", "jsonb_agg", "bool_or",      "bool_and",   "variance"};
+constexpr auto aggregates = std::to_array<std::string_view>({"count",
+                                                             "sum",
+                                                             "avg",
+                                                             "total",
+                                                             "group_concat",
+                                                             "string_agg",
+                                                             "array_agg",
+                                                             "json_agg",
+                                                             "jsonb_agg",
+                                                             "json_object_agg",
+                                                             "jsonb_object_agg",
+                                                             "bool_or",
+                                                             "bool_and",
+                                                             "every",
+                                                             "json_group_array",
+                                                             "json_group_object",
+                                                             "stddev",
+                                                             "stddev_pop",
+                                                             "stddev_samp",
+                                                             "variance",
+                                                             "var_pop",
+                                                             "var_samp",
+                                                             "mode",
+                                                             "percentile_cont",
+                                                             "percentile_disc"});
 
 }  // namespace
 
