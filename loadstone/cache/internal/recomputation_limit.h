@@ -5,8 +5,8 @@
 // makes it wait. As long as that is about what it takes while nothing is computed there may be one
 // more at a time; if it takes longer, half as many.
 //
-// Pure, not thread-safe. Where nothing is asked (SQLite) it does not adapt: there the threads of the
-// reader lane are the bound.
+// Pure, not thread-safe. Where nothing is asked (SQLite) it does not adapt: there the threads of
+// the reader lane are the bound.
 
 #include <chrono>
 #include <cstddef>
