@@ -449,9 +449,11 @@ void mail_and_job_settings(Settings& s, Config& c) {
            c.cache_is_warm);
     s.count("cache.bytes_max", "memory of all kept answers", c.cache.bytes_max,
             std::uint64_t{1 << 20}, std::uint64_t{1} << 40);
-    s.count("cache.computations_max",
-            "views that this process computes at once, at most; fewer if that slows others",
-            c.cache.computations_max, std::size_t{1}, million);
+    s.count(
+        "cache.computations_max",
+        "views that this process computes at once, at most; fewer if that slows others; on SQLite "
+        "a quarter",
+        c.cache.computations_max, std::size_t{1}, million);
     s.count("cache.aggregate_shards",
             "connections that change a key of an aggregate at once without waiting (PostgreSQL)",
             c.cache.aggregate_shards, std::int64_t{1}, std::int64_t{1'024});

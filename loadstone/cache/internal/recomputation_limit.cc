@@ -18,8 +18,7 @@ constexpr double drift = 0.01;
 }  // namespace
 
 RecomputationLimit::RecomputationLimit(const RecomputationLimitOptions& options)
-    : options_(options),
-      limit_(options.adapts ? std::max<std::size_t>(options.max / 4, 1) : options.max) {}
+    : options_(options), limit_(std::max<std::size_t>(options.max / 4, 1)) {}
 
 void RecomputationLimit::asked(std::chrono::nanoseconds took, std::size_t under_way,
                                Clock::time_point now) {

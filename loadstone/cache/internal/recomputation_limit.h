@@ -5,8 +5,8 @@
 // makes it wait. As long as that is about what it takes while nothing is computed there may be one
 // more at a time; if it takes longer, half as many.
 //
-// Pure, not thread-safe. Where nothing is asked (SQLite) it does not adapt: there the threads of
-// the reader lane are the bound.
+// Pure, not thread-safe. Where nothing is asked (SQLite) it stays where it begins: with all of 16
+// at once p99 of others was 4 times the quiet one, with a quarter 1.1.
 
 #include <chrono>
 #include <cstddef>
@@ -17,7 +17,6 @@ struct RecomputationLimitOptions {
     std::size_t max = 16;
     // How many times as long as while nothing is computed a question may take.
     double slower_max = 1.3;
-    bool adapts = true;  // off: always `max`
 };
 
 class RecomputationLimit {
@@ -31,7 +30,7 @@ public:
 
     // A question took so long, while so many were computed.
     void asked(std::chrono::nanoseconds took, std::size_t under_way, Clock::time_point now);
-    // 1 to max; a quarter of it to begin with, if it adapts.
+    // 1 to max; a quarter of it to begin with.
     std::size_t limit() const noexcept { return limit_; }
 
 private:
