@@ -28,4 +28,5 @@ if(sources)
     target_link_libraries(campus PRIVATE loadstone_options ${campus_modules} ${server})
     loadstone_pch(campus asio)
     set_target_properties(campus PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+    add_dependencies(campus loadstone-duckdb)  # which it starts for the column store
 endif()

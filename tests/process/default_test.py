@@ -3,7 +3,7 @@
 import shlex
 import subprocess
 
-from harness.campus import environment
+from harness.campus import BUILD, environment
 from harness.case import ProcessTest, main
 from harness.load import Registrations
 from harness.waiting import wait_until
@@ -30,6 +30,10 @@ class DefaultTest(ProcessTest):
         done = subprocess.run(words, cwd=self.folder, capture_output=True, text=True, timeout=30, env=environment())
         self.assertEqual(done.returncode, 0, f"{words}: {done.stderr}")
         return done.stdout
+
+    def test_what_the_program_starts_is_built_with_it(self):
+        inputs = self.shell(["ninja", "-C", BUILD, "-t", "inputs", "campus"]).split()
+        self.assertIn("bin/loadstone-duckdb", inputs)
 
     def test_a_stopped_server_leaves_its_file_whole(self):
         self.mail.start()
