@@ -11,6 +11,7 @@ import json
 import pathlib
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import urllib.request
@@ -40,6 +41,8 @@ function right(status, body) return status == 204 or (status == 200 and string.f
 
 MANY, MANY_CONNECTIONS, OTHERS = 10_000, 64, 4
 MANY_READS = READS.replace(str(COURSES), str(MANY))
+STEADY = "\nfunction delay() return math.random(16, 48) end"  # some 2,000 requests per second of 64 connections
+NOT_FIRST = ["chrt", "--idle", "0"]
 
 
 class Stale:
@@ -86,7 +89,8 @@ def per_cpu_second(server, database, **load):
 
 
 def median_ratio(name, pairs, goal):
-    print(f"  {name}: {statistics.median(pairs):.2f}   (rounds {min(pairs):.2f} to {max(pairs):.2f}; goal {goal})", flush=True)
+    aim = f"; goal {goal}" if goal else ""
+    print(f"  {name}: {statistics.median(pairs):.2f}   (rounds {min(pairs):.2f} to {max(pairs):.2f}{aim})", flush=True)
 
 
 def kept(server, args):
@@ -138,6 +142,17 @@ class Most:
         self.thread.join()
 
 
+def others_beside(server, args, request):
+    """p99, us, of others' reads of a row by key while views are asked for; the client that asks runs when theirs does not want the core."""
+    asked = {}
+    flood = threading.Thread(target=lambda: asked.update(wrk(
+        server.url + "/", connections=MANY_CONNECTIONS, seconds=args.seconds + 1, pattern='"lessons"', request=request, prefix=NOT_FIRST)))
+    flood.start()
+    p99 = wrk(server.url + "/rows/1", connections=OTHERS, seconds=args.seconds, pattern='"name"')["p99_us"]
+    flood.join()
+    return p99, asked["requests"] / (asked["us"] / 1e6)
+
+
 def invalidated(name, args, postgres=None):
     print(f"cache: {name}, {MANY:,} views that become invalid at once; {OTHERS} connections read rows beside {MANY_CONNECTIONS} that ask for views")
     with contextlib.ExitStack() as stack:
@@ -148,26 +163,24 @@ def invalidated(name, args, postgres=None):
         for command in (("migrate",), ("fill", "1000"), ("fill-progress", str(MANY), "5")):
             subprocess.run([APP, command[0], "--data", folder, *database, *command[1:]], check=True, stdout=subprocess.DEVNULL)
         server = stack.enter_context(app(folder, *database))
-
-        def others():
-            return wrk(server.url + "/rows/1", connections=OTHERS, seconds=args.seconds, pattern='"name"')["p99_us"]
-        pairs = []
-        for number in range(-1, args.rounds):
-            quiet = others()
-            urllib.request.urlopen(urllib.request.Request(server.url + "/courses", method="POST"), timeout=30).read()
-            missed = server.metric("loadstone_cache_misses_total")
-            flood = threading.Thread(target=wrk, args=(server.url + "/",), kwargs={
-                "connections": MANY_CONNECTIONS, "seconds": args.seconds + 1, "pattern": '"lessons"', "request": MANY_READS})
-            flood.start()
-            with Most(server, "loadstone_cache_computations") as most:
-                beside = others()
-            computed = server.metric("loadstone_cache_misses_total") - missed
-            flood.join()
-            if number < 0:
-                continue
-            print(f"    p99 quiet {quiet:,} us, beside {beside:,} us   {computed:,.0f} views computed meanwhile, {most.most:.0f} at once at most")
-            pairs.append(beside / quiet)
-        median_ratio("p99 beside / quiet", pairs, "1.3")
+        for title, request, goal in (("steady", MANY_READS + STEADY, "1.3"), ("closed loop", MANY_READS, "")):
+            pairs = []
+            for number in range(-1, args.rounds):
+                made_valid = wrk(server.url + "/", connections=MANY_CONNECTIONS, seconds=4, pattern='"lessons"', request=MANY_READS)["requests"]
+                if made_valid < 4 * MANY:
+                    sys.exit(f"{made_valid} requests at random do not make {MANY} views valid")
+                valid, rate = others_beside(server, args, request)
+                urllib.request.urlopen(urllib.request.Request(server.url + "/courses", method="POST"), timeout=30).read()
+                missed = server.metric("loadstone_cache_misses_total")
+                with Most(server, "loadstone_cache_computations") as most:
+                    invalid, _ = others_beside(server, args, request)
+                computed = server.metric("loadstone_cache_misses_total") - missed
+                if number < 0:
+                    continue
+                print(f"    {title}, {rate:,.0f} views asked for per second: p99 of others while they are valid {valid:,} us, when they have become "
+                      f"invalid {invalid:,} us   {computed:,.0f} computed meanwhile, {most.most:.0f} at once at most", flush=True)
+                pairs.append(invalid / valid)
+            median_ratio(f"{title}, p99 when invalid / while valid", pairs, goal)
 
 
 def measure(name, args, postgres=None):
