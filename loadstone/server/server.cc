@@ -5,7 +5,7 @@
 
 #include <deque>
 #include <filesystem>
-#include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -13,27 +13,24 @@
 #include "loadstone/admission/rate_limits.h"
 #include "loadstone/analytics/analytics.h"
 #include "loadstone/analytics/feed.h"
-#include "loadstone/analytics/sql.h"
 #include "loadstone/attribution/why.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/json.h"
 #include "loadstone/base/log.h"
 #include "loadstone/cache/cache.h"
 #include "loadstone/cache/verify.h"
-#include "loadstone/jobs/declaration.h"
 #include "loadstone/jobs/queue.h"
 #include "loadstone/jobs/runner.h"
-#include "loadstone/jobs/sql.h"
 #include "loadstone/runtime/event.h"
 #include "loadstone/runtime/task_scope.h"
 #include "loadstone/server/blocking.h"
 #include "loadstone/server/internal/admin_socket.h"
 #include "loadstone/server/internal/db_report.h"
+#include "loadstone/server/internal/housekeeping.h"
+#include "loadstone/server/internal/shares.h"
 #include "loadstone/server/internal/system_routes.h"
 #include "loadstone/server/internal/warmth.h"
-#include "loadstone/store/idempotency.h"
 #include "loadstone/store/migrations.h"
-#include "loadstone/store/sql.h"
 
 namespace loadstone::server {
 
@@ -45,9 +42,7 @@ using std::chrono::seconds;
 constexpr seconds snapshot_every{10};
 // `why` looks back a minute, and at the start to the start.
 constexpr std::size_t snapshots_kept = 7;
-constexpr seconds housekeeping_every{60};
-constexpr seconds declare_again_after{5};  // where it has failed
-constexpr seconds not_pulling_after{30};
+constexpr seconds build_again_after{5};  // where it has failed
 
 // A new one is of this user alone: it holds password hashes and everybody's mail.
 void make_data_folder(const std::string& path) {
@@ -105,90 +100,6 @@ const char* role_name(Role role) {
 
 }  // namespace
 
-jobs::Declarations jobs_of(const std::vector<Module>& modules, const Config& config) {
-    jobs::Declarations declared;
-    for (const Module& module : modules) {
-        if (module.jobs == nullptr) continue;
-        Handlers handlers(module.name, declared);
-        module.jobs(handlers);
-    }
-    for (const auto& kind : declared.kinds) {
-        for (jobs::KindLimit& each : kind->limits) {
-            if (each.limit.name != outbound::provider_limit) continue;
-            each.limit.per_second = config.mail.provider_rate_max;
-            each.limit.burst = config.mail.provider_burst_max;
-        }
-    }
-    return declared;
-}
-
-std::vector<analytics::FactTable> facts_of(const std::vector<Module>& modules) {
-    std::vector<analytics::FactTable> tables;
-    for (const Module& module : modules) {
-        if (module.facts == nullptr) continue;
-        Facts of_module(module.name, tables);
-        module.facts(of_module);
-    }
-    return tables;
-}
-
-cache::Sources views_of(const std::vector<Module>& modules) {
-    cache::Sources all;
-    for (const Module& module : modules) {
-        if (module.views == nullptr) continue;
-        Views of_module(module.name, all);
-        module.views(of_module);
-    }
-    return all;
-}
-
-std::vector<store::ModuleMigrations> migrations_of(const std::vector<Module>& modules) {
-    std::vector<store::ModuleMigrations> all;
-    all.push_back({"loadstone", store::sql::migrations});
-    all.push_back({"loadstone_jobs", jobs::sql::migrations});
-    all.push_back({"loadstone_cache", cache::migrations()});
-    all.push_back({"loadstone_analytics", analytics::sql::migrations});
-    for (const Module& module : modules) {
-        if (!module.migrations.empty()) all.push_back({module.name, module.migrations});
-    }
-    return all;
-}
-
-std::vector<std::unique_ptr<net::Route>> routes_of(const std::vector<Module>& modules) {
-    std::vector<std::unique_ptr<net::Route>> routes;
-    Routes own("loadstone", routes);
-    internal::system_routes(own);
-    for (const Module& module : modules) {
-        if (module.routes == nullptr) continue;
-        Routes of_module(module.name, routes);
-        module.routes(of_module);
-    }
-    return routes;
-}
-
-namespace {
-
-// A module without another beside it has all. Errors: invalid_argument for one that there is not.
-std::vector<store::ModuleShare> shares_of(const std::vector<Module>& modules,
-                                          const Config& config) {
-    std::vector<store::ModuleShare> shares;
-    for (const Module& module : modules)
-        if (modules.size() > 1 || module.budget.connections)
-            shares.push_back({module.name, module.budget.connections.value_or(config.share)});
-    for (const store::ModuleShare& given : config.shares) {
-        const bool is_known =
-            std::ranges::find(modules, given.module, &Module::name) != modules.end();
-        if (!is_known)
-            throw Error(Errc::invalid_argument,
-                        fmt::format("store.shares: there is no module {}", given.module));
-        std::erase_if(shares, [&](const auto& each) { return each.module == given.module; });
-        shares.push_back(given);
-    }
-    return shares;
-}
-
-}  // namespace
-
 struct Server::Impl {
     Impl(const Config& server_config, std::vector<Module> all, std::string app_title,
          std::string app_version)
@@ -221,7 +132,7 @@ struct Server::Impl {
         make_bulkheads();
         set_statement_budgets();
         store::DatabaseOptions shared = config.database;
-        shared.shares = shares_of(modules, config);
+        shared.shares = internal::shares_of(modules, config);
         auto routes = routes_of(modules);
         const std::string openapi =
             net::HttpServer::openapi(routes, title, version, !config.http.tls_certificate.empty());
@@ -265,7 +176,7 @@ struct Server::Impl {
             runner = std::make_unique<jobs::Runner>(config.jobs, *queue, job_bulkheads, loops,
                                                     services, registry);
         }
-        watch_queue_age();
+        housekeeping.emplace(config, *queue, *cache, runner.get(), registry);
         registry.gauge(this, "loadstone_log_dropped_lines", "",
                        "Lines that the reader of the log was too late for",
                        [] { return static_cast<double>(log::dropped_lines()); });
@@ -327,52 +238,6 @@ struct Server::Impl {
         };
     }
 
-    // The age of the oldest runnable job, measured by housekeeping: the queue's objective.
-    void watch_queue_age() {
-        registry.gauge(this, "loadstone_jobs_oldest_due_seconds", "",
-                       "How long the oldest runnable job has been due",
-                       [this] { return static_cast<double>(oldest_due_us.load()) / 1e6; });
-        for (const auto& kind : queue->kinds()) {
-            const auto [at, is_new] = queue_ages_us.try_emplace(kind->queue);
-            if (!is_new) continue;
-            const std::atomic<std::int64_t>& age = at->second;
-            registry.gauge(this, "loadstone_jobs_queue_oldest_due_seconds",
-                           fmt::format("queue=\"{}\"", kind->queue),
-                           "How long the oldest runnable job of a queue has been due",
-                           [&age] { return static_cast<double>(age.load()) / 1e6; });
-        }
-        registry.gauge(this, "loadstone_jobs_not_pulling", "",
-                       "1 while runnable jobs wait and this process could claim none for long",
-                       [this] { return is_not_pulling ? 1.0 : 0.0; });
-    }
-
-    void note_queue_ages(const std::vector<jobs::QueueAge>& ages) {
-        std::int64_t oldest = 0;
-        for (auto& [name, age] : queue_ages_us) age = 0;
-        for (const jobs::QueueAge& each : ages) {
-            oldest = std::max(oldest, each.age);
-            const auto of = queue_ages_us.find(each.queue);
-            if (of != queue_ages_us.end()) of->second = each.age;
-        }
-        oldest_due_us = oldest;
-    }
-
-    // Runnable jobs wait, and the task that should claim them has not managed to for long.
-    void watch_pulling() {
-        const bool waits =
-            oldest_due_us.load() > std::chrono::microseconds(not_pulling_after).count();
-        const bool is_stuck = runner && waits && runner->since_pulling() > not_pulling_after;
-        if (is_stuck && !is_not_pulling)
-            log::error(
-                "this process runs jobs and has not been able to claim any",
-                {{"for_s", std::chrono::duration_cast<seconds>(runner->since_pulling()).count()},
-                 {"oldest_due_s", oldest_due_us.load() / 1'000'000}});
-        if (!is_stuck && is_not_pulling) log::info("jobs are claimed again");
-        is_not_pulling = is_stuck;
-    }
-
-    Task<void> housekeeping();
-    Task<void> declare_kinds(Context& context);
     Task<void> build_aggregates();
     std::string answer(std::string_view line);
     void take_snapshot();
@@ -406,78 +271,15 @@ struct Server::Impl {
     std::unique_ptr<jobs::Runner> runner;
     std::unique_ptr<analytics::Feed> feed;
 
-    std::atomic<std::int64_t> oldest_due_us{0};
-    std::map<std::string, std::atomic<std::int64_t>> queue_ages_us;
-    std::atomic<bool> is_not_pulling{false};
-    bool kinds_are_declared = false;  // of housekeeping, as when it is to look again
-    std::chrono::steady_clock::time_point declare_at{};
     std::atomic<bool> stopping{false};
     runtime::Event stop_event;
-    runtime::SpanSlot housekeeping_slot;
+    std::optional<internal::Housekeeping> housekeeping;
     runtime::TaskScope background{"housekeeping"};
 
     const std::chrono::steady_clock::time_point started_at = std::chrono::steady_clock::now();
     std::deque<telemetry::Snapshot> snapshots;  // of the admin socket's thread
     std::unique_ptr<internal::AdminSocket> admin;
 };
-
-// First when the server starts. Nothing of its own needs them: a failure is no more than a warning.
-Task<void> Server::Impl::declare_kinds(Context& context) {
-    const auto now = std::chrono::steady_clock::now();
-    if (now < declare_at) co_return;
-    try {
-        co_await jobs::declare_kinds(context, *queue, !kinds_are_declared);
-        kinds_are_declared = true;
-        declare_at = now + housekeeping_every;
-    } catch (const Error& error) {
-        declare_at = now + declare_again_after;
-        log::warning("the job kinds could not be declared for other languages; it is tried again",
-                     {{"error", error.message()}});
-    }
-}
-
-// Small periodic work of the server itself: the queue's age every second or two, old idempotency
-// records and the declarations of kinds every minute. What fails is logged and tried at the next
-// round.
-Task<void> Server::Impl::housekeeping() {
-    auto prune_at = std::chrono::steady_clock::now() + housekeeping_every;
-    const telemetry::LabelIndex label =
-        registry.add_label(telemetry::LabelKind::job, "loadstone.housekeeping", "loadstone");
-    while (!stopping) {
-        Context context(services, Deadline::in(seconds(10)));
-        context.span().start(label, "loadstone.housekeeping");
-        context.reading().freshness = latest;
-        housekeeping_slot.enter(&context.span());
-        const auto began = std::chrono::steady_clock::now();
-        auto pause = std::chrono::nanoseconds(seconds(2));
-        co_await declare_kinds(context);
-        try {
-            Reader reader = context.reader();
-            const auto ages = co_await jobs::oldest_due_ages(reader);
-            if (config.cache_is_on) co_await cache->measure(context);
-            note_queue_ages(ages);
-            // Behind an old snapshot it takes long: then it is asked less often.
-            pause = std::max(pause, 20 * (std::chrono::steady_clock::now() - began));
-            if (std::chrono::steady_clock::now() >= prune_at) {
-                const Timestamp older_than = Timestamp::now() - store::idempotency_kept;
-                const auto pruned = co_await context.write(store::prune_idempotency, older_than);
-                co_await cache->prune(context);
-                const bool all_jobs = co_await context.write(jobs::prune, config.jobs_kept);
-                if (pruned < static_cast<std::uint64_t>(store::prune_max) && all_jobs)
-                    prune_at += housekeeping_every;
-            }
-        } catch (const Error& error) {
-            context.span().failed = true;
-            log::warning("housekeeping failed", {{"error", error.message()}});
-        }
-        watch_pulling();
-        runtime::settle_slice();
-        registry.shard().record(context.span(), runtime::Loops::cpu_share());
-        housekeeping_slot.enter(nullptr);
-        const Deadline next = Deadline::in(std::chrono::ceil<milliseconds>(pause));
-        co_await stop_event.wait(next);
-    }
-}
 
 // Those that are new in this version. Until then readers recompute them.
 Task<void> Server::Impl::build_aggregates() {
@@ -493,7 +295,7 @@ Task<void> Server::Impl::build_aggregates() {
                 log::warning("aggregates could not be built; it is tried again",
                              {{"error", error.message()}});
         }
-        const Deadline next = Deadline::in(declare_again_after);
+        const Deadline next = Deadline::in(build_again_after);
         co_await stop_event.wait(next);
     }
 }
@@ -530,7 +332,7 @@ void Server::start() {
     impl.loops.start();
     impl.database->start(impl.loops);
     if (impl.http) impl.http->start();
-    impl.background.spawn(impl.loops.span_executor(0, impl.housekeeping_slot), impl.housekeeping());
+    impl.housekeeping->start(impl.loops, impl.services, impl.background);
     impl.background.spawn(impl.loops.executor(0), impl.build_aggregates());
     if (impl.warmth) impl.warmth->load(impl.background);
     if (impl.feed) impl.background.spawn(impl.loops.executor(0), impl.feed->run());
@@ -565,6 +367,7 @@ bool Server::stop() {
     const Deadline deadline = Deadline::in(impl.config.drain);
     impl.stopping = true;
     impl.stop_event.set();
+    impl.housekeeping->stop();
     bool ended = true;
     // What runs gets as long as the requests do.
     if (impl.runner) impl.runner->stop_claiming();
