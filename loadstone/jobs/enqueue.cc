@@ -25,7 +25,8 @@ std::string to_lines(const std::vector<std::string>& texts) {
         if (!out.empty()) out += ",\n";
         const std::size_t begin = out.size();
         out += text;
-        std::replace(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(), '\n', ' ');
+        for (auto at = out.find('\n', begin); at != out.npos; at = out.find('\n', at))
+            out[at] = ' ';
     }
     return out;
 }
