@@ -13,18 +13,21 @@ namespace loadstone::jobs {
 
 namespace {
 
-// Each is JSON already.
-std::string to_array(const std::vector<std::string>& texts) {
-    std::size_t size = 2;
-    for (const std::string& text : texts) size += text.size() + 1;
+// JSON texts, a line each with a comma between. Where one has a line's end of its own, it is space
+// between two tokens: within a string JSON escapes it.
+std::string to_lines(const std::vector<std::string>& texts) {
+    std::size_t size = 0;
+    for (const std::string& text : texts) size += text.size() + 2;
     std::string out;
     out.reserve(size);
-    out += '[';
     for (const std::string& text : texts) {
-        if (out.size() > 1) out += ',';
+        if (text.empty()) throw Error(Errc::invalid_argument, "the arguments of a job are empty");
+        if (!out.empty()) out += ",\n";
+        const std::size_t begin = out.size();
         out += text;
+        for (auto at = out.find('\n', begin); at != out.npos; at = out.find('\n', at))
+            out[at] = ' ';
     }
-    out += ']';
     return out;
 }
 
@@ -86,14 +89,14 @@ Task<void> insert_all(Tx& tx, const Kind& kind, std::vector<std::string> argumen
     const std::string extra = to_text_of_new_job(all);
     const std::string_view cause = tx.context().span().name;
     const int priority = kind.policy.priority;
-    const std::string arguments_json = to_array(arguments);
+    const std::string lines = to_lines(arguments);
     if (kind.is_keyed()) {
         const std::string partitions_json = to_json(partitions);
-        co_await tx.defer(sql::insert_all_keyed, kind.queue, priority, kind.name, arguments_json,
-                          cause, extra, partitions_json);
+        co_await tx.defer(sql::insert_all_keyed, kind.queue, priority, kind.name, lines, cause,
+                          extra, partitions_json);
     } else {
-        co_await tx.defer(sql::insert_all_ready, kind.queue, priority, kind.name, arguments_json,
-                          cause, extra);
+        co_await tx.defer(sql::insert_all_ready, kind.queue, priority, kind.name, lines, cause,
+                          extra);
     }
 }
 

@@ -45,6 +45,20 @@ Task<jobs::internal::Transactions> transactions_now(Reader reader) {
     co_return co_await reader.one<jobs::internal::Transactions>(jobs::sql::transactions_now);
 }
 
+constexpr loadstone::store::Command serialisation_failure{
+    "test.serialisation_failure", "",
+    "do $$ begin raise exception 'a try' using errcode = '40001'; end $$", 0};
+constexpr loadstone::store::Command end_session{"test.end_session", "",
+                                                "select pg_terminate_backend(pg_backend_pid())", 0};
+
+// Its first run ends with `failure`.
+Task<bool> enqueue_again(Tx& tx, std::vector<conformance_jobs::Note> all,
+                         const loadstone::store::Command* failure, std::atomic<int>* runs) {
+    co_await jobs::enqueue_all(tx, all);
+    if (++*runs == 1) co_await tx.exec(*failure);
+    co_return true;
+}
+
 class JobsPostgres : public ::testing::Test {
 protected:
     std::string psql(const std::string& sql) { return server_.psql(database_.name(), sql); }
@@ -118,6 +132,41 @@ TEST_F(JobsPostgres, AnEndGivesItsPlaceBackBesideWhoHoldsTheLimit) {
     EXPECT_EQ(psql("select count(*) from loadstone_limit_releases as r join loadstone_limit_states "
                    "as s on r.name = s.name and r.xid < s.released_before"),
               "0");
+}
+
+TEST_F(JobsPostgres, ManyAreEnqueuedOnceThoughTheirTransactionRunsAgain) {
+    Node node(database_.url(), diary_);
+    const std::vector<Note> all(50, Note{"once"});
+    for (const auto* failure : {&serialisation_failure, &end_session}) {
+        psql("truncate loadstone_ready");
+        std::atomic<int> runs = 0;
+        node.write(enqueue_again, all, failure, &runs);
+        EXPECT_EQ(runs, 2) << failure->name;
+        EXPECT_EQ(psql("select count(*) from loadstone_ready"), "50") << failure->name;
+    }
+}
+
+// Migration 0007 while a program of the release before runs: its statements have been prepared.
+TEST_F(JobsPostgres, AProgramGoesOnWhenLanesComeToBeOrderedByBytes) {
+    Node node(database_.url(), diary_, jobs_postgres::declare);
+    psql(
+        "alter table loadstone_ready alter column queue type text collate \"default\", "
+        "alter column partition_key type text collate \"default\"");
+    node.run();
+    jobs_postgres::may_end = true;
+    const auto round = [&](std::size_t ran) {
+        node.enqueue("free");
+        node.write(enqueue_in<Held>, Held{"k"});
+        EXPECT_TRUE(wait_until([&] { return node.jobs_of("").empty(); }));
+        EXPECT_EQ(diary_.all().size(), ran);
+    };
+    round(2);
+    psql(std::string(jobs::sql::migrations[6].postgres));
+    EXPECT_EQ(
+        psql("select count(*) from pg_attribute where attrelid = 'loadstone_ready'::regclass "
+             "and attname in ('queue', 'partition_key') and attcollation = '\"C\"'::regcollation"),
+        "2");
+    round(4);
 }
 
 TEST_F(JobsPostgres, ABatchIsStoredCompressedWhereTheServerHasLz4) {

@@ -1,4 +1,5 @@
-"""What a job costs: of a drain of many that do nothing by one process with its usual settings, and of an enqueue.
+"""What a job costs: of a drain of many that do nothing by one process with its usual settings, of an enqueue alone, and of one
+among many.
 
 Statements and allocations are those of the claims, the records and the jobs themselves, not of heartbeats, which come with time.
 """
@@ -13,7 +14,9 @@ from application import ROUTES, App, instructions_in, stripped, under_callgrind
 
 DRAINED = 20_000
 ENQUEUED = 1_000
+ENQUEUED_AT_ONCE = 20_000
 INSTRUCTIONS_AT = (1_000, 6_000)
+ENQUEUE_INSTRUCTIONS_AT = (1_000, 41_000)  # a job's are few
 ACTIVITIES = ("loadstone.claim", "loadstone.record", "rows.IndexItem")
 # Seen in nine runs, three of them beside three busy processes on two cores: instructions +2.3 %, allocations +0.5 %, fsyncs +1 %,
 # bytes the same. On a machine with a load of 10, smaller claims make 18 % more statements, on PostgreSQL 27 % and 23 % more fsyncs. Half the
@@ -37,8 +40,8 @@ class Waiting:
         if jobs:
             self.run("enqueue", jobs)
 
-    def run(self, *words):
-        command = [self.program, words[0], "--data", self.folder, *self.database, *words[1:]]
+    def run(self, *words, prefix=()):
+        command = [*prefix, self.program, words[0], "--data", self.folder, *self.database, *words[1:]]
         subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
 
     def drain(self, program=None, prefix=()):
@@ -90,7 +93,7 @@ def written(postgres):
 
 
 def tolerance(route, kind):
-    of = {"enqueue_postgres": ENQUEUE_TOLERANCE, "drain_postgres": DRAIN_POSTGRES_TOLERANCE}
+    of = {"enqueue_postgres": ENQUEUE_TOLERANCE, "enqueue_all_postgres": ENQUEUE_TOLERANCE, "drain_postgres": DRAIN_POSTGRES_TOLERANCE}
     return of.get(route, TOLERANCE)[kind]
 
 
@@ -136,6 +139,27 @@ def of_enqueues(program, postgres):
         return each(before, written(postgres), ENQUEUED)
 
 
+def of_many_enqueued(program, postgres):
+    """1,000 in a statement, each a transaction."""
+    with tempfile.TemporaryDirectory() as folder:
+        waiting = Waiting(program, folder, postgres, 1_000)  # warm: pages of the tables
+        before = written(postgres)
+        waiting.run("enqueue", ENQUEUED_AT_ONCE)
+        return {"wal_bytes": each(before, written(postgres), ENQUEUED_AT_ONCE)["wal_bytes"]}
+
+
+def instructions_of_many_enqueued(program, postgres):
+    """Of the application, as of a drain."""
+    totals = []
+    with stripped(program) as bare, tempfile.TemporaryDirectory() as folder:
+        waiting = Waiting(bare, folder, postgres, 0)
+        for count in ENQUEUE_INSTRUCTIONS_AT:
+            out = pathlib.Path(folder, "callgrind.out")
+            waiting.run("enqueue", count, prefix=under_callgrind(out))
+            totals.append(instructions_in(out))
+    return (totals[1] - totals[0]) / (ENQUEUE_INSTRUCTIONS_AT[1] - ENQUEUE_INSTRUCTIONS_AT[0])
+
+
 def of_a_request(program, postgres):
     """A row and a job in one transaction."""
     rows = ('module="rows"', 'query="jobs.insert_new"')
@@ -149,7 +173,9 @@ def of_a_request(program, postgres):
 
 def counted(program, postgres):
     costs = {"drain": of_a_drain(program, None), "drain_postgres": of_a_drain(program, postgres),
-             "enqueue_postgres": of_enqueues(program, postgres), "write_postgres": of_a_request(program, postgres)}
+             "enqueue_postgres": of_enqueues(program, postgres), "write_postgres": of_a_request(program, postgres),
+             "enqueue_all_postgres": of_many_enqueued(program, postgres)}
+    costs["enqueue_all_postgres"]["instructions"] = instructions_of_many_enqueued(program, postgres)
     costs["drain"]["instructions"] = instructions_of_a_drain(program, None)
     costs["drain_postgres"]["instructions"] = instructions_of_a_drain(program, postgres)
     return costs
