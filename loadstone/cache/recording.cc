@@ -27,9 +27,9 @@ public:
         return inner_.run(context, statement, values, sink);
     }
     Task<void> defer(Context& context, store::StatementRef statement,
-                     std::span<const store::Value> values, std::uint64_t* rows) override {
+                     std::span<const store::Value> values, store::DeferredRows take) override {
         if (statement.writes) rules_.add_written(statement, values, tags);
-        return inner_.defer(context, statement, values, rows);
+        return inner_.defer(context, statement, values, std::move(take));
     }
 
     Tags tags;

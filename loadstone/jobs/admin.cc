@@ -163,14 +163,12 @@ Task<bool> retry_job(Tx& tx, std::int64_t id) {
 Task<Cancelled> cancel_job(Tx& tx, std::int64_t id) {
     tx.see_commits();
     Cancelled cancelled;
-    const Queue& queue = tx.context().services().get<Queue>();
-    const auto limits = std::make_shared<const internal::LimitBook>(queue.limits());
     auto waiting = co_await tx.maybe<internal::StoredJob>(sql::cancel_scheduled, id);
     if (!waiting) waiting = co_await tx.maybe<internal::StoredJob>(sql::cancel_ready, id);
     const bool was_blocked = !waiting;
     if (!waiting) waiting = co_await tx.maybe<internal::StoredJob>(sql::cancel_blocked, id);
     if (waiting) {
-        co_await internal::drop(tx, std::move(*waiting), was_blocked, limits);
+        co_await internal::drop(tx, std::move(*waiting), was_blocked);
         wake_after(tx);
         cancelled.was_dropped = true;
         co_return cancelled;

@@ -3,6 +3,7 @@
 // sees it only as Reader and Tx.
 
 #include <array>
+#include <functional>
 #include <span>
 
 #include "loadstone/runtime/context.h"
@@ -18,6 +19,9 @@ struct RunResult {
     std::uint64_t affected = 0;  // inserted, updated or deleted
 };
 
+// Called for each row of a deferred statement when that has been answered; empty: rows are dropped.
+using DeferredRows = std::function<void(const Row&)>;
+
 class Connection {
 public:
     virtual ~Connection() = default;
@@ -27,13 +31,14 @@ public:
     // violations), deadline_exceeded, cancelled, unavailable (connection, disk full), data_loss.
     virtual Task<RunResult> run(Context& context, StatementRef statement,
                                 std::span<const Value> values, RowSink sink) = 0;
-    // As Tx::defer(), with how many rows it gave in `rows` if that is not null. Where a statement
-    // costs no round trip it runs at once.
+    // As Tx::defer(), with its rows for `take`, if there is one. Where a statement costs no round
+    // trip it runs at once.
     virtual Task<void> defer(Context& context, StatementRef statement,
-                             std::span<const Value> values, std::uint64_t* rows) {
-        auto ignore = [](const Row&) {};
-        const RunResult result = co_await run(context, statement, values, ignore);
-        if (rows != nullptr) *rows = result.rows;
+                             std::span<const Value> values, DeferredRows take) {
+        auto give = [&](const Row& row) {
+            if (take) take(row);
+        };
+        co_await run(context, statement, values, give);
     }
 };
 

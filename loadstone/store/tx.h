@@ -4,6 +4,7 @@
 // failover), so it touches nothing but its arguments and the Tx, and it awaits nothing else.
 
 #include <functional>
+#include <memory>
 
 #include "loadstone/store/reader.h"
 
@@ -48,13 +49,18 @@ public:
     template <class... Values>
     Task<void> defer(Call<Command> command, const Values&... values) {
         const std::array<Value, sizeof...(Values)> bound{Value(values)...};
-        co_await connection_->defer(*context_, command, bound, nullptr);
+        DeferredRows dropped;
+        co_await connection_->defer(*context_, command, bound, std::move(dropped));
     }
-    // How many rows it gave stands in `rows` when the next statement has been answered.
-    template <class... Values>
-    Task<void> defer_counted(std::uint64_t& rows, Call<Command> command, const Values&... values) {
+    // With an answer that comes with that of the next statement or, of what goes with the commit,
+    // when this transaction has been committed: then its rows stand in `rows`.
+    template <class T, class... Values>
+    Task<void> defer_many(std::shared_ptr<std::vector<T>> rows, Call<Command> command,
+                          const Values&... values) {
         const std::array<Value, sizeof...(Values)> bound{Value(values)...};
-        co_await connection_->defer(*context_, command, bound, &rows);
+        rows->clear();
+        DeferredRows take = [rows](const Row& row) { rows->push_back(decode<T>(row)); };
+        co_await connection_->defer(*context_, command, bound, std::move(take));
     }
 
     // A durable job, committed with this transaction, and sent with it; who needs its id calls

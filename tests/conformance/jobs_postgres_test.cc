@@ -169,6 +169,39 @@ TEST_F(JobsPostgres, AProgramGoesOnWhenLanesComeToBeOrderedByBytes) {
     round(4);
 }
 
+// What is looked at is neither all jobs nor, of a queue whose oldest is among the first, all lanes.
+TEST_F(JobsPostgres, TheAgeOfEachQueueIsThatOfItsOldestJob) {
+    Node node(database_.url(), diary_);
+    const auto add = [&](const std::string& queue, const std::string& partition, int priority,
+                         int seconds, int jobs = 1) {
+        psql(
+            "insert into loadstone_ready (queue, partition_key, priority, kind, arguments, cause, "
+            "enqueued_at, run_at) select '" +
+            queue + "', '" + partition + "', " + std::to_string(priority) +
+            ", 'k', '{}', '', 0, (extract(epoch from now()) * 1000000)::bigint - 1000000 * " +
+            std::to_string(seconds) + " from generate_series(1, " + std::to_string(jobs) + ")");
+    };
+    const auto ages = [&] {
+        std::map<std::string, std::int64_t> seconds;
+        for (const jobs::QueueAge& each : node.read(jobs::oldest_due_ages))
+            seconds[each.queue] = each.age / 1'000'000 / 100 * 100;
+        return seconds;
+    };
+    EXPECT_TRUE(ages().empty());
+    add("plain", "", 0, 100);
+    add("plain", "", 5, 200);
+    EXPECT_EQ(ages(), (std::map<std::string, std::int64_t>{{"plain", 200}}));
+    add("both", "a|x:1", 0, 900);
+    add("both", "", 3, 1'000);
+    add("crowd", "a", 0, 800, 1'000);
+    add("later", "a", 0, 500);
+    add("later", "b", 0, 400);
+    add("later", "b", 7, 600);
+    add("plain", "z", 0, 100);
+    EXPECT_EQ(ages(), (std::map<std::string, std::int64_t>{
+                          {"both", 1'000}, {"crowd", 800}, {"later", 600}, {"plain", 200}}));
+}
+
 TEST_F(JobsPostgres, ABatchIsStoredCompressedWhereTheServerHasLz4) {
     const Node node(database_.url(), diary_);
     psql(

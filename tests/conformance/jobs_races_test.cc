@@ -250,13 +250,13 @@ TEST_P(JobRaces, AJobThatCompletedItselfAndFailedEndsOnce) {
     one->write(complete_in, run.lease);
     run.decision = {jobs::Verdict::retry, milliseconds(1)};
     run.error = "internal: after all was done";
-    one->write(jobs::internal::record, dying, only(run), book);
+    one->write(jobs::internal::record, dying, only(run));
     EXPECT_EQ(one->read(places_taken), 1);
     const auto more = one->write(jobs::internal::claim, other, lanes, std::int64_t{20}, book);
     ASSERT_EQ(more.batches.size(), 1U);
     EXPECT_EQ(one->read(places_taken), 2);
     one->write(remove_process_in, dying);
-    one->write(jobs::internal::rescue, std::int64_t{3'600'000'000}, 3, book);
+    one->write(jobs::internal::rescue, std::int64_t{3'600'000'000}, 3);
     EXPECT_EQ(one->read(places_taken), 1) << "the other process's job still runs";
 }
 
@@ -427,7 +427,7 @@ TEST_P(JobRaces, AJobThatHasEndedSavesNoSteps) {
     run.job = jobs::internal::held_job(claimed.batches[0].jobs[0], extras);
     run.lease = {run.job->stored.id, process, claimed.batches[0].id};
     run.is_dropped = run.was_noted = true;
-    one->write(jobs::internal::record, process, only(run), no_limits);
+    one->write(jobs::internal::record, process, only(run));
     EXPECT_ANY_THROW(one->write(save_step_in, run.lease)) << "complete() is refused, this is not";
 }
 

@@ -85,7 +85,7 @@ TEST_P(JobQueue, AJobThatCompletesItselfWhileItsBatchIsHandedBackIsDone) {
     const auto claimed = claim(node, process, known_kinds, &batch);
     ASSERT_EQ(claimed.size(), 1U);
     beside_a_completion(node, {claimed[0].id, process, batch}, [&] {
-        EXPECT_EQ(other.write(jobs::internal::hand_back, process, std::string("[]"), no_limits), 0);
+        EXPECT_EQ(other.write(jobs::internal::hand_back, process, std::string("[]")), 0);
     });
     EXPECT_TRUE(node.jobs_of("").empty());
 }
@@ -106,8 +106,7 @@ TEST_P(JobQueue, AFailureThatIsRecordedWhileTheJobCompletesItselfIsNoRetry) {
         failed.job = jobs::internal::held_job(claimed[0], extras);
         failed.ends_batch = true;
         failed.decision.verdict = jobs::Verdict::snooze;
-        EXPECT_EQ(other.write(jobs::internal::record, process, only(failed), no_limits).snoozed,
-                  0U);
+        EXPECT_EQ(other.write(jobs::internal::record, process, only(failed)).snoozed, 0U);
     });
     EXPECT_TRUE(node.jobs_of("").empty());
 }
@@ -175,9 +174,8 @@ TEST_P(JobQueue, ADeadProcessLosesItsJobsAndItsSay) {
     EXPECT_EQ(claimed[0].id, id);
     EXPECT_TRUE(claim(node, dead, known_kinds).empty());
 
-    ASSERT_TRUE(wait_until([&] {
-        return node.write(jobs::internal::rescue, std::int64_t{1'000}, 3, no_limits).rescued == 1;
-    }));
+    ASSERT_TRUE(wait_until(
+        [&] { return node.write(jobs::internal::rescue, std::int64_t{1'000}, 3).rescued == 1; }));
     const auto waiting = node.jobs_of("waiting");
     ASSERT_EQ(waiting.size(), 1U);
     EXPECT_EQ(waiting[0].crashes, 1);
@@ -192,7 +190,7 @@ TEST_P(JobQueue, ADeadProcessLosesItsJobsAndItsSay) {
     late.job = jobs::internal::held_job(claimed[0], extras);
     late.ends_batch = true;
     late.decision.verdict = jobs::Verdict::bury;
-    const auto recorded = node.write(jobs::internal::record, dead, only(late), no_limits);
+    const auto recorded = node.write(jobs::internal::record, dead, only(late));
     EXPECT_EQ(recorded.lost, 1U) << "a lost lease";
     EXPECT_EQ(recorded.buried, 0U);
     EXPECT_EQ(node.jobs_of("waiting").size(), 1U);
@@ -209,15 +207,14 @@ TEST_P(JobQueue, WhatAProcessHoldsUnknowinglyIsHandedBack) {
     ASSERT_EQ(claim(node, process, known_kinds, &known).size(), 1U);
     const auto stray = node.enqueue("stray");
     ASSERT_EQ(claim(node, process, known_kinds).size(), 1U);
-    EXPECT_EQ(node.write(jobs::internal::hand_back, process, fmt::format("[{}]", known), no_limits),
-              1);
+    EXPECT_EQ(node.write(jobs::internal::hand_back, process, fmt::format("[{}]", known)), 1);
     const auto waiting = node.jobs_of("waiting");
     ASSERT_EQ(waiting.size(), 1U);
     EXPECT_EQ(waiting[0].id, stray);
     EXPECT_EQ(waiting[0].attempt, 0);
     EXPECT_EQ(node.jobs_of("running").size(), 1U);
-    EXPECT_EQ(node.write(jobs::internal::hand_back, process, std::string("[]"), no_limits), 1);
-    EXPECT_EQ(node.write(jobs::internal::hand_back, process, std::string("[]"), no_limits), 0);
+    EXPECT_EQ(node.write(jobs::internal::hand_back, process, std::string("[]")), 1);
+    EXPECT_EQ(node.write(jobs::internal::hand_back, process, std::string("[]")), 0);
 }
 
 TEST_P(JobQueue, AJobThatKillsItsProcessesIsBuried) {
@@ -227,8 +224,7 @@ TEST_P(JobQueue, AJobThatKillsItsProcessesIsBuried) {
         const auto process = node.write(jobs::internal::register_process, std::string("victim"));
         ASSERT_EQ(claim(node, process, known_kinds).size(), 1U);
         ASSERT_TRUE(wait_until([&] {
-            const auto taken =
-                node.write(jobs::internal::rescue, std::int64_t{1'000}, 3, no_limits);
+            const auto taken = node.write(jobs::internal::rescue, std::int64_t{1'000}, 3);
             return (life < 3 ? taken.rescued : taken.buried) == 1;
         }));
     }

@@ -2,6 +2,8 @@
 #include <signal.h>
 
 #include <atomic>
+#include <memory>
+#include <vector>
 
 #include "tests/conformance/postgres_test.h"
 
@@ -64,7 +66,46 @@ Task<void> write_counted(Context& context, std::atomic<int>* runs) {
     co_await context.write(defer_counted, runs);
 }
 
+using Ids = std::shared_ptr<std::vector<std::int64_t>>;
+
+Task<std::int64_t> defer_both(Tx& tx, Ids first, Ids last) {
+    co_await tx.defer_many(first, sql::insert_item, "first", std::int64_t{1});
+    co_await insert_item(tx, "between", 1);
+    const auto known = static_cast<std::int64_t>(first->size());
+    co_await tx.defer_many(last, sql::insert_item, "last", std::int64_t{1});
+    co_return known;
+}
+Task<std::int64_t> write_both(Context& context, Ids first, Ids last) {
+    co_return co_await context.write(defer_both, first, last);
+}
+
+Task<void> misread(Tx& tx, bool goes_on) {
+    const auto texts = std::make_shared<std::vector<std::string>>();
+    co_await tx.defer_many(texts, sql::insert_item, "misread", std::int64_t{1});
+    if (goes_on) co_await insert_item(tx, "next", 1);
+}
+Task<void> write_misread(Context& context, bool goes_on) {
+    co_await context.write(misread, goes_on);
+}
+
 }  // namespace
+
+TEST_F(PostgresDeferred, ItsRowsComeWithTheNextStatementOrWithTheCommit) {
+    const auto first = std::make_shared<std::vector<std::int64_t>>(3, 0);
+    const auto last = std::make_shared<std::vector<std::int64_t>>();
+    EXPECT_EQ(store().run(write_both, first, last), 1);
+    ASSERT_EQ(first->size(), 1U);
+    ASSERT_EQ(last->size(), 1U);
+    EXPECT_EQ(last->at(0), first->at(0) + 2);
+}
+
+TEST_F(PostgresDeferred, RowsThatCannotBeReadAreNotTakenForACommit) {
+    EXPECT_EQ(code_of([&] { store().run(write_misread, true); }), Errc::data_loss);
+    EXPECT_EQ(store().run(item_count), 0);
+    EXPECT_EQ(code_of([&] { store().run(write_misread, false); }), Errc::unavailable)
+        << "it has been committed, for all that the caller may do about it";
+    EXPECT_EQ(store().run(item_count), 1);
+}
 
 TEST_F(PostgresDeferred, EndsAtItsDeadlineAlsoOnTheServer) {
     auto holder = store().start(Deadline::in(seconds(4)), hold_name, std::string("held"));

@@ -1,6 +1,7 @@
 #include <algorithm>
-#include <map>
-#include <set>
+#include <functional>
+#include <span>
+#include <unordered_map>
 #include <utility>
 
 #include "loadstone/base/assert.h"
@@ -26,6 +27,30 @@ struct BatchRow {
 BOOST_DESCRIBE_STRUCT(BatchRow, (), (id, claimed_at))
 
 using Rows = std::vector<LaneRow*>;  // they are dear to move
+
+// A lane of a claim, and what comes of it.
+struct Lane {
+    const LaneClaim* claim = nullptr;
+    PartitionLimits limits;
+    LaneResult result;
+    Rows rows;
+
+    bool has_partition() const noexcept { return !claim->partition_key.empty(); }
+};
+
+struct LaneKey {
+    std::string_view partition_key;
+    int priority = 0;
+
+    bool operator==(const LaneKey&) const = default;
+};
+
+struct LaneKeyHash {
+    std::size_t operator()(const LaneKey& key) const noexcept {
+        return std::hash<std::string_view>{}(key.partition_key) ^
+               static_cast<std::size_t>(key.priority);
+    }
+};
 
 // A lane as it is asked for by sql::claim_lanes.
 struct LaneAsked {
@@ -54,31 +79,48 @@ bool has_lateral(Tx& tx) {
     return tx.context().services().get<store::Database>().dialect() == store::Dialect::postgres;
 }
 
+// Those of lanes that were asked together.
+void put_to_lanes(std::vector<LaneRow>& rows, std::span<Lane> lanes) {
+    std::unordered_map<LaneKey, Lane*, LaneKeyHash> by_key;
+    by_key.reserve(lanes.size());
+    for (Lane& lane : lanes) {
+        if (lane.result.asked == 0) continue;
+        lane.rows.reserve(static_cast<std::size_t>(lane.result.asked));
+        by_key.emplace(LaneKey{lane.claim->partition_key, lane.claim->priority}, &lane);
+    }
+    for (LaneRow& row : rows) by_key.at({row.partition_key, row.priority})->rows.push_back(&row);
+}
+
 // The claim of the lanes of one queue.
 class QueueClaim {
 public:
-    QueueClaim(Tx& tx, std::int64_t process, const std::vector<LaneClaim>& lanes,
-               LockedLimits& limits, std::int64_t left)
-        : tx_(tx), process_(process), lanes_(lanes), limits_(limits), left_(left) {}
+    QueueClaim(Tx& tx, std::int64_t process, LockedLimits& limits, std::int64_t left)
+        : tx_(tx), process_(process), limits_(limits), left_(left) {}
 
-    // Of `lanes`, those from `first` to before `end`; gives a result for each.
-    Task<std::vector<LaneResult>> run(std::size_t first, std::size_t end) {
-        std::vector<LaneResult> results(end - first);
-        for (std::size_t i = first; i < end;) {
+    // Gives a result for each.
+    Task<std::vector<LaneResult>> run(std::span<const LaneClaim> claims) {
+        std::vector<Lane> lanes(claims.size());
+        for (std::size_t i = 0; i < claims.size(); ++i) {
+            lanes[i].claim = &claims[i];
+            lanes[i].limits = limits_.of(claims[i].partition_key);
+        }
+        for (std::size_t i = 0; i < lanes.size();) {
             std::size_t past = i + 1;
             // Partitions are asked for together; a lane without one for itself.
-            if (!lanes_[i].partition_key.empty()) {
-                while (past < end && !lanes_[past].partition_key.empty()) ++past;
-            }
-            for (std::size_t at = i; at < past; ++at) allow(lanes_[at], results[at - first]);
-            co_await fetch(i, past, results, first);
+            while (lanes[i].has_partition() && past < lanes.size() && lanes[past].has_partition())
+                ++past;
+            const auto together = std::span<Lane>(lanes).subspan(i, past - i);
+            for (Lane& lane : together) allow(lane);
+            co_await fetch(together);
             i = past;
         }
-        if (gave_too_little(first, end, results)) {
+        if (std::ranges::any_of(lanes, gave_too_little)) {
             const auto is_open =
-                co_await tx_.maybe<std::int64_t>(sql::queue_is_open, lanes_[first].queue, process_);
-            for (LaneResult& result : results) result.is_closed = !is_open;
+                co_await tx_.maybe<std::int64_t>(sql::queue_is_open, claims[0].queue, process_);
+            for (Lane& lane : lanes) lane.result.is_closed = !is_open;
         }
+        std::vector<LaneResult> results;
+        for (const Lane& lane : lanes) results.push_back(lane.result);
         co_return results;
     }
     Task<Batch> store() {
@@ -91,95 +133,82 @@ public:
         batch.jobs = std::move(jobs_);
         co_return batch;
     }
-    std::int64_t left() const { return left_; }
 
 private:
     // Of a queue that has been paused meanwhile, or to a process that was declared dead, nothing is
     // given, which says nothing of the lanes.
-    bool gave_too_little(std::size_t first, std::size_t end,
-                         const std::vector<LaneResult>& results) const {
-        for (std::size_t i = first; i < end; ++i) {
-            const LaneResult& result = results[i - first];
-            if (!lanes_[i].partition_key.empty() && result.got < result.asked) return true;
-        }
-        return false;
+    static bool gave_too_little(const Lane& lane) {
+        return lane.has_partition() && lane.result.got < lane.result.asked;
     }
 
-    void allow(const LaneClaim& lane, LaneResult& result) {
-        const std::int64_t wanted = std::min(lane.count, left_);
+    void allow(Lane& lane) {
+        const std::int64_t wanted = std::min(lane.claim->count, left_);
         if (wanted <= 0) return;
-        const Allowance allowed = limits_.allowance(lane.partition_key, wanted);
-        result.asked = allowed.count;
-        result.retry_in_us = allowed.retry_in_us;
-        result.is_full = allowed.count == 0 && allowed.retry_in_us == 0;
-        limits_.take(lane.partition_key, allowed.count);
+        const Allowance allowed = lane.limits.allowance(wanted);
+        lane.result.asked = allowed.count;
+        lane.result.retry_in_us = allowed.retry_in_us;
+        lane.result.is_full = allowed.count == 0 && allowed.retry_in_us == 0;
+        lane.limits.take(allowed.count);
         left_ -= allowed.count;
     }
 
-    Task<void> fetch(std::size_t from, std::size_t past, std::vector<LaneResult>& results,
-                     std::size_t first) {
+    // Lanes with a partition, or one without.
+    Task<void> fetch(std::span<Lane> lanes) {
         std::vector<LaneAsked> asked;
-        for (std::size_t i = from; i < past; ++i) {
-            if (results[i - first].asked > 0)
-                asked.push_back({lanes_[i].partition_key, lanes_[i].priority, lanes_[i].cursor,
-                                 results[i - first].asked});
+        for (const Lane& lane : lanes) {
+            if (lane.result.asked > 0)
+                asked.push_back({lane.claim->partition_key, lane.claim->priority,
+                                 lane.claim->cursor, lane.result.asked});
         }
         if (asked.size() > 1 && has_lateral(tx_)) {
             const std::string asked_json = to_json(asked);
-            auto rows =
-                co_await tx_.many<LaneRow>(store::at_once(sql::claim_lanes), lanes_[from].queue,
-                                           asked_json, lanes_[from].kinds_json, process_);
-            std::map<std::pair<std::string_view, int>, Rows> by_lane;
-            for (const LaneAsked& lane : asked) by_lane[{lane.partition_key, lane.priority}];
+            const LaneClaim& any = *lanes.front().claim;
+            auto rows = co_await tx_.many<LaneRow>(store::at_once(sql::claim_lanes), any.queue,
+                                                   asked_json, any.kinds_json, process_);
+            put_to_lanes(rows, lanes);
             jobs_.reserve(jobs_.size() + rows.size());
-            for (LaneRow& row : rows) by_lane.at({row.partition_key, row.priority}).push_back(&row);
-            for (std::size_t i = from; i < past; ++i) {
-                const auto of = by_lane.find({lanes_[i].partition_key, lanes_[i].priority});
-                if (of != by_lane.end()) take(lanes_[i], std::move(of->second), results[i - first]);
-            }
-        } else {
-            for (std::size_t i = from; i < past; ++i) {
-                LaneResult& result = results[i - first];
-                if (result.asked == 0) continue;
-                const LaneClaim& lane = lanes_[i];
-                auto rows = co_await tx_.many<LaneRow>(
-                    store::at_once(sql::claim_lane), lane.queue, lane.partition_key, lane.priority,
-                    lane.cursor, lane.kinds_json, result.asked, process_);
-                Rows of;
-                of.reserve(rows.size());
-                jobs_.reserve(jobs_.size() + rows.size());
-                for (LaneRow& row : rows) of.push_back(&row);
-                take(lane, std::move(of), result);
-            }
+            for (Lane& lane : lanes) take(lane);
+            co_return;
+        }
+        for (Lane& lane : lanes) {
+            if (lane.result.asked == 0) continue;
+            const LaneClaim& claim = *lane.claim;
+            auto rows = co_await tx_.many<LaneRow>(
+                store::at_once(sql::claim_lane), claim.queue, claim.partition_key, claim.priority,
+                claim.cursor, claim.kinds_json, lane.result.asked, process_);
+            lane.rows.reserve(rows.size());
+            for (LaneRow& row : rows) lane.rows.push_back(&row);
+            jobs_.reserve(jobs_.size() + rows.size());
+            take(lane);
         }
     }
 
-    void take(const LaneClaim& lane, Rows rows, LaneResult& result) {
+    void take(Lane& lane) {
+        LaneResult& result = lane.result;
         if (result.asked == 0) return;
-        std::ranges::sort(rows, {}, &LaneRow::seq);
-        const bool is_keyed = !lane.partition_key.empty();
+        std::ranges::sort(lane.rows, {}, &LaneRow::seq);
         Extra held;
-        if (is_keyed) limits_.hold(lane.partition_key, held);
+        lane.limits.hold(held);
         const std::string held_text = to_text(held);
-        for (LaneRow* const row : rows) {
+        for (LaneRow* const row : lane.rows) {
             ++result.got;
             result.last_seq = row->seq;
             StoredJob& job = jobs_.emplace_back(std::move(*row));
             if (job.extra.empty()) {
                 job.extra = held_text;
-            } else if (is_keyed) {
+            } else if (lane.has_partition()) {
                 Extra extra = extra_of(job.extra);
-                limits_.hold(lane.partition_key, extra);
+                lane.limits.hold(extra);
                 job.extra = to_text(extra);
             }
         }
-        limits_.untake(lane.partition_key, result.asked - result.got);
+        lane.rows.clear();
+        lane.limits.take(result.got - result.asked);
         left_ += result.asked - result.got;
     }
 
     Tx& tx_;
     std::int64_t process_;
-    const std::vector<LaneClaim>& lanes_;
     LockedLimits& limits_;
     std::int64_t left_;
     std::vector<StoredJob> jobs_;
@@ -200,8 +229,9 @@ Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, 
         std::size_t end = i + 1;
         while (end < lanes.size() && lanes[end].queue == lanes[i].queue) ++end;
         const std::int64_t room = std::min(lanes[i].queue_count, total);
-        QueueClaim of(tx, process, lanes, locked, room);
-        const auto results = co_await of.run(i, end);
+        QueueClaim of(tx, process, locked, room);
+        const auto together = std::span<const LaneClaim>(lanes).subspan(i, end - i);
+        const auto results = co_await of.run(together);
         claimed.lanes.insert(claimed.lanes.end(), results.begin(), results.end());
         Batch batch = co_await of.store();
         total -= static_cast<std::int64_t>(batch.jobs.size());

@@ -178,7 +178,7 @@ Task<void> Runner::Impl::hand_back_strays(std::int64_t owner) {
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
     try {
-        const auto strays = co_await context.write(internal::hand_back, owner, known, limits_now());
+        const auto strays = co_await context.write(internal::hand_back, owner, known);
         handed_back.add(static_cast<std::uint64_t>(strays));
         if (strays > 0) {
             log::warning("jobs of a claim whose answer was lost are handed back",
@@ -221,6 +221,8 @@ Task<void> Runner::Impl::ready_due_jobs() {
 
 // All lanes; gives the place up to which they are of jobs that this read shows.
 Task<std::int64_t> Runner::Impl::learn_lanes(Reader reader) {
+    lanes_from = {};
+    lanes_at = Deadline::in(internal::Lanes::sweep_every);
     const auto last = co_await reader.one<std::int64_t>(sql::last_ready);
     internal::LaneFound from;
     for (bool has_more = true; has_more;) {
@@ -244,14 +246,19 @@ Task<void> Runner::Impl::discover() {
     try {
         Reader reader = context.reader();
         std::int64_t horizon = lanes.horizon();
-        if (queue.database().dialect() == store::Dialect::sqlite)
+        if (queue.database().dialect() == store::Dialect::sqlite) {
             horizon = co_await reader.one<std::int64_t>(sql::last_ready);
+        } else if (looked == 0) {
+            // At the start: what is decided by now is looked at once.
+            horizon = co_await read_horizon(reader);
+        }
         if (horizon < seen) seen = looked = 0;  // the sequence has gone back
         // Most have come behind what was looked at; what has slipped in before is looked for less
         // often.
         const bool is_full = full_look_at.passed();
         if (is_full) full_look_at = Deadline::in(full_look_every);
         std::int64_t from = is_full ? seen : std::max(seen, looked);
+        if (looked == 0) from = co_await learn_lanes(reader);
         for (bool has_more = true; has_more;) {
             const auto found = co_await reader.many<NewLane>(sql::new_lanes, from);
             std::int64_t jobs_seen = 0;
@@ -274,6 +281,14 @@ Task<void> Runner::Impl::discover() {
     end(*claim_slot, context, failed);
 }
 
+// Gives how far all places are decided, as far as two looks show.
+Task<std::int64_t> Runner::Impl::read_horizon(Reader reader) {
+    // In this order: a place that was given out before has its transaction before `next`.
+    const auto last = co_await reader.one<std::int64_t>(sql::last_ready);
+    const auto transactions = co_await reader.one<internal::Transactions>(sql::transactions_now);
+    co_return lanes.horizon(last, transactions);
+}
+
 // How far the lanes have been emptied. At full speed thousands of dead entries a second gather
 // behind an old snapshot, so it is asked often, and only of lanes of which something was taken.
 Task<void> Runner::Impl::advance_cursors() {
@@ -286,11 +301,7 @@ Task<void> Runner::Impl::advance_cursors() {
     bool failed = false;
     try {
         Reader reader = context.reader();
-        // In this order: a place that was given out before has its transaction before `next`.
-        const auto last = co_await reader.one<std::int64_t>(sql::last_ready);
-        const auto transactions =
-            co_await reader.one<internal::Transactions>(sql::transactions_now);
-        const std::int64_t horizon = lanes.horizon(last, transactions);
+        const std::int64_t horizon = co_await read_horizon(reader);
         for (const auto& place : moved) {
             const auto first =
                 co_await reader.maybe<std::int64_t>(sql::first_ready_behind, place.queue,

@@ -9,7 +9,9 @@ namespace loadstone::jobs::internal {
 
 namespace {
 
-constexpr std::int64_t shares_max = 32;  // of a queue in one claim, about
+// Lanes of a queue in one claim, about, where there is room for more than a job of each: as few as
+// give what is asked for, because each costs both sides.
+constexpr std::int64_t shares_few = 16, shares_many = 32;
 
 // Those that are claimed from stand at the front.
 void remove(std::deque<std::string>& turns, const std::string& partition) {
@@ -140,7 +142,9 @@ std::vector<KeyedLanes::Share> KeyedLanes::share(int priority, std::int64_t coun
     };
     const bool is_alone = !with_plain && level.order.size() == 1 &&
                           level.tenants.begin()->second.runnable.size() == 1;
-    const std::int64_t quantum = is_alone ? count : count / shares_max + 1;
+    const std::int64_t shares_max = 2 * level.got >= level.asked ? shares_few : shares_many;
+    level.asked = level.got = 0;
+    const std::int64_t quantum = is_alone ? count : std::max<std::int64_t>(1, count / shares_max);
     bool is_first = true;
     for (std::int64_t left = count; left > 0;) {
         const std::int64_t some = std::min(left, quantum);
@@ -193,6 +197,8 @@ void KeyedLanes::claimed(const Key& key, const Outcome& outcome, std::int64_t ho
     Lane& lane = at->second;
     charge(level, lane.tenant, static_cast<double>(outcome.got) / weight_of(weights, lane.tenant));
     if (outcome.is_closed) return;
+    level.asked += outcome.asked;
+    level.got += outcome.got;
     if (outcome.is_all_kinds)
         lane.cursor = std::max(lane.cursor, std::min(outcome.last_seq, horizon));
     if (outcome.is_full) {

@@ -285,10 +285,28 @@ TEST_F(SharesTest, OneAloneGetsAllTheRoom) {
 
 TEST_F(SharesTest, ManyLanesAreAskedForAFewAtATime) {
     for (int i = 0; i < 1'000; ++i) find("t" + std::to_string(i));
-    EXPECT_LE(wanted(64).size(), 34U);
+    EXPECT_LE(wanted(64).size(), 17U);
+    EXPECT_EQ(wanted(16).size(), 16U) << "where there is little room each gets one";
     const auto got = take_often(64, 1'000);
     EXPECT_EQ(got.size(), 1'000U);
     for (const auto& [tenant, count] : got) EXPECT_NEAR(count, 64, 8) << tenant;
+}
+
+TEST_F(SharesTest, MoreLanesAreAskedWhereEachHasLittle) {
+    for (int i = 0; i < 1'000; ++i) find("t" + std::to_string(i));
+    take(512);  // and the lane without a partition is found empty
+    auto claims = wanted(512);
+    EXPECT_EQ(claims.size(), 16U);
+    std::vector<LaneResult> results(claims.size());
+    for (std::size_t i = 0; i < claims.size(); ++i) {
+        results[i].asked = claims[i].count;
+        results[i].got = 1;
+    }
+    lanes.claimed(claims, results, now);
+    claims = wanted(512);
+    EXPECT_EQ(claims.size(), 32U);
+    for (const LaneClaim& claim : claims) EXPECT_EQ(claim.count, 16);
+    EXPECT_EQ(wanted(512).size(), 16U) << "of the claim before nothing was told";
 }
 
 TEST_F(SharesTest, AnEmptyLaneIsForgottenAndLearntAgain) {

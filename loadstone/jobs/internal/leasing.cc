@@ -93,8 +93,7 @@ Task<void> Runner::Impl::keep_lease() {
 }
 
 Task<bool> Runner::Impl::rescue(Context& context, std::int64_t dead_us) {
-    const auto taken =
-        co_await context.write(internal::rescue, dead_us, options.crashes_max, limits_now());
+    const auto taken = co_await context.write(internal::rescue, dead_us, options.crashes_max);
     buried.add(taken.buried);
     rescued.add(taken.rescued);
     if (taken.rescued > 0) {
@@ -114,7 +113,7 @@ Task<void> Runner::Impl::sign_off() {
     begin(*lease_slot, context, heartbeat_label, "loadstone.heartbeat");
     bool failed = false;
     try {
-        co_await context.write(internal::sign_off, process.load(), limits_now());
+        co_await context.write(internal::sign_off, process.load());
         queue.wake();
     } catch (...) {
         const Error error = error_from_exception(std::current_exception());

@@ -19,24 +19,18 @@ struct ReleasedPlaces {
 };
 BOOST_DESCRIBE_STRUCT(ReleasedPlaces, (), (name, places))
 
-struct ReleasedRow {
-    std::string name;
-    std::int64_t running = 0;
-};
-BOOST_DESCRIBE_STRUCT(ReleasedRow, (), (name, running))
-
 // In the order of their names, so that no two transactions wait for each other. What is added or
 // pruned beside this makes it begin anew.
 Task<std::vector<LockedRow>> lock_rows(Tx& tx, const std::set<std::string>& names) {
     const std::vector<std::string> ordered(names.begin(), names.end());
     const std::string json = to_json(ordered);
+    const auto locked = std::make_shared<std::vector<std::string>>();
     for (int attempt = 0; attempt < lock_attempts; ++attempt) {
         if (attempt > 0) co_await tx.defer(sql::add_limits, json);
         // One round trip; what the second reads was committed before it held the locks.
-        std::uint64_t locked = 0;
-        co_await tx.defer_counted(locked, sql::lock_limits, json);
-        auto rows = co_await tx.many<LockedRow>(sql::limit_states, json);
-        if (locked == names.size()) co_return rows;
+        co_await tx.defer_many(locked, store::at_once(sql::lock_limits), json);
+        auto rows = co_await tx.many<LockedRow>(store::at_once(sql::limit_states), json);
+        if (locked->size() == names.size()) co_return rows;
     }
     throw Error(Errc::unavailable, "limits of jobs are removed as fast as they are added");
 }
@@ -69,27 +63,26 @@ Task<LockedLimits> LockedLimits::lock(Tx& tx, const LimitBook& book,
     if (names.empty()) co_return locked;
     auto rows = co_await lock_rows(tx, names);
     for (LockedRow& row : rows) {
-        Entry entry;
-        entry.limit = &book.find(limit_name(row.name))->second;
         std::string name = row.name;
-        entry.row = std::move(row);
-        locked.entries_.emplace(std::move(name), std::move(entry));
+        const Limit* const limit = &book.find(limit_name(name))->second;
+        locked.limits_.emplace(std::move(name), LockedLimit{limit, std::move(row), 0});
     }
     co_return locked;
 }
 
-std::vector<const LockedLimits::Entry*> LockedLimits::of(const std::string& partition) const {
-    std::vector<const Entry*> found;
-    if (entries_.empty()) return found;
+PartitionLimits LockedLimits::of(std::string_view partition) {
+    PartitionLimits found;
+    if (limits_.empty()) return found;
     for (const std::string& name : parse_partition(partition).limits) {
-        if (const auto at = entries_.find(name); at != entries_.end()) found.push_back(&at->second);
+        if (const auto at = limits_.find(name); at != limits_.end())
+            found.all_.push_back(&at->second);
     }
     return found;
 }
 
-Allowance LockedLimits::allowance(const std::string& partition, std::int64_t wanted) const {
+Allowance PartitionLimits::allowance(std::int64_t wanted) const {
     Allowance all{wanted, 0};
-    for (const Entry* each : of(partition)) {
+    for (const LockedLimit* each : all_) {
         const LimitState now_taken =
             started(*each->limit, state_of(each->row), each->row.now, each->taken);
         const Allowance one = jobs::allowance(
@@ -101,16 +94,12 @@ Allowance LockedLimits::allowance(const std::string& partition, std::int64_t wan
     return all;
 }
 
-void LockedLimits::take(const std::string& partition, std::int64_t count) {
-    for (const Entry* each : of(partition)) entries_.at(each->row.name).taken += count;
+void PartitionLimits::take(std::int64_t count) const {
+    for (LockedLimit* each : all_) each->taken += count;
 }
 
-void LockedLimits::untake(const std::string& partition, std::int64_t count) {
-    take(partition, -count);
-}
-
-void LockedLimits::hold(const std::string& partition, Extra& extra) const {
-    for (const Entry* each : of(partition)) {
+void PartitionLimits::hold(Extra& extra) const {
+    for (const LockedLimit* each : all_) {
         if (each->limit->running_max == 0) continue;
         (each->limit->is_in_order ? extra.keeps : extra.holds).push_back(each->row.name);
     }
@@ -118,14 +107,14 @@ void LockedLimits::hold(const std::string& partition, Extra& extra) const {
 
 Task<void> LockedLimits::store(Tx& tx) const {
     std::vector<LockedRow> changed;
-    for (const auto& [name, entry] : entries_) {
-        if (entry.taken == 0 && entry.row.is_changed == 0) continue;
-        LockedRow row = entry.row;
+    for (const auto& [name, each] : limits_) {
+        if (each.taken == 0 && each.row.is_changed == 0) continue;
+        LockedRow row = each.row;
         LimitState next = state_of(row);
-        if (entry.taken > 0) next = started(*entry.limit, next, row.now, entry.taken);
+        if (each.taken > 0) next = started(*each.limit, next, row.now, each.taken);
         row.arrival_at = next.arrival_at;
         // Only what will be given back counts as running.
-        if (entry.limit->running_max > 0) row.running = next.running;
+        if (each.limit->running_max > 0) row.running = next.running;
         changed.push_back(std::move(row));
     }
     if (changed.empty()) co_return;
@@ -133,19 +122,27 @@ Task<void> LockedLimits::store(Tx& tx) const {
     co_await tx.defer(sql::change_limits, json);
 }
 
-Task<std::vector<std::string>> release_limits(Tx& tx, const LimitBook& book, const Places& places) {
+Task<SharedReleased> release_limits(Tx& tx, Places places) {
+    if (places.empty()) co_return nullptr;
+    std::vector<ReleasedPlaces> asked;
+    for (const auto& [name, count] : places) asked.push_back({name, count});
+    const std::string json = to_json(asked);
+    const auto released = std::make_shared<Released>();
+    released->places = std::move(places);
+    const std::shared_ptr<std::vector<ReleasedRow>> rows(released, &released->rows);
+    co_await tx.defer_many(rows, store::at_once(sql::release_limits), json);
+    co_return released;
+}
+
+std::vector<std::string> freed_by(const SharedReleased& released, const LimitBook& book) {
     std::vector<std::string> freed;
-    if (places.empty()) co_return freed;
-    std::vector<ReleasedPlaces> released;
-    for (const auto& [name, count] : places) released.push_back({name, count});
-    const std::string json = to_json(released);
-    const auto rows = co_await tx.many<ReleasedRow>(sql::release_limits, json);
-    for (const ReleasedRow& row : rows) {
+    if (!released) return freed;
+    for (const ReleasedRow& row : released->rows) {
         const auto limit = book.find(limit_name(row.name));
-        const std::int64_t before = row.running + places.at(row.name);
+        const std::int64_t before = row.running + released->places.at(row.name);
         if (limit == book.end() || before >= limit->second.running_max) freed.push_back(row.name);
     }
-    co_return freed;
+    return freed;
 }
 
 }  // namespace loadstone::jobs::internal

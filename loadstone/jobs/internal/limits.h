@@ -46,39 +46,67 @@ struct LockedRow : LimitRow {
 BOOST_DESCRIBE_STRUCT(LockedRow, (),
                       (name, version, arrival_at, running, now, released_before, is_changed))
 
+// A limit that a claim has locked.
+struct LockedLimit {
+    const Limit* limit = nullptr;
+    LockedRow row;
+    std::int64_t taken = 0;
+};
+
+// Those under which the jobs of one partition are.
+class PartitionLimits {
+public:
+    // Of `wanted` jobs; as if what was taken before had started.
+    Allowance allowance(std::int64_t wanted) const;
+    // Below 0: gives back what was taken and then not started.
+    void take(std::int64_t count) const;
+    // Writes down those of which a job holds a place.
+    void hold(Extra& extra) const;
+
+private:
+    friend class LockedLimits;
+    std::vector<LockedLimit*> all_;
+};
+
 class LockedLimits {
 public:
     // Those of `partitions` that the book knows.
     static Task<LockedLimits> lock(Tx& tx, const LimitBook& book,
                                    std::vector<std::string> partitions);
-    // Of `wanted` jobs of a partition; as if what was taken before had started.
-    Allowance allowance(const std::string& partition, std::int64_t wanted) const;
-    void take(const std::string& partition, std::int64_t count);
-    // Gives back what was taken and then not started.
-    void untake(const std::string& partition, std::int64_t count);
-    // Writes down the limits of which a job of the partition holds a place.
-    void hold(const std::string& partition, Extra& extra) const;
+    // As long as this lives, wherever it is moved to.
+    PartitionLimits of(std::string_view partition);
     Task<void> store(Tx& tx) const;
 
 private:
-    struct Entry {
-        const Limit* limit = nullptr;
-        LockedRow row;
-        std::int64_t taken = 0;
-    };
-    std::vector<const Entry*> of(const std::string& partition) const;
-    std::map<std::string, Entry> entries_;
+    std::map<std::string, LockedLimit, std::less<>> limits_;
 };
 
 // So many places of each limit, by name ("mail:gmail.com").
 using Places = std::map<std::string, std::int64_t, std::less<>>;
 
-inline void add_places(Places& places, const std::vector<std::string>& names) {
-    for (const std::string& name : names) ++places[name];
+// What so many jobs hold.
+inline void add_places(Places& places, const Extra& extra, std::int64_t jobs = 1) {
+    for (const std::string& name : extra.holds) places[name] += jobs;
+    for (const std::string& name : extra.keeps) places[name] += jobs;
 }
 
-// Gives back the places; on PostgreSQL without a lock. Gives the limits of which none was free
-// before, as far as this transaction sees and the book knows.
-Task<std::vector<std::string>> release_limits(Tx& tx, const LimitBook& book, const Places& places);
+struct ReleasedRow {
+    std::string name;
+    std::int64_t running = 0;
+};
+BOOST_DESCRIBE_STRUCT(ReleasedRow, (), (name, running))
+
+// Places that are given back, and what ran of their limits then, which is known when it is
+// committed.
+struct Released {
+    Places places;
+    std::vector<ReleasedRow> rows;
+};
+using SharedReleased = std::shared_ptr<const Released>;
+
+// Gives back the places; on PostgreSQL without a lock. Null: there are none.
+Task<SharedReleased> release_limits(Tx& tx, Places places);
+// The limits of which none was free before, as far as its transaction saw and the book knows.
+std::vector<std::string> freed_by(const SharedReleased& released, const LimitBook& book);
 
 }  // namespace loadstone::jobs::internal

@@ -108,49 +108,68 @@ bool hold_places(const std::vector<Finished>& finished) {
     });
 }
 
-// Most of what is recorded: two statements, and two more where places of limits are given back.
+// What they hold but for those `before`. Jobs of one lane mostly share what they hold, and are
+// counted together.
+Places places_of(const std::vector<Finished>& finished, const std::set<std::int64_t>& gone,
+                 const std::set<DoneJob>& before) {
+    Places places;
+    const Extra* held = nullptr;
+    std::int64_t jobs = 0;
+    for (const Finished& run : finished) {
+        if (!gone.contains(run.lease.batch)) continue;
+        if (!before.empty() && before.contains({run.lease.batch, run.lease.job})) continue;
+        const Extra* const extra = run.job->extra.get();
+        if (extra != held && jobs > 0) add_places(places, *held, std::exchange(jobs, 0));
+        held = extra;
+        ++jobs;
+    }
+    if (jobs > 0) add_places(places, *held, jobs);
+    return places;
+}
+
+// Most of what is recorded: two statements, and one more where places of limits are given back. Two
+// round trips.
 Task<Recorded> end_batches(Tx& tx, std::int64_t process, FinishedRuns runs,
-                           std::string batches_json, SharedLimits limits) {
-    const auto removed =
-        co_await tx.many<std::int64_t>(sql::remove_held_batches, batches_json, process);
-    const std::set<std::int64_t> gone(removed.begin(), removed.end());
+                           std::string batches_json) {
+    const auto removed = std::make_shared<std::vector<std::int64_t>>();
+    std::vector<Mark> marks;
+    const bool gives_back = hold_places(*runs);
+    if (gives_back) {
+        co_await tx.defer_many(removed, store::at_once(sql::remove_held_batches), batches_json,
+                               process);
+        // A part may have been recorded before, and the answer lost.
+        marks = co_await tx.many<Mark>(store::at_once(sql::take_done), batches_json);
+    } else {
+        *removed = co_await tx.many<std::int64_t>(store::at_once(sql::remove_held_batches),
+                                                  batches_json, process);
+        // Of what has completed itself; that has been committed, for its handler has returned.
+        co_await tx.defer(sql::remove_done, batches_json);
+    }
+    const std::set<std::int64_t> gone(removed->begin(), removed->end());
     Recorded recorded;
     for (const Finished& run : *runs) {
         if (!gone.contains(run.lease.batch)) ++recorded.lost;
     }
-    // Of what has completed itself; that has been committed, for its handler has returned.
-    if (!hold_places(*runs)) {
-        co_await tx.defer(sql::remove_done, batches_json);
-        co_return recorded;
-    }
-    // A part may have been recorded before, and the answer lost.
-    const auto marks = co_await tx.many<Mark>(sql::take_done, batches_json);
+    if (!gives_back) co_return recorded;
     std::set<DoneJob> before;
     for (const Mark& mark : marks) {
         if (mark.is_settled != 0) before.insert({mark.batch, mark.job});
     }
-    Places released;
-    for (const Finished& run : *runs) {
-        const DoneJob job{run.lease.batch, run.lease.job};
-        if (!gone.contains(job.batch) || before.contains(job)) continue;
-        add_places(released, run.job->extra->holds);
-        add_places(released, run.job->extra->keeps);
-    }
-    recorded.freed = co_await release_limits(tx, *limits, released);
+    Places places = places_of(*runs, gone, before);
+    recorded.released = co_await release_limits(tx, std::move(places));
     co_return recorded;
 }
 
 }  // namespace
 
-Task<Recorded> record(Tx& tx, std::int64_t process, FinishedRuns runs, SharedLimits limits) {
+Task<Recorded> record(Tx& tx, std::int64_t process, FinishedRuns runs) {
     tx.see_commits();
     const std::vector<Finished>& finished = *runs;
     std::set<std::int64_t> batches;
     for (const Finished& run : finished) batches.insert(run.lease.batch);
     const std::vector<std::int64_t> asked(batches.begin(), batches.end());
     const std::string asked_json = to_json(asked);
-    if (are_plain(finished, batches))
-        co_return co_await end_batches(tx, process, runs, asked_json, limits);
+    if (are_plain(finished, batches)) co_return co_await end_batches(tx, process, runs, asked_json);
     const auto holds = co_await tx.many<std::int64_t>(sql::hold_batches, asked_json, process);
     const std::set<std::int64_t> held(holds.begin(), holds.end());
     const std::string held_json = to_json(holds);
@@ -180,7 +199,7 @@ Task<Recorded> record(Tx& tx, std::int64_t process, FinishedRuns runs, SharedLim
     });
     co_await store(tx, settled);
     recorded.unblocked = co_await end_jobs(tx, std::move(settled.ended));
-    recorded.freed = co_await release_limits(tx, *limits, settled.released);
+    recorded.released = co_await release_limits(tx, std::move(settled.released));
     co_return recorded;
 }
 

@@ -73,18 +73,18 @@ Task<void> Runner::Impl::record_outcomes() {
         try {
             const auto owner = batch.front().lease.process;
             const internal::FinishedRuns shared = runs;
-            const auto recorded =
-                co_await context.write(internal::record, owner, shared, limits_now());
+            const auto recorded = co_await context.write(internal::record, owner, shared);
             retried.add(recorded.retried);
             snoozed.add(recorded.snoozed);
             buried.add(recorded.buried);
             leases_lost.add(recorded.lost);
             if (recorded.retried + recorded.snoozed > 0) new_jobs = true;  // of later
-            if (recorded.unblocked > 0 || !recorded.freed.empty()) {
+            const auto some = internal::freed_by(recorded.released, *limits_now());
+            if (!some.empty()) {
                 const std::lock_guard lock(mutex);
-                freed.insert(recorded.freed.begin(), recorded.freed.end());
+                freed.insert(some.begin(), some.end());
             }
-            if (recorded.unblocked > 0 || !recorded.freed.empty()) queue.wake();
+            if (recorded.unblocked > 0 || !some.empty()) queue.wake();
         } catch (...) {
             const Error error = error_from_exception(std::current_exception());
             failed = true;

@@ -107,11 +107,11 @@ using FinishedRuns = std::shared_ptr<const std::vector<Finished>>;
 // What became of a number of finished runs.
 struct Recorded {
     std::uint64_t retried = 0, snoozed = 0, buried = 0;
-    std::uint64_t lost = 0;          // the lease was: nothing is recorded
-    std::int64_t unblocked = 0;      // jobs that waited for some of them
-    std::vector<std::string> freed;  // limits of which no place was free before
+    std::uint64_t lost = 0;      // the lease was: nothing is recorded
+    std::int64_t unblocked = 0;  // jobs that waited for some of them
+    SharedReleased released;     // what they held of limits
 };
-BOOST_DESCRIBE_STRUCT(Recorded, (), (retried, snoozed, buried, lost, unblocked, freed))
+BOOST_DESCRIBE_STRUCT(Recorded, (), (retried, snoozed, buried, lost, unblocked))
 
 // Jobs of processes whose heartbeat is too old.
 struct Rescued {
@@ -134,20 +134,19 @@ Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, 
                     SharedLimits limits);
 // Scheduled jobs whose time has come become ready, at most `count`; gives how many.
 Task<std::int64_t> ready_due_jobs(Tx& tx, std::int64_t count);
-Task<Recorded> record(Tx& tx, std::int64_t process, FinishedRuns runs, SharedLimits limits);
+Task<Recorded> record(Tx& tx, std::int64_t process, FinishedRuns runs);
 Task<std::int64_t> register_process(Tx& tx, std::string name);
 // False: this process has been declared dead.
 Task<bool> renew_heartbeat(Tx& tx, std::int64_t process);
 // Removes processes whose heartbeat is too old and makes their jobs ready.
-Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max, SharedLimits limits);
+Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max);
 // A claim whose commit was not told may have happened: makes ready what `process` holds beside the
 // batches in `known_json`, a list of ids. Gives how many jobs.
-Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_json,
-                             SharedLimits limits);
-Task<void> sign_off(Tx& tx, std::int64_t process, SharedLimits limits);
+Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_json);
+Task<void> sign_off(Tx& tx, std::int64_t process);
 // What operators do (admin.h): a job that waits is dropped. `was_blocked`: it waited for others.
 // The transaction sees commits.
-Task<void> drop(Tx& tx, StoredJob job, bool was_blocked, SharedLimits limits);
+Task<void> drop(Tx& tx, StoredJob job, bool was_blocked);
 
 // The job as it is put back to run again: no longer holding places of limits, except where it is in
 // order; those go into `released`.

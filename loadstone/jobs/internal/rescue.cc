@@ -65,8 +65,7 @@ bool is_suspect(const StoredJob& job) {
 // What of them is to run again is ready; the rest is buried or has ended. A process dies of one of
 // its jobs: while one of them is suspected, the others are not blamed. What has been blamed until
 // once more would bury it is suspected, and runs when no other suspect does.
-Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, const LimitBook& limits,
-                    Rescued& counts) {
+Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, Rescued& counts) {
     std::vector<StoredJob> everything = taken.done;
     everything.insert(everything.end(), taken.unfinished.begin(), taken.unfinished.end());
     const auto noted = co_await noted_among(tx, everything);
@@ -104,7 +103,7 @@ Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, const L
     settled.completed = std::move(taken.batches);
     co_await store(tx, settled);
     co_await end_jobs(tx, std::move(settled.ended));
-    co_await release_limits(tx, limits, settled.released);
+    co_await release_limits(tx, std::move(settled.released));
 }
 
 }  // namespace
@@ -118,40 +117,39 @@ Task<bool> renew_heartbeat(Tx& tx, std::int64_t process) {
     co_return renewed == 1;
 }
 
-Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max, SharedLimits limits) {
+Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max) {
     tx.see_commits();
     co_await tx.exec(sql::remove_dead_processes, dead_after_us);
     const auto orphans = co_await tx.many<BatchRow>(sql::orphaned_batches, batches_at_once);
     Rescued counts;
     if (orphans.empty()) co_return counts;
     Taken taken = co_await jobs_of(tx, orphans);
-    co_await put_back(tx, std::move(taken), crashes_max, true, *limits, counts);
+    co_await put_back(tx, std::move(taken), crashes_max, true, counts);
     counts.is_all = static_cast<std::int64_t>(orphans.size()) < batches_at_once;
     co_return counts;
 }
 
-Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_json,
-                             SharedLimits limits) {
+Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_json) {
     tx.see_commits();
     Rescued counts;
     const auto batches = co_await tx.many<BatchRow>(sql::batches_of, known_json, process);
     if (batches.empty()) co_return 0;
     Taken taken = co_await jobs_of(tx, batches);
-    co_await put_back(tx, std::move(taken), 0, false, *limits, counts);
+    co_await put_back(tx, std::move(taken), 0, false, counts);
     co_return static_cast<std::int64_t>(counts.rescued);
 }
 
-Task<void> sign_off(Tx& tx, std::int64_t process, SharedLimits limits) {
+Task<void> sign_off(Tx& tx, std::int64_t process) {
     const std::string none = "[]";
-    co_await hand_back(tx, process, none, std::move(limits));
+    co_await hand_back(tx, process, none);
     co_await tx.exec(sql::remove_process, process);
 }
 
-Task<void> drop(Tx& tx, StoredJob job, bool was_blocked, SharedLimits limits) {
+Task<void> drop(Tx& tx, StoredJob job, bool was_blocked) {
     Settled settled;
     end(job.id, extra_of(job.extra), false, was_blocked, "", settled);
     co_await end_jobs(tx, std::move(settled.ended));
-    co_await release_limits(tx, *limits, settled.released);
+    co_await release_limits(tx, std::move(settled.released));
 }
 
 }  // namespace loadstone::jobs::internal

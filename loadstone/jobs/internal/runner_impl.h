@@ -105,6 +105,7 @@ struct Runner::Impl {
     // Lanes with a partition in which something new stands.
     Task<void> discover();
     Task<std::int64_t> learn_lanes(Reader reader);
+    Task<std::int64_t> read_horizon(Reader reader);
     Task<void> advance_cursors();
     std::chrono::milliseconds pause_before_next_claim();
     void poll_if_due();
@@ -175,7 +176,9 @@ struct Runner::Impl {
     bool schedules_are_known = false;
     Deadline due_at =
         runtime::Deadline::in(std::chrono::milliseconds(0));  // the next scheduled job
-    Deadline lanes_at = runtime::Deadline::in(std::chrono::milliseconds(0));
+    // Where kinds have partitions discover() looks at the start.
+    Deadline lanes_at =
+        runtime::Deadline::in(has_keyed ? internal::Lanes::sweep_every : std::chrono::seconds(0));
     Deadline cursors_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     Deadline look_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     log::Throttle look_complaints{std::chrono::seconds(10)};

@@ -21,8 +21,7 @@ Task<void> remove_batches(Tx& tx, const std::vector<std::int64_t>& batches) {
 
 void end(std::int64_t job, const Extra& extra, bool is_done, bool was_noted, std::string result,
          Settled& settled) {
-    add_places(settled.released, extra.holds);
-    add_places(settled.released, extra.keeps);
+    add_places(settled.released, extra);
     const bool is_noted = extra.is_noted || was_noted;
     if (!is_noted && !extra.gives_unique_back && extra.next.empty()) return;
     settled.ended.push_back({job, extra, is_done, std::move(result)});
@@ -67,7 +66,7 @@ Task<void> store(Tx& tx, const Settled& settled) {
 StoredJob to_run_again(StoredJob job, Places& released) {
     if (job.extra.empty()) return job;
     Extra extra = extra_of(job.extra);
-    add_places(released, extra.holds);
+    for (const std::string& name : extra.holds) ++released[name];
     extra.holds.clear();
     if (!extra.keeps.empty()) {
         // It keeps its place in order, so that none overtakes it, and stands in a line of its own,

@@ -130,8 +130,9 @@ select name from loadstone_queues where is_paused
 
 -- name: oldest_due_ages
 -- Microseconds that the oldest runnable job of each queue has been due. In a lane it is the first; of more than 5,000 lanes the
--- others are not looked at. Indexes:
--- loadstone_ready_for_claim, entered once for each; loadstone_scheduled_by_time.
+-- others are not looked at. On PostgreSQL lanes with a partition are looked at only of a queue of which none of the first 1,000 jobs of
+-- such lanes is: places are given out in the order of time. Indexes: loadstone_ready_for_claim, on PostgreSQL the primary key, entered
+-- once for each lane; loadstone_ready_keyed; loadstone_scheduled_by_time.
 -- dialect: sqlite
 with recursive lane (queue, partition_key, priority, run_at) as (
     select * from (select queue, partition_key, priority, run_at from loadstone_ready order by queue, partition_key, priority, seq limit 1)
@@ -144,14 +145,29 @@ from (select queue, run_at from lane union all
       select queue, min(run_at) from loadstone_scheduled where run_at <= {now} group by queue) as due
 group by queue order by queue limit 1000
 -- dialect: postgres
-with recursive lane as (
+with recursive first as (
     (select queue, partition_key, priority, run_at from loadstone_ready order by queue, partition_key, priority, seq limit 1)
+    union all
+    select next.queue, next.partition_key, next.priority, next.run_at from first
+    cross join lateral (
+        (select queue, partition_key, priority, run_at from loadstone_ready
+         where first.partition_key = '' and (queue, partition_key, priority) > (first.queue, '', first.priority)
+         order by queue, partition_key, priority, seq limit 1)
+        union all
+        (select queue, partition_key, priority, run_at from loadstone_ready
+         where first.partition_key <> '' and queue > first.queue
+         order by queue, partition_key, priority, seq limit 1)) as next),
+     oldest as materialized (select queue, run_at from loadstone_ready where partition_key <> '' order by seq limit 1000),
+     lane as (
+    select queue, partition_key, priority, run_at from first where partition_key <> '' and queue not in (select queue from oldest)
     union all
     select next.queue, next.partition_key, next.priority, next.run_at from lane
     cross join lateral (select queue, partition_key, priority, run_at from loadstone_ready
-                        where (queue, partition_key, priority) > (lane.queue, lane.partition_key, lane.priority)
-                        order by queue, partition_key, priority, seq limit 1) as next)
+                        where queue = lane.queue and (partition_key, priority) > (lane.partition_key, lane.priority)
+                        order by partition_key, priority, seq limit 1) as next)
 select queue, {now} - min(run_at) as age
-from ((select queue, run_at from lane limit 5000) union all
+from (select queue, run_at from first where partition_key = '' union all
+      select queue, min(run_at) from oldest group by queue union all
+      (select queue, run_at from lane limit 5000) union all
       select queue, min(run_at) from loadstone_scheduled where run_at <= {now} group by queue) as due
 group by queue order by queue limit 1000

@@ -1,9 +1,11 @@
 #include "loadstone/store/postgres/internal/deferred.h"
 
+#include <utility>
+
 namespace loadstone::store::postgres {
 
-Deferred::Deferred(StatementRef statement, std::span<const Value> values, std::uint64_t* rows)
-    : statement_(statement), rows_(rows), values_(values.begin(), values.end()) {
+Deferred::Deferred(StatementRef statement, std::span<const Value> values, DeferredRows take)
+    : statement_(statement), take_(std::move(take)), values_(values.begin(), values.end()) {
     std::size_t size = 0;
     for (const Value& value : values_) size += value.text.size();
     text_.reserve(size);

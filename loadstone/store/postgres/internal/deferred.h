@@ -13,16 +13,15 @@ namespace loadstone::store::postgres {
 
 class Deferred {
 public:
-    // `rows`, if not null, outlives the run.
-    Deferred(StatementRef statement, std::span<const Value> values, std::uint64_t* rows);
+    Deferred(StatementRef statement, std::span<const Value> values, DeferredRows take);
     Deferred(const Deferred&) = delete;
     Deferred& operator=(const Deferred&) = delete;
 
     std::size_t bytes() const noexcept { return text_.size(); }
     // From now on it is an operation of the context.
     Operation& make_operation(Context& context, Metrics& metrics);
-    void tell(const RunResult& result) noexcept {
-        if (rows_ != nullptr) *rows_ = result.rows;
+    void take(const Row& row) const {
+        if (take_) take_(row);
     }
     // Once it is over: counts it.
     void account(bool succeeded);
@@ -30,7 +29,7 @@ public:
 
 private:
     const StatementRef statement_;
-    std::uint64_t* const rows_;
+    const DeferredRows take_;
     std::string text_;  // of all values
     boost::container::small_vector<Value, 8> values_;
     std::optional<Operation> operation_;

@@ -109,11 +109,11 @@ Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
 }
 
 Task<void> TxConnection::defer(Context& context, StatementRef statement,
-                               std::span<const Value> values, std::uint64_t* rows) {
+                               std::span<const Value> values, DeferredRows take) {
     Unsent unsent(*this);
     require_open(context, statement, values);
     unsent.is_over = true;
-    deferred_.push_back(std::make_unique<Deferred>(statement, values, rows));
+    deferred_.push_back(std::make_unique<Deferred>(statement, values, std::move(take)));
     deferred_bytes_ += deferred_.back()->bytes();
     if (deferred_.size() < deferred_max && deferred_bytes_ < deferred_bytes_max) co_return;
     const std::span<const Value> none;
@@ -148,14 +148,17 @@ void TxConnection::take_failure(const Operation& operation) {
 
 // They are over before what they were sent with.
 Task<void> TxConnection::end_deferred() {
-    auto ignore = [](const Row&) {};
     for (const auto& each : deferred_) {
         bool has_failed = false;
+        auto take = [&](const Row& row) { each->take(row); };
         try {
-            const RunResult result = co_await each->operation().complete(ignore, true);
-            each->tell(result);
+            co_await each->operation().complete(take, true);
         } catch (...) {
             has_failed = true;
+            if (!failure_ && !each->operation().failure()) {
+                failure_ = std::current_exception();
+                has_undecoded_ = true;
+            }
         }
         take_failure(each->operation());
         each->account(!has_failed);
@@ -249,6 +252,7 @@ TxConnection::Committed TxConnection::outcome(const Operation& operation, bool h
             Error(Errc::internal, "the database rolled back what was to be committed"));
         return Committed::no;
     }
+    if (has_undecoded_ && !operation.failure()) return Committed::unknown;
     const bool has_answer = reaction_ != Reaction::connection_lost && !operation.has_expired;
     return has_answer || was_refused_ ? Committed::no : Committed::unknown;
 }

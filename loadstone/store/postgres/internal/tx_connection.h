@@ -39,7 +39,7 @@ public:
     Task<RunResult> run(Context& context, StatementRef statement, std::span<const Value> values,
                         RowSink sink) override;
     Task<void> defer(Context& context, StatementRef statement, std::span<const Value> values,
-                     std::uint64_t* rows) override;
+                     DeferredRows take) override;
 
     enum class Committed { yes, no, unknown };
     // Does not heed cancellation: what has been sent is waited for until the deadline. With `no`
@@ -90,7 +90,8 @@ private:
     bool has_begun_ = false;
     bool sees_commits_ = false;
     bool is_busy_ = false;
-    bool was_refused_ = false;  // as Operation::was_refused
+    bool was_refused_ = false;    // as Operation::was_refused
+    bool has_undecoded_ = false;  // what was deferred gave rows that nobody could take
 };
 
 class PostgresTx final : public Tx {
