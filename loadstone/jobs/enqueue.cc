@@ -13,6 +13,10 @@ namespace loadstone::jobs {
 
 namespace {
 
+void require_some(const std::string& arguments) {
+    if (arguments.empty()) throw Error(Errc::invalid_argument, "the arguments of a job are empty");
+}
+
 // JSON texts, a line each with a comma between. Where one has a line's end of its own, it is space
 // between two tokens: within a string JSON escapes it.
 std::string to_lines(const std::vector<std::string>& texts) {
@@ -21,7 +25,7 @@ std::string to_lines(const std::vector<std::string>& texts) {
     std::string out;
     out.reserve(size);
     for (const std::string& text : texts) {
-        if (text.empty()) throw Error(Errc::invalid_argument, "the arguments of a job are empty");
+        require_some(text);
         if (!out.empty()) out += ",\n";
         const std::size_t begin = out.size();
         out += text;
@@ -36,6 +40,7 @@ std::string to_lines(const std::vector<std::string>& texts) {
 namespace internal {
 
 NewJob new_job(const Kind& kind, std::string arguments, std::int64_t delay_us) {
+    require_some(arguments);
     NewJob job;
     job.kind = &kind;
     if (kind.is_keyed() || kind.is_unique) {

@@ -221,8 +221,6 @@ Task<void> Runner::Impl::ready_due_jobs() {
 
 // All lanes; gives the place up to which they are of jobs that this read shows.
 Task<std::int64_t> Runner::Impl::learn_lanes(Reader reader) {
-    lanes_from = {};
-    lanes_at = Deadline::in(internal::Lanes::sweep_every);
     const auto last = co_await reader.one<std::int64_t>(sql::last_ready);
     internal::LaneFound from;
     for (bool has_more = true; has_more;) {
@@ -232,6 +230,9 @@ Task<std::int64_t> Runner::Impl::learn_lanes(Reader reader) {
         has_more = some.size() >= internal::Lanes::page_max;
         if (has_more) from = some.back();
     }
+    // The sweep, which goes on page by page where this fails, has that done.
+    lanes_from = {};
+    lanes_at = Deadline::in(internal::Lanes::sweep_every);
     co_return last;
 }
 

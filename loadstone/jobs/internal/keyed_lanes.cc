@@ -142,8 +142,8 @@ std::vector<KeyedLanes::Share> KeyedLanes::share(int priority, std::int64_t coun
     };
     const bool is_alone = !with_plain && level.order.size() == 1 &&
                           level.tenants.begin()->second.runnable.size() == 1;
-    const std::int64_t shares_max = 2 * level.got >= level.asked ? shares_few : shares_many;
-    level.asked = level.got = 0;
+    const std::int64_t shares_max = 2 * level.got >= level.wanted ? shares_few : shares_many;
+    level.wanted = level.got = 0;
     const std::int64_t quantum = is_alone ? count : std::max<std::int64_t>(1, count / shares_max);
     bool is_first = true;
     for (std::int64_t left = count; left > 0;) {
@@ -169,6 +169,7 @@ std::vector<KeyedLanes::Share> KeyedLanes::share(int priority, std::int64_t coun
             }
             const auto& runnable = level.tenants.at(tenant).runnable;
             give({priority, runnable[of.turn++ % runnable.size()]}, some);
+            level.wanted += some;
             of.served += static_cast<double>(some) / weight_of(weights, tenant);
             order.emplace(of.served, tenant);
         }
@@ -196,9 +197,8 @@ void KeyedLanes::claimed(const Key& key, const Outcome& outcome, std::int64_t ho
     if (at == lanes_.end()) return;
     Lane& lane = at->second;
     charge(level, lane.tenant, static_cast<double>(outcome.got) / weight_of(weights, lane.tenant));
-    if (outcome.is_closed) return;
-    level.asked += outcome.asked;
     level.got += outcome.got;
+    if (outcome.is_closed) return;
     if (outcome.is_all_kinds)
         lane.cursor = std::max(lane.cursor, std::min(outcome.last_seq, horizon));
     if (outcome.is_full) {

@@ -79,7 +79,7 @@ private:
         std::set<std::pair<double, std::string>> order;  // by served
         double virtual_time = 0;
         double asked_at = 0;  // what it becomes when something of the last share is claimed
-        std::int64_t asked = 0, got = 0;  // of the last share
+        std::int64_t wanted = 0, got = 0;  // of the last share, by lanes with a partition
         std::optional<double> plain_served;
     };
     void run(const Key& key, Lane& lane);

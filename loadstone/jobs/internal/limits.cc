@@ -130,7 +130,7 @@ Task<SharedReleased> release_limits(Tx& tx, Places places) {
     const auto released = std::make_shared<Released>();
     released->places = std::move(places);
     const std::shared_ptr<std::vector<ReleasedRow>> rows(released, &released->rows);
-    co_await tx.defer_many(rows, store::at_once(sql::release_limits), json);
+    co_await tx.defer_many(rows, sql::release_limits, json);
     co_return released;
 }
 

@@ -138,7 +138,7 @@ Task<Recorded> end_batches(Tx& tx, std::int64_t process, FinishedRuns runs,
         co_await tx.defer_many(removed, store::at_once(sql::remove_held_batches), batches_json,
                                process);
         // A part may have been recorded before, and the answer lost.
-        marks = co_await tx.many<Mark>(store::at_once(sql::take_done), batches_json);
+        marks = co_await tx.many<Mark>(sql::take_done, batches_json);
     } else {
         *removed = co_await tx.many<std::int64_t>(store::at_once(sql::remove_held_batches),
                                                   batches_json, process);

@@ -6,3 +6,4 @@ select 1;  -- nothing: SQLite compares bytes
 alter table loadstone_ready
     alter column queue type text collate "C",
     alter column partition_key type text collate "C";
+analyze loadstone_ready;

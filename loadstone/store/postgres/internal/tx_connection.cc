@@ -253,8 +253,12 @@ TxConnection::Committed TxConnection::outcome(const Operation& operation, bool h
         return Committed::no;
     }
     if (has_undecoded_ && !operation.failure()) return Committed::unknown;
-    const bool has_answer = reaction_ != Reaction::connection_lost && !operation.has_expired;
-    return has_answer || was_refused_ ? Committed::no : Committed::unknown;
+    // Rows that could not be taken end no transaction: then it is the commit's own answer that
+    // says.
+    const Reaction reaction = has_undecoded_ ? operation.reaction : reaction_;
+    const bool has_answer = reaction != Reaction::connection_lost && !operation.has_expired;
+    const bool was_refused = was_refused_ || (has_undecoded_ && operation.was_refused);
+    return has_answer || was_refused ? Committed::no : Committed::unknown;
 }
 
 Task<bool> TxConnection::rollback(Context& context, Deadline deadline) {
