@@ -26,7 +26,7 @@ struct OrganisationDashboard {
     std::int64_t enrolled = 0;   // now; who takes two courses counts twice
     std::int64_t completed = 0;  // also by those who have left
     std::vector<Day> days;       // the last 30 with today, oldest first; a learner counts once
-    std::vector<CourseLine> top_courses;  // 10, by learners who are enrolled
+    std::vector<CourseLine> top_courses;  // 10 of all, by learners who are enrolled
 };
 BOOST_DESCRIBE_STRUCT(OrganisationDashboard, (),
                       (courses, is_partial, enrolled, completed, days, top_courses))
@@ -118,7 +118,10 @@ Task<Reply<OrganisationDashboard>> of_organisation(Context& context) {
     std::vector<courses::CourseId> ids;
     for (const courses::CourseSize& course : sizes.courses) ids.push_back(course.id);
     const auto totals = co_await learning::totals(context.reader(), ids);
-    auto top = co_await learning::most_taken(context.reader(), ids, top_shown);
+    const auto top =
+        co_await learning::popular_courses_of(context.reader(), organisation, top_shown);
+    std::vector<courses::CourseId> top_ids;
+    for (const learning::PopularCourse& one : top) top_ids.push_back(one.course);
     Reply<OrganisationDashboard> reply;
     OrganisationDashboard& shown = reply.body;
     shown.courses = std::ssize(ids);
@@ -126,7 +129,7 @@ Task<Reply<OrganisationDashboard>> of_organisation(Context& context) {
     shown.enrolled = totals.enrolled;
     shown.completed = totals.completed;
     shown.days = co_await last_days(context.reader(), std::move(ids), Timestamp::now());
-    shown.top_courses = co_await lines_in_order(context.reader(), std::move(top));
+    shown.top_courses = co_await lines_in_order(context.reader(), std::move(top_ids));
     co_return reply;
 }
 

@@ -64,6 +64,7 @@ Task<Timestamp> enrol(Tx& tx, NewEnrolment in) {
     if (got == 0) throw course_is_full(in.course);
     const auto at = co_await sql::insert_enrolment(tx, in.course.id, in.user);
     if (!at) throw is_enrolled(in.course.id);
+    cache::add(tx, enrolled_in_course, in.course.id, 1, in.course.organisation_id);
     const Activity fact = activity(*at, in.course.id, in.user, "enrolled");
     co_await analytics::record(tx, fact);
     co_await note(tx, in.course.id, in.user, "course.enrolled", "begun", std::move(in.address));
@@ -74,10 +75,13 @@ Task<void> leave(Tx& tx, courses::CourseId course, accounts::UserId user, std::s
     const std::string nowhere = fmt::format("you are not enrolled in course {}", course.value);
     const auto enrolment = co_await sql::enrolment(tx, course, user);
     if (!enrolment) throw Error(Errc::not_found, nowhere);
+    const auto left = co_await courses::course_by_id(tx, course);
+    if (!left) throw Error(Errc::not_found, nowhere);
     co_await sql::free_seat(tx, course);
     const auto removed = co_await sql::remove_enrolment(tx, course, user);
     // That gives the seat back too.
     if (removed == 0) throw Error(Errc::not_found, nowhere);
+    cache::add(tx, enrolled_in_course, course, -1, left->organisation_id);
     const Timestamp now = Timestamp::now();
     co_await sql::note_departure(tx, course, user, enrolment->enrolled_at, now);
     const Activity fact = activity(now, course, user, "left");

@@ -9,6 +9,17 @@ namespace campus::learning {
 
 using namespace loadstone;
 
+namespace {
+
+std::vector<PopularCourse> popular(const std::vector<cache::Figure>& figures) {
+    std::vector<PopularCourse> courses;
+    for (const cache::Figure& figure : figures)
+        courses.push_back({courses::CourseId(figure.key), figure.value});
+    return courses;
+}
+
+}  // namespace
+
 Task<std::vector<Standing>> standings(Reader reader, std::vector<courses::CourseId> courses,
                                       Timestamp since) {
     const auto rows = co_await sql::standings(reader, courses, since);
@@ -66,9 +77,16 @@ Task<CourseTotals> totals(Reader reader, std::vector<courses::CourseId> courses)
     co_return totals;
 }
 
-Task<std::vector<courses::CourseId>> most_taken(Reader reader,
-                                                std::vector<courses::CourseId> courses, int limit) {
-    co_return co_await sql::most_taken(reader, courses, limit);
+Task<std::vector<PopularCourse>> popular_courses(Reader reader, int limit) {
+    const auto most = co_await cache::top(reader, enrolled_in_course, limit);
+    co_return popular(most);
+}
+
+Task<std::vector<PopularCourse>> popular_courses_of(Reader reader,
+                                                    organisations::OrganisationId organisation,
+                                                    int limit) {
+    const auto most = co_await cache::top(reader, enrolled_in_course, organisation, limit);
+    co_return popular(most);
 }
 
 Task<AtRiskAmongPage> at_risk_among(Reader reader, std::vector<CourseSize> courses, Timestamp since,

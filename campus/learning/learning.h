@@ -150,10 +150,16 @@ BOOST_DESCRIBE_STRUCT(CourseTotals, (), (enrolled, completed))
 loadstone::Task<CourseTotals> totals(loadstone::Reader reader,
                                      std::vector<courses::CourseId> courses);
 
-// Those with the most seats taken, the most first; none that nobody ever enrolled in.
-loadstone::Task<std::vector<courses::CourseId>> most_taken(loadstone::Reader reader,
-                                                           std::vector<courses::CourseId> courses,
-                                                           int limit);
+struct PopularCourse {
+    courses::CourseId course;
+    std::int64_t enrolled = 0;  // now
+};
+// Those in which most learners are enrolled, the most first; none in which nobody is. Published
+// ones, for nobody enrols in others. `limit`: cache::top_max at most.
+loadstone::Task<std::vector<PopularCourse>> popular_courses(loadstone::Reader reader, int limit);
+// Of an organisation.
+loadstone::Task<std::vector<PopularCourse>> popular_courses_of(
+    loadstone::Reader reader, organisations::OrganisationId organisation, int limit);
 
 // Questions to the column store about some courses, all learners that there ever were; a learner in
 // two courses counts twice. Each answer says as of when.

@@ -17,6 +17,16 @@ Task<std::int64_t> seats_taken(Reader reader, courses::CourseId course) {
     co_return taken.value_or(0);
 }
 
+Task<std::unordered_map<courses::CourseId, organisations::OrganisationId>> organisations_of(
+    Reader reader, std::vector<courses::CourseId> ids) {
+    const auto found = co_await courses::courses_by_id(reader, std::move(ids));
+    std::unordered_map<courses::CourseId, organisations::OrganisationId> organisations;
+    for (const courses::Course& course : found) {
+        if (course.organisation_id) organisations[course.id] = *course.organisation_id;
+    }
+    co_return organisations;
+}
+
 std::vector<WeighedQuiz> scheme_of(const sql::RunRow& run) {
     return value_or_throw(from_json<std::vector<WeighedQuiz>>(run.scheme, stored_json));
 }

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <iterator>
+#include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "campus/learning/grading.h"
@@ -37,11 +39,26 @@ Task<std::vector<Grade>> all_grades(Tx& tx, courses::CourseId course, Timestamp 
     co_return grades;
 }
 
+Task<void> add_enrolled(Tx& tx, std::vector<SeededEnrolment> enrolments) {
+    std::unordered_map<courses::CourseId, std::int64_t> enrolled;
+    for (const SeededEnrolment& each : enrolments) ++enrolled[each.course_id];
+    std::vector<courses::CourseId> ids;
+    for (const auto& [course, count] : enrolled) ids.push_back(course);
+    const auto organisations = co_await organisations_of(tx, std::move(ids));
+    for (const auto& [course, count] : enrolled) {
+        const auto found = organisations.find(course);
+        std::optional<organisations::OrganisationId> organisation;
+        if (found != organisations.end()) organisation = found->second;
+        cache::add(tx, enrolled_in_course, course, count, organisation);
+    }
+}
+
 }  // namespace
 
 Task<void> seed_learning(Tx& tx, SeededLearning in) {
     co_await sql::seed_seats(tx, in.enrolments);
     co_await sql::seed_enrolments(tx, in.enrolments);
+    co_await add_enrolled(tx, in.enrolments);
     co_await sql::seed_progress(tx, in.progress);
     co_await sql::seed_completions(tx, in.completions);
     for (const SeededCompletion& each : in.completions)

@@ -1,5 +1,6 @@
 #include "campus/learning/views.h"
 
+#include "campus/learning/queries.h"
 #include "campus/learning/sql.h"
 #include "campus/learning/sql_accesses.h"
 
@@ -39,6 +40,20 @@ Task<std::vector<cache::Figure>> sum_grades(Reader reader, cache::KeyRange keys)
     co_return cache::figures_of(rows);
 }
 
+Task<std::vector<cache::Figure>> count_enrolled(Reader reader, cache::KeyRange keys) {
+    const auto rows = co_await sql::enrolled_by_course(reader, courses::CourseId(keys.first),
+                                                       courses::CourseId(keys.last), keys.keys_max);
+    auto figures = cache::figures_of(rows);
+    std::vector<courses::CourseId> ids;
+    for (const cache::Figure& figure : figures) ids.emplace_back(figure.key);
+    const auto organisations = co_await organisations_of(reader, std::move(ids));
+    for (cache::Figure& figure : figures) {
+        const auto found = organisations.find(courses::CourseId(figure.key));
+        if (found != organisations.end()) figure.group = found->second.value;
+    }
+    co_return figures;
+}
+
 }  // namespace
 
 const cache::View<CoursesAndDay, std::vector<ActiveDay>> active_days_of_courses{
@@ -64,6 +79,8 @@ const cache::Aggregate completions_of_course{.name = "learning.completions",
                                              .recompute = count_completions};
 const cache::Aggregate graded_in_course{.name = "learning.graded", .recompute = count_grades};
 const cache::Aggregate grade_sum_of_course{.name = "learning.grade_sum", .recompute = sum_grades};
+const cache::Aggregate enrolled_in_course{
+    .name = "learning.enrolled", .kind = cache::AggregateKind::ranked, .recompute = count_enrolled};
 
 void views(Views& views) {
     views.statements(sql::accesses);
@@ -73,6 +90,7 @@ void views(Views& views) {
     views.add(completions_of_course);
     views.add(graded_in_course);
     views.add(grade_sum_of_course);
+    views.add(enrolled_in_course);
 }
 
 }  // namespace campus::learning

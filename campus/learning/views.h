@@ -25,6 +25,9 @@ extern const loadstone::cache::Aggregate completions_of_course;  // how many
 extern const loadstone::cache::Aggregate graded_in_course;       // how many
 extern const loadstone::cache::Aggregate grade_sum_of_course;    // hundredths of a percent
 
+// The same, ranked: how many are enrolled now. By course, in the group of its organisation.
+extern const loadstone::cache::Aggregate enrolled_in_course;
+
 void views(loadstone::Views& views);
 
 }  // namespace campus::learning

@@ -1,13 +1,10 @@
 #include "loadstone/cache/aggregate.h"
 
-#include <algorithm>
-#include <unordered_set>
-
+#include "loadstone/base/assert.h"
 #include "loadstone/base/error.h"
 #include "loadstone/cache/internal/deltas.h"
 #include "loadstone/cache/internal/figure_rows.h"
 #include "loadstone/cache/sql.h"
-#include "loadstone/telemetry/registry.h"
 
 namespace loadstone::cache {
 
@@ -25,11 +22,7 @@ internal::Deltas& deltas_of(Tx& tx) {
 // Until it is built: what its rows say.
 Task<void> recompute_into(Figures& figures, Reader reader, const Aggregate& aggregate,
                           const std::vector<std::int64_t>& keys) {
-    if (auto* registry = reader.context().services().find<telemetry::Registry>())
-        registry
-            ->counter("loadstone_aggregates_unbuilt_reads_total", "",
-                      "Keys of aggregates that readers recomputed because it is not built yet")
-            .add(keys.size());
+    internal::count_unbuilt(reader, keys.size());
     for (const std::int64_t key : keys) {
         const KeyRange only{key, key, 1};
         const auto found = co_await aggregate.recompute(reader, only);
@@ -39,8 +32,9 @@ Task<void> recompute_into(Figures& figures, Reader reader, const Aggregate& aggr
 
 }  // namespace
 
-void add_to_key(Tx& tx, const Aggregate& aggregate, std::int64_t key, std::int64_t delta) {
-    deltas_of(tx).add(aggregate, key, delta);
+void add_to_key(Tx& tx, const Aggregate& aggregate, std::int64_t key, std::int64_t delta,
+                std::optional<std::int64_t> group) {
+    deltas_of(tx).add(aggregate, key, delta, group);
 }
 
 void include_in_key(Tx& tx, const Aggregate& aggregate, std::int64_t key, std::int64_t value) {
@@ -72,7 +66,10 @@ Task<Figures> kept_of_keys(Reader reader, std::vector<const Aggregate*> aggregat
     Figures figures;
     if (keys.empty()) co_return figures;
     std::vector<std::string> names;
-    for (const Aggregate* each : aggregates) names.push_back(each->name);
+    for (const Aggregate* each : aggregates) {
+        LOADSTONE_ASSERT(each->kind != AggregateKind::ranked, "top() reads a ranked sum");
+        names.push_back(each->name);
+    }
     const auto rows = co_await sql::kept_figures(reader, names, keys);
     for (const Aggregate* each : aggregates) {
         bool is_built = false;

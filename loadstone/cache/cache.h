@@ -15,6 +15,7 @@
 
 #include "loadstone/base/function_ref.h"
 #include "loadstone/cache/fills.h"
+#include "loadstone/cache/folding.h"
 #include "loadstone/cache/follower.h"
 #include "loadstone/cache/internal/eviction.h"
 #include "loadstone/cache/internal/recomputation_limit.h"
@@ -51,6 +52,9 @@ struct CacheOptions {
     // Of a key of an aggregate, on PostgreSQL: transactions of so many connections change it at
     // once without waiting for each other. A read of the key reads them all.
     std::int64_t aggregate_shards = 16;
+    // How often what was added to ranked sums becomes part of the ranks, on PostgreSQL: who reads
+    // them adds up what was added since.
+    std::chrono::milliseconds fold_every{500};
 };
 
 // JSON, and a validator for HTTP: the same for the same text on every node.
@@ -80,6 +84,7 @@ public:
     // What the application is to write through.
     store::Database& database() noexcept { return database_; }
     Follower& follower() noexcept { return follower_; }
+    Folding& folding() noexcept { return folding_; }
     // Asks the database what has changed if nothing is computed: how long that takes is what it is
     // compared with while views are. Every few seconds; where that is not needed it does nothing.
     Task<void> measure(Context& context);
@@ -121,6 +126,7 @@ private:
     const CacheOptions options_;
     const TagRules rules_;
     const std::vector<const Aggregate*> aggregates_;
+    Folding folding_;
     RecordingDatabase database_;
     store::Database& reads_;
     internal::RecomputationLimit computations_limit_;  // of who asks

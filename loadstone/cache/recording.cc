@@ -64,11 +64,13 @@ private:
 
 RecordingDatabase::RecordingDatabase(store::Database& inner, const TagRules& rules,
                                      std::span<const Aggregate* const> aggregates,
-                                     std::int64_t shards, telemetry::Registry& registry)
+                                     std::int64_t shards, Folding& folding,
+                                     telemetry::Registry& registry)
     : inner_(inner),
       rules_(rules),
       aggregates_(aggregates),
       shards_(shards),
+      folding_(folding),
       recorded_(registry.counter("loadstone_cache_changes_total", "",
                                  "Transactions that wrote what views read")),
       overflowed_(registry.counter("loadstone_cache_changes_too_wide_total", "",
@@ -93,6 +95,7 @@ Task<void> RecordingDatabase::record(store::Tx& tx, const store::TxBody& body) {
     if (!recording.deltas().empty()) {
         aggregated_.add();
         co_await recording.deltas().write(recording, shards_);
+        if (recording.deltas().has_ranked()) tx.after_commit([this] { folding_.note_written(); });
     }
     if (!connection.tags.empty()) co_await record_tags(tx, connection.tags);
 }

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "loadstone/cache/aggregate.h"
+#include "loadstone/cache/folding.h"
 #include "loadstone/cache/tags.h"
 #include "loadstone/store/database.h"
 
@@ -38,7 +39,7 @@ public:
     // All must outlive it. `shards`: of a key of an aggregate, on PostgreSQL.
     RecordingDatabase(store::Database& inner, const TagRules& rules,
                       std::span<const Aggregate* const> aggregates, std::int64_t shards,
-                      telemetry::Registry& registry);
+                      Folding& folding, telemetry::Registry& registry);
 
     store::Dialect dialect() const noexcept override { return inner_.dialect(); }
     store::Connection& read_connection() override { return inner_.read_connection(); }
@@ -62,6 +63,7 @@ private:
     const TagRules& rules_;
     std::span<const Aggregate* const> aggregates_;
     std::int64_t shards_;
+    Folding& folding_;
     telemetry::Counter &recorded_, &overflowed_, &aggregated_;
 };
 

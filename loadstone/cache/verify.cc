@@ -27,7 +27,12 @@ constexpr std::chrono::seconds batch_deadline{30};
 struct Batch {
     std::int64_t last = last_of_all;  // all keys up to it were compared
     std::int64_t keys = 0;
-    std::vector<Difference> differences;
+    // What differs.
+    struct Pair {
+        std::int64_t key = 0;
+        internal::OneFigure kept{}, true_figure{};
+    };
+    std::vector<Pair> pairs;
 };
 
 void require_ascending(const Aggregate& aggregate, const std::vector<Figure>& figures,
@@ -50,13 +55,13 @@ void compare(AggregateKind kind, const std::vector<Figure>& found, const std::ve
         const std::int64_t next_kept = other == kept.end() ? last_of_all : other->key;
         const bool is_found = one != found.end() && next_found <= next_kept;
         const bool is_kept = other != kept.end() && next_kept <= next_found;
-        Difference line;
+        Batch::Pair line;
         line.key = std::min(next_found, next_kept);
         if ((!is_found && !is_kept) || line.key > batch.last) return;
-        if (is_found) line.true_value = (one++)->value;
-        if (is_kept) line.kept = (other++)->value;
+        if (is_found) line.true_figure = *one++;
+        if (is_kept) line.kept = *other++;
         ++batch.keys;
-        if (!internal::is_same(kind, line.kept, line.true_value)) batch.differences.push_back(line);
+        if (!internal::is_same(kind, line.kept, line.true_figure)) batch.pairs.push_back(line);
     }
 }
 
@@ -66,18 +71,14 @@ Task<void> compare_batch(Tx& tx, const Aggregate& aggregate, KeyRange keys, bool
     batch = Batch{};
     const auto found = co_await aggregate.recompute(tx, keys);
     require_ascending(aggregate, found, keys.first);
-    const auto rows =
-        co_await sql::figures_from(tx, aggregate.name, keys.first, keys.last, keys.keys_max);
-    std::vector<Figure> kept;
-    for (const auto& row : rows)
-        kept.push_back({row.key, internal::figure_of(aggregate.kind, row)});
-    for (const auto* side : {&found, &std::as_const(kept)}) {
+    const auto kept = co_await internal::kept_in(tx, aggregate, keys);
+    for (const auto* side : {&found, &kept}) {
         if (std::ssize(*side) >= keys.keys_max) batch.last = std::min(batch.last, side->back().key);
     }
     compare(aggregate.kind, found, kept, batch);
     if (!mends) co_return;
-    for (const Difference& each : batch.differences)
-        co_await internal::mend(tx, aggregate, each.key, each.kept, each.true_value);
+    for (const Batch::Pair& each : batch.pairs)
+        co_await internal::mend(tx, aggregate, each.key, each.kept, each.true_figure);
 }
 
 Task<void> run_batch(const runtime::Services& services, const Aggregate& aggregate, KeyRange keys,
@@ -91,8 +92,27 @@ Task<void> run_batch(const runtime::Services& services, const Aggregate& aggrega
 
 Task<std::int64_t> last_kept(const runtime::Services& services, const Aggregate& aggregate) {
     Context context(services, Deadline::in(batch_deadline));
-    const auto found = co_await sql::last_kept_key(context.reader(), aggregate.name);
+    std::optional<std::int64_t> found;
+    if (aggregate.kind == AggregateKind::ranked) {
+        found = co_await sql::last_rank(context.reader(), aggregate.name);
+    } else {
+        found = co_await sql::last_kept_key(context.reader(), aggregate.name);
+    }
     co_return found.value_or(0);
+}
+
+Difference difference_of(const Batch::Pair& pair) {
+    Difference shown;
+    shown.key = pair.key;
+    if (pair.kept) {
+        shown.kept = pair.kept->value;
+        shown.kept_group = pair.kept->group;
+    }
+    if (pair.true_figure) {
+        shown.true_value = pair.true_figure->value;
+        shown.true_group = pair.true_figure->group;
+    }
+    return shown;
 }
 
 std::int64_t next_size(std::int64_t size, Clock::duration took, const VerifyOptions& options) {
@@ -113,13 +133,13 @@ Task<Verified> verify(const runtime::Services& services, const Aggregate& aggreg
         Batch batch;
         const auto began = Clock::now();
         co_await run_batch(services, aggregate, keys, options.mends, batch);
-        const std::int64_t different = std::ssize(batch.differences);
+        const std::int64_t different = std::ssize(batch.pairs);
         verified.keys += batch.keys;
         verified.different += different;
         if (options.mends) verified.mended += different;
-        for (const Difference& each : batch.differences) {
+        for (const Batch::Pair& each : batch.pairs) {
             if (verified.differences.size() >= options.shown_max) break;
-            verified.differences.push_back(each);
+            verified.differences.push_back(difference_of(each));
         }
         if (batch.last == last_of_all) break;
         progress(batch.last, std::max(last, batch.last));

@@ -17,8 +17,9 @@ namespace loadstone::cache {
 struct Difference {
     std::int64_t key = 0;
     std::optional<std::int64_t> kept, true_value;
+    std::optional<std::int64_t> kept_group{}, true_group{};  // of a ranked sum
 };
-BOOST_DESCRIBE_STRUCT(Difference, (), (key, kept, true_value))
+BOOST_DESCRIBE_STRUCT(Difference, (), (key, kept, true_value, kept_group, true_group))
 
 struct Verified {
     std::string aggregate;

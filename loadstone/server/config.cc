@@ -457,6 +457,9 @@ void mail_and_job_settings(Settings& s, Config& c) {
     s.count("cache.aggregate_shards",
             "connections that change a key of an aggregate at once without waiting (PostgreSQL)",
             c.cache.aggregate_shards, std::int64_t{1}, std::int64_t{1'024});
+    s.millis("cache.fold_every_ms",
+             "how often what was added to ranked sums becomes part of the ranks (PostgreSQL)",
+             c.cache.fold_every);
     s.millis("cache.fill_lease_ms",
              "how long one node may compute a view for all before another one does",
              c.cache.fills.lease);

@@ -334,6 +334,8 @@ void Server::start() {
     if (impl.http) impl.http->start();
     impl.housekeeping->start(impl.loops, impl.services, impl.background);
     impl.background.spawn(impl.loops.executor(0), impl.build_aggregates());
+    impl.background.spawn(impl.loops.executor(0),
+                          impl.cache->folding().run(impl.services, impl.stop_event));
     if (impl.warmth) impl.warmth->load(impl.background);
     if (impl.feed) impl.background.spawn(impl.loops.executor(0), impl.feed->run());
     if (impl.runner) impl.runner->start();

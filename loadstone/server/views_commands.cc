@@ -47,14 +47,19 @@ std::string text_of(const std::optional<std::int64_t>& value) {
     return value ? std::to_string(*value) : "none";
 }
 
+std::string in_group(const std::optional<std::int64_t>& group) {
+    return group ? fmt::format(" in group {}", *group) : "";
+}
+
 std::string text_of(const std::vector<cache::Verified>& all) {
     std::string text;
     for (const cache::Verified& each : all) {
         text += fmt::format("{}: {} keys, {} differ{}\n", each.aggregate, each.keys, each.different,
                             each.mended > 0 ? fmt::format(", {} mended", each.mended) : "");
         for (const cache::Difference& line : each.differences)
-            text += fmt::format("  key {}: kept {}, true {}\n", line.key, text_of(line.kept),
-                                text_of(line.true_value));
+            text += fmt::format("  key {}: kept {}{}, true {}{}\n", line.key, text_of(line.kept),
+                                in_group(line.kept_group), text_of(line.true_value),
+                                in_group(line.true_group));
         const auto more = each.different - std::ssize(each.differences);
         if (more > 0) text += fmt::format("  and {} more\n", more);
     }

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 
-from harness.case import FULL, main
+from harness.case import DATABASE, FULL, main
 from harness.http_client import Lost
 from harness.school import SchoolTest
 from harness.waiting import wait_until
@@ -125,7 +125,7 @@ class AggregatesTest(SchoolTest):
         return {one["aggregate"]: one for one in json.loads(done.stdout)}
 
     def wait_built(self):
-        wait_until(lambda: self.tables.count("loadstone_aggregates_built") == 3, 20, "the aggregates to be built")
+        wait_until(lambda: self.tables.count("loadstone_aggregates_built") == 4, 20, "the aggregates to be built")
 
     def completed(self):
         with self.server.client() as client:
@@ -168,15 +168,16 @@ class AggregatesTest(SchoolTest):
         found = self.verify(status=1)
         wrong, = found["learning.completions"]["differences"]
         self.assertEqual((wrong["key"], wrong["kept"] - wrong["true_value"]), (course.id, 7))
-        self.assertEqual(found["learning.graded"]["differences"], [{"key": 4711, "kept": 2, "true_value": None}])
-        self.assertEqual(found["learning.grade_sum"]["different"], 0)
+        self.assertEqual(found["learning.graded"]["differences"],
+                         [{"key": 4711, "kept": 2, "true_value": None, "kept_group": None, "true_group": None}])
+        self.assertEqual((found["learning.grade_sum"]["different"], found["learning.enrolled"]["different"]), (0, 0))
         text = self.server.command("views", "verify", "learning.graded", check=False)
         self.assertEqual((text.returncode, text.stdout),
                          (1, "learning.graded: 1 keys, 1 differ\n  key 4711: kept 2, true none\n"))
         self.assertIn("1 keys differ", text.stderr)
         mended = self.verify("--rebuild")
         self.assertEqual({name: one["mended"] for name, one in mended.items()},
-                         {"learning.completions": 1, "learning.graded": 1, "learning.grade_sum": 0})
+                         {"learning.completions": 1, "learning.graded": 1, "learning.grade_sum": 0, "learning.enrolled": 0})
         self.verify()
         load.finish()
         self.verify()
@@ -185,18 +186,61 @@ class AggregatesTest(SchoolTest):
         self.assertEqual((unknown.returncode, unknown.stdout), (1, ""))
         self.assertIn("no module declares an aggregate learning.nothing", unknown.stderr)
 
+    def popular(self, limit=20):
+        with self.server.client() as client:
+            found = self.ask("GET", f"/api/courses/popular?limit={limit}", client=client).json["courses"]
+        return [(one["enrolled"], one["id"]) for one in found]
+
+    def test_popular_courses_are_those_with_most_learners(self):
+        """While learners come and go on two nodes, of which one is killed."""
+        other = self.campus("other", role="web", data=self.folder / "data").start()
+        courses = self.courses + [self.course("Nobody is in it", capacity=10_000)]
+        self.wait_built()
+        self.assertEqual(self.popular(), [(LEARNERS, course.id) for course in self.courses])
+        # As many leave each course as its place in the list; some of them twice.
+        for place, course in enumerate(reversed(self.courses)):
+            leaving = self.learners[:10 * place]
+            self.at_once(lambda client, course=course, learner=learner: client.request(
+                "DELETE", f"{course.path}/enrolment", cookie=learner.cookie) for learner in leaving + leaving[:3])
+        counted = [(row["n"], row["course_id"]) for row in self.database.rows(
+            "select course_id, count(*) as n from enrolments group by course_id order by n desc, course_id")]
+        self.assertEqual([count for count, _ in counted], [LEARNERS, LEARNERS - 10, LEARNERS - 20])
+        self.assertEqual(self.popular(), counted)
+        self.assertEqual(self.popular(limit=1), counted[:1])
+        self.server.kill()
+        with other.client() as client:
+            self.assertEqual([one["id"] for one in client.get("/api/courses/popular").json["courses"]], [id for _, id in counted])
+            for learner in self.learners[:5]:
+                client.post(f"{courses[-1].path}/enrolment", cookie=learner.cookie)
+        self.verify()
+        self.server.start()
+        self.assertEqual(self.popular(), counted + [(5, courses[-1].id)])
+        table = "loadstone_rank_deltas" if DATABASE == "postgres" else "loadstone_ranks where value < 0"
+        wait_until(lambda: self.tables.value(f"select count(*) from {table}") == 0, 20, "the deltas to be folded")
+        self.assertEqual(self.popular(), counted + [(5, courses[-1].id)])
+        self.database.execute(f"update loadstone_ranks set value = value + 1000, of_group = 7 where key = {courses[-1].id}")
+        wrong, = self.verify(status=1)["learning.enrolled"]["differences"]
+        self.assertEqual(wrong, {"key": courses[-1].id, "kept": 1005, "true_value": 5, "kept_group": 7, "true_group": None})
+        text = self.server.command("views", "verify", "learning.enrolled", check=False).stdout
+        self.assertIn(f"key {courses[-1].id}: kept 1005 in group 7, true 5\n", text)
+        self.verify("--rebuild")
+        self.assertEqual(self.popular(), counted + [(5, courses[-1].id)])
+        with self.server.client() as client:
+            self.ask("GET", "/api/courses/popular?limit=101", status=422, client=client)
+
     def test_old_rows_are_counted_when_an_aggregate_is_new(self):
         """As after an update of the program: there are rows, and nothing is kept of them."""
         Completions(self, self.pairs[:40]).start().finish()
         self.server.terminate()
-        self.database.execute("delete from loadstone_aggregates")
-        self.database.execute("delete from loadstone_aggregates_built")
+        for table in ("aggregates", "aggregates_built", "ranks"):
+            self.database.execute(f"delete from loadstone_{table}")
         self.server.start()
         self.wait_built()
         self.verify()
         counted = {row["course_id"]: row["n"] for row in
                    self.database.rows("select course_id, count(*) as n from completions group by course_id")}
         self.assertEqual({id: count for id, count in self.completed().items() if count}, counted)
+        self.assertEqual(self.popular(), [(LEARNERS, course.id) for course in self.courses])
 
 
 if __name__ == "__main__":

@@ -21,6 +21,13 @@ group by course_id order by course_id limit $courses_max
 select course_id as key, cast(sum(grade) as bigint) as value from grades where course_id >= $first_course and course_id <= $last_course
 group by course_id order by course_id limit $courses_max
 
+-- name: enrolled_by_course :many (first_course CourseId, last_course CourseId, courses_max int) -> FigureOfCourse
+-- column: key int
+-- column: value int
+-- Index: enrolments by its key, likewise.
+select course_id as key, count(*) as value from enrolments where course_id >= $first_course and course_id <= $last_course
+group by course_id order by course_id limit $courses_max
+
 -- name: grades_of_learners :one (course CourseId, learners UserId[])
 -- column: graded int
 -- column: grade_sum int

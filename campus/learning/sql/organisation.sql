@@ -8,10 +8,6 @@
 -- Index: course_seats by its key.
 select cast(coalesce(sum(taken), 0) as bigint) as enrolled from course_seats where course_id {in courses}
 
--- name: most_taken :many (courses CourseId[], at_most int)
--- By seats that are taken. Index: course_seats by its key.
-select course_id from course_seats where course_id {in courses} order by taken desc, course_id limit $at_most
-
 -- name: at_risk_among :page (course_id, user_id) (courses CourseSize(course_id CourseId, lesson_count int)[], since timestamp) -> AtRiskAmong
 -- As at_risk, course by course. Index: enrolments by its key, as far as the page goes; for each learner that it meets their part of
 -- lesson_progress by its key and of quiz_attempts_for_grades (the plus keeps SQLite from reading what all did `since`).

@@ -19,10 +19,12 @@ public:
     // Of those that are declared: others are a bug.
     explicit Deltas(std::span<const Aggregate* const> declared) : declared_(declared) {}
 
-    void add(const Aggregate& aggregate, std::int64_t key, std::int64_t delta);
+    void add(const Aggregate& aggregate, std::int64_t key, std::int64_t delta,
+             std::optional<std::int64_t> group);
     void include(const Aggregate& aggregate, std::int64_t key, std::int64_t value);
     void recompute(const Aggregate& aggregate, std::int64_t key);
     bool empty() const noexcept { return changes_.empty(); }
+    bool has_ranked() const noexcept;
 
     // Recomputes what is to be, and defers the rest into the commit. `shards` as of
     // add_to_aggregates.
@@ -32,6 +34,7 @@ private:
     struct Change {
         const Aggregate* aggregate;
         std::int64_t value = 0;
+        std::optional<std::int64_t> group{};
         bool recomputes = false;
     };
     // By name and key: the order in which rows are written.
@@ -55,15 +58,15 @@ protected:
     ~CollectsDeltas() = default;
 };
 
-// What is kept of a key; nothing if no shard has it.
-using KeptFigure = std::optional<std::int64_t>;
+// What is kept of a key, or is true of it; nothing if there is nothing.
+using OneFigure = std::optional<Figure>;
 
-// In a transaction with one snapshot that has read both: what is kept of `key` becomes
-// `true_value`.
-Task<void> mend(Tx& tx, const Aggregate& aggregate, std::int64_t key, KeptFigure kept,
-                KeptFigure true_value);
+// In a transaction with one snapshot that has read both: what is kept of `key` becomes what is
+// true.
+Task<void> mend(Tx& tx, const Aggregate& aggregate, std::int64_t key, OneFigure kept,
+                OneFigure true_figure);
 // Reads both, and mends.
 Task<void> recompute_now(Tx& tx, const Aggregate& aggregate, std::int64_t key);
-bool is_same(AggregateKind kind, KeptFigure one, KeptFigure other);
+bool is_same(AggregateKind kind, const OneFigure& kept, const OneFigure& true_figure);
 
 }  // namespace loadstone::cache::internal

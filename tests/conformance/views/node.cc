@@ -1,6 +1,7 @@
 #include "tests/conformance/views/node.h"
 
 #include "loadstone/cache/views.h"
+#include "tests/conformance/views/ranks.h"
 #include "tests/conformance/views/scores.h"
 #include "tests/conformance/views/sql_accesses.h"
 
@@ -18,6 +19,7 @@ cache::Sources sources() {
     views.add(shared_total_of);
     views.add(patient_total_of);
     for (const cache::Aggregate* each : aggregates) views.add(*each);
+    views.add(points_ranked);
     return all;
 }
 

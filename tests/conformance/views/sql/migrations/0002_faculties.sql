@@ -1,0 +1,4 @@
+create table faculties (
+    course_id bigint primary key,
+    faculty bigint not null
+);
