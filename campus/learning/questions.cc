@@ -21,12 +21,11 @@ constexpr analytics::Query activity_of_period{
     "from learning_activity where course in (select unnest(string_split($1, ',')::bigint[])) "
     "and happened_at >= make_timestamp($2) and happened_at < make_timestamp($3) "
     "order by happened_at, course, learner, kind",
-    "select concat(toString(toDateTime(intDiv(assumeNotNull(at), 1000000), 'UTC')), '.', "
-    "substring(toString(1000000 + assumeNotNull(at) % 1000000), 2)) as happened_at, "
-    "course, learner, kind, lesson, quiz, points from (select happened_at as at, course, learner, "
-    "kind, lesson, quiz, points from learning_activity where course in (select "
+    "select happened_at, course, learner, kind, lesson, quiz, points "
+    "from learning_activity where course in (select "
     "arrayJoin(arrayMap(x -> toInt64(x), splitByChar(',', $1)))) "
-    "and happened_at >= $2 and happened_at < $3) order by at, course, learner, kind"};
+    "and happened_at >= $2 and happened_at < $3 order by happened_at, course, learner, kind",
+    "happened_at"};
 
 constexpr analytics::Query funnel{
     "learning.funnel",

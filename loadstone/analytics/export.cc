@@ -23,12 +23,13 @@ ExportedFile& ExportedFile::operator=(ExportedFile&& other) noexcept {
     rows_ = other.rows_;
     bytes_ = other.bytes_;
     as_of_ = other.as_of_;
+    kept_by_.swap(other.kept_by_);
     return *this;
 }
 
 ExportedFile::~ExportedFile() {
     std::error_code failed;
-    if (!path_.empty()) std::filesystem::remove(path_, failed);
+    if (!path_.empty() && !kept_by_) std::filesystem::remove(path_, failed);
 }
 
 Task<ExportedFile> export_values(Context& context, const Query& query, std::string name,
@@ -44,7 +45,7 @@ Task<ExportedFile> export_values(Context& context, const Query& query, std::stri
         question.bounds.bytes_max = analytics.options().export_mb_max * megabyte;
         try {
             const auto made = analytics.store().export_file(question, name);
-            file = ExportedFile(made.path, made.rows, made.bytes, {made.as_of});
+            file = ExportedFile(made.path, made.rows, made.bytes, {made.as_of}, made.kept_by);
         } catch (const Error& error) {
             throw Error(error.code(), fmt::format("{}: {}", query.name, error.message()));
         }

@@ -1,15 +1,17 @@
 #pragma once
 // analytics::export_rows(context, statement, name, values...): what the statement gives, as a file
 // that the store's process writes in its own folder: Parquet or CSV, by the name's ending. The
-// statement itself can read and write no files. With ClickHouse this process writes it: CSV, and
-// invalid_argument for Parquet.
+// statement itself can read and write no files. With ClickHouse this process writes CSV, and gives
+// the rows of Parquet to a loadstone-duckdb of its own.
 //
 //     const auto file = co_await analytics::export_rows(context, activity, "7-1.parquet", owner);
-//     file.path();  // until `file` goes; readable on the store's machine
+//     file.path();  // until `file` goes; for this process
 //
-// Limits: export_mb_max (resource_exhausted), export_timeout or the context's deadline. What is in
-// the midst when either process ends is gone, and begun anew by who asks again.
+// Limits: export_mb_max (resource_exhausted), of ClickHouse's answer ten times as much;
+// export_timeout or the context's deadline. What is in the midst when either process ends is gone,
+// and begun anew by who asks again.
 
+#include <memory>
 #include <span>
 #include <string>
 
@@ -21,11 +23,17 @@ namespace loadstone::analytics {
 class ExportedFile {
 public:
     ExportedFile() = default;
-    ExportedFile(std::string path, std::int64_t rows, std::int64_t bytes, Timestamp as_of)
-        : path_(std::move(path)), rows_(rows), bytes_(bytes), as_of_(as_of) {}
+    // `kept_by`: while it lives, the file is there; without, it is removed by its path.
+    ExportedFile(std::string path, std::int64_t rows, std::int64_t bytes, Timestamp as_of,
+                 std::shared_ptr<const void> kept_by)
+        : path_(std::move(path)),
+          rows_(rows),
+          bytes_(bytes),
+          as_of_(as_of),
+          kept_by_(std::move(kept_by)) {}
     ExportedFile(ExportedFile&& other) noexcept { *this = std::move(other); }
     ExportedFile& operator=(ExportedFile&& other) noexcept;
-    ~ExportedFile();  // removes it
+    ~ExportedFile();  // it is gone
 
     const std::string& path() const noexcept { return path_; }
     std::int64_t rows() const noexcept { return rows_; }
@@ -36,6 +44,7 @@ private:
     std::string path_;  // empty: none
     std::int64_t rows_ = 0, bytes_ = 0;
     Timestamp as_of_;
+    std::shared_ptr<const void> kept_by_;
 };
 
 // `name`: [a-z0-9-]+ and .parquet or .csv; nobody else uses it. Errors: as query.h.

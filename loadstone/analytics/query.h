@@ -29,6 +29,9 @@ struct Query {
     std::string_view name;             // for messages
     std::string_view text;             // for DuckDB
     std::string_view clickhouse = {};  // for ClickHouse; empty: the same
+    // Columns of ClickHouse's answer, with commas between, that are microseconds since 1970: in a
+    // file they are times, as DuckDB has them.
+    std::string_view clickhouse_times = {};
 };
 
 // Makes room for one more object of the result, and gives it.

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <limits>
+#include <thread>
 
 #include "loadstone/analytics/facts.h"
 #include "loadstone/analytics/internal/column_store.h"
@@ -177,6 +180,61 @@ TEST_F(ClickHouseStore, ItsTextIsOnlyForWhoTypedTheStatement) {
     EXPECT_EQ(kept.find("Secret"), std::string::npos) << kept;
     question.is_ad_hoc = true;
     EXPECT_NE(message().find("Secret"), std::string::npos) << message();
+}
+
+// A program in the place of loadstone-duckdb.
+class ClickHouseExports : public ClickHouseStore {
+protected:
+    void write_with(const std::string& script) {
+        const auto program = folder_.path() / "writer";
+        std::ofstream(program) << "#!/bin/sh\ncd " << folder_.path().string() << "\n"
+                               << script << "\n";
+        std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+        options_.program = program.string();
+        options_.folder = folder_.path().string();
+    }
+    internal::Question question() const {
+        internal::Question question;
+        question.query = {"numbers", "select toInt64(number) as n from system.numbers limit 10"};
+        question.bounds.timeout = std::chrono::milliseconds(timeout_ms);
+        question.bounds.bytes_max = 1'000'000;
+        return question;
+    }
+
+    TempDir folder_;
+};
+
+TEST_F(ClickHouseExports, OneWhoseWriterStandsStillEndsAtItsDeadline) {
+    write_with("exec sleep 1000");
+    const auto store = open();
+    store->begin(1, timeout_ms);
+    internal::Question soon = question();
+    soon.bounds.timeout = std::chrono::milliseconds(500);
+    EXPECT_EQ(code_of([&] { store->export_file(soon, "1.parquet"); }), Errc::deadline_exceeded);
+}
+
+TEST_F(ClickHouseExports, OneWhoseWriterStandsStillEndsWithTheServer) {
+    write_with("touch begun; exec sleep 1000");
+    const auto store = open();
+    store->begin(1, timeout_ms);
+    std::optional<Errc> ended;
+    std::thread asking(
+        [&] { ended = code_of([&] { store->export_file(question(), "1.parquet"); }); });
+    const auto has_begun = [&] { return std::filesystem::exists(folder_.path() / "begun"); };
+    EXPECT_TRUE(wait_until(has_begun));
+    store->stop();
+    asking.join();
+    EXPECT_EQ(ended, Errc::cancelled);
+}
+
+TEST_F(ClickHouseExports, OneWithoutAWriterIsUnavailable) {
+    write_with("exit 1");
+    const auto store = open();
+    store->begin(1, timeout_ms);
+    EXPECT_EQ(code_of([&] { store->export_file(question(), "1.parquet"); }), Errc::unavailable);
+    options_.program = "/nowhere/loadstone-duckdb";
+    EXPECT_EQ(code_of([&] { open()->export_file(question(), "1.parquet"); }), Errc::unavailable);
+    EXPECT_EQ(open()->export_file(question(), "1.csv").rows, 10);
 }
 
 }  // namespace tests::conformance

@@ -1,11 +1,16 @@
 """What analytics_test and analytics_work_test show of DuckDB, with a real ClickHouse: killed, as the server is and PostgreSQL."""
 
 import json
+import os
+import pathlib
+import signal
 
+import analytics_export_test
 import analytics_test
 import analytics_work_test
 from harness.case import FULL, ProcessTest, main
 from harness.clickhouse import DATABASE, PASSWORD, ClickHouse
+from harness.parquet import ACTIVITY, Parquet
 from harness.waiting import wait_until
 
 
@@ -79,6 +84,79 @@ class AnalyticsWorkInClickHouseTest(WithClickHouse, analytics_work_test.Analytic
     def lose_store(self):
         for verb in ("drop", "create"):
             self.clickhouse.run(f"{verb} database {DATABASE}", database="default")
+
+
+class ExportsFromClickHouseTest(WithClickHouse, analytics_export_test.AnalyticsExportTest):
+    test_a_year_is_one_file = None
+    test_a_year_of_a_large_school_is_one_file = None
+
+    def setUp(self):
+        super().setUp()
+        self.start()
+        course = self.course(quizzes=((10, 1),) * 2, capacity=100)
+        for who in self.people(7):
+            self.client.request("POST", f"{course.path}/enrolment", cookie=who.cookie)
+            for quiz in course.quizzes:
+                self.client.request("POST", f"{course.path}/quizzes/{quiz}/attempts", {"points": 7}, cookie=who.cookie)
+        self.facts = 7 * 3
+        wait_until(lambda: self.tables.value("select count(*) from loadstone_facts") == 0, 30, "facts to be carried")
+
+    def copy(self, asked, name):
+        report = self.finished(asked)
+        self.assertEqual((report["state"], report["rows"]), ("done", self.facts), report)
+        path = self.folder / name
+        path.write_bytes(self.client.get(report["file"], cookie=self.teacher).body)
+        self.assertEqual(path.stat().st_size, report["bytes"])
+        return path
+
+    def check_nothing_is_left(self):
+        self.assertEqual(list((self.folder / "data/analytics/exports").iterdir()), [])
+
+    def test_files_are_those_of_duckdb(self):
+        file, copies = Parquet(), {}
+        copies["clickhouse"] = [self.copy(self.order(f"activity_{kind}"), f"clickhouse.{kind}") for kind in ("csv", "parquet")]
+        self.check_nothing_is_left()
+        self.server.terminate()
+        self.database.execute("delete from loadstone_fact_feed")
+        self.store_settings = {}
+        self.server = self.campus("duckdb", role="all", data=self.folder / "data").start()
+        self.client = self.server.client()
+        self.addCleanup(self.client.close)
+        self.server.command("analytics", "rebuild", timeout_s=60)
+        copies["duckdb"] = [self.copy(self.order(f"activity_{kind}"), f"duckdb.{kind}") for kind in ("csv", "parquet")]
+        for csv, parquet in copies.values():
+            self.assertEqual(file.rows(f"select column_name, column_type from (describe from '{parquet}')"), ACTIVITY)
+            self.assertEqual(file.value(f"select count(*) from '{parquet}'"), self.facts)
+            self.assertEqual(file.rows(f"(from '{parquet}' except all from '{csv}') union all (from '{csv}' except all from '{parquet}')"), [])
+        self.assertEqual(*(file.rows(f"from '{parquet}'") for _, parquet in copies.values()))
+        self.assertEqual(*(csv.read_text() for csv, _ in copies.values()))
+
+    def hold(self):
+        """Asks for a file while ClickHouse stands still; gives the report and the process that is to write the file."""
+        os.kill(self.clickhouse.process.pid, signal.SIGSTOP)
+        asked = self.order("activity_parquet")
+        return asked, wait_until(self.store_process, 20, "the process that writes it")
+
+    def go_on(self):
+        os.kill(self.clickhouse.process.pid, signal.SIGCONT)
+
+    def test_whoever_is_killed_leaves_nothing(self):
+        asked, writer = self.hold()
+        os.kill(writer, signal.SIGKILL)
+        self.go_on()
+        self.copy(asked, "writer.parquet")
+        asked, writer = self.hold()
+        self.server.kill()
+        self.client.close()
+        state = pathlib.Path(f"/proc/{writer}/status")
+        wait_until(lambda: not state.exists() or "State:\tZ" in state.read_text(), 20, "the writer to end with its server")
+        self.check_nothing_is_left()
+        self.go_on()
+        self.server.start()
+        self.client = self.server.client()
+        self.addCleanup(self.client.close)
+        self.copy(asked, "server.parquet")
+        self.check_nothing_is_left()
 
 
 if __name__ == "__main__":

@@ -192,9 +192,11 @@ void Client::ask(std::string_view statement, std::string_view format, const Ques
     request.url = fmt::format(
         "{}&wait_end_of_query=1&buffer_size={}&max_block_size={}&max_execution_time={}"
         "&max_result_rows={}&max_result_bytes={}&result_overflow_mode=throw&max_memory_usage={}"
-        "&max_threads={}&enable_optimize_predicate_expression=1&readonly=1",
+        "&max_bytes_before_external_sort={}&max_threads={}&enable_optimize_predicate_expression=1"
+        "&readonly=1",
         address_.url, server_buffer_bytes, block_rows, std::max<std::int64_t>(1, seconds),
-        bounds.rows_max, bounds.bytes_max, bounds.memory_mb * megabyte, bounds.threads);
+        bounds.rows_max, bounds.bytes_max, bounds.memory_mb * megabyte,
+        bounds.memory_mb * megabyte / 4, bounds.threads);  // a merge of what is sorted takes more
     request.body = text;
     request.timeout = bounds.timeout;
     post(std::move(request), sink, bounds.tells_text);

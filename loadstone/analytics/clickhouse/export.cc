@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
+#include <algorithm>
 
 #include "loadstone/analytics/clickhouse/native.h"
-#include "loadstone/analytics/internal/export_name.h"
 #include "loadstone/analytics/internal/row_bytes.h"
 #include "loadstone/base/timestamp.h"
 
@@ -15,19 +14,6 @@ using internal::Cell;
 using internal::WireReader;
 
 namespace {
-
-std::string path_of(const std::string& folder, const std::string& name) {
-    internal::require_export_name(name);
-    if (name.ends_with(".parquet"))
-        throw Error(Errc::invalid_argument,
-                    "the column store is ClickHouse, which writes no Parquet here: ask for CSV");
-    std::error_code failed;
-    std::filesystem::create_directories(folder, failed);
-    if (failed)
-        throw Error(Errc::unavailable,
-                    fmt::format("the folder {} cannot be made: {}", folder, failed.message()));
-    return folder + "/" + name;
-}
 
 void append_text(std::string& out, std::string_view text) {
     if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
@@ -42,11 +28,13 @@ void append_text(std::string& out, std::string_view text) {
     out += '"';
 }
 
-// "2026-01-31 12:00:00.5", as DuckDB has it.
+// "2026-01-31 12:00:00.5", "2026-01-31 12:00:00", as DuckDB has it.
 std::string time_text(std::int64_t micros) {
     std::string text = to_rfc3339({micros});
-    if (const auto t = text.find('T'); t != std::string::npos) text[t] = ' ';
-    if (text.ends_with('Z')) text.pop_back();
+    text[text.find('T')] = ' ';
+    text.pop_back();
+    text.resize(text.find_last_not_of('0') + 1);
+    if (text.ends_with('.')) text.pop_back();
     return text;
 }
 
@@ -61,28 +49,27 @@ void append_cell(std::string& out, const Cell& cell, ColumnType type) {
     }
 }
 
+[[noreturn]] void throw_not_written() {
+    throw Error(Errc::unavailable, "the file of an export cannot be written");
+}
+
 }  // namespace
 
-ExportFile::ExportFile(const std::string& folder, const std::string& name, std::int64_t bytes_max)
-    : path_(path_of(folder, name)), bytes_max_(bytes_max), file_(path_, std::ios::binary) {
-    if (!file_) throw Error(Errc::unavailable, fmt::format("{} cannot be written", path_));
+CsvFile::CsvFile(const std::string& path, std::int64_t bytes_max)
+    : bytes_max_(bytes_max), file_(path, std::ios::binary) {
+    if (!file_) throw_not_written();
 }
 
-ExportFile::~ExportFile() {
-    std::error_code failed;
-    if (!is_finished_) std::filesystem::remove(path_, failed);
-}
-
-void ExportFile::write(const std::string& text) {
+void CsvFile::write(const std::string& text) {
     bytes_ += std::ssize(text);
     if (bytes_ > bytes_max_)
         throw Error(Errc::resource_exhausted,
                     fmt::format("the file has more than {} bytes", bytes_max_));
     file_ << text;
-    if (!file_) throw Error(Errc::unavailable, fmt::format("{} cannot be written", path_));
+    if (!file_) throw_not_written();
 }
 
-void ExportFile::begin(const std::vector<Column>& columns) {
+void CsvFile::begin(const std::vector<Column>& columns) {
     columns_ = columns;
     std::string line;
     for (const Column& column : columns_) {
@@ -92,7 +79,7 @@ void ExportFile::begin(const std::vector<Column>& columns) {
     write(line + "\n");
 }
 
-void ExportFile::append(std::string_view rows) {
+void CsvFile::append(std::string_view rows) {
     WireReader from(rows);
     std::string text;
     while (!from.at_end()) {
@@ -106,10 +93,22 @@ void ExportFile::append(std::string_view rows) {
     write(text);
 }
 
-void ExportFile::finish() {
+void CsvFile::finish() {
     file_.close();
-    if (!file_) throw Error(Errc::unavailable, fmt::format("{} cannot be written", path_));
-    is_finished_ = true;
+    if (!file_) throw_not_written();
+}
+
+std::vector<Column> with_times(std::vector<Column> columns, std::string_view times) {
+    while (!times.empty()) {
+        const std::string_view name = times.substr(0, times.find(','));
+        times.remove_prefix(std::min(times.size(), name.size() + 1));
+        const auto found = std::ranges::find(columns, name, &Column::name);
+        if (found == columns.end() || found->type != ColumnType::integer)
+            throw Error(Errc::invalid_argument,
+                        fmt::format("{} is no column of microseconds", name));
+        found->type = ColumnType::timestamp;
+    }
+    return columns;
 }
 
 std::vector<Column> columns_of_nothing(Client& client, std::string_view statement,

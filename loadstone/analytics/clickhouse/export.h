@@ -1,6 +1,6 @@
 #pragma once
-// The file of an export, which this server writes as the rows come: CSV alone, since ClickHouse
-// 18.16 writes no Parquet.
+// The file of an export, of rows as they come: CSV is written here; Parquet, of which ClickHouse
+// 18.16 knows nothing, by a loadstone-duckdb (internal/file_process.h).
 
 #include <cstdint>
 #include <fstream>
@@ -13,14 +13,10 @@
 
 namespace loadstone::analytics::clickhouse {
 
-class ExportFile {
+class CsvFile {
 public:
-    // In `folder`, which is made. Errors: invalid_argument for a name that is none, or Parquet;
-    // unavailable.
-    ExportFile(const std::string& folder, const std::string& name, std::int64_t bytes_max);
-    ExportFile(const ExportFile&) = delete;
-    ExportFile& operator=(const ExportFile&) = delete;
-    ~ExportFile();  // removes it unless it is finished
+    // Of the caller's file. Errors: unavailable.
+    CsvFile(const std::string& path, std::int64_t bytes_max);
 
     void begin(const std::vector<Column>& columns);
     // Whole rows (row_bytes.h). Errors: resource_exhausted beyond its bytes, unavailable for a disk
@@ -28,20 +24,21 @@ public:
     void append(std::string_view rows);
     void finish();
 
-    const std::string& path() const noexcept { return path_; }
     std::int64_t rows() const noexcept { return rows_; }
     std::int64_t bytes() const noexcept { return bytes_; }
 
 private:
     void write(const std::string& text);
 
-    const std::string path_;
     const std::int64_t bytes_max_;
     std::ofstream file_;
     std::vector<Column> columns_;
     std::int64_t rows_ = 0, bytes_ = 0;
-    bool is_finished_ = false;
 };
+
+// The columns, with those that Query::clickhouse_times names as times. Errors: invalid_argument if
+// one of these is no integer.
+std::vector<Column> with_times(std::vector<Column> columns, std::string_view times);
 
 // The columns of a statement that gave no row: the server names them only beside rows.
 std::vector<Column> columns_of_nothing(Client& client, std::string_view statement,

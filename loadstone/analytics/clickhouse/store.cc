@@ -10,6 +10,8 @@
 #include "loadstone/analytics/clickhouse/literal.h"
 #include "loadstone/analytics/clickhouse/native.h"
 #include "loadstone/analytics/clickhouse/row_binary.h"
+#include "loadstone/analytics/internal/export_name.h"
+#include "loadstone/analytics/internal/unnamed_file.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
 
@@ -88,6 +90,51 @@ private:
     RowMark mark_;
     std::map<std::string, Rows> rows_;
     std::vector<std::pair<std::unique_ptr<RowEncoder>, Rows*>> encoders_;
+};
+
+// Written by a process of its own, which the store's end does not wait for.
+class Store::ParquetFile {
+public:
+    ParquetFile(Store& store, int file, const internal::QueryBounds& bounds)
+        : store_(store),
+          process_(store.options_, file, bounds.bytes_max, steady_clock::now() + bounds.timeout) {
+        const std::lock_guard lock(store_.mutex_);
+        store_.writing_.insert(&process_);
+        if (store_.is_stopping_) process_.stop();
+    }
+    ParquetFile(const ParquetFile&) = delete;
+    ParquetFile& operator=(const ParquetFile&) = delete;
+    ~ParquetFile() {
+        const std::lock_guard lock(store_.mutex_);
+        store_.writing_.erase(&process_);
+    }
+
+    void begin(const std::vector<Column>& columns) {
+        unless_stopped([&] { process_.begin(columns); });
+    }
+    void append(std::string_view rows) {
+        unless_stopped([&] { process_.append(rows); });
+    }
+    void finish() {
+        unless_stopped([&] { written_ = process_.finish(); });
+    }
+    std::int64_t rows() const noexcept { return written_.rows; }
+    std::int64_t bytes() const noexcept { return written_.bytes; }
+
+private:
+    void unless_stopped(FunctionRef<void()> work) {
+        try {
+            work();
+        } catch (const Error&) {
+            const std::lock_guard lock(store_.mutex_);
+            if (store_.is_stopping_) throw Error(Errc::cancelled, "the server stops");
+            throw;
+        }
+    }
+
+    Store& store_;
+    internal::FileProcess process_;
+    internal::FileProcess::Written written_;
 };
 
 Store::Store(const Options& options)
@@ -248,19 +295,40 @@ std::int64_t Store::query(const Question& question, const OnColumns& columns, co
     return as_of;
 }
 
-internal::Exported Store::export_file(const Question& question, const std::string& name) {
-    ExportFile file(options_.folder + "/exports", name, question.bounds.bytes_max);
-    internal::Exported made;
-    auto columns = [&](const std::vector<Column>& found) { file.begin(found); };
+template <class File>
+void Store::write_file(const Question& question, File& file, internal::Exported& made) {
+    const std::string_view times = question.query.clickhouse_times;
+    auto columns = [&](const std::vector<Column>& found) { file.begin(with_times(found, times)); };
     auto rows = [&](std::string_view bytes) { file.append(bytes); };
     Question bounded = question;
     bounded.bounds.bytes_max *= bytes_per_byte_max;
     made.as_of = query(bounded, columns, rows);
     file.finish();
-    made.path = file.path();
     made.rows = file.rows();
     made.bytes = file.bytes();
+}
+
+internal::Exported Store::export_file(const Question& question, const std::string& name) {
+    internal::require_export_name(name);
+    const auto file = std::make_shared<internal::UnnamedFile>(options_.folder + "/exports");
+    internal::Exported made;
+    made.path = file->path();
+    made.kept_by = file;
+    if (name.ends_with(".parquet")) {
+        ParquetFile parquet(*this, file->fd(), question.bounds);
+        write_file(question, parquet, made);
+    } else {
+        CsvFile csv(made.path, question.bounds.bytes_max);
+        write_file(question, csv, made);
+    }
     return made;
+}
+
+void Store::stop() noexcept {
+    client_.stop();
+    const std::lock_guard lock(mutex_);
+    is_stopping_ = true;
+    for (internal::FileProcess* each : writing_) each->stop();
 }
 
 Query Store::columns_of_table() const {

@@ -5,12 +5,15 @@
 
 #include <atomic>
 #include <chrono>
+#include <mutex>
+#include <set>
 #include <string>
 
 #include "loadstone/analytics/clickhouse/client.h"
 #include "loadstone/analytics/clickhouse/ledger.h"
 #include "loadstone/analytics/clickhouse/tables.h"
 #include "loadstone/analytics/internal/column_store.h"
+#include "loadstone/analytics/internal/file_process.h"
 
 namespace loadstone::analytics::clickhouse {
 
@@ -36,14 +39,17 @@ public:
                                    const std::string& name) override;
     Query columns_of_table() const override;
     internal::StoreReport report() const override;
-    void stop() noexcept override { client_.stop(); }
+    void stop() noexcept override;
 
 private:
     class Batch;
+    class ParquetFile;
     internal::StoreState state_now() const;
     void require_turn(const Position& position) const;
     void add_range(const internal::FactRange& range, Generations next, int timeout_ms);
     void measure_at_times(int timeout_ms);
+    template <class File>
+    void write_file(const internal::Question& question, File& file, internal::Exported& made);
     QuestionBounds bounds_of(const internal::Question& question,
                              std::chrono::steady_clock::time_point end) const;
 
@@ -54,6 +60,10 @@ private:
     bool has_turn_ = false;  // it feeds, and nothing is in doubt
     std::chrono::steady_clock::time_point touched_{}, measured_{};
     std::atomic<std::int64_t> bytes_{0};
+
+    std::mutex mutex_;  // of what is below
+    bool is_stopping_ = false;
+    std::set<internal::FileProcess*> writing_;
 };
 
 }  // namespace loadstone::analytics::clickhouse

@@ -1,11 +1,12 @@
 #pragma once
 // One export: the result of a SELECT as a file, Parquet or CSV, in the folder for exports. The
-// SELECT runs where every query does, and can read no file; the file is written by a second DuckDB,
-// in memory, which is given the rows as they come and no other statement than its own.
+// SELECT runs where every query does, and can read no file; the file is written by a second DuckDB
+// (file_writer.h), which is given the rows as they come.
 
 #include <string>
 
 #include "loadstone/analytics/duckdb/database.h"
+#include "loadstone/analytics/duckdb/file_writer.h"
 #include "loadstone/analytics/duckdb/watch.h"
 
 namespace loadstone::analytics::duckdb {
@@ -14,6 +15,9 @@ struct ExportOptions {
     std::string folder;  // of this process alone: it is emptied when the process starts
     int memory_mb = 256;
 };
+
+// Rows and bytes, as a row of two integers.
+std::string to_body(const WrittenFile& written);
 
 // Removes what other processes have left, and makes the folder.
 void clear_exports(const ExportOptions& options);

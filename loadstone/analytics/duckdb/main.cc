@@ -4,6 +4,10 @@
 // gone, so is the server, and this process ends.
 //
 //   loadstone-duckdb FILE SOCKET TEMPORARY MEMORY_MB DISK_MB THREADS CONNECTIONS_MAX
+//
+// Or it writes one file, open as 3, of rows that come on its standard input, and ends (stream.h):
+//
+//   loadstone-duckdb --write MEMORY_MB
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -18,6 +22,8 @@
 #include <thread>
 
 #include "loadstone/analytics/duckdb/service.h"
+#include "loadstone/analytics/duckdb/stream.h"
+#include "loadstone/analytics/internal/spawn.h"
 
 namespace {
 
@@ -37,16 +43,30 @@ int number(std::string_view text) {
     return value;
 }
 
+// Its rows end with the server, and so does this.
+int write_one_file(std::string_view memory_mb) {
+    const std::string file =
+        fmt::format("/proc/self/fd/{}", loadstone::analytics::internal::file_of_child);
+    try {
+        loadstone::analytics::duckdb::write_stream(STDIN_FILENO, file, number(memory_mb));
+    } catch (const std::exception&) {
+        return 1;  // the server has gone
+    }
+    return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     using namespace loadstone::analytics::duckdb;
-    if (argc != 8) {
+    const bool writes_file = argc == 3 && std::string_view(argv[1]) == "--write";
+    if (argc != 8 && !writes_file) {
         fmt::print(stderr, "loadstone-duckdb is started by a Loadstone server\n");
         return 2;
     }
     // When the machine is out of memory, this process is what can go best.
     std::ofstream("/proc/self/oom_score_adj") << 800;
+    if (writes_file) return write_one_file(argv[2]);
     const std::jthread lifeline(end_with_the_server);
     try {
         DatabaseOptions options;

@@ -70,6 +70,7 @@ void answer(Shared& shared, Connection& own, int fd, const Frame& frame) {
             send_frame(fd, FrameKind::done, to_body(state), send_timeout_ms);
             return;
         }
+        case FrameKind::write_file:
         case FrameKind::columns:
         case FrameKind::rows:
         case FrameKind::done:

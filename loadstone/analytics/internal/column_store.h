@@ -59,6 +59,7 @@ struct Question {
 struct Exported {
     std::string path;
     std::int64_t rows = 0, bytes = 0, as_of = 0;
+    std::shared_ptr<const void> kept_by{};  // as of ExportedFile
 };
 
 struct StoreReport {

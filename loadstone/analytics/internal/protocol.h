@@ -10,6 +10,11 @@
 //   query(text, values, deadline_ms, rows_max, bytes_max)  -> columns rows* done(.., as_of)
 //   export(name, text, values, deadline_ms, -, bytes_max)  -> columns rows done(.., as_of)
 //
+// A process of its own that writes one file (file_process.h) is told and answers, on one
+// connection:
+//
+//   write_file(deadline_ms, bytes_max, columns) rows* done -> rows(rows, bytes) done
+//
 // A query ends when its deadline passes, or when its asker hangs up.
 
 #include <cstdint>
@@ -31,7 +36,8 @@ enum class FrameKind : std::uint8_t {
     done,
     failed,
     replace,
-    export_file
+    export_file,
+    write_file
 };
 
 inline constexpr std::size_t frame_bytes_max = 64U << 20U;

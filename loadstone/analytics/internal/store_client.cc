@@ -95,6 +95,7 @@ StoreState StoreClient::ask(FrameKind kind, std::string_view body, int timeout_m
             case FrameKind::query:
             case FrameKind::replace:
             case FrameKind::export_file:
+            case FrameKind::write_file:
                 throw Error(Errc::data_loss, "the column store answered with a question");
         }
     }

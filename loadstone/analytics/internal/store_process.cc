@@ -1,24 +1,19 @@
 #include "loadstone/analytics/internal/store_process.h"
 
 #include <fcntl.h>
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <vector>
 
+#include "loadstone/analytics/internal/spawn.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
-
-extern char** environ;  // NOLINT(readability-redundant-declaration)
 
 namespace loadstone::analytics::internal {
 
@@ -26,13 +21,6 @@ namespace {
 
 constexpr int open_timeout_ms = 20'000;  // after a kill it reads its log first
 constexpr int connections_max = 24;      // of all servers of the folder
-
-std::string program_of(const Options& options) {
-    if (!options.program.empty()) return options.program;
-    std::error_code failed;
-    const auto own = std::filesystem::read_symlink("/proc/self/exe", failed);
-    return (own.parent_path() / "loadstone-duckdb").string();
-}
 
 void make_folder(const std::string& path) {
     std::error_code failed;
@@ -104,51 +92,12 @@ bool StoreProcess::keep_running() {
 }
 
 void StoreProcess::spawn() {
-    int pair[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-        throw Error(Errc::unavailable, fmt::format("socketpair: {}", std::strerror(errno)));
-    const std::string program = program_of(options_);
-    std::vector<std::string> arguments{program,
-                                       options_.folder + "/facts.duckdb",
-                                       options_.socket,
-                                       options_.folder + "/tmp",
-                                       fmt::format("{}", options_.memory_mb),
-                                       fmt::format("{}", options_.disk_mb),
-                                       fmt::format("{}", options_.threads),
-                                       fmt::format("{}", connections_max)};
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, pair[1], STDIN_FILENO);
-    // Nothing else of the server: a client's socket held there would stay open after its end here.
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    posix_spawnattr_t attributes;
-    posix_spawnattr_init(&attributes);
-    // Of its own group: what a terminal sends the server is the server's to deal with.
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(
-        &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    pid_t pid = -1;
-    const int failed =
-        ::posix_spawn(&pid, program.c_str(), &actions, &attributes, argv.data(), environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    ::close(pair[1]);
-    if (failed != 0) {
-        ::close(pair[0]);
-        pid_ = -1;
-        throw Error(Errc::unavailable,
-                    fmt::format("{} cannot be started: {}", program, std::strerror(failed)));
-    }
-    pid_ = pid;
-    lifeline_ = pair[0];
+    const Child child = spawn_duckdb(
+        options_, {options_.folder + "/facts.duckdb", options_.socket, options_.folder + "/tmp",
+                   fmt::to_string(options_.memory_mb), fmt::to_string(options_.disk_mb),
+                   fmt::to_string(options_.threads), fmt::to_string(connections_max)});
+    pid_ = child.pid;
+    lifeline_ = child.socket;
     ++restarts_;
     pollfd ready{lifeline_, POLLIN, 0};
     char byte = 0;

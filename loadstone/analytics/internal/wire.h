@@ -24,6 +24,7 @@ class WireReader {
 public:
     explicit WireReader(std::string_view in) : in_(in) {}
     bool at_end() const noexcept { return in_.empty(); }
+    std::size_t left() const noexcept { return in_.size(); }
     std::uint8_t byte();
     std::int64_t integer();
     double real();
