@@ -4,6 +4,7 @@
 // gone, so is the server, and this process ends.
 //
 //   loadstone-duckdb FILE SOCKET TEMPORARY MEMORY_MB DISK_MB THREADS CONNECTIONS_MAX
+//                    ROLLUP_RECENT_ROWS
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -41,7 +42,7 @@ int number(std::string_view text) {
 
 int main(int argc, char** argv) {
     using namespace loadstone::analytics::duckdb;
-    if (argc != 8) {
+    if (argc != 9) {
         fmt::print(stderr, "loadstone-duckdb is started by a Loadstone server\n");
         return 2;
     }
@@ -55,6 +56,7 @@ int main(int argc, char** argv) {
         options.memory_mb = number(argv[4]);
         options.temporary_mb = number(argv[5]);
         options.threads = number(argv[6]);
+        options.rollup_recent_rows = number(argv[8]);
         Database database(options);
         ServiceOptions service;
         service.exports.folder =

@@ -115,7 +115,8 @@ void StoreProcess::spawn() {
                                        fmt::format("{}", options_.memory_mb),
                                        fmt::format("{}", options_.disk_mb),
                                        fmt::format("{}", options_.threads),
-                                       fmt::format("{}", connections_max)};
+                                       fmt::format("{}", connections_max),
+                                       fmt::format("{}", options_.rollup_recent_rows)};
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
