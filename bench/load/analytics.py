@@ -20,13 +20,15 @@ import urllib.request
 
 import questions
 from column_store import ColumnStore
-from facts import SUMS, Facts, body
+from facts import COLUMNS, SUMS, Facts, body
 from measure import ROOT, Postgres, Server, app, cpu_ns, cpu_seconds, descendants, free_port, needs, wrk
 
 OURS = "campus, DuckDB"
 CAMPUS = ROOT / "build/release/bin/campus"
-TABLE = ("create table learning_activity (happened_at timestamp, course bigint, learner bigint, kind varchar, lesson bigint, quiz bigint, "
-         "points bigint)")
+RAW = questions.InRawFacts.name
+MERGED = "campus, no news"
+# Facts that come before each round: what the rollups have of them is merged by whom asks first.
+NEWS = 10_000
 
 
 def campus_command(folder, *words):
@@ -71,20 +73,29 @@ def make_organisation(folder, courses):
     return f"session={token}"
 
 
-def store_with(folder, facts):
-    """Campus' folder, whose column store has the facts; gives the cookie."""
+def store_with(folder, facts, settled):
+    """Campus' folder, whose column store has the first facts; gives the cookie."""
     campus_command(folder, "migrate")
     cookie = make_organisation(folder, questions.COURSES)
     with campus(folder) as server:  # it makes the store
         wait_for(lambda: (folder / "analytics/facts.duckdb").exists(), 30, "the column store")
         wait_for(lambda: server.metric("loadstone_analytics_lag_seconds") > 0, 30, "the feed")
     with ColumnStore(folder / "analytics/facts.duckdb") as store:
-        store.rows(TABLE)
-        numbers = f"(select range as i from range({facts.count}))"
-        store.rows("insert into learning_activity select make_timestamp(happened_at), * exclude (happened_at) from "
+        numbers = f"(select range as i from range({settled}))"
+        store.rows(f"insert into learning_activity ({COLUMNS}) select make_timestamp(happened_at), * exclude (happened_at) from "
                    f"({facts.select('//').replace('from numbers', 'from ' + numbers)})")
+        store.rows("update loadstone_rolled_up_to set position = ''")  # the rollups are made anew
         store.rows("checkpoint")
     return cookie
+
+
+def bring(folder, facts, begin, end):
+    """Facts that come meanwhile, through the feed."""
+    with contextlib.closing(sqlite3.connect(folder / "campus.db", timeout=30)) as db:
+        form = db.execute("select id from loadstone_fact_forms where fact = 'learning_activity'").fetchone()[0]
+        with db:
+            db.executemany("insert into loadstone_facts (form, body) values (?, ?)", ((form, body(row)) for row in facts.rows(begin, end)))
+        wait_for(lambda: db.execute("select count(*) from loadstone_facts").fetchone()[0] == 0, 60, "the news in the column store")
 
 
 def told_by_campus(server, cookie):
@@ -103,15 +114,15 @@ def told_by_campus(server, cookie):
     return None
 
 
-def typed(server, folder):
-    """`campus analytics query`, its own process counted."""
+def typed(server, folder, statement):
+    """`campus analytics query`, its own process counted; gives rows and milliseconds."""
     def cpu():
         used = resource.getrusage(resource.RUSAGE_CHILDREN)  # of those that have ended: the command's
         return cpu_seconds(server.pid) + used.ru_utime + used.ru_stime
     before = cpu()
-    command = [CAMPUS, "analytics", "query", questions.KINDS.format(table="learning_activity"), "--json", "--data", folder]
+    command = [CAMPUS, "analytics", "query", statement, "--json", "--data", folder]
     told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return [(row[0], int(row[1])) for row in told["rows"]], (cpu() - before) * 1e3
+    return [tuple(row) for row in told["rows"]], (cpu() - before) * 1e3
 
 
 def in_turn(what, costs, answers):
@@ -121,26 +132,49 @@ def in_turn(what, costs, answers):
         if answers[name] != answers[OURS]:
             raise SystemExit(f"{name} answers otherwise than {OURS}:\n{answers[name]}\n{answers[OURS]}")
         median = statistics.median(values)
-        aim = "" if name == OURS else f"   {median / ours:.1f} times ours (goal 20)"
+        aim = "" if name == OURS else f"   {median / ours:.1f} times ours" + ("" if name in (RAW, MERGED) else " (goal 20)")
         print(f"  {what}: {name:<16} {median:>8,.0f} ms of CPU{aim}", flush=True)
+
+
+def show_each(name, cpu):
+    print(f"    {name}: " + ", ".join(f"{question} {ms:,.0f} ms" for question, ms in cpu.items()), flush=True)
+
+
+def ask_campus(folder, facts, cookie, rounds, costs, answers, kinds, kinds_answers):
+    with campus(folder) as server:
+        began = time.monotonic()
+        wait_for(lambda: server.metric("loadstone_analytics_lag_seconds") > 0, 300, "the column store")
+        print(f"    the rollups are made in {time.monotonic() - began:.1f} s, {cpu_seconds(server.pid):.1f} s of CPU with the server's start", flush=True)
+        told_by_campus(server, cookie)  # the store reads its file
+        raw = questions.InRawFacts(facts, lambda sql: typed(server, folder, sql))
+        raw.ask()
+        costs[OURS], costs[RAW], costs[MERGED], kinds[OURS] = [], [], [], []
+        for left in reversed(range(rounds)):
+            end = facts.count - left * NEWS
+            bring(folder, facts, end - NEWS, end)
+            answers[OURS], cpu = told_by_campus(server, cookie)
+            costs[OURS].append(cpu)
+            answers[MERGED], cpu = told_by_campus(server, cookie)
+            costs[MERGED].append(cpu)
+            answers[RAW], each = raw.ask()
+            costs[RAW].append(sum(each.values()))
+            kinds_answers[OURS], cpu = typed(server, folder, questions.KINDS.format(table="learning_activity"))
+            kinds[OURS].append(cpu)
+        show_each(RAW, each)
+        for rollup in ("learning_progress", "learning_scores"):
+            ((rows,),), _ = typed(server, folder, f"select count(*) as n from {rollup}")
+            print(f"    {rollup}: {int(rows):,} rows", flush=True)
 
 
 def compare_questions(args):
     facts = Facts(args.facts)
-    print(f"questions: {facts.count:,} facts of {questions.COURSES:,} courses, the four of an organisation's dashboard", flush=True)
+    print(f"questions: {facts.count:,} facts of {questions.COURSES:,} courses, the five of an organisation's dashboard; ours of rollups that are "
+          f"declared (learning_progress, learning_scores) and of facts", flush=True)
     costs, answers, kinds, kinds_answers = {}, {}, {}, {}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        cookie = store_with(folder, facts)
-        with campus(folder) as server:
-            wait_for(lambda: server.metric("loadstone_analytics_lag_seconds") > 0, 30, "the column store")
-            told_by_campus(server, cookie)  # the store reads its file
-            costs[OURS], kinds[OURS] = [], []
-            for _ in range(args.rounds):
-                answers[OURS], cpu = told_by_campus(server, cookie)
-                costs[OURS].append(cpu)
-                kinds_answers[OURS], cpu = typed(server, folder)
-                kinds[OURS].append(cpu)
+        cookie = store_with(folder, facts, facts.count - args.rounds * NEWS)
+        ask_campus(folder, facts, cookie, args.rounds, costs, answers, kinds, kinds_answers)
     for peer in (questions.InPostgres, questions.InSqlite):
         with peer(facts) as database:
             costs[peer.name], kinds[peer.name], each = [], [], {}
@@ -151,8 +185,8 @@ def compare_questions(args):
                     costs[peer.name].append(sum(cpu.values()))
                     kinds[peer.name].append(kinds_cpu)
                     each = cpu
-            print(f"    {peer.name}: " + ", ".join(f"{name} {ms:,.0f} ms" for name, ms in each.items()), flush=True)
-    in_turn("all four", costs, answers)
+            show_each(peer.name, each)
+    in_turn("all five", costs, answers)
     in_turn("by kind ", kinds, kinds_answers)
 
 

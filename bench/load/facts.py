@@ -10,7 +10,7 @@ COURSES = 1_000
 FACTS_EACH = 20  # of a learner who comes to the end
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
-COLUMNS = "happened_at, course, learner, kind, lesson, quiz, points"
+COLUMNS = "happened_at, course, learner, kind, lesson, quiz, points, points_max"
 
 
 class Facts:
@@ -32,31 +32,32 @@ select {self.start} + past + case when past > {first} then {2 * HOUR} else 0 end
   case when o = 0 then 'enrolled' when o = 19 then 'course_completed' when o % 5 = 4 then 'quiz_attempted' else 'lesson_completed' end as kind,
   case when o not in (0, 19) and o % 5 <> 4 then course * 100 + o end as lesson,
   case when o not in (0, 19) and o % 5 = 4 then course * 100 + o end as quiz,
-  case when o not in (0, 19) and o % 5 = 4 then (i * 13) % 101 end as points
+  case when o not in (0, 19) and o % 5 = 4 then (i * 13) % 101 end as points,
+  case when o not in (0, 19) and o % 5 = 4 then 100 end as points_max
 from (select i, i * {self.step} as past, course, l, turn {div} (3 + l % 18) as cohort, turn % (3 + l % 18) as o
   from (select i, 1 + i % {COURSES} as course, (i {div} {COURSES}) % {self.learners} as l,
     i {div} {COURSES * self.learners} as turn from numbers) as a) as b"""
 
-    def rows(self):
+    def rows(self, begin=0, end=None):
         """The same, here."""
         first, second = self.gaps
-        for i in range(self.count):
+        for i in range(begin, self.count if end is None else end):
             course, l, turn = 1 + i % COURSES, i // COURSES % self.learners, i // (COURSES * self.learners)
             cohort, o = divmod(turn, 3 + l % 18)
             at = i * self.step
             at += self.start + 2 * HOUR * ((at > first) + (at > second))
             learner = course * 100_000 + cohort * self.learners + l
             if o in (0, 19):
-                yield at, course, learner, "enrolled" if o == 0 else "course_completed", None, None, None
+                yield at, course, learner, "enrolled" if o == 0 else "course_completed", None, None, None, None
             elif o % 5 == 4:
-                yield at, course, learner, "quiz_attempted", None, course * 100 + o, i * 13 % 101
+                yield at, course, learner, "quiz_attempted", None, course * 100 + o, i * 13 % 101, 100
             else:
-                yield at, course, learner, "lesson_completed", course * 100 + o, None, None
+                yield at, course, learner, "lesson_completed", course * 100 + o, None, None, None
 
     def sums(self):
         """A checksum of all rows that does not look at their order: as SUMS says of a table."""
-        totals = [0] * 8
-        for at, course, learner, kind, lesson, quiz, points in self.rows():
+        totals = [0] * 9
+        for at, course, learner, kind, lesson, quiz, points, points_max in self.rows():
             totals[0] += 1
             totals[1] += at
             totals[2] += course * (at % 1_000_003)
@@ -65,13 +66,15 @@ from (select i, i * {self.step} as past, course, l, turn {div} (3 + l % 18) as c
             totals[5] += (lesson or 0) * (at % 1_009)
             totals[6] += (quiz or 0) * (at % 1_013)
             totals[7] += (points or 0) * learner
+            totals[8] += (points_max or 0) * learner
         return totals
 
 
 # DuckDB's, of a table whose times are timestamps.
 SUMS = """
 select count(*), sum(us), sum(course * (us % 1000003)), sum(learner * (us % 999983)), sum(length(kind) * learner),
-  sum(coalesce(lesson, 0) * (us % 1009)), sum(coalesce(quiz, 0) * (us % 1013)), sum(coalesce(points, 0) * learner)
+  sum(coalesce(lesson, 0) * (us % 1009)), sum(coalesce(quiz, 0) * (us % 1013)), sum(coalesce(points, 0) * learner),
+  sum(coalesce(points_max, 0) * learner)
 from (select *, epoch_us(happened_at) as us from learning_activity)"""
 
 

@@ -1,5 +1,5 @@
-"""The four questions of a dashboard in SQL, over a table of the same facts with the indexes that a good engineer would give it: one that has
-all that is asked of a learner, one for what is asked of the last days."""
+"""The questions of a dashboard in SQL, over a table of the same facts with the indexes that a good engineer would give it: one that has
+all that is asked of a learner, one for what is asked of the last days, one of scores."""
 
 import contextlib
 import datetime
@@ -13,32 +13,37 @@ from facts import COURSES, DAY
 from measure import Postgres, cpu_ns
 
 INDEXES = ("create index of_learner on facts (course, learner, kind, happened_at)",
-           "create index of_days on facts (happened_at, course, learner, kind)")
+           "create index of_days on facts (happened_at, course, learner, kind)",
+           "create index of_scores on facts (course, points, points_max) where kind = 'quiz_attempted'")
 
-# {courses}: a condition; times are microseconds.
+# {facts}: the table; {courses}: a condition; {div}: whole numbers by whole numbers; {at}: microseconds of a time.
 FUNNEL = """
-select count(*) filter (where enrolled), count(*) filter (where began), count(*) filter (where attempted), count(*) filter (where completed)
+select count(*) filter (where enrolled) as enrolled, count(*) filter (where began) as began, count(*) filter (where attempted) as attempted,
+  count(*) filter (where completed) as completed
 from (select {any}(kind = 'enrolled') as enrolled, {any}(kind in ('lesson_completed', 'quiz_attempted')) as began,
   {any}(kind = 'quiz_attempted') as attempted, {any}(kind = 'course_completed') as completed
-  from facts where {courses} group by course, learner) as a"""
+  from {facts} where {courses} group by course, learner) as a"""
 DAYS = """
-select happened_at / {day} * {day}, count(distinct learner), count(*) filter (where kind = 'lesson_completed'),
-  count(*) filter (where kind = 'quiz_attempted')
-from facts where {courses} and happened_at >= {since} group by 1 order by 1"""
+select {at} {div} {day} * {day} as day, count(distinct learner) as learners, count(*) filter (where kind = 'lesson_completed') as lessons,
+  count(*) filter (where kind = 'quiz_attempted') as attempts
+from {facts} where {courses} and happened_at >= {since} group by 1 order by 1"""
 TOP = """
-select course, count(distinct learner) as learners, count(*) filter (where kind = 'lesson_completed'),
-  count(*) filter (where kind = 'quiz_attempted')
-from facts where {courses} and happened_at >= {since} and kind <> 'left' group by course order by learners desc, course limit 10"""
+select course, count(distinct learner) as learners, count(*) filter (where kind = 'lesson_completed') as lessons,
+  count(*) filter (where kind = 'quiz_attempted') as attempts
+from {facts} where {courses} and happened_at >= {since} and kind <> 'left' group by course order by learners desc, course limit 10"""
 IDLE = """
-select course, learner, last_active, lessons, count(*) over () from (
-  select course, learner, max(happened_at) as last_active, count(*) filter (where kind = 'lesson_completed') as lessons
-  from facts where {courses} group by course, learner
+select course, learner, last_active, lessons, count(*) over () as total from (
+  select course, learner, max({at}) as last_active, count(*) filter (where kind = 'lesson_completed') as lessons
+  from {facts} where {courses} group by course, learner
   having count(*) filter (where kind = 'enrolled') > count(*) filter (where kind = 'left')
     and not {any}(kind = 'course_completed') and max(happened_at) < {idle_since}) as a
 order by last_active, course, learner limit 50"""
+SCORES = """
+select case when points * 10 {div} points_max < 9 then points * 10 {div} points_max else 9 end as band, count(*) as attempts
+from {facts} where {courses} and kind = 'quiz_attempted' group by 1 order by 1"""
 # What somebody types: no index was made for it.
 KINDS = "select kind, count(*) as facts from {table} group by kind order by kind"
-QUESTIONS = {"funnel": FUNNEL, "days": DAYS, "top courses": TOP, "at risk": IDLE}
+QUESTIONS = {"funnel": FUNNEL, "days": DAYS, "top courses": TOP, "at risk": IDLE, "scores": SCORES}
 
 
 def micros(text):
@@ -53,6 +58,7 @@ def of_json(told):
     return {"funnel": [tuple(learners[name] for name in ("enrolled", "began", "attempted", "completed"))],
             "days": [(micros(day["day"]), day["learners"], day["lessons"], day["attempts"]) for day in told["activity"]["days"]],
             "top courses": [(one["course"], one["learners"], one["lessons"], one["attempts"]) for one in told["top_courses"]["courses"]],
+            "scores": list(enumerate(told["scores"]["bands"])),
             "at risk": [(one["course"], one["learner"], micros(one["last_active"]), one["lessons_completed"], idle["total"])
                         for one in idle["learners"]]}
 
@@ -61,8 +67,8 @@ class Asked:
     """ask() gives the answers, and milliseconds of CPU of each question."""
 
     def statements(self, **words):
-        return {name: sql.format(day=DAY, since=self.facts.since, idle_since=self.facts.idle_since, **words).strip()
-                for name, sql in QUESTIONS.items()}
+        words = {"day": DAY, "since": self.facts.since, "idle_since": self.facts.idle_since, "facts": "facts", "div": "/", "at": "happened_at", **words}
+        return {name: sql.format(**words).strip() for name, sql in QUESTIONS.items()}
 
     def ask_kinds(self):
         before = self.cpu()
@@ -75,6 +81,25 @@ class Asked:
             before = self.cpu()
             answers[name] = self.rows(sql)
             cpu[name] = (self.cpu() - before) / 1e6
+        return answers, cpu
+
+
+class InRawFacts(Asked):
+    """Of Campus' column store, past its rollups: `ask` runs a statement and gives its rows and milliseconds of CPU."""
+
+    name = "DuckDB, raw facts"
+
+    def __init__(self, facts, ask):
+        self.facts, self.ask_store = facts, ask
+        ids = ",".join(map(str, range(1, COURSES + 1)))
+        self.questions = self.statements(any="bool_or", courses=f"course in (select unnest(string_split('{ids}', ',')::bigint[]))",
+                                         facts="learning_activity", div="//", at="epoch_us(happened_at)",
+                                         since=f"make_timestamp({facts.since})", idle_since=f"make_timestamp({facts.idle_since})")
+
+    def ask(self):
+        answers, cpu = {}, {}
+        for name, sql in self.questions.items():
+            answers[name], cpu[name] = self.ask_store(sql)
         return answers, cpu
 
 

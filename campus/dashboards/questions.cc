@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t courses_max = 1'000;  // that are asked about, the newest
 constexpr int courses_at_once = 100;
+constexpr std::size_t score_bands = 10;
 
 struct Span {
     std::optional<int> days;       // how far back activity and top courses go; 30
@@ -29,8 +30,13 @@ void validate(Check& check, const Span& span) {
     check.range("idle_days", span.idle_days.value_or(14), 1, 366);
 }
 
+struct Funnel {
+    std::int64_t enrolled = 0, began = 0, attempted = 0, completed = 0;
+};
+BOOST_DESCRIBE_STRUCT(Funnel, (), (enrolled, began, attempted, completed))
+
 struct FunnelPart {
-    learning::Funnel learners;
+    Funnel learners;
     Timestamp as_of;
 };
 BOOST_DESCRIBE_STRUCT(FunnelPart, (), (learners, as_of))
@@ -69,6 +75,14 @@ struct IdlePart {
 };
 BOOST_DESCRIBE_STRUCT(IdlePart, (), (total, learners, as_of))
 
+struct ScoresPart {
+    // How many attempts scored [0 %, 10 %), .. [90 %, 100 %] of what the quiz has.
+    std::vector<std::int64_t> bands = std::vector<std::int64_t>(score_bands);
+    std::int64_t unknown = 0;  // attempts from before that was kept with them
+    Timestamp as_of;
+};
+BOOST_DESCRIBE_STRUCT(ScoresPart, (), (bands, unknown, as_of))
+
 struct Answers {
     std::int64_t courses = 0;
     bool is_partial = false;  // there are older ones, which are not in these figures
@@ -76,8 +90,10 @@ struct Answers {
     DaysPart activity;
     TopPart top_courses;
     IdlePart at_risk;
+    ScoresPart scores;
 };
-BOOST_DESCRIBE_STRUCT(Answers, (), (courses, is_partial, funnel, activity, top_courses, at_risk))
+BOOST_DESCRIBE_STRUCT(Answers, (),
+                      (courses, is_partial, funnel, activity, top_courses, at_risk, scores))
 
 struct Asked {
     std::vector<courses::CourseId> courses;
@@ -105,9 +121,17 @@ Task<TopPart> top_of(Context& context, std::vector<courses::CourseId> ids, Times
 IdlePart part_of(const analytics::Answer<learning::IdleLearner>& found) {
     IdlePart part;
     part.as_of = found.as_of;
-    for (const learning::IdleLearner& one : found.rows) {
-        part.total = one.total;
+    for (const learning::IdleLearner& one : found.rows)
         part.learners.push_back({one.course, one.learner, one.last_active, one.lessons_completed});
+    return part;
+}
+
+ScoresPart part_of(const analytics::Answer<learning::ScoreBand>& found) {
+    ScoresPart part;
+    part.as_of = found.as_of;
+    for (const learning::ScoreBand& one : found.rows) {
+        const auto band = static_cast<std::size_t>(one.band);
+        (one.band < 0 || band >= score_bands ? part.unknown : part.bands[band]) += one.attempts;
     }
     return part;
 }
@@ -120,19 +144,23 @@ Task<Reply<Answers>> answers_about(Context& context, Asked asked, Span span) {
     if (asked.courses.empty()) {  // nothing is known of them all
         const Timestamp now = Timestamp::now();
         answers.funnel.as_of = answers.activity.as_of = now;
-        answers.at_risk.as_of = answers.top_courses.as_of = now;
+        answers.at_risk.as_of = answers.top_courses.as_of = answers.scores.as_of = now;
         co_return reply;
     }
     const Timestamp since = days_ago(span.days.value_or(30));
     const Timestamp idle_since = days_ago(span.idle_days.value_or(14));
-    const auto funnel = co_await learning::funnel_of(context, asked.courses);
-    if (!funnel.rows.empty()) answers.funnel.learners = funnel.rows.front();
-    answers.funnel.as_of = funnel.as_of;
+    const auto progress = co_await learning::progress_of(context, asked.courses, idle_since);
+    const learning::Progress& all = progress.rows.at(0);
+    answers.funnel.learners = {all.enrolled, all.began, all.attempted, all.completed};
+    answers.funnel.as_of = progress.as_of;
     auto activity = co_await learning::activity_by_day_among(context, asked.courses, since);
     answers.activity.days = std::move(activity.days);
     answers.activity.as_of = activity.as_of;
-    const auto idle = co_await learning::idle_learners(context, asked.courses, idle_since);
+    const auto idle = co_await learning::longest_idle_of(context, asked.courses, idle_since);
     answers.at_risk = part_of(idle);
+    answers.at_risk.total = all.idle;
+    const auto scores = co_await learning::scores_of(context, asked.courses);
+    answers.scores = part_of(scores);
     answers.top_courses = co_await top_of(context, std::move(asked.courses), since);
     co_return reply;
 }
@@ -171,13 +199,15 @@ Task<Reply<Answers>> of_organisation(Context& context, Parameters<Span> span) {
 
 void question_routes(Routes& routes) {
     routes.get("/api/dashboards/instructor/analytics", of_instructor)
-        .summary_is("One's own courses, from the column store: funnel, days, top courses, at risk")
+        .summary_is(
+            "One's own courses, from the column store: funnel, days, top courses, at risk, scores")
         .heavy_on_reads()
         .limit_per_address(60, std::chrono::seconds(60));
     routes.get("/api/dashboards/organisation/analytics", of_organisation)
         .summary_is(
-            "One's organisation, from the column store: funnel, days, top courses, at risk; for "
-            "admins")
+            "One's organisation, from the column store: funnel, days, top courses, at risk, "
+            "scores; "
+            "for admins")
         .heavy_on_reads()
         .limit_per_address(60, std::chrono::seconds(60))
         .may_answer(403);

@@ -121,11 +121,12 @@ Task<RecordedAttempt> record_attempt(Tx& tx, NewAttempt attempt) {
     if (recorded.attempts >= attempts_max)
         throw Error(Errc::conflict, fmt::format("quiz {} was attempted {} times, the limit",
                                                 quiz.id.value, recorded.attempts));
-    const Timestamp at =
-        co_await sql::insert_attempt(tx, quiz.course_id, attempt.user, quiz.id, attempt.points);
+    const Timestamp at = co_await sql::insert_attempt(tx, quiz.course_id, attempt.user, quiz.id,
+                                                      attempt.points, quiz.points_max);
     Activity fact = activity(at, quiz.course_id, attempt.user, "quiz_attempted");
     fact.quiz = quiz.id;
     fact.points = attempt.points;
+    fact.points_max = quiz.points_max;
     co_await analytics::record(tx, fact);
     ++recorded.attempts;
     recorded.best = std::max(recorded.best, attempt.points);

@@ -31,7 +31,18 @@ Task<std::int64_t> last_course(Reader reader) { return sql::last_course(reader);
 
 void facts(Facts& facts) {
     facts.table<Activity>("learning_activity")
-        .back_filled_by<Activity>("course", activity_of_courses, last_course);
+        .back_filled_by<Activity>("course", activity_of_courses, last_course)
+        .rolled_up("learning_progress",
+                   Rollup({"course", "learner"})
+                       .max("last_active", "happened_at")
+                       .max("last_there", "happened_at", analytics::facts_without("kind", "left"))
+                       .count("enrolments", {"kind", "enrolled"})
+                       .count("departures", {"kind", "left"})
+                       .count("lessons", {"kind", "lesson_completed"})
+                       .count("attempts", {"kind", "quiz_attempted"})
+                       .count("completions", {"kind", "course_completed"}))
+        .rolled_up("learning_scores", Rollup({"course", "points", "points_max"})
+                                          .count("attempts", {"kind", "quiz_attempted"}));
 }
 
 Task<ActivityByDay> activity_by_day_of(Context& context, courses::CourseId course,

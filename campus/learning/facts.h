@@ -14,8 +14,10 @@ struct Activity {
     std::optional<courses::LessonId> lesson;
     std::optional<courses::QuizId> quiz;
     std::optional<std::int64_t> points;
+    std::optional<std::int64_t> points_max;  // that the quiz has; null of older attempts
 };
-BOOST_DESCRIBE_STRUCT(Activity, (), (happened_at, course, learner, kind, lesson, quiz, points))
+BOOST_DESCRIBE_STRUCT(Activity, (),
+                      (happened_at, course, learner, kind, lesson, quiz, points, points_max))
 
 void facts(loadstone::Facts& facts);
 

@@ -163,15 +163,18 @@ loadstone::Task<std::vector<PopularCourse>> popular_courses_of(
 
 // Questions to the column store about some courses, all learners that there ever were; a learner in
 // two courses counts twice. Each answer says as of when.
-struct Funnel {
+struct Progress {
     std::int64_t enrolled = 0;   // ever
     std::int64_t began = 0;      // completed a lesson or attempted a quiz
     std::int64_t attempted = 0;  // a quiz
     std::int64_t completed = 0;  // the course
+    std::int64_t idle = 0;       // enrolled now, not through, and nothing done since then
 };
-BOOST_DESCRIBE_STRUCT(Funnel, (), (enrolled, began, attempted, completed))
-loadstone::Task<loadstone::analytics::Answer<Funnel>> funnel_of(
-    loadstone::Context& context, std::vector<courses::CourseId> courses);
+BOOST_DESCRIBE_STRUCT(Progress, (), (enrolled, began, attempted, completed, idle))
+// One row.
+loadstone::Task<loadstone::analytics::Answer<Progress>> progress_of(
+    loadstone::Context& context, std::vector<courses::CourseId> courses,
+    loadstone::Timestamp idle_since);
 
 struct BusyCourse {
     courses::CourseId course;
@@ -189,13 +192,23 @@ struct IdleLearner {
     accounts::UserId learner;
     loadstone::Timestamp last_active;
     std::int64_t lessons_completed = 0;
-    std::int64_t total = 0;  // of such learners, the same in each row
 };
-BOOST_DESCRIBE_STRUCT(IdleLearner, (), (course, learner, last_active, lessons_completed, total))
-// Enrolled now, not through, and nothing done since then: longest idle first, 50 at most.
-loadstone::Task<loadstone::analytics::Answer<IdleLearner>> idle_learners(
+BOOST_DESCRIBE_STRUCT(IdleLearner, (), (course, learner, last_active, lessons_completed))
+// Those of Progress::idle, longest idle first, 50 at most.
+loadstone::Task<loadstone::analytics::Answer<IdleLearner>> longest_idle_of(
     loadstone::Context& context, std::vector<courses::CourseId> courses,
     loadstone::Timestamp since);
+
+struct ScoreBand {
+    // 0..9: [0 %, 10 %), .. [90 %, 100 %] of what the quiz has; -1: attempts that were made before
+    // that was kept with them.
+    std::int64_t band = 0;
+    std::int64_t attempts = 0;
+};
+BOOST_DESCRIBE_STRUCT(ScoreBand, (), (band, attempts))
+// Of all attempts at quizzes, by band; none of a band that has none.
+loadstone::Task<loadstone::analytics::Answer<ScoreBand>> scores_of(
+    loadstone::Context& context, std::vector<courses::CourseId> courses);
 
 // As activity_by_day_of, of them all.
 loadstone::Task<ActivityByDay> activity_by_day_among(loadstone::Context& context,
@@ -265,10 +278,11 @@ struct SeededAttempt {
     courses::CourseId course_id;
     accounts::UserId user_id;
     courses::QuizId quiz_id;
-    std::int64_t points = 0;
+    std::int64_t points = 0, points_max = 0;
     loadstone::Timestamp attempted_at;
 };
-BOOST_DESCRIBE_STRUCT(SeededAttempt, (), (course_id, user_id, quiz_id, points, attempted_at))
+BOOST_DESCRIBE_STRUCT(SeededAttempt, (),
+                      (course_id, user_id, quiz_id, points, points_max, attempted_at))
 // Of some learners, all that they have.
 struct SeededLearning {
     std::vector<SeededEnrolment> enrolments;

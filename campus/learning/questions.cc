@@ -27,56 +27,63 @@ constexpr analytics::Query activity_of_period{
     "and happened_at >= $2 and happened_at < $3 order by happened_at, course, learner, kind",
     "happened_at"};
 
-constexpr analytics::Query funnel{
-    "learning.funnel",
-    "select count(*) filter (where enrolled) as enrolled, count(*) filter (where began) as began, "
-    "count(*) filter (where attempted) as attempted, "
-    "count(*) filter (where completed) as completed from ("
-    "select bool_or(kind = 'enrolled') as enrolled, "
-    "bool_or(kind in ('lesson_completed', 'quiz_attempted')) as began, "
-    "bool_or(kind = 'quiz_attempted') as attempted, "
-    "bool_or(kind = 'course_completed') as completed from learning_activity "
-    "where course in (select unnest(string_split($1, ',')::bigint[])) group by course, learner)",
-    "select countIf(a > 0) as enrolled, countIf(b > 0) as began, countIf(c > 0) as attempted, "
-    "countIf(d > 0) as completed from (select countIf(kind = 'enrolled') as a, "
-    "countIf(kind in ('lesson_completed', 'quiz_attempted')) as b, "
-    "countIf(kind = 'quiz_attempted') as c, countIf(kind = 'course_completed') as d "
-    "from learning_activity where course in (select "
-    "arrayJoin(arrayMap(x -> toInt64(x), splitByChar(',', $1)))) group by course, learner)"};
+// Who came back after leaving has more enrolments than ends.
+constexpr analytics::Query progress{
+    "learning.progress",
+    "select count(*) filter (where enrolments > 0) as enrolled, "
+    "count(*) filter (where lessons > 0 or attempts > 0) as began, "
+    "count(*) filter (where attempts > 0) as attempted, "
+    "count(*) filter (where completions > 0) as completed, count(*) filter (where "
+    "enrolments > departures and completions = 0 and last_active < make_timestamp($2)) as idle "
+    "from learning_progress where course in (select unnest(string_split($1, ',')::bigint[]))",
+    "select countIf(enrolments > 0) as enrolled, countIf(lessons > 0 or attempts > 0) as began, "
+    "countIf(attempts > 0) as attempted, countIf(completions > 0) as completed, "
+    "countIf(enrolments > departures and completions = 0 and last_active < $2) as idle "
+    "from learning_progress where course in (select "
+    "arrayJoin(arrayMap(x -> toInt64(x), splitByChar(',', $1))))"};
 
+// How many learners, from who was active last; what they did, from the facts.
 constexpr analytics::Query busiest_courses{
     "learning.busiest_courses",
-    "select course, count(distinct learner) as learners, "
+    "select course, learners, lessons, attempts "
+    "from (select course, count(*) as learners "
+    "from learning_progress where course in (select unnest(string_split($1, ',')::bigint[])) "
+    "and last_there >= make_timestamp($2) group by course) join (select course, "
     "count(*) filter (where kind = 'lesson_completed') as lessons, "
     "count(*) filter (where kind = 'quiz_attempted') as attempts from learning_activity "
     "where course in (select unnest(string_split($1, ',')::bigint[])) "
-    "and happened_at >= make_timestamp($2) and kind <> 'left' "
-    "group by course order by learners desc, course limit 10",
+    "and happened_at >= make_timestamp($2) group by course) using (course) "
+    "order by learners desc, course limit 10",
     "select course, uniqExact(learner) as learners, countIf(kind = 'lesson_completed') as lessons, "
     "countIf(kind = 'quiz_attempted') as attempts from learning_activity "
     "where course in (select arrayJoin(arrayMap(x -> toInt64(x), splitByChar(',', $1)))) "
     "and happened_at >= $2 and kind <> 'left' group by course "
     "order by learners desc, course limit 10"};
 
-// Who came back after leaving has more enrolments than ends. ClickHouse 18.16 has no windows.
-constexpr analytics::Query idle{
-    "learning.idle_learners",
-    "select course, learner, last_active, lessons_completed, count(*) over () as total "
-    "from (select course, learner, max(happened_at) as last_active, "
-    "count(*) filter (where kind = 'lesson_completed') as lessons_completed "
-    "from learning_activity where course in (select unnest(string_split($1, ',')::bigint[])) "
-    "group by course, learner "
-    "having count(*) filter (where kind = 'enrolled') > count(*) filter (where kind = 'left') "
-    "and not bool_or(kind = 'course_completed') and max(happened_at) < make_timestamp($2)) "
+constexpr analytics::Query longest_idle{
+    "learning.longest_idle",
+    "select course, learner, last_active, lessons as lessons_completed "
+    "from learning_progress where course in (select unnest(string_split($1, ',')::bigint[])) "
+    "and enrolments > departures and completions = 0 and last_active < make_timestamp($2) "
     "order by last_active, course, learner limit 50",
-    "select x.2 as course, x.3 as learner, x.1 as last_active, x.4 as lessons_completed, total "
-    "from (select count() as total, arrayJoin(arraySlice(arraySort(groupArray("
-    "(at, course, learner, lessons))), 1, 50)) as x from (select course, learner, "
-    "max(happened_at) as at, countIf(kind = 'lesson_completed') as lessons from learning_activity "
-    "where course in (select arrayJoin(arrayMap(x -> toInt64(x), splitByChar(',', $1)))) "
-    "group by course, learner having countIf(kind = 'enrolled') > countIf(kind = 'left') "
-    "and countIf(kind = 'course_completed') = 0 and at < $2)) "
-    "order by last_active, course, learner"};
+    "select course, learner, last_active, lessons as lessons_completed "
+    "from learning_progress where course in (select arrayJoin(arrayMap(x -> toInt64(x), "
+    "splitByChar(',', $1)))) "
+    "and enrolments > departures and completions = 0 and last_active < $2 "
+    "order by last_active, course, learner limit 50"};
+
+// A row of learning_scores without attempts is of the other facts.
+constexpr analytics::Query scores{
+    "learning.scores",
+    "select coalesce(least(points * 10 // points_max, 9), -1) as band, "
+    "sum(attempts)::bigint as attempts from learning_scores where attempts > 0 "
+    "and course in (select unnest(string_split($1, ',')::bigint[])) group by 1 order by 1",
+    "select band, sum(n) as attempts "
+    "from (select attempts as n, if(points_max > 0, "
+    "least(intDiv(points * 10, greatest(ifNull(points_max, 1), 1)), 9), -1) as band "
+    "from learning_scores where attempts > 0 and course in "
+    "(select arrayJoin(arrayMap(x -> toInt64(x), splitByChar(',', $1))))) "
+    "group by band order by band"};
 
 constexpr analytics::Query activity_by_day{
     "learning.activity_by_day_among",
@@ -107,10 +114,11 @@ Task<analytics::ExportedFile> export_activity(Context& context,
                                               period.from.micros, period.to.micros);
 }
 
-Task<analytics::Answer<Funnel>> funnel_of(Context& context,
-                                          std::vector<courses::CourseId> courses) {
+Task<analytics::Answer<Progress>> progress_of(Context& context,
+                                              std::vector<courses::CourseId> courses,
+                                              Timestamp idle_since) {
     const std::string ids = list_of(courses);
-    co_return co_await analytics::query<Funnel>(context, funnel, ids);
+    co_return co_await analytics::query<Progress>(context, progress, ids, idle_since.micros);
 }
 
 Task<analytics::Answer<BusyCourse>> busiest(Context& context,
@@ -120,11 +128,17 @@ Task<analytics::Answer<BusyCourse>> busiest(Context& context,
     co_return co_await analytics::query<BusyCourse>(context, busiest_courses, ids, since.micros);
 }
 
-Task<analytics::Answer<IdleLearner>> idle_learners(Context& context,
-                                                   std::vector<courses::CourseId> courses,
-                                                   Timestamp since) {
+Task<analytics::Answer<IdleLearner>> longest_idle_of(Context& context,
+                                                     std::vector<courses::CourseId> courses,
+                                                     Timestamp since) {
     const std::string ids = list_of(courses);
-    co_return co_await analytics::query<IdleLearner>(context, idle, ids, since.micros);
+    co_return co_await analytics::query<IdleLearner>(context, longest_idle, ids, since.micros);
+}
+
+Task<analytics::Answer<ScoreBand>> scores_of(Context& context,
+                                             std::vector<courses::CourseId> courses) {
+    const std::string ids = list_of(courses);
+    co_return co_await analytics::query<ScoreBand>(context, scores, ids);
 }
 
 Task<ActivityByDay> activity_by_day_among(Context& context, std::vector<courses::CourseId> courses,

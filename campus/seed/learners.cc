@@ -86,7 +86,8 @@ void Learners::attempt(Random& random, Person& person, const courses::Quiz& quiz
             person.ability + (random.uniform() - 0.5) * 0.5 + 0.08 * static_cast<double>(time), 0.0,
             1.0);
         const auto points = std::llround(part * static_cast<double>(quiz.points_max));
-        person.year.learning.attempts.push_back({quiz.course_id, person.user, quiz.id, points, at});
+        person.year.learning.attempts.push_back(
+            {quiz.course_id, person.user, quiz.id, points, quiz.points_max, at});
     }
 }
 

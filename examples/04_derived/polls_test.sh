@@ -47,6 +47,8 @@ for _ in $(seq 200); do  # the column store follows some 200 ms later
     read -rt 0.05 <> <(:) || true
 done
 [[ $days == *'"votes":4,"polls":1}'* ]] || { echo "got $days"; exit 1; }
+given=$(ask GET /choices)
+[[ $given == '{"choices":[{"choice":"yes","votes":3,'*'{"choice":"no","votes":1,'* ]] || { echo "got $given"; exit 1; }
 
 [[ $("$program" views verify --data "$folder") == *"polls.votes: 1 keys, 0 differ"* ]]
 kill -TERM "$server"

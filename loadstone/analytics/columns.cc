@@ -15,14 +15,6 @@ namespace {
 
 constexpr std::size_t name_bytes_max = 63;
 
-bool is_name(std::string_view name) {
-    const auto is_of_name = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-    };
-    return !name.empty() && name.size() <= name_bytes_max && name[0] >= 'a' && name[0] <= 'z' &&
-           std::ranges::all_of(name, is_of_name);
-}
-
 std::optional<ColumnType> type_of(TypeKind kind) {
     switch (kind) {
         case TypeKind::boolean: return ColumnType::boolean;
@@ -46,6 +38,14 @@ std::int64_t id_of(const Schema& schema) {
 }
 
 }  // namespace
+
+bool is_name(std::string_view name) {
+    const auto is_of_name = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    };
+    return !name.empty() && name.size() <= name_bytes_max && name[0] >= 'a' && name[0] <= 'z' &&
+           std::ranges::all_of(name, is_of_name);
+}
 
 Schema schema_of(std::string fact, const TypeInfo& record) {
     Schema schema;

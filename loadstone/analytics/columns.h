@@ -19,6 +19,9 @@ enum class ColumnType : char {
     timestamp = 'm',  // microseconds since 1970, UTC
 };
 
+// [a-z][a-z0-9_]*, 63 bytes at most: of tables and columns.
+bool is_name(std::string_view name);
+
 struct Column {
     std::string name;
     ColumnType type = ColumnType::integer;

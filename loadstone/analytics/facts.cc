@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <set>
 
 #include "loadstone/analytics/internal/row_bytes.h"
 #include "loadstone/analytics/sql.h"
@@ -17,6 +18,20 @@ namespace {
 constexpr std::chrono::seconds retry_after{5};
 constexpr std::size_t fact_bytes_max = 16'384;
 
+void require_different_names(const std::vector<FactTable>& tables) {
+    std::set<std::string_view> names;
+    for (const FactTable& table : tables) names.insert(table.schema.fact);
+    for (const FactTable& table : tables) {
+        for (const NamedRollup& each : table.rollups) {
+            if (!names.insert(each.name).second)
+                throw Error(Errc::invalid_argument,
+                            fmt::format("rollup {} of fact {}: its name is another one's, or a "
+                                        "fact's",
+                                        each.name, table.schema.fact));
+        }
+    }
+}
+
 }  // namespace
 
 void FactTable::require_key(const TypeInfo& of, const std::string& key) const {
@@ -27,6 +42,25 @@ void FactTable::require_key(const TypeInfo& of, const std::string& key) const {
                     fmt::format("fact {}: {} is no integer of it that is always there, so it is no "
                                 "key for a back-fill",
                                 schema.fact, key));
+}
+
+FactTable& FactTable::rolled_up(std::string name, Rollup rollup) {
+    rollup.require_valid(name, schema);
+    rollups.push_back({std::move(name), std::move(rollup)});
+    require_rollups();
+    return *this;
+}
+
+void FactTable::require_rollups() const {
+    if (!back_fill.is_there()) return;
+    for (const NamedRollup& each : rollups) {
+        if (std::ranges::find(each.rollup.keys(), back_fill.key) == each.rollup.keys().end())
+            throw Error(
+                Errc::invalid_argument,
+                fmt::format("rollup {} of fact {} has not the key {}: ranges of it are made "
+                            "anew",
+                            each.name, schema.fact, back_fill.key));
+    }
 }
 
 FactTable& Facts::add(std::string name, const TypeInfo& type) {
@@ -51,7 +85,9 @@ Recorder::Recorder(std::vector<FactTable> tables, std::int64_t waiting_max,
       recorded_(registry.counter("loadstone_analytics_facts_recorded_total", "",
                                  "Facts that transactions have recorded, committed or not")),
       refused_(registry.counter("loadstone_analytics_facts_refused_total", "",
-                                "Facts that were refused because too many wait")) {}
+                                "Facts that were refused because too many wait")) {
+    require_different_names(tables_);
+}
 
 const FactTable& Recorder::table_to_write(const TypeInfo& type) {
     const auto at = std::ranges::find(tables_, &type, &FactTable::type);

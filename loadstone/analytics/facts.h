@@ -19,17 +19,24 @@
 
 #include "loadstone/analytics/back_fill.h"
 #include "loadstone/analytics/columns.h"
+#include "loadstone/analytics/rollup.h"
 #include "loadstone/base/describe.h"
 #include "loadstone/store/tx.h"
 #include "loadstone/telemetry/registry.h"
 
 namespace loadstone::analytics {
 
+struct NamedRollup {
+    std::string name;
+    Rollup rollup;
+};
+
 struct FactTable {
     std::string module;
     const TypeInfo* type = nullptr;
     Schema schema;
     BackFill back_fill{};
+    std::vector<NamedRollup> rollups{};
 
     // Where its facts are told by the module's own tables: back_fill.h. `key` is a member of T.
     // Errors: invalid_argument.
@@ -43,11 +50,17 @@ struct FactTable {
             return internal::read_facts<T>(facts, reader, from, end, sink);
         };
         back_fill.last_key = last_key;
+        require_rollups();
         return *this;
     }
 
+    // Grouped as `rollup` says, under a name of its own: rollup.h. With a back-fill its key is one
+    // of the rollup's keys. Errors: invalid_argument.
+    FactTable& rolled_up(std::string name, Rollup rollup);
+
 private:
     void require_key(const TypeInfo& of, const std::string& key) const;
+    void require_rollups() const;
 };
 
 class Facts {
@@ -73,7 +86,8 @@ private:
 // What record() needs, a service of every server and command: the tables, and how much waits.
 class Recorder {
 public:
-    // `waiting_max`: facts that may wait for the column store before record() refuses.
+    // `waiting_max`: facts that may wait for the column store before record() refuses. Errors:
+    // invalid_argument for a rollup that has the name of a fact or of another one.
     Recorder(std::vector<FactTable> tables, std::int64_t waiting_max,
              telemetry::Registry& registry);
 

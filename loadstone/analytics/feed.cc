@@ -199,7 +199,9 @@ Task<bool> Feed::step(Context& context) {
     const bool owner = co_await is_owner(context);
     is_carrying_ = owner;
     if (owner) {
-        if (!has_begun_) co_await begin(context);
+        const std::int64_t restarts = analytics_.store().report().restarts;
+        if (!has_begun_ || restarts != restarts_) co_await begin(context);
+        restarts_ = restarts;
         is_full = co_await carry(context);
         // Under a steady load there is always more to carry: the two take turns.
         const bool has_work = co_await work_.step(context, position_, lease_.term());
@@ -247,11 +249,24 @@ Task<void> Feed::begin(Context& context) {
     co_await context.write(begin_feed, state.store, lease_.term());
     noted = co_await reader.one<FeedState>(sql::feed_state);
     co_await require_same_store(reader, noted, state);
+    co_await declare_rollups(context);
     store_ = state.store;
     position_ = state.position;
     as_of_done_ = state.as_of;
     co_await context.write(note_carried, store_, position_, state.as_of, lease_.term());
     has_begun_ = true;
+}
+
+// Before anything is carried: a rollup is true from the first fact on.
+Task<void> Feed::declare_rollups(Context& context) {
+    std::vector<internal::FormRollup> rollups;
+    for (const FactTable& table : recorder_.tables()) {
+        for (const NamedRollup& each : table.rollups)
+            rollups.push_back({{&table.schema, table.back_fill.key}, each.name, &each.rollup});
+    }
+    const int timeout_ms = static_cast<int>(analytics_.options().apply_timeout.count());
+    auto declare = [&] { analytics_.store().declare(rollups, timeout_ms); };
+    co_await internal::run_in_term(context, analytics_.feeding(), lease_.term(), declare);
 }
 
 // Those of other versions of this program come with their processes.

@@ -65,6 +65,7 @@ public:
 private:
     struct Batch;
     Task<void> begin(Context& context);
+    Task<void> declare_rollups(Context& context);
     Task<bool> is_owner(Context& context);
     Task<void> leave();
     Task<bool> carry(Context& context);
@@ -92,7 +93,8 @@ private:
     // Of run() alone.
     bool forms_are_declared_ = false;
     bool has_begun_ = false;
-    int turns_taken_ = 0;  // since a step went well
+    std::int64_t restarts_ = 0;  // of the store's process, when it began
+    int turns_taken_ = 0;        // since a step went well
     std::string store_;
     Position position_;
     std::int64_t window_as_of_ = 0;  // of the open window, when all of it has been carried

@@ -14,6 +14,8 @@ struct Options {
     int memory_mb = 512;  // of its process: what a query holds beyond is on disk, to disk_mb
     int disk_mb = 4'096;
     int threads = 1;
+    // Of a rollup, since its last merge: or a 64th of its rows, if that is more (duckdb/rollups.h).
+    std::int64_t rollup_recent_rows = 20'000;
     std::int64_t batch_facts = 10'000;  // carried in one transaction
     std::int64_t waiting_max = 5'000'000;
     std::chrono::milliseconds poll_every{200};

@@ -419,6 +419,9 @@ void mail_and_job_settings(Settings& s, Config& c) {
     s.count("analytics.disk_mb", "that queries may use beyond its memory", c.analytics.disk_mb, 1,
             100'000'000);
     s.count("analytics.threads", "of the column store's process", c.analytics.threads, 1, 1'024);
+    s.count("analytics.rollup_recent_rows",
+            "rows of a rollup that are merged when nobody asks for it, or a 64th of it",
+            c.analytics.rollup_recent_rows, std::int64_t{1}, std::int64_t{10'000'000});
     s.count("analytics.batch_facts", "carried to the column store in one transaction",
             c.analytics.batch_facts, std::int64_t{1}, std::int64_t{100'000});
     s.count("analytics.waiting_max", "facts that may wait for it; then writes that tell some fail",

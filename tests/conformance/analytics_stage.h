@@ -99,10 +99,15 @@ protected:
     // As a program that declares the fact as T.
     template <class T>
     void start(std::int64_t waiting_max = 1'000'000) {
+        auto declare = [](analytics::Facts& facts) { facts.table<T>("visits"); };
+        start_with(declare, waiting_max);
+    }
+    void start_with(loadstone::FunctionRef<void(analytics::Facts&)> declare,
+                    std::int64_t waiting_max = 1'000'000) {
         store_.emplace(options_);
         std::vector<analytics::FactTable> tables;
         analytics::Facts declared("conformance", tables);
-        declared.table<T>("visits");
+        declare(declared);
         recorder_ = std::make_unique<analytics::Recorder>(tables, waiting_max, store().registry());
         analytics_ = std::make_unique<analytics::Analytics>(facts_options_, store().registry());
         auto& services = const_cast<loadstone::runtime::Services&>(store().services());

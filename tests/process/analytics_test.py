@@ -41,7 +41,7 @@ class AnalyticsTest(SchoolTest):
         return ask
 
     def test_nothing_is_lost_or_doubled(self):
-        self.start(analytics_batch_facts=7)
+        self.start(analytics_batch_facts=7, analytics_rollup_recent_rows=20)
         quizzes = ((10, 1),) * 4
         self.own = self.course(quizzes=quizzes, capacity=10_000)
         kinds = [self.kill_store, self.kill_server] + ([self.restart_database] if DATABASE == "postgres" else [])
@@ -63,6 +63,9 @@ class AnalyticsTest(SchoolTest):
             self.assertEqual(found["days"][0]["learners"], learners)
         wait_until(lambda: self.tables.value("select count(*) from loadstone_facts") == 0, 20, "what was carried to be deleted")
         self.assertEqual(sum(day["attempts"] for day in self.activity()["days"]), attempts, "nor later")
+        self.server.command("analytics", "verify")  # the rollups too
+        funnel = self.client.get("/api/dashboards/instructor/analytics", cookie=self.teacher).json["funnel"]["learners"]
+        self.assertEqual((funnel["enrolled"], funnel["attempted"]), (learners, learners))
         self.say(f"{attempts} attempts through {self.rounds} kills: lost 0, doubled 0")
 
     def test_the_store_ends_with_its_server(self):

@@ -6,6 +6,7 @@ import shutil
 import threading
 
 from harness.case import FULL, main
+from harness.column_store import change
 from harness.http_client import Lost
 from harness.school import DAY, SchoolTest
 from harness.waiting import wait_until
@@ -72,6 +73,31 @@ class AnalyticsWorkTest(SchoolTest):
         self.analytics("rebuild")
         self.expect_equal()
         self.check_questions()
+
+    def change_store(self, *statements):
+        self.assertEqual(self.server.terminate(), 0)
+        change(self.folder / "data" / "analytics" / "facts.duckdb", *statements)
+        self.server.start()
+        wait_until(lambda: self.status()["servers"][0]["feed"]["is_carrying"], 20, "the feed")
+
+    def test_rollups_are_compared_and_made_anew(self):
+        self.start(analytics_rollup_recent_rows=50)
+        self.server.command("seed", "--users", "150", "--courses", "10", "--add", timeout_s=300)
+        wait_until(self.has_worked, 30, "the back-fill")
+        self.expect_equal()
+        wrong = "update loadstone_rolled_learning_progress set lessons = lessons + 1 where rowid % 7 = 0"
+        self.change_store(wrong)
+        compared = self.analytics("verify", check=False)
+        self.assertEqual(compared.returncode, 1)
+        self.assertRegex(compared.stderr, "rollup learning_progress differs from its facts in [0-9]+ rows with course from")
+        self.analytics("rebuild")
+        self.expect_equal()
+        # A server that knew nothing of them has carried facts since.
+        self.change_store(wrong, "update loadstone_rolled_up_to set position = '0 0 1'")
+        self.expect_equal()
+        # They are lost.
+        self.change_store("drop view learning_progress", "delete from loadstone_rollups where name = 'learning_progress'")
+        self.expect_equal()
 
     def check_questions(self):
         for statement in ("delete from learning_activity", "copy learning_activity to 'stolen.csv'", "select * from read_csv('/etc/passwd')",

@@ -92,10 +92,15 @@ class DashboardsPageTest(ProcessTest):
                                                       ["Attempted", str(steps["attempted"])], ["Completed", str(steps["completed"])]])
         self.assertEqual(self.table("top-table"), [[line["title"], str(line["learners"]), str(line["lessons"]), str(line["attempts"])]
                                                    for line in answers["top_courses"]["courses"]])
+        bands = answers["scores"]["bands"]
+        self.assertGreater(sum(bands), 100)
+        self.assertEqual(self.table("scores-table"), [[f"{at * 10}–{100 if at == 9 else at * 10 + 9} %", str(attempts)]
+                                                      for at, attempts in enumerate(bands)])
+        self.assertEqual((answers["scores"]["unknown"], self.browser.run("document.getElementById('scores-unknown').textContent")), (0, ""))
         self.assertEqual(self.table("risk-table"), [[str(one["course"]), str(one["learner"]), one["last_active"][:10], str(one["lessons_completed"])]
                                                     for one in answers["at_risk"]["learners"]])
         self.assertIn(str(answers["at_risk"]["total"]), self.browser.run("document.getElementById('risk-total').textContent"))
-        for part in ("activity", "funnel", "top", "risk"):
+        for part in ("activity", "funnel", "top", "scores", "risk"):
             text = self.browser.run(f"document.getElementById('{part}-fresh').textContent")
             self.assertRegex(text, r"^As of 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC, \d+ (s|min) ago$")
 
@@ -120,7 +125,7 @@ class DashboardsPageTest(ProcessTest):
             for name, least in PALETTE.items():
                 self.assertGreaterEqual(contrast(colours[name], colours["--background"]), least, f"{name}, {scheme}")
             for chart, variable in (("activity-chart", "--first"), ("activity-chart", "--second"), ("funnel-chart", "--first"),
-                                    ("top-chart", "--first")):
+                                    ("top-chart", "--first"), ("scores-chart", "--first")):
                 wait_until(lambda: self.drawn(chart, variable) > 50, 10, f"{chart} in {variable}, {scheme}")
             self.screenshot(scheme)
         self.browser.colour_scheme("light")
@@ -130,11 +135,11 @@ class DashboardsPageTest(ProcessTest):
         self.browser.run("document.activeElement.blur()")
         self.browser.run("document.querySelector('.skip').focus()")
         order = [self.focused()]
-        for _ in range(10):
+        for _ in range(12):
             self.browser.tab()
             order.append(self.focused())
         self.assertEqual(order, ["To the charts", "scope", "days", "Refresh", "activity-chart", "Activity as a table", "funnel-chart",
-                                 "Completion as a table", "top-chart", "Courses as a table", "risk-list"])
+                                 "Completion as a table", "top-chart", "Courses as a table", "scores-chart", "Scores as a table", "risk-list"])
         self.browser.run("document.getElementById('funnel-chart').focus()")
         self.browser.key("ArrowRight", 39)
         enrolled = self.table("funnel-table")[0][1]

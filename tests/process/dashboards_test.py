@@ -144,7 +144,12 @@ class DashboardsTest(ExpectStatements, ProcessTest):
         self.assertEqual(shown["funnel"]["learners"], {
             "enrolled": len(enrolled), "began": len(learners(lessons + attempts)), "attempted": len(learners(attempts)),
             "completed": len(completed)})
-        for part in ("funnel", "activity", "top_courses", "at_risk"):
+        bands = [0] * 10
+        for id in courses:
+            for row in self.attempts.get(id, []):
+                bands[min(row["points"] * 10 // row["points_max"], 9)] += 1
+        self.assertEqual((shown["scores"]["bands"], shown["scores"]["unknown"]), (bands, 0))
+        for part in ("funnel", "activity", "top_courses", "at_risk", "scores"):
             self.assertRegex(shown[part]["as_of"], r"^20\d\d-.*Z$")
         self.assertEqual(sum(day["lessons"] for day in shown["activity"]["days"]), len(lessons))
         self.assertEqual(sum(day["attempts"] for day in shown["activity"]["days"]), len(attempts))

@@ -39,8 +39,8 @@ function fillTable(table, heads, rows) {
 // Of `names` as much as has room beside the others.
 const shortened = (name, room) => name.length <= room ? name : name.slice(0, Math.max(1, room - 1)) + '…';
 
-// One chart: `x` numbers, `series` [{label, colour, values}], `names` of the points. An empty one says so.
-function showChart(id, {x, names, series, isTime, isBars, of = 'Day'}) {
+// One chart: `x` numbers, `series` [{label, colour, values}], `names` of the points and below them. An empty one says so.
+function showChart(id, {x, names, ticks = names, series, isTime, isBars, of = 'Day'}) {
   const box = byId(`${id}-chart`), point = byId(`${id}-point`);
   const old = charts.get(id);
   if (old) old.plot?.destroy();
@@ -60,7 +60,7 @@ function showChart(id, {x, names, series, isTime, isBars, of = 'Day'}) {
     const options = {
       width, height: 240, cursor: {drag: {x: false, y: false}},
       scales: {x: {time: isTime, range: isBars ? () => [-0.5, x.length - 0.5] : undefined}, y: {range: (plot, min, max) => [0, Math.max(1, max * 1.1)]}},
-      axes: [isBars ? {...axis, splits: () => x, values: (plot, ticks) => ticks.map(tick => shortened(names[tick] ?? '', room))} : axis, axis],
+      axes: [isBars ? {...axis, splits: () => x, values: (plot, at) => at.map(tick => shortened(ticks[tick] ?? '', room))} : axis, axis],
       series: [{label: of, value: (plot, value) => value == null ? '' : names[x.indexOf(value)] ?? ''}].concat(
         series.map(one => ({label: one.label, stroke: colour(one.colour), width: 2, points: {show: !isBars && x.length < 40},
           fill: isBars ? colour(one.colour) : undefined, paths: isBars ? uPlot.paths.bars({size: [0.7, 60]}) : undefined}))),
@@ -105,10 +105,18 @@ function showActivity(part, count) {
             part.days.map(day => [dayOf(day.day), day.learners, day.lessons, day.attempts]));
 }
 
-function showBars(id, heads, lines, label) {
-  showChart(id, {x: lines.map((line, at) => at), names: lines.map(line => line[0]), isTime: false, isBars: true, of: heads[0],
+function showBars(id, heads, lines, label, ticks) {
+  showChart(id, {x: lines.map((line, at) => at), names: lines.map(line => line[0]), ticks, isTime: false, isBars: true, of: heads[0],
                  series: [{label, colour: '--first', values: lines.map(line => line[1])}]});
   fillTable(byId(`${id}-table`), heads, lines);
+}
+
+function showScores({bands, unknown}) {
+  const last = bands.length - 1, width = 100 / bands.length;
+  const lines = bands.map((attempts, at) => [`${at * width}–${at === last ? 100 : (at + 1) * width - 1} %`, attempts]);
+  showBars('scores', ['Score', 'Attempts'], bands.every(attempts => attempts === 0) ? [] : lines, 'Attempts',
+           bands.map((attempts, at) => `${at * width} %`));
+  byId('scores-unknown').textContent = unknown === 0 ? '' : `Of ${unknown} older attempts it is not known.`;
 }
 
 function show(answers, count) {
@@ -122,11 +130,13 @@ function show(answers, count) {
     ['Enrolled', learners.enrolled], ['Began', learners.began], ['Attempted', learners.attempted], ['Completed', learners.completed]], 'Learners');
   showBars('top', ['Course', 'Active learners', 'Lessons', 'Attempts'],
            answers.top_courses.courses.map(line => [line.title, line.learners, line.lessons, line.attempts]), 'Learners');
+  showScores(answers.scores);
   byId('risk-total').textContent = answers.at_risk.total === 0 ? 'Nobody has been idle for 14 days.'
     : `${answers.at_risk.total} have done nothing for 14 days` + (answers.at_risk.total > 50 ? '; the 50 longest idle:' : ':');
   fillTable(byId('risk-table'), ['Course', 'Learner', 'Last active', 'Lessons completed'],
             answers.at_risk.learners.map(one => [one.course, one.learner, dayOf(one.last_active), one.lessons_completed]));
-  for (const [id, part] of [['activity', answers.activity], ['funnel', answers.funnel], ['top', answers.top_courses], ['risk', answers.at_risk]])
+  for (const [id, part] of [['activity', answers.activity], ['funnel', answers.funnel], ['top', answers.top_courses], ['scores', answers.scores],
+                            ['risk', answers.at_risk]])
     byId(`${id}-fresh`).textContent = freshness(part.as_of);
 }
 

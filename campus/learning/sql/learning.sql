@@ -98,8 +98,9 @@ select lesson_id, position_s, completed_at from lesson_progress where user_id = 
 select count(*) as attempts, coalesce(max(points), 0) as best from quiz_attempts
 where course_id = $course and user_id = $user and quiz_id = $quiz
 
--- name: insert_attempt :one (course CourseId, user UserId, quiz QuizId, points int)
-insert into quiz_attempts (course_id, user_id, quiz_id, points, attempted_at) values ($course, $user, $quiz, $points, {now}) returning attempted_at
+-- name: insert_attempt :one (course CourseId, user UserId, quiz QuizId, points int, points_max int)
+insert into quiz_attempts (course_id, user_id, quiz_id, points, points_max, attempted_at)
+values ($course, $user, $quiz, $points, $points_max, {now}) returning attempted_at
 
 -- name: best_points :stream (course CourseId, after_user UserId, last_user UserId, before timestamp) -> BestPoints
 -- column: points int

@@ -17,8 +17,8 @@ insert into completions (user_id, course_id, completed_at) {values completions}
 -- name: seed_progress :exec (progress SeededProgress(user_id UserId, course_id CourseId, lesson_id LessonId, position_s int, updated_at timestamp, completed_at timestamp?)[])
 insert into lesson_progress (user_id, course_id, lesson_id, position_s, updated_at, completed_at) {values progress}
 
--- name: seed_attempts :exec (attempts SeededAttempt(course_id CourseId, user_id UserId, quiz_id QuizId, points int, attempted_at timestamp)[])
-insert into quiz_attempts (course_id, user_id, quiz_id, points, attempted_at) {values attempts}
+-- name: seed_attempts :exec (attempts SeededAttempt(course_id CourseId, user_id UserId, quiz_id QuizId, points int, points_max int, attempted_at timestamp)[])
+insert into quiz_attempts (course_id, user_id, quiz_id, points, points_max, attempted_at) {values attempts}
 
 -- name: seed_run :one (course CourseId, started_by UserId, scheme text, learners int, graded int, grade_sum int, buckets text, started_at timestamp, ended_at timestamp)
 -- Done.

@@ -39,6 +39,12 @@ struct Days {
 };
 BOOST_DESCRIBE_STRUCT(Days, (), (days, as_of))
 
+struct Choices {
+    std::vector<Given> choices;
+    Timestamp as_of;
+};
+BOOST_DESCRIBE_STRUCT(Choices, (), (choices, as_of))
+
 // ---- writes ----
 
 Task<PollId> add_poll(Tx& tx, NewPoll poll) {
@@ -96,12 +102,21 @@ Task<Reply<Days>> show_days(Context& context) {
     co_return reply;
 }
 
+Task<Reply<Choices>> show_given(Context& context) {
+    auto found = co_await choices_given(context);
+    Reply<Choices> reply;
+    reply.body.choices = std::move(found.rows);
+    reply.body.as_of = found.as_of;
+    co_return reply;
+}
+
 void routes(Routes& routes) {
     routes.post("/polls", post_poll).open_to_all();
     routes.post("/polls/{poll}/votes", post_vote).open_to_all().may_answer(409);
     routes.get("/polls/{poll}", show_choices).open_to_all().revalidated();
     routes.get("/polls", show_polls).open_to_all();
     routes.get("/days", show_days).open_to_all().heavy_on_reads();
+    routes.get("/choices", show_given).open_to_all().heavy_on_reads();
 }
 
 Module module() {

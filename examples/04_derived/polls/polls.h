@@ -36,10 +36,20 @@ struct Day {
 };
 BOOST_DESCRIBE_STRUCT(Day, (), (day, votes, polls))
 
+struct Given {
+    std::string choice;
+    std::int64_t votes = 0;
+    loadstone::Timestamp last_at;
+};
+BOOST_DESCRIBE_STRUCT(Given, (), (choice, votes, last_at))
+
 void facts(loadstone::Facts& facts);
 // Since `since`, those with votes, oldest first.
 loadstone::Task<loadstone::analytics::Answer<Day>> votes_by_day(loadstone::Context& context,
                                                                 loadstone::Timestamp since);
+
+// In all polls, 20 at most, those with most votes first.
+loadstone::Task<loadstone::analytics::Answer<Given>> choices_given(loadstone::Context& context);
 
 loadstone::Module module();
 

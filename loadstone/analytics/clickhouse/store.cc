@@ -185,6 +185,11 @@ void Store::touch(const Position& position, std::int64_t as_of, int timeout_ms) 
     measure_at_times(timeout_ms);
 }
 
+void Store::declare(std::span<const internal::FormRollup> rollups, int timeout_ms) {
+    require_turn(ledger_.position());
+    tables_.declare(rollups, milliseconds(timeout_ms));
+}
+
 void Store::apply(const FactBatch& facts, int timeout_ms) {
     require_turn(facts.from);
     // Columns first: a statement names all that its table has.

@@ -29,6 +29,8 @@ public:
     internal::StoreState begin(std::int64_t epoch, int timeout_ms) override;
     bool has_turn() const noexcept override { return has_turn_; }
     void touch(const Position& position, std::int64_t as_of, int timeout_ms) override;
+    void declare(std::span<const internal::FormRollup> rollups, int timeout_ms) override;
+    bool keeps_rollups() const noexcept override { return false; }
     void apply(const internal::FactBatch& batch, int timeout_ms) override;
     void replace(const internal::FactRange& range, int timeout_ms) override;
     void forget_old(const std::string& fact, int timeout_ms) override;

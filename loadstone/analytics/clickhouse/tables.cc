@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace loadstone::analytics::clickhouse {
 
 using internal::FactForm;
+using internal::FormRollup;
 using std::chrono::milliseconds;
 
 namespace {
@@ -54,6 +56,34 @@ std::string view_text(const StoredTable& table) {
         list_of(table.columns), rows_table(table.fact), table.fact, last_batches);
 }
 
+// Of a word, which has no quote in it.
+std::string call_of(const RollupColumn& column) {
+    const bool has_condition = !column.of.member.empty();
+    const std::string condition = has_condition
+                                      ? fmt::format("{} {} '{}'", quoted(column.of.member),
+                                                    column.of.is_not ? "<>" : "=", column.of.equals)
+                                      : "";
+    const std::string ending = has_condition ? "If(" : "(";
+    const std::string of_member =
+        ending + quoted(column.member) + (has_condition ? ", " : "") + condition + ")";
+    switch (column.kind) {
+        case RollupColumn::Kind::count: return "toInt64(count" + ending + condition + "))";
+        case RollupColumn::Kind::sum: return "sum" + of_member;
+        case RollupColumn::Kind::min: return "min" + of_member;
+        case RollupColumn::Kind::max: return "max" + of_member;
+    }
+    return "";
+}
+
+std::string rollup_text(const Rollup& rollup, const std::string& fact) {
+    std::string keys;
+    for (const std::string& key : rollup.keys()) keys += (keys.empty() ? "" : ", ") + quoted(key);
+    std::string list = keys;
+    for (const RollupColumn& column : rollup.columns())
+        list += fmt::format(", {} AS {}", call_of(column), quoted(column.name));
+    return fmt::format("SELECT {} FROM {} GROUP BY {}", list, quoted(fact), keys);
+}
+
 }  // namespace
 
 std::string rows_table(const std::string& fact) { return "loadstone_rows_" + fact; }
@@ -70,25 +100,26 @@ std::vector<StoredColumn> Tables::columns_of(const std::string& table, milliseco
     return columns;
 }
 
-bool Tables::has_view(const std::string& fact, milliseconds timeout) {
+bool Tables::has_view(const std::string& name, milliseconds timeout) {
     const auto found = client_.table(
         fmt::format("SELECT engine FROM system.tables WHERE database = currentDatabase() AND name "
                     "= '{}'",
-                    fact),
+                    name),
         timeout);
     if (!found.empty() && found[0].at(0) != "View")
         throw Error(Errc::conflict,
-                    fmt::format("the column store has a table {} that is not ours", fact));
+                    fmt::format("the column store has a table {} that is not ours", name));
     return !found.empty();
 }
 
 // Put in the place of the one before by one statement.
-void Tables::make_view(const StoredTable& table, bool is_there, milliseconds timeout) {
-    const std::string next = "loadstone_next_" + table.fact, last = "loadstone_last_" + table.fact;
+void Tables::make_view(const std::string& name, const std::string& text, bool is_there,
+                       milliseconds timeout) {
+    const std::string next = "loadstone_next_" + name, last = "loadstone_last_" + name;
     client_.run("DROP TABLE IF EXISTS " + next, timeout);
     client_.run("DROP TABLE IF EXISTS " + last, timeout);
-    client_.run(fmt::format("CREATE VIEW {} AS {}", next, view_text(table)), timeout);
-    const std::string view = quoted(table.fact);
+    client_.run(fmt::format("CREATE VIEW {} AS {}", next, text), timeout);
+    const std::string view = quoted(name);
     ledger_.require_greatest(timeout);  // else another's view may have columns that this one lacks
     if (!is_there) {
         client_.run(fmt::format("RENAME TABLE {} TO {}", next, view), timeout);
@@ -96,6 +127,36 @@ void Tables::make_view(const StoredTable& table, bool is_there, milliseconds tim
     }
     client_.run(fmt::format("RENAME TABLE {0} TO {1}, {2} TO {0}", view, last, next), timeout);
     client_.run("DROP TABLE IF EXISTS " + last, timeout);
+}
+
+void Tables::note_rollup(const std::string& name, bool is_there, milliseconds timeout) {
+    client_.insert("INSERT INTO loadstone_rollups (epoch, name, is_there) VALUES",
+                   fmt::format("({},'{}',{})", ledger_.epoch(), name, is_there ? 1 : 0), timeout);
+}
+
+void Tables::declare(std::span<const FormRollup> rollups, milliseconds timeout) {
+    client_.run(
+        "CREATE TABLE IF NOT EXISTS loadstone_rollups (epoch UInt32, name String, is_there UInt8) "
+        "ENGINE = MergeTree ORDER BY name",
+        timeout);
+    std::set<std::string> there;
+    for (const auto& row :
+         client_.table("SELECT name FROM (SELECT name, argMax(is_there, epoch) AS "
+                       "last FROM loadstone_rollups GROUP BY name) WHERE last = 1",
+                       timeout))
+        there.insert(row.at(0));
+    for (const std::string& name : there) {
+        if (std::ranges::find(rollups, name, &FormRollup::name) != rollups.end()) continue;
+        ledger_.require_greatest(timeout);
+        client_.run("DROP TABLE IF EXISTS " + quoted(name), timeout);
+        note_rollup(name, false, timeout);
+    }
+    for (const FormRollup& each : rollups) {
+        shape(each.form, timeout);
+        if (!there.contains(each.name)) note_rollup(each.name, true, timeout);
+        const std::string text = rollup_text(*each.rollup, each.form.schema->fact);
+        make_view(each.name, text, has_view(each.name, timeout), timeout);
+    }
 }
 
 const StoredTable& Tables::shape(const FactForm& form, milliseconds timeout) {
@@ -136,7 +197,7 @@ const StoredTable& Tables::shape(const FactForm& form, milliseconds timeout) {
         table.fact = schema.fact;
         const bool is_there = has_view(schema.fact, timeout);
         if (!is_there || columns_of(schema.fact, timeout) != table.columns)
-            make_view(table, is_there, timeout);
+            make_view(table.fact, view_text(table), is_there, timeout);
     }
     // Only now: what failed before is done again.
     return known_[schema.fact] = std::move(table);

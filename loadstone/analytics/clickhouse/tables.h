@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,14 +42,20 @@ public:
     // The table of this form: it, its columns and its view are made if they are missing. Errors:
     // conflict for a column of another type, or something else of the view's name.
     const StoredTable& shape(const internal::FactForm& form, std::chrono::milliseconds timeout);
+    // The view of each rollup, which groups the facts when it is asked: a batch is there by another
+    // row than its own, so nothing could be kept of its rows when they come. What was declared
+    // before and is not any more is dropped: loadstone_rollups says what there is.
+    void declare(std::span<const internal::FormRollup> rollups, std::chrono::milliseconds timeout);
     // Somebody else may have changed them.
     void forget() { known_.clear(); }
 
 private:
     std::vector<StoredColumn> columns_of(const std::string& table,
                                          std::chrono::milliseconds timeout);
-    void make_view(const StoredTable& table, bool is_there, std::chrono::milliseconds timeout);
-    bool has_view(const std::string& fact, std::chrono::milliseconds timeout);
+    void make_view(const std::string& name, const std::string& text, bool is_there,
+                   std::chrono::milliseconds timeout);
+    bool has_view(const std::string& name, std::chrono::milliseconds timeout);
+    void note_rollup(const std::string& name, bool is_there, std::chrono::milliseconds timeout);
 
     Client& client_;
     Ledger& ledger_;

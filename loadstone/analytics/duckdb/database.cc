@@ -3,18 +3,23 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
+#include "loadstone/analytics/duckdb/rollups.h"
+#include "loadstone/analytics/internal/rollup_sql.h"
 #include "loadstone/analytics/internal/row_bytes.h"
 
 namespace loadstone::analytics::duckdb {
 
 using internal::Cell;
+using internal::quoted;
 using internal::WireReader;
 
 namespace {
 
-constexpr std::size_t schemas_max = 4'096;  // of one batch
+constexpr std::size_t schemas_max = 4'096;   // of one batch
+constexpr std::int64_t rollups_max = 4'096;  // of one declaration
 
 const char* sql_type(ColumnType type) {
     switch (type) {
@@ -35,28 +40,10 @@ ColumnType type_of(std::string_view sql_type) {
     return ColumnType::integer;
 }
 
-// Names are [a-z0-9_], and may be words of SQL.
-std::string quoted(const std::string& name) { return "\"" + name + "\""; }
+std::string text_of(const Position& at) { return fmt::format("{} {} {}", at.low, at.high, at.seq); }
 
-struct Result {
-    Result() = default;
-    Result(const Result&) = delete;
-    Result& operator=(const Result&) = delete;
-    ~Result() { duckdb_destroy_result(&handle); }
-    std::string text(idx_t column, idx_t row) {
-        char* value = duckdb_value_varchar(&handle, column, row);
-        std::string copy = value == nullptr ? "" : value;
-        duckdb_free(value);
-        return copy;
-    }
-    duckdb_result handle{};
-};
-
-void query(Connection& on, const std::string& sql, Result& result) {
-    if (duckdb_query(on.handle, sql.c_str(), &result.handle) == DuckDBError)
-        throw error_of(duckdb_result_error_type(&result.handle),
-                       duckdb_result_error(&result.handle));
-}
+// A table of its own for the facts of one batch, of which rollups take their part.
+std::string batch_of(const std::string& fact) { return "loadstone_batch_" + fact; }
 
 void append(duckdb_appender to, const Cell& cell, ColumnType type) {
     if (cell.is_null) {
@@ -76,38 +63,14 @@ void append(duckdb_appender to, const Cell& cell, ColumnType type) {
 
 }  // namespace
 
-Error error_of(duckdb_error_type type, const char* message) {
-    const std::string text = message == nullptr ? "no reason was given" : message;
-    switch (type) {
-        case DUCKDB_ERROR_OUT_OF_MEMORY: return {Errc::resource_exhausted, text};
-        case DUCKDB_ERROR_INTERRUPT: return {Errc::cancelled, text};
-        case DUCKDB_ERROR_PARSER:
-        case DUCKDB_ERROR_BINDER:
-        case DUCKDB_ERROR_CATALOG:
-        case DUCKDB_ERROR_CONVERSION:
-        case DUCKDB_ERROR_OUT_OF_RANGE:
-        case DUCKDB_ERROR_INVALID_INPUT:
-        case DUCKDB_ERROR_PERMISSION: return {Errc::invalid_argument, text};
-        default: return {Errc::internal, text};
-    }
-}
-
-Connection::Connection(duckdb_database database) {
-    if (duckdb_connect(database, &handle) == DuckDBError)
-        throw Error(Errc::unavailable, "no connection to DuckDB could be made");
-}
-
-void Connection::run(const std::string& sql) {
-    Result result;
-    query(*this, sql, result);
-}
-
-// Where the rows of one schema go: an appender of its table, and for each column of the table the
-// place of its value in a row.
+// Where the rows of one schema go: an appender of its table or of its batch's, and for each column
+// of the table the place of its value in a row.
 struct Database::Target {
-    Target(Connection& writer, const Schema& of, const std::vector<Column>& table) : schema(of) {
-        if (duckdb_appender_create(writer.handle, nullptr, schema.fact.c_str(), &appender) ==
-            DuckDBError) {
+    Target(Connection& writer, const Schema& of, const std::vector<Column>& table, bool is_batch)
+        : schema(of) {
+        const std::string into = is_batch ? batch_of(schema.fact) : schema.fact;
+        if (duckdb_appender_create_ext(writer.handle, is_batch ? "temp" : nullptr, nullptr,
+                                       into.c_str(), &appender) == DuckDBError) {
             const Error error(Errc::internal, said());
             duckdb_appender_destroy(&appender);
             throw Error(error);
@@ -178,15 +141,16 @@ Database::Database(const DatabaseOptions& options) {
     // From here on no statement reads or writes files, or changes a setting.
     writer_->run("SET enable_external_access = false");
     writer_->run("SET lock_configuration = true");
-    open_state();
+    open_state(options.rollup_recent_rows);
 }
 
 Database::~Database() {
+    rollups_.reset();
     writer_.reset();
     duckdb_close(&handle_);
 }
 
-void Database::open_state() {
+void Database::open_state(std::int64_t rollup_recent_rows) {
     writer_->run(
         "CREATE TABLE IF NOT EXISTS loadstone_position (store VARCHAR NOT NULL, low BIGINT NOT "
         "NULL, high BIGINT NOT NULL, seq BIGINT NOT NULL, as_of BIGINT NOT NULL)");
@@ -196,10 +160,22 @@ void Database::open_state() {
     Result row;
     query(*writer_, "SELECT store, low, high, seq, as_of FROM loadstone_position", row);
     state_.store = row.text(0, 0);
-    state_.position.low = duckdb_value_int64(&row.handle, 1, 0);
-    state_.position.high = duckdb_value_int64(&row.handle, 2, 0);
-    state_.position.seq = duckdb_value_int64(&row.handle, 3, 0);
-    state_.as_of = duckdb_value_int64(&row.handle, 4, 0);
+    state_.position.low = row.number(1, 0);
+    state_.position.high = row.number(2, 0);
+    state_.position.seq = row.number(3, 0);
+    state_.as_of = row.number(4, 0);
+    rollups_ = std::make_unique<Rollups>(*writer_, rollup_recent_rows);
+    rollups_->open(text_of(state_.position));
+}
+
+internal::StoreState Database::state() const {
+    const std::lock_guard lock(state_mutex_);
+    return state_;
+}
+
+void Database::set_state(const internal::StoreState& next) {
+    const std::lock_guard lock(state_mutex_);
+    state_ = next;
 }
 
 std::vector<Column> Database::columns_of(const std::string& table) {
@@ -210,7 +186,7 @@ std::vector<Column> Database::columns_of(const std::string& table) {
                       table),
           rows);
     std::vector<Column> columns;
-    for (idx_t i = 0; i < duckdb_row_count(&rows.handle); ++i)
+    for (idx_t i = 0; i < rows.rows(); ++i)
         columns.push_back({rows.text(0, i), type_of(rows.text(1, i)), true});
     return columns;
 }
@@ -241,27 +217,51 @@ void Database::shape_table(const Schema& schema) {
     }
 }
 
-void Database::append_rows(const std::vector<Schema>& schemas, internal::WireReader& rows) {
+void Database::append_rows(const std::vector<Schema>& schemas, WireReader& rows,
+                           FunctionRef<void(const std::string&)> roll_up) {
     // Columns first: an appender does not see those that come later.
     for (const Schema& schema : schemas) shape_table(schema);
+    std::set<std::string> rolled_up;
+    for (const Schema& schema : schemas) {
+        if (rollups_->has_of(schema.fact) && rolled_up.insert(schema.fact).second)
+            writer_->run(fmt::format("CREATE OR REPLACE TEMP TABLE {} AS SELECT * FROM {} LIMIT 0",
+                                     batch_of(schema.fact), quoted(schema.fact)));
+    }
     std::vector<std::unique_ptr<Target>> targets;
     for (const Schema& schema : schemas)
-        targets.push_back(std::make_unique<Target>(*writer_, schema, columns_of(schema.fact)));
+        targets.push_back(std::make_unique<Target>(*writer_, schema, columns_of(schema.fact),
+                                                   rolled_up.contains(schema.fact)));
     while (!rows.at_end()) {
         const auto of = static_cast<std::size_t>(rows.integer());
         if (of >= targets.size()) throw Error(Errc::data_loss, "a fact of no schema");
         targets[of]->append_row(rows.text());
     }
     for (const auto& target : targets) target->flush();
+    for (const std::string& fact : rolled_up) {
+        const std::string batch = batch_of(fact);
+        writer_->run(fmt::format("INSERT INTO {} SELECT * FROM {}", quoted(fact), batch));
+        roll_up(fact);
+        writer_->run("DROP TABLE " + batch);
+    }
+}
+
+// What a transaction that has failed would have added is counted by no rollup.
+void Database::in_transaction(FunctionRef<void()> work) {
+    try {
+        writer_->in_transaction(work);
+    } catch (...) {
+        rollups_->count_again();
+        throw;
+    }
 }
 
 void Database::apply(std::string_view body) {
     WireReader from(body);
     const Position begins = internal::read_position(from);
-    internal::StoreState next = state_;
+    internal::StoreState next = state();
     next.position = internal::read_position(from);
     next.as_of = from.integer();
-    if (begins != state_.position)
+    if (begins != state().position)
         throw Error(Errc::conflict, "these facts do not begin where the store is");
     const std::int64_t schema_count = from.integer();
     if (schema_count < 0 || schema_count > static_cast<std::int64_t>(schemas_max))
@@ -271,31 +271,44 @@ void Database::apply(std::string_view body) {
         std::string fact(from.text());
         schemas.push_back(schema_from(std::move(fact), from.text()));
     }
+    auto roll_up = [&](const std::string& fact) { rollups_->add(fact, batch_of(fact)); };
     auto work = [&] {
-        append_rows(schemas, from);
+        append_rows(schemas, from, roll_up);
+        rollups_->note(text_of(next.position));
         writer_->run(
             fmt::format("UPDATE loadstone_position SET low = {}, high = {}, seq = {}, as_of = {}",
                         next.position.low, next.position.high, next.position.seq, next.as_of));
     };
     in_transaction(work);
-    state_ = next;
+    set_state(next);
+    rollups_->merge_grown();
 }
 
-void Database::in_transaction(FunctionRef<void()> work) {
-    writer_->run("BEGIN TRANSACTION");
-    try {
-        work();
-        writer_->run("COMMIT");
-    } catch (...) {
-        duckdb_query(writer_->handle, "ROLLBACK", nullptr);
-        throw;
+void Database::merge_named(std::string_view text) { rollups_->merge_named(text); }
+
+void Database::declare(std::string_view body) {
+    WireReader from(body);
+    const std::int64_t count = from.integer();
+    if (count < 0 || count > rollups_max)
+        throw Error(Errc::data_loss, fmt::format("a declaration of {} rollups", count));
+    std::vector<DeclaredRollup> declared;
+    for (std::int64_t i = 0; i < count; ++i) {
+        std::string fact(from.text());
+        const Schema schema = schema_from(std::move(fact), from.text());
+        auto shape = [&] { shape_table(schema); };
+        writer_->in_transaction(shape);
+        std::string name(from.text());
+        declared.push_back({std::move(name), schema.fact, rollup_from(from.text())});
     }
+    rollups_->declare(declared);
+    rollups_->note(text_of(state().position));
+    has_declared_ = true;
 }
 
 void Database::replace(std::string_view body) {
     WireReader from(body);
     const Position at = internal::read_position(from);
-    if (at != state_.position)
+    if (at != state().position)
         throw Error(Errc::conflict, "the range was read for another position than the store's");
     std::string fact(from.text());
     const std::vector<Schema> schemas{schema_from(std::move(fact), from.text())};
@@ -303,11 +316,14 @@ void Database::replace(std::string_view body) {
     if (std::ranges::find(schemas[0].columns, key, &Column::name) == schemas[0].columns.end())
         throw Error(Errc::data_loss, fmt::format("{} has no column {}", schemas[0].fact, key));
     const std::int64_t first = from.integer(), end = from.integer();
+    auto roll_up = [&](const std::string& fact) {
+        rollups_->replace(fact, batch_of(fact), key, first, end);
+    };
     auto work = [&] {
         shape_table(schemas[0]);
         writer_->run(fmt::format("DELETE FROM {0} WHERE {1} >= {2} AND {1} < {3}",
                                  quoted(schemas[0].fact), quoted(key), first, end));
-        append_rows(schemas, from);
+        append_rows(schemas, from, roll_up);
     };
     in_transaction(work);
 }
@@ -316,6 +332,7 @@ void Database::touch(std::string_view body) {
     WireReader from(body);
     const Position position = internal::read_position(from);
     const std::int64_t as_of = from.integer();
+    const std::lock_guard lock(state_mutex_);
     if (position == state_.position) state_.as_of = std::max(state_.as_of, as_of);
 }
 

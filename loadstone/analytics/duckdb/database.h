@@ -2,13 +2,14 @@
 // The one database file of the process, through DuckDB's C API. Facts go in over one connection;
 // each query has one of its own.
 
-#include <duckdb.h>
-
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "loadstone/analytics/columns.h"
+#include "loadstone/analytics/duckdb/connection.h"
 #include "loadstone/analytics/internal/protocol.h"
 #include "loadstone/analytics/internal/wire.h"
 #include "loadstone/base/function_ref.h"
@@ -21,22 +22,10 @@ struct DatabaseOptions {
     int memory_mb = 512;
     int temporary_mb = 4'096;
     int threads = 1;
+    std::int64_t rollup_recent_rows = 20'000;
 };
 
-struct Connection {
-    explicit Connection(duckdb_database database);
-    Connection(const Connection&) = delete;
-    Connection& operator=(const Connection&) = delete;
-    ~Connection() { duckdb_disconnect(&handle); }
-    // Without a result. Errors: as error_of().
-    void run(const std::string& sql);
-
-    duckdb_connection handle = nullptr;
-};
-
-// What DuckDB says, as one of ours: resource_exhausted for memory, cancelled for an interrupt,
-// invalid_argument for a statement that is wrong, else internal.
-Error error_of(duckdb_error_type type, const char* message);
+class Rollups;
 
 class Database {
 public:
@@ -47,29 +36,45 @@ public:
 
     std::unique_ptr<Connection> connect() { return std::make_unique<Connection>(handle_); }
 
-    // Of the last apply() that has committed. One thread at a time, as apply().
-    const internal::StoreState& state() const noexcept { return state_; }
+    // Of an apply() that has committed, perhaps of the one before the last. From any thread.
+    internal::StoreState state() const;
 
-    // The body of an `apply` frame: its rows and the position behind them, in one transaction.
-    // Tables and columns that are missing are made in it. Errors: conflict if it does not begin
-    // where the store is; then, as after any other, nothing of it is in.
+    // Since it was opened. From any thread.
+    bool has_declared() const noexcept { return has_declared_; }
+
+    // One thread at a time, all below.
+
+    // The body of an `apply` frame: its rows and the position behind them, in one transaction, and
+    // what they change in rollups. Tables and columns that are missing are made in it. Errors:
+    // conflict if it does not begin where the store is; then, as after any other, nothing of it is
+    // in.
     void apply(std::string_view body);
     // The body of a `replace` frame: its rows instead of those of the range, in one transaction, if
-    // the store is at its position. Errors: conflict if it is not.
+    // the store is at its position; likewise in rollups. Errors: conflict if it is not.
     void replace(std::string_view body);
+    // For a statement that is about to be run: Rollups::merge_named.
+    void merge_named(std::string_view text);
+    // The body of a `declare` frame: the rollups that there are from now on (Rollups::declare).
+    void declare(std::string_view body);
     // The body of `hello`: as of when the position that it names is all there is. Kept in memory.
     void touch(std::string_view body);
 
 private:
     struct Target;
-    void open_state();
+    void open_state(std::int64_t rollup_recent_rows);
     void shape_table(const Schema& schema);
+    void set_state(const internal::StoreState& next);
     void in_transaction(FunctionRef<void()> work);
-    void append_rows(const std::vector<Schema>& schemas, internal::WireReader& rows);
+    // `roll_up` is called with each fact of which rollups are kept, when its rows are in its batch.
+    void append_rows(const std::vector<Schema>& schemas, internal::WireReader& rows,
+                     FunctionRef<void(const std::string& fact)> roll_up);
     std::vector<Column> columns_of(const std::string& table);
 
     duckdb_database handle_ = nullptr;
     std::unique_ptr<Connection> writer_;
+    std::unique_ptr<Rollups> rollups_;
+    std::atomic<bool> has_declared_{false};
+    mutable std::mutex state_mutex_;
     internal::StoreState state_;
 };
 

@@ -4,6 +4,7 @@
 // gone, so is the server, and this process ends.
 //
 //   loadstone-duckdb FILE SOCKET TEMPORARY MEMORY_MB DISK_MB THREADS CONNECTIONS_MAX
+//                    ROLLUP_RECENT_ROWS
 //
 // Or it writes one file, open as 3, of rows that come on its standard input, and ends (stream.h):
 //
@@ -60,7 +61,7 @@ int write_one_file(std::string_view memory_mb) {
 int main(int argc, char** argv) {
     using namespace loadstone::analytics::duckdb;
     const bool writes_file = argc == 3 && std::string_view(argv[1]) == "--write";
-    if (argc != 8 && !writes_file) {
+    if (argc != 9 && !writes_file) {
         fmt::print(stderr, "loadstone-duckdb is started by a Loadstone server\n");
         return 2;
     }
@@ -75,6 +76,7 @@ int main(int argc, char** argv) {
         options.memory_mb = number(argv[4]);
         options.temporary_mb = number(argv[5]);
         options.threads = number(argv[6]);
+        options.rollup_recent_rows = number(argv[8]);
         Database database(options);
         ServiceOptions service;
         service.exports.folder =

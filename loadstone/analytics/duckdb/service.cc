@@ -20,6 +20,7 @@ namespace loadstone::analytics::duckdb {
 
 using internal::Frame;
 using internal::FrameKind;
+using internal::WireReader;
 
 namespace {
 
@@ -31,20 +32,30 @@ struct Shared {
     Database& database;
     const ExportOptions& exports;
     Watch watch{};
-    std::mutex applying{};  // one batch at a time, and state() between them
+    std::mutex applying{};  // one batch at a time
 };
 
-internal::StoreState state_of(Shared& shared) {
-    const std::lock_guard lock(shared.applying);
-    return shared.database.state();
+void ask(Shared& shared, Connection& own, int fd, std::string_view body) {
+    {
+        // Whoever writes may go on for long: then the question pays for what is not merged.
+        const std::unique_lock lock(shared.applying, std::try_to_lock);
+        if (lock.owns_lock()) shared.database.merge_named(WireReader(body).text());
+    }
+    try {
+        run_query(own, shared.watch, fd, body);
+    } catch (const Error& error) {
+        if (error.code() != Errc::invalid_argument || shared.database.has_declared()) throw;
+        // A rollup that it asks may come.
+        throw Error(Errc::unavailable, "the store has not made its rollups yet: " + error.message())
+            .with_retry_after(std::chrono::seconds(1));
+    }
 }
 
 void answer(Shared& shared, Connection& own, int fd, const Frame& frame) {
     switch (frame.kind) {
         case FrameKind::hello: {
-            if (frame.body.empty()) break;
             const std::lock_guard lock(shared.applying);
-            shared.database.touch(frame.body);
+            if (!frame.body.empty()) shared.database.touch(frame.body);
             break;
         }
         case FrameKind::apply: {
@@ -57,15 +68,20 @@ void answer(Shared& shared, Connection& own, int fd, const Frame& frame) {
             shared.database.replace(frame.body);
             break;
         }
+        case FrameKind::declare: {
+            const std::lock_guard lock(shared.applying);
+            shared.database.declare(frame.body);
+            break;
+        }
         case FrameKind::query: {
             // What it sees is what it says: taken before, never newer than the query's snapshot.
-            const internal::StoreState state = state_of(shared);
-            run_query(own, shared.watch, fd, frame.body);
+            const internal::StoreState state = shared.database.state();
+            ask(shared, own, fd, frame.body);
             send_frame(fd, FrameKind::done, to_body(state), send_timeout_ms);
             return;
         }
         case FrameKind::export_file: {
-            const internal::StoreState state = state_of(shared);
+            const internal::StoreState state = shared.database.state();
             run_export(own, shared.exports, shared.watch, fd, frame.body);
             send_frame(fd, FrameKind::done, to_body(state), send_timeout_ms);
             return;
@@ -76,7 +92,7 @@ void answer(Shared& shared, Connection& own, int fd, const Frame& frame) {
         case FrameKind::done:
         case FrameKind::failed: throw Error(Errc::data_loss, "that is no question");
     }
-    send_frame(fd, FrameKind::done, to_body(state_of(shared)), send_timeout_ms);
+    send_frame(fd, FrameKind::done, to_body(shared.database.state()), send_timeout_ms);
 }
 
 void converse(Shared& shared, int fd) {

@@ -23,6 +23,7 @@
 #include "loadstone/analytics/internal/store_state.h"
 #include "loadstone/analytics/options.h"
 #include "loadstone/analytics/query.h"
+#include "loadstone/analytics/rollup.h"
 
 namespace loadstone::analytics::internal {
 
@@ -47,6 +48,13 @@ struct FactRange {
     std::int64_t run = 0;  // which making anew of the table: ranges of one run go upwards from 0
     bool is_last = false;  // of the run
     std::string_view rows{};
+};
+
+// A rollup of the facts of a form.
+struct FormRollup {
+    FactForm form;
+    std::string name;
+    const Rollup* rollup = nullptr;
 };
 
 struct Question {
@@ -92,6 +100,12 @@ public:
     virtual bool has_turn() const noexcept = 0;
     // At this position it is as of `as_of` by now.
     virtual void touch(const Position& position, std::int64_t as_of, int timeout_ms) = 0;
+    // The rollups that there are from now on, from who feeds it: others are dropped, those that are
+    // missing or were otherwise are made of the facts, which may take minutes. After an error it
+    // may go on with that. Errors: conflict.
+    virtual void declare(std::span<const FormRollup> rollups, int timeout_ms) = 0;
+    // False: a rollup is a view, which groups the facts when it is asked.
+    virtual bool keeps_rollups() const noexcept = 0;
     // Errors: conflict if it is elsewhere, or somebody else feeds it.
     virtual void apply(const FactBatch& batch, int timeout_ms) = 0;
     // Errors: as apply(); of ClickHouse data_loss if a run leaves out keys. Doing it again

@@ -37,6 +37,19 @@ void DuckDbStore::apply(const FactBatch& batch, int timeout_ms) {
     client_.apply(body, timeout_ms);
 }
 
+void DuckDbStore::declare(std::span<const FormRollup> rollups, int timeout_ms) {
+    std::string body;
+    WireWriter to(body);
+    to.integer(std::ssize(rollups));
+    for (const FormRollup& each : rollups) {
+        to.text(each.form.schema->fact);
+        to.text(to_text(each.form.schema->columns));
+        to.text(each.name);
+        to.text(to_text(*each.rollup));
+    }
+    client_.declare(body, timeout_ms);
+}
+
 void DuckDbStore::replace(const FactRange& range, int timeout_ms) {
     std::string body;
     WireWriter to(body);

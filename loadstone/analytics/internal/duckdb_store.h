@@ -22,6 +22,8 @@ public:
     void touch(const Position& position, std::int64_t as_of, int timeout_ms) override {
         client_.touch(position, as_of, timeout_ms);
     }
+    void declare(std::span<const FormRollup> rollups, int timeout_ms) override;
+    bool keeps_rollups() const noexcept override { return true; }
     void apply(const FactBatch& batch, int timeout_ms) override;
     void replace(const FactRange& range, int timeout_ms) override;
 

@@ -7,6 +7,7 @@
 //   hello, or hello(position, as_of)                       -> done(store, position, as_of)
 //   apply(from, to, as_of, schemas, rows)                  -> done(store, position, as_of)
 //   replace(position, schema, key, from, end, rows)        -> done(store, position, as_of)
+//   declare(rollups: for each fact, schema, name, columns) -> done(store, position, as_of)
 //   query(text, values, deadline_ms, rows_max, bytes_max)  -> columns rows* done(.., as_of)
 //   export(name, text, values, deadline_ms, -, bytes_max)  -> columns rows done(.., as_of)
 //
@@ -37,7 +38,8 @@ enum class FrameKind : std::uint8_t {
     failed,
     replace,
     export_file,
-    write_file
+    write_file,
+    declare
 };
 
 inline constexpr std::size_t frame_bytes_max = 64U << 20U;

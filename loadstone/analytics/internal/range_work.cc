@@ -172,6 +172,15 @@ Task<void> RangeWork::compare(Context& context, const FactTable& table, const Ra
             told->add(rows.text(), table.schema.columns);
         }
         add_stored(analytics_.store(), table.schema, range, bounds, *stored);
+        for (const NamedRollup& each : table.rollups) {
+            const FormRollup rollup{{&table.schema, range.key}, each.name, &each.rollup};
+            const auto differing = differing_groups(analytics_.store(), rollup, range, bounds);
+            if (differing > 0)
+                throw Error(Errc::data_loss,
+                            fmt::format("rollup {} differs from its facts in {} rows with {} from "
+                                        "{} to {}",
+                                        each.name, differing, range.key, range.from, range.end));
+        }
     };
     co_await run_in_term(context, analytics_.feeding(), term, ask);
 }

@@ -96,6 +96,7 @@ StoreState StoreClient::ask(FrameKind kind, std::string_view body, int timeout_m
             case FrameKind::replace:
             case FrameKind::export_file:
             case FrameKind::write_file:
+            case FrameKind::declare:
                 throw Error(Errc::data_loss, "the column store answered with a question");
         }
     }
@@ -119,6 +120,10 @@ StoreState StoreClient::apply(std::string_view body, int timeout_ms) {
 
 StoreState StoreClient::replace(std::string_view body, int timeout_ms) {
     return ask(FrameKind::replace, body, timeout_ms, nullptr, nullptr);
+}
+
+StoreState StoreClient::declare(std::string_view body, int timeout_ms) {
+    return ask(FrameKind::declare, body, timeout_ms, nullptr, nullptr);
 }
 
 StoreState StoreClient::export_file(std::string_view body, int timeout_ms, const OnColumns& columns,

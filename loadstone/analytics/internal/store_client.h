@@ -27,6 +27,8 @@ public:
     StoreState apply(std::string_view body, int timeout_ms);
     // The body of `replace`; doing it again changes nothing.
     StoreState replace(std::string_view body, int timeout_ms);
+    // The body of `declare`; doing it again changes nothing.
+    StoreState declare(std::string_view body, int timeout_ms);
     // `columns` is called once, before `rows`, which gets whole rows.
     using OnColumns = std::function<void(const std::vector<Column>&)>;
     using OnRows = std::function<void(std::string_view bytes)>;

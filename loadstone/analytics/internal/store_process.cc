@@ -95,7 +95,8 @@ void StoreProcess::spawn() {
     const Child child = spawn_duckdb(
         options_, {options_.folder + "/facts.duckdb", options_.socket, options_.folder + "/tmp",
                    fmt::to_string(options_.memory_mb), fmt::to_string(options_.disk_mb),
-                   fmt::to_string(options_.threads), fmt::to_string(connections_max)});
+                   fmt::to_string(options_.threads), fmt::to_string(connections_max),
+                   fmt::to_string(options_.rollup_recent_rows)});
     pid_ = child.pid;
     lifeline_ = child.socket;
     ++restarts_;

@@ -6,13 +6,12 @@
 #include <set>
 #include <vector>
 
+#include "loadstone/analytics/internal/rollup_sql.h"
 #include "loadstone/store/value.h"
 
 namespace loadstone::analytics::internal {
 
 namespace {
-
-std::string in_quotes(std::string_view name) { return fmt::format("\"{}\"", name); }
 
 std::set<std::string> columns_of(ColumnStore& store, const std::string& table,
                                  const QueryBounds& bounds) {
@@ -39,12 +38,12 @@ void add_stored(ColumnStore& store, const Schema& schema, const StoredRange& ran
     std::vector<std::size_t> places;  // of each column of the result, in the schema
     for (std::size_t i = 0; i < schema.columns.size(); ++i) {
         if (!names.contains(schema.columns[i].name)) continue;
-        list += (list.empty() ? "" : ", ") + in_quotes(schema.columns[i].name);
+        list += (list.empty() ? "" : ", ") + quoted(schema.columns[i].name);
         places.push_back(i);
     }
     if (!names.contains(range.key)) return;
     const std::string text = fmt::format("select {0} from {1} where {2} >= $1 and {2} < $2", list,
-                                         in_quotes(schema.fact), in_quotes(range.key));
+                                         quoted(schema.fact), quoted(range.key));
     const std::array<store::Value, 2> values{store::Value(range.from), store::Value(range.end)};
     std::vector<Column> columns;
     std::vector<Cell> cells(schema.columns.size());
@@ -60,6 +59,24 @@ void add_stored(ColumnStore& store, const Schema& schema, const StoredRange& ran
     };
     const Question question{{"stored_range", text}, values, bounds};
     store.query(question, on_columns, on_rows);
+}
+
+std::int64_t differing_groups(ColumnStore& store, const FormRollup& rollup,
+                              const StoredRange& range, const QueryBounds& bounds) {
+    if (!store.keeps_rollups()) return 0;
+    const std::string text =
+        differences(rollup.name, *rollup.rollup, rollup.form.schema->fact, range.key);
+    const std::array<store::Value, 2> values{store::Value(range.from), store::Value(range.end)};
+    std::int64_t differing = 0;
+    std::vector<Column> columns;
+    auto on_columns = [&](const std::vector<Column>& found) { columns = found; };
+    auto on_rows = [&](std::string_view bytes) {
+        WireReader from(bytes);
+        differing = read_cell(from, columns[0]).integer;
+    };
+    const Question question{{"differing_groups", text}, values, bounds};
+    store.query(question, on_columns, on_rows);
+    return differing;
 }
 
 }  // namespace loadstone::analytics::internal

@@ -20,4 +20,9 @@ struct StoredRange {
 void add_stored(ColumnStore& store, const Schema& schema, const StoredRange& range,
                 const QueryBounds& bounds, DaySums& sums);
 
+// The rows of a rollup with from <= key < end that differ from its grouping of the store's facts;
+// 0 if the store keeps none. Blocking. Errors: as ColumnStore::query.
+std::int64_t differing_groups(ColumnStore& store, const FormRollup& rollup,
+                              const StoredRange& range, const QueryBounds& bounds);
+
 }  // namespace loadstone::analytics::internal
