@@ -26,8 +26,8 @@ Task<void> enqueue_json_with_commit(Tx& tx, const std::string& kind, std::string
 Task<std::int64_t> enqueue_json(Tx& tx, const std::string& kind, std::string arguments,
                                 EnqueueOptions options = {});
 
-// Many of one kind in one statement, in their order. Errors as enqueue_json; Errc::invalid_argument:
-// the arguments of one are empty.
+// Many of one kind in one statement, in their order. Errors as enqueue_json;
+// Errc::invalid_argument: the arguments of one are empty.
 Task<void> enqueue_all_json(Tx& tx, const std::string& kind, std::vector<std::string> arguments);
 
 template <class Arguments>
