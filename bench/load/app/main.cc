@@ -269,9 +269,7 @@ Task<void> enqueue_share(const runtime::Services& services, std::int64_t first, 
     for (std::int64_t i = first; i < end; i += step) co_await context.write(enqueue_item, i);
 }
 
-Task<std::string> enqueue_each(Context& context, std::vector<std::string> arguments) {
-    const std::int64_t count = positive(arguments, 0);
-    const std::int64_t in_flight = positive(arguments, 1);
+Task<std::string> enqueue_in_flight(Context& context, std::int64_t count, std::int64_t in_flight) {
     const auto executor = co_await boost::asio::this_coro::executor;
     runtime::TaskScope shares("enqueue_each");
     const auto began = std::chrono::steady_clock::now();
@@ -280,6 +278,24 @@ Task<std::string> enqueue_each(Context& context, std::vector<std::string> argume
     co_await shares.join(context.deadline());
     if (shares.failures() > 0) throw Error(Errc::internal, "not all jobs could be enqueued");
     co_return rate(count, began);
+}
+
+Task<std::string> enqueue_each(Context& context, std::vector<std::string> arguments) {
+    const std::int64_t count = positive(arguments, 0);
+    const std::int64_t in_flight = positive(arguments, 1);
+    co_return co_await enqueue_in_flight(context, count, in_flight);
+}
+
+struct InFlight {
+    std::int64_t jobs = 0, in_flight = 0;
+};
+BOOST_DESCRIBE_STRUCT(InFlight, (), (jobs, in_flight))
+
+// In a server, which has more connections than a command.
+Task<Response> post_jobs(Context& context, Body<InFlight> in) {
+    Response response;
+    response.body = co_await enqueue_in_flight(context, in->jobs, in->in_flight);
+    co_return response;
 }
 
 Task<void> enqueue_start(Tx& tx, std::int64_t id) {
@@ -359,6 +375,7 @@ void routes(Routes& routes) {
     routes.get("/rows/{id}/within", read_row_within).open_to_all();
     routes.post("/rows", write_row).open_to_all();
     routes.get("/ran/{jobs}", ran).open_to_all();
+    routes.post("/jobs", post_jobs).open_to_all().within(std::chrono::minutes(10));
 }
 
 void jobs(Handlers& handlers) {
