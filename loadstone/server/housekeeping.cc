@@ -23,6 +23,7 @@ namespace {
 
 constexpr seconds ages_every{2};
 constexpr seconds prune_every{60};
+constexpr seconds declare_every{60};
 constexpr seconds declare_again_after{5};  // where it has failed
 constexpr seconds not_pulling_after{30};
 constexpr seconds round_max{10};
@@ -38,13 +39,8 @@ Housekeeping::Housekeeping(const Config& config, jobs::Queue& queue, cache::Cach
 Housekeeping::~Housekeeping() { registry_.remove_gauges(this); }
 
 void Housekeeping::start(runtime::Loops& loops, const runtime::Services& services,
-                         runtime::TaskScope& background) {
-    background.spawn(loops.span_executor(0, slot_), run(services));
-}
-
-void Housekeeping::stop() {
-    stopping_ = true;
-    stop_event_.set();
+                         runtime::Event& stop, runtime::TaskScope& background) {
+    background.spawn(loops.span_executor(0, slot_), run(services, stop));
 }
 
 // The age of the oldest runnable job is the queue's objective.
@@ -98,7 +94,7 @@ Task<void> Housekeeping::declare_kinds(Context& context) {
     try {
         co_await jobs::declare_kinds(context, queue_, !kinds_are_declared_);
         kinds_are_declared_ = true;
-        declare_at_ = now + prune_every;
+        declare_at_ = now + declare_every;
     } catch (const Error& error) {
         declare_at_ = now + declare_again_after;
         log::warning("the job kinds could not be declared for other languages; it is tried again",
@@ -122,11 +118,12 @@ Task<void> Housekeeping::round(Context& context, std::chrono::nanoseconds& pause
     if (pruned < static_cast<std::uint64_t>(store::prune_max) && all_jobs) prune_at_ += prune_every;
 }
 
-Task<void> Housekeeping::run(const runtime::Services& services) {
+Task<void> Housekeeping::run(const runtime::Services& services, runtime::Event& stop) {
     prune_at_ = Clock::now() + prune_every;
     const telemetry::LabelIndex label =
         registry_.add_label(telemetry::LabelKind::job, "loadstone.housekeeping", "loadstone");
-    while (!stopping_) {
+    bool has_ended = false;
+    while (!has_ended) {
         Context context(services, Deadline::in(round_max));
         context.span().start(label, "loadstone.housekeeping");
         context.reading().freshness = runtime::latest;
@@ -144,7 +141,7 @@ Task<void> Housekeeping::run(const runtime::Services& services) {
         registry_.shard().record(context.span(), runtime::Loops::cpu_share());
         slot_.enter(nullptr);
         const Deadline next = Deadline::in(std::chrono::ceil<milliseconds>(pause));
-        co_await stop_event_.wait(next);
+        has_ended = co_await stop.wait(next);
     }
 }
 

@@ -332,7 +332,7 @@ void Server::start() {
     impl.loops.start();
     impl.database->start(impl.loops);
     if (impl.http) impl.http->start();
-    impl.housekeeping->start(impl.loops, impl.services, impl.background);
+    impl.housekeeping->start(impl.loops, impl.services, impl.stop_event, impl.background);
     impl.background.spawn(impl.loops.executor(0), impl.build_aggregates());
     impl.background.spawn(impl.loops.executor(0),
                           impl.cache->folding().run(impl.services, impl.stop_event));
@@ -369,7 +369,6 @@ bool Server::stop() {
     const Deadline deadline = Deadline::in(impl.config.drain);
     impl.stopping = true;
     impl.stop_event.set();
-    impl.housekeeping->stop();
     bool ended = true;
     // What runs gets as long as the requests do.
     if (impl.runner) impl.runner->stop_claiming();

@@ -1,6 +1,16 @@
 -- Ranked sums. The value of a key is that of its row in loadstone_ranks and what is added in loadstone_rank_deltas, which SQLite does not
 -- have. Its group is the row's, or what the deltas say if there is no row (docs/internals/aggregates.md).
 
+-- fragment: changed
+-- On PostgreSQL: the keys of $aggregate with deltas, and what their values are with them.
+-- dialect: sqlite
+select 1
+-- dialect: postgres
+select a.key, a.value + coalesce(r.value, 0) as value, case when r.key is null then a.of_group else r.of_group end as of_group
+from (select key, min(of_group) as of_group, cast(sum(value) as bigint) as value from loadstone_rank_deltas
+      where aggregate = $aggregate group by key) as a
+left join lateral (select key, of_group, value from loadstone_ranks where aggregate = $aggregate and key = a.key limit 1) as r on true
+
 -- name: add_to_ranks
 -- $1: JSON [[aggregate, key, value, group], ..] in the order of aggregates and keys; $2 as of add_to_aggregates.
 -- dialect: sqlite
@@ -66,18 +76,11 @@ select r.key, coalesce(r.value, 0) as value from loadstone_aggregates_built as b
     on true
 where b.aggregate = $aggregate order by r.value desc, r.key
 -- dialect: postgres
-with added as materialized (
-    select key, min(of_group) as of_group, cast(sum(value) as bigint) as value from loadstone_rank_deltas
-    where aggregate = $aggregate group by key
-), changed as (
-    select a.key, a.value + coalesce(r.value, 0) as value, case when r.key is null then a.of_group else r.of_group end as of_group
-    from added as a left join lateral (
-        select key, of_group, value from loadstone_ranks where aggregate = $aggregate and key = a.key limit 1) as r on true
-), most as (
+with changed as materialized ({changed}), most as (
     select key, value from changed where value > 0
     union all (
     select r.key, r.value from loadstone_ranks as r
-    where r.aggregate = $aggregate and r.value > 0 and r.key not in (select a.key from added as a)
+    where r.aggregate = $aggregate and r.value > 0 and r.key not in (select c.key from changed as c)
     order by r.value desc, r.key limit $at_most)
     order by value desc, key limit $at_most
 )
@@ -95,18 +98,11 @@ select r.key, coalesce(r.value, 0) as value from loadstone_aggregates_built as b
     on true
 where b.aggregate = $aggregate order by r.value desc, r.key
 -- dialect: postgres
-with added as materialized (
-    select key, min(of_group) as of_group, cast(sum(value) as bigint) as value from loadstone_rank_deltas
-    where aggregate = $aggregate group by key
-), changed as (
-    select a.key, a.value + coalesce(r.value, 0) as value, case when r.key is null then a.of_group else r.of_group end as of_group
-    from added as a left join lateral (
-        select key, of_group, value from loadstone_ranks where aggregate = $aggregate and key = a.key limit 1) as r on true
-), most as (
+with changed as materialized ({changed}), most as (
     select key, value from changed where value > 0 and of_group = $of_group
     union all (
     select r.key, r.value from loadstone_ranks as r
-    where r.aggregate = $aggregate and r.of_group = $of_group and r.value > 0 and r.key not in (select a.key from added as a)
+    where r.aggregate = $aggregate and r.of_group = $of_group and r.value > 0 and r.key not in (select c.key from changed as c)
     order by r.value desc, r.key limit $at_most)
     order by value desc, key limit $at_most
 )

@@ -36,13 +36,12 @@ public:
     Housekeeping(const Housekeeping&) = delete;
     Housekeeping& operator=(const Housekeeping&) = delete;
 
-    void start(runtime::Loops& loops, const runtime::Services& services,
+    // Until `stop` is set.
+    void start(runtime::Loops& loops, const runtime::Services& services, runtime::Event& stop,
                runtime::TaskScope& background);
-    // It ends soon after. From any thread.
-    void stop();
 
 private:
-    Task<void> run(const runtime::Services& services);
+    Task<void> run(const runtime::Services& services, runtime::Event& stop);
     Task<void> round(Context& context, std::chrono::nanoseconds& pause);
     Task<void> declare_kinds(Context& context);
     void watch_queue_ages();
@@ -59,8 +58,6 @@ private:
     std::atomic<bool> is_not_pulling_{false};
     bool kinds_are_declared_ = false;
     std::chrono::steady_clock::time_point declare_at_{}, prune_at_{};
-    std::atomic<bool> stopping_{false};
-    runtime::Event stop_event_;
     runtime::SpanSlot slot_;
 };
 
