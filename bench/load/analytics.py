@@ -20,8 +20,9 @@ import urllib.request
 
 import questions
 from column_store import ColumnStore
-from facts import COLUMNS, SUMS, Facts, body
+from facts import COLUMNS, SUMS, SUMS_IN_CLICKHOUSE, Facts, body
 from measure import ROOT, Postgres, Server, app, cpu_ns, cpu_seconds, descendants, free_port, needs, wrk
+from seeded import ClickHouse
 
 OURS = "campus, DuckDB"
 CAMPUS = ROOT / "build/release/bin/campus"
@@ -193,11 +194,13 @@ def compare_questions(args):
 # ---- feed ----
 
 class Feeding:
-    """A database whose facts wait."""
+    """A database whose facts wait for a column store: DuckDB if no ClickHouse is given."""
 
-    def __init__(self, name, folder, facts, postgres=None):
-        self.name, self.folder, self.facts, self.postgres = name, folder, facts, postgres
+    def __init__(self, folder, facts, postgres=None, clickhouse=None):
+        self.folder, self.facts, self.postgres, self.clickhouse = folder, facts, postgres, clickhouse
         self.arguments = ("--database", postgres.url) if postgres else ()
+        if clickhouse:
+            self.arguments += ("--analytics-store", clickhouse.url)
         campus_command(folder, "migrate", *self.arguments)
         with campus(folder, *self.arguments) as server:  # declares the form of its facts, and makes the store
             wait_for(lambda: self.form() and server.metric("loadstone_analytics_lag_seconds") > 0, 30, "the feed")
@@ -244,27 +247,34 @@ class Feeding:
             return db.execute(asked).fetchone()[0]
 
     def check(self, sums):
-        with ColumnStore(self.folder / "analytics/facts.duckdb") as store:
-            found = [int(value) for value in store.rows(SUMS)[0]]
+        if self.clickhouse:
+            found, sums = list(map(int, self.clickhouse.run(SUMS_IN_CLICKHOUSE).split())), [total % 2**64 for total in sums]
+        else:
+            with ColumnStore(self.folder / "analytics/facts.duckdb") as store:
+                found = [int(value) for value in store.rows(SUMS)[0]]
         if found != sums:
-            raise SystemExit(f"{self.name}: the store has {found}, {sums} were recorded")
+            raise SystemExit(f"the store has {found}, {sums} were recorded")
 
 
 def measure_feed(args):
     facts = Facts(args.feed_facts)
     sums = facts.sums()
-    print(f"feed: {facts.count:,} facts that wait, to DuckDB; server and store on one core", flush=True)
-    for name in ("PostgreSQL", "SQLite"):
+    print(f"feed: {facts.count:,} facts that wait; the server on one core, DuckDB with it, ClickHouse not", flush=True)
+    for source, store, goal in (("PostgreSQL", "DuckDB", "50,000"), ("SQLite", "DuckDB", "50,000"), ("PostgreSQL", "ClickHouse", "100,000")):
         figures = []
         for _ in range(args.feed_rounds):
             with contextlib.ExitStack() as stack:
                 folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-                postgres = stack.enter_context(Postgres()) if name == "PostgreSQL" else None
-                feeding = Feeding(name, folder, facts, postgres)
+                postgres = stack.enter_context(Postgres()) if source == "PostgreSQL" else None
+                clickhouse = ClickHouse(folder / "clickhouse") if store == "ClickHouse" else None
+                if clickhouse:
+                    stack.callback(clickhouse.stop)
+                feeding = Feeding(folder / "data", facts, postgres, clickhouse)
                 figures.append(feeding.carry())
                 feeding.check(sums)
         second, cpu = (statistics.median(values) for values in zip(*figures))
-        print(f"  {name:<12} {second:>9,.0f} facts per second, {cpu:>9,.0f} per CPU-second (goal 50,000); all there, checksum equal", flush=True)
+        print(f"  {source:<10} to {store:<10} {second:>9,.0f} facts per second (goal {goal}), {cpu:>9,.0f} per CPU-second of the server"
+              f"{'' if clickhouse else ' and the store'}; all there, checksum equal", flush=True)
 
 
 # ---- writes ----

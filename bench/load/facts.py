@@ -76,6 +76,11 @@ select count(*), sum(us), sum(course * (us % 1000003)), sum(learner * (us % 9999
   sum(coalesce(lesson, 0) * (us % 1009)), sum(coalesce(quiz, 0) * (us % 1013)), sum(coalesce(points, 0) * learner),
   sum(coalesce(points_max, 0) * learner)
 from (select *, epoch_us(happened_at) as us from learning_activity)"""
+# Its sums are those of 64 bits.
+SUMS_IN_CLICKHOUSE = "select " + ", ".join(f"toUInt64({total})" for total in (
+    "count()", "sum(us)", "sum(course * (us % 1000003))", "sum(learner * (us % 999983))", "sum(toInt64(length(kind)) * learner)",
+    "sum(coalesce(lesson, 0) * (us % 1009))", "sum(coalesce(quiz, 0) * (us % 1013))", "sum(coalesce(points, 0) * learner)",
+    "sum(coalesce(points_max, 0) * learner)")) + " from (select *, happened_at as us from learning_activity)"
 
 
 def varint(value):

@@ -16,6 +16,7 @@ from measure import ROOT, descendants
 
 sys.path.insert(0, str(ROOT / "tests/process"))
 from harness.campus import Campus  # noqa: E402
+from harness.clickhouse import ClickHouse  # noqa: E402, F401
 from harness.postgres import Postgres  # noqa: E402
 from harness.waiting import wait_until  # noqa: E402, F401
 
