@@ -8,56 +8,19 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
-#include <sstream>
 
 #include "loadstone/base/error.h"
 #include "loadstone/runtime/cpu.h"
+#include "loadstone/server/internal/setting_list.h"
 
 namespace loadstone::server {
 
 namespace {
 
-using std::chrono::milliseconds;
-
-[[noreturn]] void refuse(std::string_view wanted, std::string_view value) {
-    throw Error(Errc::invalid_argument, fmt::format("expected {}, got \"{}\"", wanted, value));
-}
-
-template <class T>
-T number(std::string_view value, T min, T max) {
-    T parsed{};
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
-    if (error != std::errc() || end != value.data() + value.size() || parsed < min ||
-        parsed > max) {
-        refuse(fmt::format("a number from {} to {}", min, max), value);
-    }
-    return parsed;
-}
-
-bool on_or_off(std::string_view value) {
-    if (value == "on" || value == "true") return true;
-    if (value == "off" || value == "false") return false;
-    refuse("on or off", value);
-}
-
-template <class T>
-T choice(std::string_view value, std::initializer_list<std::pair<std::string_view, T>> choices) {
-    std::string names;
-    for (const auto& [name, meaning] : choices) {
-        if (name == value) return meaning;
-        names += names.empty() ? "" : " or ";
-        names += name;
-    }
-    refuse(names, value);
-}
-
-template <class T>
-std::string chosen(T value, std::initializer_list<std::pair<std::string_view, T>> choices) {
-    for (const auto& [name, meaning] : choices) {
-        if (meaning == value) return std::string(name);
-    }
-    return {};
-}
+using internal::choice;
+using internal::number;
+using internal::refuse;
+using internal::SettingList;
 
 const std::initializer_list<std::pair<std::string_view, Role>> roles{
     {"all", Role::all}, {"web", Role::web}, {"work", Role::work}};
@@ -112,92 +75,10 @@ std::string public_url(std::string_view value) {
     return std::string(value);
 }
 
-// Builds the list; one line a setting below.
-class Settings {
-public:
-    std::vector<Setting> list;
-
-    Setting& text(std::string key, std::string hint, std::string help, std::string& at) {
-        return add(
-            std::move(key), std::move(hint), std::move(help), [&at](std::string_view v) { at = v; },
-            [&at] { return at; });
-    }
-    template <class T>
-    Setting& count(std::string key, std::string help, T& at, T min, T max) {
-        return add(
-            std::move(key), "N", std::move(help),
-            [&at, min, max](std::string_view v) { at = number<T>(v, min, max); },
-            [&at] { return fmt::format("{}", at); });
-    }
-    Setting& millis(std::string key, std::string help, milliseconds& at, std::int64_t min = 1) {
-        return add(
-            std::move(key), "MS", std::move(help),
-            [&at, min](std::string_view v) {
-                at = milliseconds(number<std::int64_t>(v, min, 86'400'000));
-            },
-            [&at] { return fmt::format("{}", at.count()); });
-    }
-    Setting& flag(std::string key, std::string help, bool& at) {
-        return add(
-            std::move(key), "on|off", std::move(help),
-            [&at](std::string_view v) { at = on_or_off(v); },
-            [&at] { return std::string(at ? "on" : "off"); });
-    }
-    template <class T>
-    Setting& one_of(std::string key, std::string hint, std::string help, T& at,
-                    std::initializer_list<std::pair<std::string_view, T>> choices) {
-        return add(
-            std::move(key), std::move(hint), std::move(help),
-            [&at, choices](std::string_view v) { at = choice<T>(v, choices); },
-            [&at, choices] { return chosen<T>(at, choices); });
-    }
-    // Empty: the default. Else `check` throws if it is none.
-    Setting& url(std::string key, std::string hint, std::string help, std::string& at,
-                 void (*check)(const std::string&)) {
-        return add(
-            std::move(key), std::move(hint), std::move(help),
-            [&at, check](std::string_view v) {
-                const std::string url(v);
-                if (!url.empty()) check(url);
-                at = url;
-            },
-            [&at] { return without_password(at); });
-    }
-    // Between spaces; each new value is the whole list.
-    Setting& urls(std::string key, std::string hint, std::string help, std::vector<std::string>& at,
-                  void (*check)(const std::string&)) {
-        Setting& setting = add(
-            std::move(key), std::move(hint), std::move(help),
-            [&at, check](std::string_view v) {
-                std::istringstream words{std::string(v)};
-                std::vector<std::string> list;
-                for (std::string url; words >> url;) {
-                    check(url);
-                    list.push_back(url);
-                }
-                at = std::move(list);
-            },
-            [&at] {
-                std::string shown;
-                for (const std::string& url : at)
-                    shown += (shown.empty() ? "" : " ") + without_password(url);
-                return shown;
-            });
-        setting.is_list = true;
-        return setting;
-    }
-    Setting& add(std::string key, std::string hint, std::string help,
-                 std::function<void(std::string_view)> set, std::function<std::string()> get) {
-        list.push_back({std::move(key), std::move(hint), std::move(help), false, std::move(set),
-                        std::move(get), false});
-        return list.back();
-    }
-};
-
 constexpr std::size_t million = 1'000'000;
 constexpr std::size_t gigabyte = 1'000'000'000;
 
-void everyday_settings(Settings& s, Config& c) {
+void everyday_settings(SettingList& s, Config& c) {
     s.text("data", "DIR", "where everything is kept: database, mail, files, admin socket", c.data)
         .everyday = true;
     s.text("files", "DIR",
@@ -266,7 +147,7 @@ void everyday_settings(Settings& s, Config& c) {
              c.drain_delay, 0);
 }
 
-void http_settings(Settings& s, net::HttpOptions& http) {
+void http_settings(SettingList& s, net::HttpOptions& http) {
     net::HttpLimits& l = http.limits;
     s.count("http.header_bytes_max", "of a request's header", l.header_bytes_max,
             std::size_t{1'024}, million);
@@ -296,7 +177,7 @@ void http_settings(Settings& s, net::HttpOptions& http) {
             http.rate_limit_keys_max, std::size_t{100}, 10 * million);
 }
 
-void store_settings(Settings& s, Config& c, store::DatabaseOptions& d) {
+void store_settings(SettingList& s, Config& c, store::DatabaseOptions& d) {
     store::ConnectionOptions& o = d.connections;
     s.add(
         "store.share", "N/M", "hundredths of the places for writes and for reads of one module",
@@ -373,7 +254,7 @@ void store_settings(Settings& s, Config& c, store::DatabaseOptions& d) {
             d.transaction_attempts_max, 1, 100);
 }
 
-void mail_and_job_settings(Settings& s, Config& c) {
+void mail_and_job_settings(SettingList& s, Config& c) {
     s.flag("mail.starttls_required", "refuse a server that offers no STARTTLS",
            c.mail.starttls_required);
     s.flag("mail.resend_unknown",
@@ -473,7 +354,7 @@ void mail_and_job_settings(Settings& s, Config& c) {
 }  // namespace
 
 std::vector<Setting> settings_of(Config& config) {
-    Settings settings;
+    SettingList settings;
     everyday_settings(settings, config);
     http_settings(settings, config.http);
     store_settings(settings, config, config.database);
