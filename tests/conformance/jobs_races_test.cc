@@ -246,7 +246,7 @@ TEST_P(JobRaces, AJobThatCompletedItselfAndFailedEndsOnce) {
     jobs::internal::Finished run;
     jobs::internal::ExtraReader extras;
     run.job = jobs::internal::held_job(claimed.batches[0].jobs[0], extras);
-    run.lease = {run.job->stored.id, dying, claimed.batches[0].id};
+    run.lease = {run.job->stored.id, dying, claimed.batches[0].id()};
     one->write(complete_in, run.lease);
     run.decision = {jobs::Verdict::retry, milliseconds(1)};
     run.error = "internal: after all was done";
@@ -425,7 +425,7 @@ TEST_P(JobRaces, AJobThatHasEndedSavesNoSteps) {
     jobs::internal::Finished run;
     jobs::internal::ExtraReader extras;
     run.job = jobs::internal::held_job(claimed.batches[0].jobs[0], extras);
-    run.lease = {run.job->stored.id, process, claimed.batches[0].id};
+    run.lease = {run.job->stored.id, process, claimed.batches[0].id()};
     run.is_dropped = run.was_noted = true;
     one->write(jobs::internal::record, process, only(run));
     EXPECT_ANY_THROW(one->write(save_step_in, run.lease)) << "complete() is refused, this is not";

@@ -29,7 +29,7 @@ std::vector<jobs::internal::StoredJob> claim(Node& node, std::int64_t process,
     std::vector<jobs::internal::StoredJob> all;
     for (const auto& each : claimed.batches) {
         all.insert(all.end(), each.jobs.begin(), each.jobs.end());
-        if (each.id != 0 && batch != nullptr) *batch = each.id;
+        if (batch != nullptr) *batch = each.id();
     }
     return all;
 }

@@ -21,11 +21,6 @@ BOOST_DESCRIBE_STRUCT(LaneRow, (),
                       (id, queue, partition_key, priority, kind, arguments, idempotency_key, cause,
                        enqueued_at, run_at, attempt, crashes, last_error, extra, seq))
 
-struct BatchRow {
-    std::int64_t id = 0, claimed_at = 0;
-};
-BOOST_DESCRIBE_STRUCT(BatchRow, (), (id, claimed_at))
-
 using Rows = std::vector<LaneRow*>;  // they are dear to move
 
 // A lane of a claim, and what comes of it.
@@ -124,15 +119,15 @@ public:
         co_return results;
     }
     Task<Batch> store() {
-        Batch batch;
-        if (jobs_.empty()) co_return batch;
+        const auto row = std::make_shared<std::vector<InsertedBatch>>();
         const std::string jobs_json = to_batch_json(jobs_);
-        const auto row = co_await tx_.one<BatchRow>(sql::insert_batch, process_, jobs_json);
-        batch.id = row.id;
-        batch.claimed_at = row.claimed_at;
+        co_await tx_.defer_many(row, sql::insert_batch, process_, jobs_json);
+        Batch batch;
+        batch.row = row;
         batch.jobs = std::move(jobs_);
         co_return batch;
     }
+    bool is_empty() const noexcept { return jobs_.empty(); }
 
 private:
     // Of a queue that has been paused meanwhile, or to a process that was declared dead, nothing is
@@ -233,10 +228,11 @@ Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, 
         const auto together = std::span<const LaneClaim>(lanes).subspan(i, end - i);
         const auto results = co_await of.run(together);
         claimed.lanes.insert(claimed.lanes.end(), results.begin(), results.end());
+        i = end;
+        if (of.is_empty()) continue;
         Batch batch = co_await of.store();
         total -= static_cast<std::int64_t>(batch.jobs.size());
-        if (batch.id != 0) claimed.batches.push_back(std::move(batch));
-        i = end;
+        claimed.batches.push_back(std::move(batch));
     }
     co_await locked.store(tx);
     co_return claimed;

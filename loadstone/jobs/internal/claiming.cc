@@ -115,7 +115,7 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
         for (internal::Batch& batch : claimed.batches) {
             {
                 const std::lock_guard lock(mutex);
-                held[{owner, batch.id}] = batch.jobs.size();
+                held[{owner, batch.id()}] = batch.jobs.size();
             }
             std::vector<Seated> seated;
             seated.reserve(batch.jobs.size());

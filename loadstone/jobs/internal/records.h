@@ -57,13 +57,21 @@ struct LaneResult {
 };
 BOOST_DESCRIBE_STRUCT(LaneResult, (), (asked, got, last_seq, is_full, retry_in_us, is_closed))
 
-// Jobs that a process has taken together, and holds until all have ended. Of one queue.
-struct Batch {
-    std::int64_t id = 0;
-    std::int64_t claimed_at = 0;
-    std::vector<StoredJob> jobs;
+struct InsertedBatch {
+    std::int64_t id = 0, claimed_at = 0;
 };
-BOOST_DESCRIBE_STRUCT(Batch, (), (id, claimed_at, jobs))
+BOOST_DESCRIBE_STRUCT(InsertedBatch, (), (id, claimed_at))
+
+// Jobs that a process has taken together, and holds until all have ended. Of one queue. Its row is
+// known when the claim is committed.
+struct Batch {
+    std::shared_ptr<const std::vector<InsertedBatch>> row;
+    std::vector<StoredJob> jobs;
+
+    std::int64_t id() const { return row->at(0).id; }
+    std::int64_t claimed_at() const { return row->at(0).claimed_at; }
+};
+BOOST_DESCRIBE_STRUCT(Batch, (), (jobs))
 
 using SharedExtra = std::shared_ptr<const Extra>;
 
