@@ -19,6 +19,11 @@ struct ReleasedPlaces {
 };
 BOOST_DESCRIBE_STRUCT(ReleasedPlaces, (), (name, places))
 
+struct HeldPlaces : ReleasedPlaces {
+    std::int64_t batch = 0;
+};
+BOOST_DESCRIBE_STRUCT(HeldPlaces, (), (name, places, batch))
+
 // In the order of their names, so that no two transactions wait for each other. What is added or
 // pruned beside this makes it begin anew.
 Task<std::vector<LockedRow>> lock_rows(Tx& tx, const std::set<std::string>& names) {
@@ -131,6 +136,23 @@ Task<SharedReleased> release_limits(Tx& tx, Places places) {
     released->places = std::move(places);
     const std::shared_ptr<std::vector<ReleasedRow>> rows(released, &released->rows);
     co_await tx.defer_many(rows, sql::release_limits, json);
+    co_return released;
+}
+
+Task<SharedReleased> release_held(Tx& tx, std::int64_t process,
+                                  const std::map<std::int64_t, Places>& places_of_batches) {
+    const auto released = std::make_shared<Released>();
+    std::vector<HeldPlaces> asked;
+    for (const auto& [batch, places] : places_of_batches) {
+        for (const auto& [name, count] : places) {
+            asked.push_back({{name, count}, batch});
+            released->places[name] += count;
+        }
+    }
+    if (asked.empty()) co_return nullptr;
+    const std::string json = to_json(asked);
+    const std::shared_ptr<std::vector<ReleasedRow>> rows(released, &released->rows);
+    co_await tx.defer_many(rows, store::at_once(sql::release_held), json, process);
     co_return released;
 }
 

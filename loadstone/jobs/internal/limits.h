@@ -96,8 +96,8 @@ struct ReleasedRow {
 };
 BOOST_DESCRIBE_STRUCT(ReleasedRow, (), (name, running))
 
-// Places that are given back, and what ran of their limits then, which is known when it is
-// committed.
+// Places that are given back, at most, and what ran of their limits then, which is known when it
+// is committed.
 struct Released {
     Places places;
     std::vector<ReleasedRow> rows;
@@ -106,7 +106,11 @@ using SharedReleased = std::shared_ptr<const Released>;
 
 // Gives back the places; on PostgreSQL without a lock. Null: there are none.
 Task<SharedReleased> release_limits(Tx& tx, Places places);
-// The limits of which none was free before, as far as its transaction saw and the book knows.
+// Of batches, if `process` still holds them.
+Task<SharedReleased> release_held(Tx& tx, std::int64_t process,
+                                  const std::map<std::int64_t, Places>& places_of_batches);
+// The limits of which perhaps none was free before, as far as its transaction saw and the book
+// knows.
 std::vector<std::string> freed_by(const SharedReleased& released, const LimitBook& book);
 
 }  // namespace loadstone::jobs::internal

@@ -108,6 +108,7 @@ struct Finished {
     std::string result;       // for the jobs after it
     Decision decision;        // where neither done nor dropped
     std::string error;
+    bool may_be_recorded = false;  // it was tried, and the answer may have been lost
 };
 
 using FinishedRuns = std::shared_ptr<const std::vector<Finished>>;
@@ -118,6 +119,10 @@ struct Recorded {
     std::uint64_t lost = 0;      // the lease was: nothing is recorded
     std::int64_t unblocked = 0;  // jobs that waited for some of them
     SharedReleased released;     // what they held of limits
+    // Of whole batches: those that were held until then, which is known when it is committed.
+    std::shared_ptr<const std::vector<std::int64_t>> ended;
+
+    std::uint64_t lost_of(const std::vector<Finished>& runs) const;
 };
 BOOST_DESCRIBE_STRUCT(Recorded, (), (retried, snoozed, buried, lost, unblocked))
 
