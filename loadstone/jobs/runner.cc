@@ -94,7 +94,7 @@ void Runner::Impl::cancel_running() {
     }
 }
 
-Seated Runner::Impl::seat(internal::StoredJob job, const internal::Batch& batch,
+Seated Runner::Impl::seat(internal::ClaimedJob job, const internal::Batch& batch,
                           std::int64_t owner) {
     Seated seated;
     seated.kind = queue.find(job.kind);

@@ -119,7 +119,7 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
             }
             std::vector<Seated> seated;
             seated.reserve(batch.jobs.size());
-            for (internal::StoredJob& job : batch.jobs)
+            for (internal::ClaimedJob& job : batch.jobs)
                 seated.push_back(seat(std::move(job), batch, owner));
             // Posted: the database has the next claim before they begin.
             claims.spawn(loops.span_executor(0, *start_slot), start(std::move(seated)), start_slot);

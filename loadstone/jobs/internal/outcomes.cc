@@ -32,7 +32,7 @@ void sort(const Finished& run, Recorded& recorded, Settled& settled) {
         end(run.lease.job, *run.job->extra, false, run.was_noted, "", settled);
         return;
     }
-    StoredJob job = run.job->stored;
+    StoredJob job = run.job->to_store();
     job.last_error = storable(run.error);
     switch (run.decision.verdict) {
         case Verdict::retry:
@@ -80,7 +80,7 @@ Task<std::set<DoneJob>> mark_failed(Tx& tx, const std::vector<DoneJob>& failed) 
 Task<std::set<DoneJob>> settled_of(Tx& tx, const std::vector<Finished>& finished,
                                    const std::string& batches_json) {
     const bool concerns_others = std::ranges::any_of(finished, [](const Finished& run) {
-        return run.was_noted || !run.job->stored.extra.empty();
+        return run.was_noted || *run.job->extra != Extra{};
     });
     std::set<DoneJob> settled;
     if (!concerns_others) co_return settled;

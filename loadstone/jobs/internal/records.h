@@ -57,6 +57,14 @@ struct LaneResult {
 };
 BOOST_DESCRIBE_STRUCT(LaneResult, (), (asked, got, last_seq, is_full, retry_in_us, is_closed))
 
+using SharedExtra = std::shared_ptr<const Extra>;
+
+// One that a claim has taken. What holds just what all of its lane do, and has nothing else, shares
+// that: its own `extra` is empty.
+struct ClaimedJob : StoredJob {
+    SharedExtra held;  // null: it is in `extra`, if there is any
+};
+
 struct InsertedBatch {
     std::int64_t id = 0, claimed_at = 0;
 };
@@ -66,14 +74,11 @@ BOOST_DESCRIBE_STRUCT(InsertedBatch, (), (id, claimed_at))
 // known when the claim is committed.
 struct Batch {
     std::shared_ptr<const std::vector<InsertedBatch>> row;
-    std::vector<StoredJob> jobs;
+    std::vector<ClaimedJob> jobs;
 
     std::int64_t id() const { return row->at(0).id; }
     std::int64_t claimed_at() const { return row->at(0).claimed_at; }
 };
-BOOST_DESCRIBE_STRUCT(Batch, (), (jobs))
-
-using SharedExtra = std::shared_ptr<const Extra>;
 
 // Those of one lane, which come together, mostly hold the same: it is read once.
 class ExtraReader {
@@ -89,13 +94,15 @@ private:
 
 // A job that a process holds, with its extra read.
 struct HeldJob {
-    StoredJob stored;
+    StoredJob stored;  // its extra may be empty: it stands beside it
     SharedExtra extra;        // never null
     bool is_readable = true;  // or its extra was not, and is empty
+
+    StoredJob to_store() const;
 };
 using SharedJob = std::shared_ptr<const HeldJob>;
 
-SharedJob held_job(StoredJob stored, ExtraReader& reader);
+SharedJob held_job(ClaimedJob job, ExtraReader& reader);
 
 // One finished run.
 struct Finished {
@@ -138,7 +145,7 @@ struct Claimed {
     std::vector<LaneResult> lanes;
     std::vector<Batch> batches;
 };
-BOOST_DESCRIBE_STRUCT(Claimed, (), (lanes, batches))
+BOOST_DESCRIBE_STRUCT(Claimed, (), (lanes))
 
 using SharedLimits = std::shared_ptr<const LimitBook>;
 
