@@ -323,10 +323,10 @@ TEST_P(JobLimits, WhatADeadProcessHeldIsFreeAgain) {
     const std::vector<jobs::internal::LaneClaim> lanes{
         {"test", "|crowd:a", 0, 0, kinds, 10, 20},
         {"test", "|features.Ordered:x", 0, 0, kinds, 10, 20}};
-    const auto claimed = one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, book);
+    const auto claimed = one->write(jobs::internal::claim, process, lanes_of(lanes), std::int64_t{20}, book);
     ASSERT_EQ(claimed.batches.size(), 1U);
     EXPECT_EQ(claimed.batches[0].jobs.size(), 3U) << "two of the crowd, one in order";
-    const auto more = one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, book);
+    const auto more = one->write(jobs::internal::claim, process, lanes_of(lanes), std::int64_t{20}, book);
     EXPECT_TRUE(more.batches.empty());
     EXPECT_TRUE(more.lanes[0].is_full);
     one->run();

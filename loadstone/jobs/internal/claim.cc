@@ -249,10 +249,11 @@ private:
 
 }  // namespace
 
-Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, std::int64_t total,
+Task<Claimed> claim(Tx& tx, std::int64_t process, LaneClaims asked, std::int64_t total,
                     SharedLimits limits) {
     tx.see_commits();
-    std::vector<std::string> partitions;
+    const std::vector<LaneClaim>& lanes = *asked;
+    std::vector<std::string_view> partitions;
     for (const LaneClaim& lane : lanes) {
         if (!lane.partition_key.empty()) partitions.push_back(lane.partition_key);
     }

@@ -57,10 +57,10 @@ LimitBook with_settings(LimitBook declared, const std::vector<LimitSetting>& set
 }
 
 Task<LockedLimits> LockedLimits::lock(Tx& tx, const LimitBook& book,
-                                      std::vector<std::string> partitions) {
+                                      std::vector<std::string_view> partitions) {
     LockedLimits locked;
     std::set<std::string> names;
-    for (const std::string& partition : partitions) {
+    for (const std::string_view partition : partitions) {
         for (std::string& name : parse_partition(partition).limits) {
             if (book.contains(limit_name(name))) names.insert(std::move(name));
         }

@@ -72,7 +72,7 @@ class LockedLimits {
 public:
     // Those of `partitions` that the book knows.
     static Task<LockedLimits> lock(Tx& tx, const LimitBook& book,
-                                   std::vector<std::string> partitions);
+                                   std::vector<std::string_view> partitions);
     // As long as this lives, wherever it is moved to.
     PartitionLimits of(std::string_view partition);
     Task<void> store(Tx& tx) const;

@@ -148,9 +148,10 @@ struct Claimed {
 BOOST_DESCRIBE_STRUCT(Claimed, (), (lanes))
 
 using SharedLimits = std::shared_ptr<const LimitBook>;
+using LaneClaims = std::shared_ptr<const std::vector<LaneClaim>>;
 
 // At most `total` jobs. The lanes of a queue stand together, in the order of their precedence.
-Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, std::int64_t total,
+Task<Claimed> claim(Tx& tx, std::int64_t process, LaneClaims asked, std::int64_t total,
                     SharedLimits limits);
 // Scheduled jobs whose time has come become ready, at most `count`; gives how many.
 Task<std::int64_t> ready_due_jobs(Tx& tx, std::int64_t count);

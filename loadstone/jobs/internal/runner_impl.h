@@ -87,7 +87,7 @@ struct Runner::Impl {
     // True: there may be more.
     Task<bool> claim_and_start(std::int64_t owner);
     runtime::Position claim_position;  // where the last claim was committed
-    Task<internal::Claimed> claim(std::int64_t owner, std::vector<internal::LaneClaim> wanted,
+    Task<internal::Claimed> claim(std::int64_t owner, internal::LaneClaims wanted,
                                   std::size_t total);
     void watch_for_strays(std::int64_t owner);
     Task<void> hand_back_strays(std::int64_t owner);
