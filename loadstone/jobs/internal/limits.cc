@@ -1,7 +1,6 @@
 #include "loadstone/jobs/internal/limits.h"
 
 #include <algorithm>
-#include <set>
 
 #include "loadstone/base/json.h"
 #include "loadstone/jobs/keys.h"
@@ -26,9 +25,8 @@ BOOST_DESCRIBE_STRUCT(HeldPlaces, (), (name, places, batch))
 
 // In the order of their names, so that no two transactions wait for each other. What is added or
 // pruned beside this makes it begin anew.
-Task<std::vector<LockedRow>> lock_rows(Tx& tx, const std::set<std::string>& names) {
-    const std::vector<std::string> ordered(names.begin(), names.end());
-    const std::string json = to_json(ordered);
+Task<std::vector<LockedRow>> lock_rows(Tx& tx, std::vector<std::string> names) {
+    const std::string json = to_json(names);
     const auto locked = std::make_shared<std::vector<std::string>>();
     for (int attempt = 0; attempt < lock_attempts; ++attempt) {
         if (attempt > 0) co_await tx.defer(sql::add_limits, json);
@@ -59,14 +57,18 @@ LimitBook with_settings(LimitBook declared, const std::vector<LimitSetting>& set
 Task<LockedLimits> LockedLimits::lock(Tx& tx, const LimitBook& book,
                                       std::vector<std::string_view> partitions) {
     LockedLimits locked;
-    std::set<std::string> names;
+    std::vector<std::string_view> all;
     for (const std::string_view partition : partitions) {
-        for (std::string& name : parse_partition(partition).limits) {
-            if (book.contains(limit_name(name))) names.insert(std::move(name));
-        }
+        const auto limits = limits_in(partition);
+        all.insert(all.end(), limits.begin(), limits.end());
     }
-    if (names.empty()) co_return locked;
-    auto rows = co_await lock_rows(tx, names);
+    std::ranges::sort(all);
+    const auto [first, last] = std::ranges::unique(all);
+    all.erase(first, last);
+    std::erase_if(all, [&](std::string_view name) { return !book.contains(limit_name(name)); });
+    if (all.empty()) co_return locked;
+    std::vector<std::string> names(all.begin(), all.end());
+    auto rows = co_await lock_rows(tx, std::move(names));
     for (LockedRow& row : rows) {
         std::string name = row.name;
         const Limit* const limit = &book.find(limit_name(name))->second;
@@ -78,7 +80,7 @@ Task<LockedLimits> LockedLimits::lock(Tx& tx, const LimitBook& book,
 PartitionLimits LockedLimits::of(std::string_view partition) {
     PartitionLimits found;
     if (limits_.empty()) return found;
-    for (const std::string& name : parse_partition(partition).limits) {
+    for (const std::string_view name : limits_in(partition)) {
         if (const auto at = limits_.find(name); at != limits_.end())
             found.all_.push_back(&at->second);
     }
