@@ -141,8 +141,8 @@ Task<SharedReleased> release_limits(Tx& tx, Places places) {
     co_return released;
 }
 
-Task<SharedReleased> release_held(Tx& tx, std::int64_t process,
-                                  const std::map<std::int64_t, Places>& places_of_batches) {
+Task<SharedReleased> release_held(Tx& tx, std::int64_t process, std::string batches_json,
+                                  std::map<std::int64_t, Places> places_of_batches) {
     const auto released = std::make_shared<Released>();
     std::vector<HeldPlaces> asked;
     for (const auto& [batch, places] : places_of_batches) {
@@ -154,7 +154,7 @@ Task<SharedReleased> release_held(Tx& tx, std::int64_t process,
     if (asked.empty()) co_return nullptr;
     const std::string json = to_json(asked);
     const std::shared_ptr<std::vector<ReleasedRow>> rows(released, &released->rows);
-    co_await tx.defer_many(rows, store::at_once(sql::release_held), json, process);
+    co_await tx.defer_many(rows, store::at_once(sql::release_held), json, process, batches_json);
     co_return released;
 }
 

@@ -106,9 +106,9 @@ using SharedReleased = std::shared_ptr<const Released>;
 
 // Gives back the places; on PostgreSQL without a lock. Null: there are none.
 Task<SharedReleased> release_limits(Tx& tx, Places places);
-// Of batches, if `process` still holds them.
-Task<SharedReleased> release_held(Tx& tx, std::int64_t process,
-                                  const std::map<std::int64_t, Places>& places_of_batches);
+// What is held of batches by their ids, of those that `process` still holds.
+Task<SharedReleased> release_held(Tx& tx, std::int64_t process, std::string batches_json,
+                                  std::map<std::int64_t, Places> places_of_batches);
 // The limits of which perhaps none was free before, as far as its transaction saw and the book
 // knows.
 std::vector<std::string> freed_by(const SharedReleased& released, const LimitBook& book);

@@ -123,8 +123,8 @@ Task<Recorded> end_batches(Tx& tx, std::int64_t process, FinishedRuns runs,
     Recorded recorded;
     const auto ended = std::make_shared<std::vector<std::int64_t>>();
     recorded.ended = ended;
-    const auto places = places_of(*runs);
-    recorded.released = co_await release_held(tx, process, places);
+    auto places = places_of(*runs);
+    recorded.released = co_await release_held(tx, process, batches_json, std::move(places));
     co_await tx.defer_many(ended, store::at_once(sql::remove_held_batches), batches_json, process);
     // Of what has completed itself; that has been committed, for its handler has returned.
     co_await tx.defer(sql::remove_done, batches_json);
