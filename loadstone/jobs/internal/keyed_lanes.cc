@@ -10,8 +10,9 @@ namespace loadstone::jobs::internal {
 namespace {
 
 // Lanes of a queue in one claim, about, where there is room for more than a job of each: as few as
-// give what is asked for, because each costs both sides.
-constexpr std::int64_t shares_few = 16, shares_many = 32;
+// give what is asked for, because each costs both sides. Twice as many after a claim that gave less
+// than three quarters of it, half as many after one that gave all.
+constexpr std::int64_t shares_few = 16, shares_many = 64;
 
 // Those that are claimed from stand at the front.
 template <class Entry>
@@ -147,9 +148,13 @@ std::vector<KeyedLanes::Share> KeyedLanes::share(int priority, std::int64_t coun
     std::optional<std::size_t> plain_share;
     const bool is_alone = !with_plain && level.order.size() == 1 &&
                           level.tenants.begin()->second.runnable.size() == 1;
-    const std::int64_t shares_max = 2 * level.got >= level.wanted ? shares_few : shares_many;
+    if (4 * level.got < 3 * level.wanted) {
+        level.shares = std::min(2 * level.shares, shares_many);
+    } else if (level.got == level.wanted) {
+        level.shares = std::max(level.shares / 2, shares_few);
+    }
     level.wanted = level.got = 0;
-    const std::int64_t quantum = is_alone ? count : std::max<std::int64_t>(1, count / shares_max);
+    const std::int64_t quantum = is_alone ? count : std::max<std::int64_t>(1, count / level.shares);
     bool is_first = true;
     for (std::int64_t left = count; left > 0;) {
         const std::int64_t some = std::min(left, quantum);
