@@ -406,5 +406,23 @@ TEST_P(JobLimits, AWholeBatchGivesItsPlacesBack) {
     expect_nothing_left(*one);
 }
 
+// The rows of new limits are made while it claims; what it has read until then is not lost.
+TEST_P(JobLimits, APlaceThatWasGivenBackIsFreeBesideANewKey) {
+    auto one = node();
+    const auto process = one->write(jobs::internal::register_process, std::string("one"));
+    const auto runs = runs_of_two(*one, process);
+    ASSERT_EQ(runs.size(), 2U);
+    record(*one, {runs[0]});
+    one->write(add<Crowded>, Crowded{"a", "3"});
+    one->write(add<Crowded>, Crowded{"b", "1"});
+    const auto book = std::make_shared<const jobs::internal::LimitBook>(one->queue->limits());
+    const std::string kinds = R"(["features.Crowded"])";
+    const auto lanes = lanes_of({{"test", "|crowd:a", 0, 0, kinds, 10, 20}, {"test", "|crowd:b", 0, 0, kinds, 10, 20}});
+    const auto claimed = one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, book);
+    ASSERT_EQ(claimed.batches.size(), 1U);
+    EXPECT_EQ(claimed.batches[0].jobs.size(), 2U);
+    EXPECT_EQ(one->read(places_taken), 3);
+}
+
 }  // namespace
 }  // namespace tests::conformance

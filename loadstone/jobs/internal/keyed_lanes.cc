@@ -23,7 +23,7 @@ void remove(std::deque<const Entry*>& turns, const Entry* entry) {
 
 double weight_of(const std::map<std::string, double>& weights, const std::string& tenant) {
     const auto found = weights.find(tenant);
-    return found == weights.end() || found->second <= 0 ? 1.0 : found->second;
+    return found == weights.end() || !(found->second > 0) ? 1.0 : found->second;
 }
 
 }  // namespace

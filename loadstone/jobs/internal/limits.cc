@@ -28,11 +28,17 @@ BOOST_DESCRIBE_STRUCT(HeldPlaces, (), (name, places, batch))
 Task<std::vector<LockedRow>> lock_rows(Tx& tx, std::vector<std::string> names) {
     const std::string json = to_json(names);
     const auto locked = std::make_shared<std::vector<std::string>>();
+    Places taken;  // what an attempt has taken of places that were given back is not there again
     for (int attempt = 0; attempt < lock_attempts; ++attempt) {
         if (attempt > 0) co_await tx.defer(sql::add_limits, json);
         // One round trip; what the second reads was committed before it held the locks.
         co_await tx.defer_many(locked, store::at_once(sql::lock_limits), json);
         auto rows = co_await tx.many<LockedRow>(store::at_once(sql::limit_states), json);
+        for (LockedRow& row : rows) {
+            if (row.released == 0 && taken.empty()) continue;
+            row.released = taken[row.name] += row.released;
+            row.running = std::max<std::int64_t>(0, row.running - row.released);
+        }
         if (locked->size() == names.size()) co_return rows;
     }
     throw Error(Errc::unavailable, "limits of jobs are removed as fast as they are added");
@@ -115,7 +121,7 @@ void PartitionLimits::hold(Extra& extra) const {
 Task<void> LockedLimits::store(Tx& tx) const {
     std::vector<LockedRow> changed;
     for (const auto& [name, each] : limits_) {
-        if (each.taken == 0 && each.row.is_changed == 0) continue;
+        if (each.taken == 0 && each.row.released == 0) continue;
         LockedRow row = each.row;
         LimitState next = state_of(row);
         if (each.taken > 0) next = started(*each.limit, next, row.now, each.taken);

@@ -38,13 +38,12 @@ struct LimitRow {
 };
 BOOST_DESCRIBE_STRUCT(LimitRow, (), (name, version, arrival_at, running, now))
 
-// Of one that is locked; `is_changed`: by what was given back since it was written.
+// Of one that is locked; `released`: places given back since it was written, which no longer run.
 struct LockedRow : LimitRow {
-    std::int64_t released_before = 0;
-    int is_changed = 0;
+    std::int64_t released_before = 0, released = 0;
 };
 BOOST_DESCRIBE_STRUCT(LockedRow, (),
-                      (name, version, arrival_at, running, now, released_before, is_changed))
+                      (name, version, arrival_at, running, now, released_before, released))
 
 // A limit that a claim has locked.
 struct LockedLimit {
