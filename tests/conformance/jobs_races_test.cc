@@ -241,7 +241,8 @@ TEST_P(JobRaces, AJobThatCompletedItselfAndFailedEndsOnce) {
     for (int i = 0; i < 3; ++i) one->write(add<Crowd>, Crowd{"a", std::to_string(i)});
     const auto dying = one->write(jobs::internal::register_process, std::string("dying"));
     const auto other = one->write(jobs::internal::register_process, std::string("other"));
-    const auto claimed = one->write(jobs::internal::claim, dying, lanes_of(lanes), std::int64_t{20}, book);
+    const auto claimed =
+        one->write(jobs::internal::claim, dying, lanes_of(lanes), std::int64_t{20}, book);
     ASSERT_EQ(claimed.batches.at(0).jobs.size(), 2U);
     jobs::internal::Finished run;
     jobs::internal::ExtraReader extras;
@@ -252,7 +253,8 @@ TEST_P(JobRaces, AJobThatCompletedItselfAndFailedEndsOnce) {
     run.error = "internal: after all was done";
     one->write(jobs::internal::record, dying, only(run));
     EXPECT_EQ(one->read(places_taken), 1);
-    const auto more = one->write(jobs::internal::claim, other, lanes_of(lanes), std::int64_t{20}, book);
+    const auto more =
+        one->write(jobs::internal::claim, other, lanes_of(lanes), std::int64_t{20}, book);
     ASSERT_EQ(more.batches.size(), 1U);
     EXPECT_EQ(one->read(places_taken), 2);
     one->write(remove_process_in, dying);

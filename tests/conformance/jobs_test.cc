@@ -17,8 +17,8 @@ INSTANTIATE_TEST_SUITE_P(Databases, JobQueue, testing::Values(Backend::sqlite, B
 
 // Of the one queue, both priorities, up to 10 jobs of `kinds`.
 std::vector<jobs::internal::ClaimedJob> claim(Node& node, std::int64_t process,
-                                             const std::string& kinds,
-                                             std::int64_t* batch = nullptr) {
+                                              const std::string& kinds,
+                                              std::int64_t* batch = nullptr) {
     std::vector<jobs::internal::LaneClaim> lanes{
         {"test", "", 5, 0, kinds, 10, 10},
         {"test", "", 0, 0, kinds, 10, 10},

@@ -96,8 +96,7 @@ std::vector<internal::LaneClaim> Runner::Impl::lanes_to_claim() {
 }
 
 Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
-    const auto wanted =
-        std::make_shared<const std::vector<internal::LaneClaim>>(lanes_to_claim());
+    const auto wanted = std::make_shared<const std::vector<internal::LaneClaim>>(lanes_to_claim());
     bool more = false;
     if (free_places() == 0) pulled_at = Deadline::Clock::now();
     if (!wanted->empty()) {
@@ -130,8 +129,8 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
     co_return more&& has_backlog;
 }
 
-Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner,
-                                            internal::LaneClaims wanted, std::size_t total) {
+Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner, internal::LaneClaims wanted,
+                                            std::size_t total) {
     Context context(services, Deadline::in(internal::control_deadline));
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;

@@ -310,7 +310,8 @@ TEST_F(SharesTest, MoreLanesAreAskedWhereEachHasLittle) {
     for (const std::size_t asked : {32, 64, 64}) {
         claim_again(false);
         EXPECT_EQ(claims.size(), asked);
-        for (const LaneClaim& claim : claims) EXPECT_EQ(claim.count, 512 / static_cast<std::int64_t>(asked));
+        for (const LaneClaim& claim : claims)
+            EXPECT_EQ(claim.count, 512 / static_cast<std::int64_t>(asked));
     }
     for (const std::size_t asked : {32, 16, 16}) {
         claim_again(true);

@@ -79,9 +79,8 @@ Task<std::set<DoneJob>> mark_failed(Tx& tx, const std::vector<DoneJob>& failed) 
 // A record whose answer was lost may have happened; of jobs that concern others that matters.
 Task<std::set<DoneJob>> settled_of(Tx& tx, const std::vector<Finished>& finished,
                                    const std::string& batches_json) {
-    const bool concerns_others = std::ranges::any_of(finished, [](const Finished& run) {
-        return run.was_noted || *run.job->extra != Extra{};
-    });
+    const bool concerns_others = std::ranges::any_of(
+        finished, [](const Finished& run) { return run.was_noted || *run.job->extra != Extra{}; });
     std::set<DoneJob> settled;
     if (!concerns_others) co_return settled;
     const auto rows = co_await tx.many<DoneJob>(sql::settled_of, batches_json);
@@ -95,8 +94,8 @@ bool are_plain(const std::vector<Finished>& finished, const std::set<std::int64_
     std::size_t ends = 0;
     for (const Finished& run : finished) {
         const Extra& extra = *run.job->extra;
-        if (!run.done || run.may_be_recorded || run.was_noted || extra.is_noted || extra.gives_unique_back ||
-            !extra.next.empty())
+        if (!run.done || run.may_be_recorded || run.was_noted || extra.is_noted ||
+            extra.gives_unique_back || !extra.next.empty())
             return false;
         if (run.ends_batch) ++ends;
     }

@@ -94,7 +94,7 @@ private:
 
 // A job that a process holds, with its extra read.
 struct HeldJob {
-    StoredJob stored;  // its extra may be empty: it stands beside it
+    StoredJob stored;         // its extra may be empty: it stands beside it
     SharedExtra extra;        // never null
     bool is_readable = true;  // or its extra was not, and is empty
 
