@@ -148,9 +148,10 @@ std::vector<KeyedLanes::Share> KeyedLanes::share(int priority, std::int64_t coun
     std::optional<std::size_t> plain_share;
     const bool is_alone = !with_plain && level.order.size() == 1 &&
                           level.tenants.begin()->second.runnable.size() == 1;
-    if (4 * level.got < 3 * level.wanted) {
+    // Nothing at all says nothing of lanes: a claim has failed, or all are under a limit.
+    if (level.got > 0 && 4 * level.got < 3 * level.wanted) {
         level.shares = std::min(2 * level.shares, shares_many);
-    } else if (level.got == level.wanted) {
+    } else if (10 * level.got >= 9 * level.wanted) {
         level.shares = std::max(level.shares / 2, shares_few);
     }
     level.wanted = level.got = 0;
