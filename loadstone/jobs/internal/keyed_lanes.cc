@@ -11,7 +11,7 @@ namespace {
 
 // Lanes of a queue in one claim, about, where there is room for more than a job of each: as few as
 // give what is asked for, because each costs both sides. Twice as many after a claim that gave less
-// than three quarters of it, half as many after one that gave all.
+// than three quarters of it, half as many after one that gave nine tenths.
 constexpr std::int64_t shares_few = 16, shares_many = 64;
 
 // Those that are claimed from stand at the front.

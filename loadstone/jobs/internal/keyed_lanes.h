@@ -99,7 +99,7 @@ private:
         double virtual_time = 0;
         double asked_at = 0;  // what it becomes when something of the last share is claimed
         std::int64_t wanted = 0, got = 0;  // of the last share, by lanes with a partition
-        std::int64_t shares = 0;           // in which it was given
+        std::int64_t shares = 0;           // in which it was given; 0: none yet
         std::optional<double> plain_served;
     };
     void run(LaneEntry& entry);
