@@ -36,6 +36,7 @@ void append_escaped(std::string& out, std::string_view part, bool is_name = fals
 }  // namespace
 
 std::string unescaped(std::string_view text) {
+    if (text.find('%') == std::string_view::npos) return std::string(text);
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const std::string_view code = text.substr(i, 3);
@@ -90,13 +91,20 @@ std::string unique_key_of(const Kind& kind, const void* arguments, std::string_v
 
 Partition parse_partition(std::string_view text) {
     Partition partition;
-    const auto end = text.find('|');
-    partition.tenant = text.substr(0, end);
-    while (text.find('|') != std::string_view::npos) {
-        text.remove_prefix(text.find('|') + 1);
-        partition.limits.emplace_back(text.substr(0, text.find('|')));
-    }
+    partition.tenant = text.substr(0, text.find('|'));
+    const auto limits = limits_in(text);
+    partition.limits.assign(limits.begin(), limits.end());
     return partition;
+}
+
+std::vector<std::string_view> limits_in(std::string_view partition) {
+    std::vector<std::string_view> limits;
+    limits.reserve(static_cast<std::size_t>(std::ranges::count(partition, '|')));
+    for (auto bar = partition.find('|'); bar != std::string_view::npos; bar = partition.find('|')) {
+        partition.remove_prefix(bar + 1);
+        limits.push_back(partition.substr(0, partition.find('|')));
+    }
+    return limits;
 }
 
 std::string suspect_partition(std::string_view partition, std::string_view queue) {

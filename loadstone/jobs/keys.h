@@ -25,6 +25,8 @@ struct Partition {
     std::vector<std::string> limits;  // "mail:gmail.com"
 };
 Partition parse_partition(std::string_view text);
+// Its limits, as parts of it.
+std::vector<std::string_view> limits_in(std::string_view partition);
 // Jobs that are suspected of killing their processes run one at a time: a limit of the framework.
 inline constexpr std::string_view suspect_limit = "loadstone.suspect";
 // The partition of a job that has become one.

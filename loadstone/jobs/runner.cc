@@ -94,13 +94,13 @@ void Runner::Impl::cancel_running() {
     }
 }
 
-Seated Runner::Impl::seat(internal::StoredJob job, const internal::Batch& batch,
+Seated Runner::Impl::seat(internal::ClaimedJob job, const internal::Batch& batch,
                           std::int64_t owner) {
     Seated seated;
     seated.kind = queue.find(job.kind);
     LOADSTONE_ASSERT(seated.kind != nullptr, "claims are for known kinds");
-    seated.lease = {job.id, owner, batch.id};
-    seated.claimed_at = batch.claimed_at;
+    seated.lease = {job.id, owner, batch.id()};
+    seated.claimed_at = batch.claimed_at();
     seated.position = claim_position;
     const auto bulkhead = bulkheads.find(seated.kind->module);
     if (bulkhead != bulkheads.end()) {

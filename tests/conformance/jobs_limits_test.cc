@@ -323,16 +323,106 @@ TEST_P(JobLimits, WhatADeadProcessHeldIsFreeAgain) {
     const std::vector<jobs::internal::LaneClaim> lanes{
         {"test", "|crowd:a", 0, 0, kinds, 10, 20},
         {"test", "|features.Ordered:x", 0, 0, kinds, 10, 20}};
-    const auto claimed = one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, book);
+    const auto claimed =
+        one->write(jobs::internal::claim, process, lanes_of(lanes), std::int64_t{20}, book);
     ASSERT_EQ(claimed.batches.size(), 1U);
     EXPECT_EQ(claimed.batches[0].jobs.size(), 3U) << "two of the crowd, one in order";
-    const auto more = one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, book);
+    const auto more =
+        one->write(jobs::internal::claim, process, lanes_of(lanes), std::int64_t{20}, book);
     EXPECT_TRUE(more.batches.empty());
     EXPECT_TRUE(more.lanes[0].is_full);
     one->run();
     ASSERT_TRUE(is_done(*one));
     EXPECT_EQ(runs().size(), 4U);
     expect_nothing_left(*one);
+}
+
+// Of a batch of two that hold places of one limit, as a process has run them.
+std::vector<jobs::internal::Finished> runs_of_two(Node& node, std::int64_t process) {
+    node.write(add<Crowded>, Crowded{"a", "1"});
+    node.write(add<Crowded>, Crowded{"a", "2"});
+    const auto book = std::make_shared<const jobs::internal::LimitBook>(node.queue->limits());
+    const auto lanes = lanes_of({{"test", "|crowd:a", 0, 0, R"(["features.Crowded"])", 10, 20}});
+    const auto claimed = node.write(jobs::internal::claim, process, lanes, std::int64_t{20}, book);
+    std::vector<jobs::internal::Finished> runs;
+    jobs::internal::ExtraReader extras;
+    for (const auto& job : claimed.batches.at(0).jobs) {
+        jobs::internal::Finished& run = runs.emplace_back();
+        run.job = jobs::internal::held_job(job, extras);
+        run.lease = {job.id, process, claimed.batches[0].id()};
+        run.done = true;
+    }
+    return runs;
+}
+
+jobs::internal::Recorded record(Node& node, const std::vector<jobs::internal::Finished>& runs) {
+    const jobs::internal::FinishedRuns shared =
+        std::make_shared<const std::vector<jobs::internal::Finished>>(runs);
+    return node.write(jobs::internal::record, runs.at(0).lease.process, shared);
+}
+
+// The answer to the record of a part was lost, and it is made again with the rest.
+TEST_P(JobLimits, ARecordThatIsMadeAgainGivesPlacesBackOnce) {
+    auto one = node();
+    const auto process = one->write(jobs::internal::register_process, std::string("slow"));
+    auto runs = runs_of_two(*one, process);
+    ASSERT_EQ(runs.size(), 2U);
+    EXPECT_EQ(one->read(places_taken), 2);
+    record(*one, {runs[0]});
+    EXPECT_EQ(one->read(places_taken), 1);
+    runs[0].may_be_recorded = true;
+    runs[1].ends_batch = true;
+    EXPECT_EQ(record(*one, runs).lost_of(runs), 0U);
+    EXPECT_EQ(one->read(places_taken), 0);
+    expect_nothing_left(*one);
+}
+
+TEST_P(JobLimits, ABatchThatIsLostGivesNothingBack) {
+    auto one = node();
+    const auto process = one->write(jobs::internal::register_process, std::string("lost"));
+    const auto other = one->write(jobs::internal::register_process, std::string("other"));
+    auto runs = runs_of_two(*one, process);
+    ASSERT_EQ(runs.size(), 2U);
+    runs[1].ends_batch = true;
+    ASSERT_EQ(one->write(jobs::internal::hand_back, process, std::string("[]")), 2);
+    EXPECT_EQ(one->read(places_taken), 0);
+    const auto again = runs_of_two(*one, other);
+    EXPECT_EQ(again.size(), 2U);
+    const auto recorded = record(*one, runs);
+    EXPECT_EQ(recorded.lost_of(runs), 2U);
+    EXPECT_EQ(one->read(places_taken), 2) << "of the other process";
+}
+
+TEST_P(JobLimits, AWholeBatchGivesItsPlacesBack) {
+    auto one = node();
+    const auto process = one->write(jobs::internal::register_process, std::string("quick"));
+    auto runs = runs_of_two(*one, process);
+    ASSERT_EQ(runs.size(), 2U);
+    runs[1].ends_batch = true;
+    const auto recorded = record(*one, runs);
+    EXPECT_EQ(recorded.lost_of(runs), 0U);
+    const auto freed = jobs::internal::freed_by(recorded.released, one->queue->limits());
+    EXPECT_EQ(freed, (std::vector<std::string>{"crowd:a"})) << "all of its places were taken";
+    EXPECT_EQ(one->read(places_taken), 0);
+    expect_nothing_left(*one);
+}
+
+// The rows of new limits are made while it claims; what it has read until then is not lost.
+TEST_P(JobLimits, APlaceThatWasGivenBackIsFreeBesideANewKey) {
+    auto one = node();
+    const auto process = one->write(jobs::internal::register_process, std::string("one"));
+    const auto runs = runs_of_two(*one, process);
+    ASSERT_EQ(runs.size(), 2U);
+    record(*one, {runs[0]});
+    one->write(add<Crowded>, Crowded{"a", "3"});
+    one->write(add<Crowded>, Crowded{"b", "1"});
+    const auto book = std::make_shared<const jobs::internal::LimitBook>(one->queue->limits());
+    const std::string kinds = R"(["features.Crowded"])";
+    const auto lanes = lanes_of({{"test", "|crowd:a", 0, 0, kinds, 10, 20}, {"test", "|crowd:b", 0, 0, kinds, 10, 20}});
+    const auto claimed = one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, book);
+    ASSERT_EQ(claimed.batches.size(), 1U);
+    EXPECT_EQ(claimed.batches[0].jobs.size(), 2U);
+    EXPECT_EQ(one->read(places_taken), 3);
 }
 
 }  // namespace

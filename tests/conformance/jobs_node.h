@@ -82,6 +82,9 @@ inline jobs::internal::FinishedRuns only(jobs::internal::Finished run) {
     return std::make_shared<const std::vector<jobs::internal::Finished>>(1, std::move(run));
 }
 inline const auto no_limits = std::make_shared<const jobs::internal::LimitBook>();
+inline jobs::internal::LaneClaims lanes_of(std::vector<jobs::internal::LaneClaim> lanes) {
+    return std::make_shared<const std::vector<jobs::internal::LaneClaim>>(std::move(lanes));
+}
 
 // One process with a database, a queue and, once run(), a runner.
 struct Node {

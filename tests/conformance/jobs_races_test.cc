@@ -241,18 +241,20 @@ TEST_P(JobRaces, AJobThatCompletedItselfAndFailedEndsOnce) {
     for (int i = 0; i < 3; ++i) one->write(add<Crowd>, Crowd{"a", std::to_string(i)});
     const auto dying = one->write(jobs::internal::register_process, std::string("dying"));
     const auto other = one->write(jobs::internal::register_process, std::string("other"));
-    const auto claimed = one->write(jobs::internal::claim, dying, lanes, std::int64_t{20}, book);
+    const auto claimed =
+        one->write(jobs::internal::claim, dying, lanes_of(lanes), std::int64_t{20}, book);
     ASSERT_EQ(claimed.batches.at(0).jobs.size(), 2U);
     jobs::internal::Finished run;
     jobs::internal::ExtraReader extras;
     run.job = jobs::internal::held_job(claimed.batches[0].jobs[0], extras);
-    run.lease = {run.job->stored.id, dying, claimed.batches[0].id};
+    run.lease = {run.job->stored.id, dying, claimed.batches[0].id()};
     one->write(complete_in, run.lease);
     run.decision = {jobs::Verdict::retry, milliseconds(1)};
     run.error = "internal: after all was done";
     one->write(jobs::internal::record, dying, only(run));
     EXPECT_EQ(one->read(places_taken), 1);
-    const auto more = one->write(jobs::internal::claim, other, lanes, std::int64_t{20}, book);
+    const auto more =
+        one->write(jobs::internal::claim, other, lanes_of(lanes), std::int64_t{20}, book);
     ASSERT_EQ(more.batches.size(), 1U);
     EXPECT_EQ(one->read(places_taken), 2);
     one->write(remove_process_in, dying);
@@ -420,12 +422,12 @@ TEST_P(JobRaces, AJobThatHasEndedSavesNoSteps) {
     for (int i = 0; i < 2; ++i) one->write(add<Tenant>, Tenant{"a", 0});
     const auto process = one->write(jobs::internal::register_process, std::string("p"));
     const auto claimed =
-        one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, no_limits);
+        one->write(jobs::internal::claim, process, lanes_of(lanes), std::int64_t{20}, no_limits);
     ASSERT_EQ(claimed.batches.at(0).jobs.size(), 2U);
     jobs::internal::Finished run;
     jobs::internal::ExtraReader extras;
     run.job = jobs::internal::held_job(claimed.batches[0].jobs[0], extras);
-    run.lease = {run.job->stored.id, process, claimed.batches[0].id};
+    run.lease = {run.job->stored.id, process, claimed.batches[0].id()};
     run.is_dropped = run.was_noted = true;
     one->write(jobs::internal::record, process, only(run));
     EXPECT_ANY_THROW(one->write(save_step_in, run.lease)) << "complete() is refused, this is not";

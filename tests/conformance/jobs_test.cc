@@ -16,20 +16,20 @@ INSTANTIATE_TEST_SUITE_P(Databases, JobQueue, testing::Values(Backend::sqlite, B
                          [](const auto& backend) { return to_string(backend.param); });
 
 // Of the one queue, both priorities, up to 10 jobs of `kinds`.
-std::vector<jobs::internal::StoredJob> claim(Node& node, std::int64_t process,
-                                             const std::string& kinds,
-                                             std::int64_t* batch = nullptr) {
+std::vector<jobs::internal::ClaimedJob> claim(Node& node, std::int64_t process,
+                                              const std::string& kinds,
+                                              std::int64_t* batch = nullptr) {
     std::vector<jobs::internal::LaneClaim> lanes{
         {"test", "", 5, 0, kinds, 10, 10},
         {"test", "", 0, 0, kinds, 10, 10},
         {"test", "|loadstone.suspect:test", 0, 0, kinds, 10, 10}};
     const auto limits = std::make_shared<const jobs::internal::LimitBook>(node.queue->limits());
     const auto claimed =
-        node.write(jobs::internal::claim, process, lanes, std::int64_t{10}, limits);
-    std::vector<jobs::internal::StoredJob> all;
+        node.write(jobs::internal::claim, process, lanes_of(lanes), std::int64_t{10}, limits);
+    std::vector<jobs::internal::ClaimedJob> all;
     for (const auto& each : claimed.batches) {
         all.insert(all.end(), each.jobs.begin(), each.jobs.end());
-        if (each.id != 0 && batch != nullptr) *batch = each.id;
+        if (batch != nullptr) *batch = each.id();
     }
     return all;
 }

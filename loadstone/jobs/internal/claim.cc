@@ -21,11 +21,6 @@ BOOST_DESCRIBE_STRUCT(LaneRow, (),
                       (id, queue, partition_key, priority, kind, arguments, idempotency_key, cause,
                        enqueued_at, run_at, attempt, crashes, last_error, extra, seq))
 
-struct BatchRow {
-    std::int64_t id = 0, claimed_at = 0;
-};
-BOOST_DESCRIBE_STRUCT(BatchRow, (), (id, claimed_at))
-
 using Rows = std::vector<LaneRow*>;  // they are dear to move
 
 // A lane of a claim, and what comes of it.
@@ -62,18 +57,54 @@ BOOST_DESCRIBE_STRUCT(LaneAsked, (), (partition_key, priority, cursor, count))
 
 constexpr std::size_t batch_json_bytes = 320;  // of a job, mostly
 
-// As the row of a batch has them.
-std::string to_batch_json(const std::vector<StoredJob>& jobs) {
-    std::string out;
-    out.reserve(jobs.size() * batch_json_bytes);
-    out += '[';
-    for (const StoredJob& job : jobs) {
-        if (out.size() > 1) out += ',';
-        append_json_changes(out, job);
+// What a batch's row says of its jobs. What most of a lane have in common is written once, and then
+// begins the object of each.
+class BatchJson {
+public:
+    explicit BatchJson(std::size_t jobs) { out_.reserve(jobs * batch_json_bytes); }
+
+    void add(const ClaimedJob& job) {
+        if (out_.size() == 1 || !is_common(job)) set_common(job);
+        if (out_.size() > 1) out_ += ',';
+        out_ += begin_;
+        const std::size_t at = out_.size();
+        write_json_changes(out_, type_info<StoredJob>(), static_cast<const StoredJob*>(&job),
+                           &common_);
+        LOADSTONE_ASSERT(out_[at + 1] == '"', "a job has an id of its own");
+        out_[at] = ',';
     }
-    out += ']';
-    return out;
-}
+    std::string text() && {
+        out_ += ']';
+        return std::move(out_);
+    }
+
+private:
+    bool is_common(const ClaimedJob& job) const {
+        return job.held == held_ && job.priority == common_.priority &&
+               job.extra == common_.extra && job.queue == common_.queue &&
+               job.partition_key == common_.partition_key && job.kind == common_.kind &&
+               job.cause == common_.cause;
+    }
+    void set_common(const ClaimedJob& job) {
+        held_ = job.held;
+        common_.priority = job.priority;
+        common_.extra = job.extra;
+        common_.queue = job.queue;
+        common_.partition_key = job.partition_key;
+        common_.kind = job.kind;
+        common_.cause = job.cause;
+        StoredJob written = common_;
+        if (held_) written.extra = to_text(*held_);
+        begin_.clear();
+        append_json_changes(begin_, written);
+        begin_.pop_back();
+    }
+
+    std::string out_ = "[";
+    StoredJob common_;
+    SharedExtra held_;
+    std::string begin_;  // "{..", without its end
+};
 
 bool has_lateral(Tx& tx) {
     return tx.context().services().get<store::Database>().dialect() == store::Dialect::postgres;
@@ -124,15 +155,17 @@ public:
         co_return results;
     }
     Task<Batch> store() {
+        const auto row = std::make_shared<std::vector<InsertedBatch>>();
+        BatchJson json(jobs_.size());
+        for (const ClaimedJob& job : jobs_) json.add(job);
+        const std::string jobs_json = std::move(json).text();
+        co_await tx_.defer_many(row, sql::insert_batch, process_, jobs_json);
         Batch batch;
-        if (jobs_.empty()) co_return batch;
-        const std::string jobs_json = to_batch_json(jobs_);
-        const auto row = co_await tx_.one<BatchRow>(sql::insert_batch, process_, jobs_json);
-        batch.id = row.id;
-        batch.claimed_at = row.claimed_at;
+        batch.row = row;
         batch.jobs = std::move(jobs_);
         co_return batch;
     }
+    bool is_empty() const noexcept { return jobs_.empty(); }
 
 private:
     // Of a queue that has been paused meanwhile, or to a process that was declared dead, nothing is
@@ -187,15 +220,15 @@ private:
         LaneResult& result = lane.result;
         if (result.asked == 0) return;
         std::ranges::sort(lane.rows, {}, &LaneRow::seq);
-        Extra held;
-        lane.limits.hold(held);
-        const std::string held_text = to_text(held);
+        const auto held = std::make_shared<Extra>();
+        lane.limits.hold(*held);
+        const bool holds = *held != Extra{};
         for (LaneRow* const row : lane.rows) {
             ++result.got;
             result.last_seq = row->seq;
-            StoredJob& job = jobs_.emplace_back(std::move(*row));
+            ClaimedJob& job = jobs_.emplace_back(std::move(*row), nullptr);
             if (job.extra.empty()) {
-                job.extra = held_text;
+                if (holds) job.held = held;
             } else if (lane.has_partition()) {
                 Extra extra = extra_of(job.extra);
                 lane.limits.hold(extra);
@@ -211,15 +244,16 @@ private:
     std::int64_t process_;
     LockedLimits& limits_;
     std::int64_t left_;
-    std::vector<StoredJob> jobs_;
+    std::vector<ClaimedJob> jobs_;
 };
 
 }  // namespace
 
-Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, std::int64_t total,
+Task<Claimed> claim(Tx& tx, std::int64_t process, LaneClaims asked, std::int64_t total,
                     SharedLimits limits) {
     tx.see_commits();
-    std::vector<std::string> partitions;
+    const std::vector<LaneClaim>& lanes = *asked;
+    std::vector<std::string_view> partitions;
     for (const LaneClaim& lane : lanes) {
         if (!lane.partition_key.empty()) partitions.push_back(lane.partition_key);
     }
@@ -233,10 +267,11 @@ Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, 
         const auto together = std::span<const LaneClaim>(lanes).subspan(i, end - i);
         const auto results = co_await of.run(together);
         claimed.lanes.insert(claimed.lanes.end(), results.begin(), results.end());
+        i = end;
+        if (of.is_empty()) continue;
         Batch batch = co_await of.store();
         total -= static_cast<std::int64_t>(batch.jobs.size());
-        if (batch.id != 0) claimed.batches.push_back(std::move(batch));
-        i = end;
+        claimed.batches.push_back(std::move(batch));
     }
     co_await locked.store(tx);
     co_return claimed;

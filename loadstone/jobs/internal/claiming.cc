@@ -96,10 +96,10 @@ std::vector<internal::LaneClaim> Runner::Impl::lanes_to_claim() {
 }
 
 Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
-    std::vector<internal::LaneClaim> wanted = lanes_to_claim();
+    const auto wanted = std::make_shared<const std::vector<internal::LaneClaim>>(lanes_to_claim());
     bool more = false;
     if (free_places() == 0) pulled_at = Deadline::Clock::now();
-    if (!wanted.empty()) {
+    if (!wanted->empty()) {
         internal::Claimed claimed = co_await claim(owner, wanted, free_places());
         // What was claimed meanwhile is handed back when signing off.
         if (stopping) co_return false;
@@ -108,18 +108,18 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
             co_return true;
         }
         more = !claimed.lanes.empty();
-        lanes.claimed(wanted, claimed.lanes, internal::Lanes::Clock::now());
+        lanes.claimed(*wanted, claimed.lanes, internal::Lanes::Clock::now());
         for (const internal::LaneResult& lane : claimed.lanes) {
             if (lane.is_full || lane.retry_in_us > 0) limited_total.add(1);
         }
         for (internal::Batch& batch : claimed.batches) {
             {
                 const std::lock_guard lock(mutex);
-                held[{owner, batch.id}] = batch.jobs.size();
+                held[{owner, batch.id()}] = batch.jobs.size();
             }
             std::vector<Seated> seated;
             seated.reserve(batch.jobs.size());
-            for (internal::StoredJob& job : batch.jobs)
+            for (internal::ClaimedJob& job : batch.jobs)
                 seated.push_back(seat(std::move(job), batch, owner));
             // Posted: the database has the next claim before they begin.
             claims.spawn(loops.span_executor(0, *start_slot), start(std::move(seated)), start_slot);
@@ -129,8 +129,7 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
     co_return more&& has_backlog;
 }
 
-Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner,
-                                            std::vector<internal::LaneClaim> wanted,
+Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner, internal::LaneClaims wanted,
                                             std::size_t total) {
     Context context(services, Deadline::in(internal::control_deadline));
     begin(*claim_slot, context, claim_label, "loadstone.claim");

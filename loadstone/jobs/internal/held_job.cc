@@ -17,19 +17,23 @@ SharedExtra ExtraReader::read(const std::string& text) {
     return last_;
 }
 
-SharedJob held_job(StoredJob stored, ExtraReader& reader) {
+StoredJob HeldJob::to_store() const {
+    StoredJob job = stored;
+    job.extra = to_text(*extra);
+    return job;
+}
+
+SharedJob held_job(ClaimedJob job, ExtraReader& reader) {
     static const SharedExtra none = std::make_shared<const Extra>();
-    HeldJob job;
-    job.extra = reader.read(stored.extra);
-    job.is_readable = job.extra != nullptr;
-    job.stored = std::move(stored);
-    if (!job.is_readable) {
+    SharedExtra extra = job.held ? std::move(job.held) : reader.read(job.extra);
+    const bool is_readable = extra != nullptr;
+    if (!is_readable) {
         log::error("what a job holds of limits and whom it concerns cannot be read",
-                   {{"job", job.stored.id}, {"error", reader.last_error()}});
-        job.stored.extra.clear();
-        job.extra = none;
+                   {{"job", job.id}, {"error", reader.last_error()}});
+        job.extra.clear();
+        extra = none;
     }
-    return std::make_shared<const HeldJob>(std::move(job));
+    return std::make_shared<const HeldJob>(std::move(job), std::move(extra), is_readable);
 }
 
 }  // namespace loadstone::jobs::internal

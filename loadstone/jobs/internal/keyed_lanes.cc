@@ -10,18 +10,20 @@ namespace loadstone::jobs::internal {
 namespace {
 
 // Lanes of a queue in one claim, about, where there is room for more than a job of each: as few as
-// give what is asked for, because each costs both sides.
-constexpr std::int64_t shares_few = 16, shares_many = 32;
+// give what is asked for, because each costs both sides. Twice as many after a claim that gave less
+// than three quarters of it, half as many after one that gave nine tenths.
+constexpr std::int64_t shares_few = 16, shares_many = 64;
 
 // Those that are claimed from stand at the front.
-void remove(std::deque<std::string>& turns, const std::string& partition) {
-    const auto at = std::ranges::find(turns, partition);
+template <class Entry>
+void remove(std::deque<const Entry*>& turns, const Entry* entry) {
+    const auto at = std::ranges::find(turns, entry);
     if (at != turns.end()) turns.erase(at);
 }
 
 double weight_of(const std::map<std::string, double>& weights, const std::string& tenant) {
     const auto found = weights.find(tenant);
-    return found == weights.end() || found->second <= 0 ? 1.0 : found->second;
+    return found == weights.end() || !(found->second > 0) ? 1.0 : found->second;
 }
 
 }  // namespace
@@ -34,13 +36,13 @@ void KeyedLanes::learn(const Key& key, std::int64_t seq) {
         lane.tenant = std::move(partition.tenant);
         lane.limits = std::move(partition.limits);
         lane.cursor = seq - 1;
-        run(key, lane);
+        run(*at);
         return;
     }
     lane.cursor = std::min(lane.cursor, seq - 1);
     if (lane.state == State::idle) {
-        leave(key, lane);
-        run(key, lane);
+        leave(*at);
+        run(*at);
     }
 }
 
@@ -48,26 +50,28 @@ void KeyedLanes::forget_cursors() noexcept {
     for (auto& [key, lane] : lanes_) lane.cursor = 0;
 }
 
-void KeyedLanes::run(const Key& key, Lane& lane) {
+void KeyedLanes::run(LaneEntry& entry) {
+    Lane& lane = entry.second;
     lane.state = State::runnable;
-    Level& level = levels_[key.first];
+    Level& level = levels_[entry.first.first];
     const auto [at, is_back] = level.tenants.try_emplace(lane.tenant);
     if (is_back) {
         at->second.served = std::max(level.virtual_time, lane.served);
-        level.order.emplace(at->second.served, lane.tenant);
+        level.order.insert(Turn{at->second.served, &*at});
     }
-    at->second.runnable.push_back(key.second);
+    at->second.runnable.push_back(&entry);
 }
 
 // Out of wherever it stands.
-void KeyedLanes::leave(const Key& key, Lane& lane) {
+void KeyedLanes::leave(LaneEntry& entry) {
+    auto& [key, lane] = entry;
     switch (lane.state) {
         case State::runnable: {
             Level& level = levels_.at(key.first);
             const auto tenant = level.tenants.find(lane.tenant);
-            remove(tenant->second.runnable, key.second);
+            remove(tenant->second.runnable, &std::as_const(entry));
             if (!tenant->second.runnable.empty()) break;
-            level.order.erase({tenant->second.served, lane.tenant});
+            level.order.erase(Turn{tenant->second.served, &*tenant});
             level.tenants.erase(tenant);
             break;
         }
@@ -84,10 +88,11 @@ void KeyedLanes::leave(const Key& key, Lane& lane) {
     }
 }
 
-void KeyedLanes::wait(const Key& key, Lane& lane, State state, Clock::time_point until) {
+void KeyedLanes::wait(LaneEntry& entry, State state, Clock::time_point until) {
+    auto& [key, lane] = entry;
     if (lane.state == State::runnable)
         lane.served = levels_.at(key.first).tenants.at(lane.tenant).served;
-    leave(key, lane);
+    leave(entry);
     lane.state = state;
     lane.until = until;
     waiting_.emplace(until, key);
@@ -95,12 +100,11 @@ void KeyedLanes::wait(const Key& key, Lane& lane, State state, Clock::time_point
     for (const std::string& limit : lane.limits) full_[limit].insert(key);
 }
 
-void KeyedLanes::charge(Level& level, const std::string& tenant, double amount) {
-    const auto of = level.tenants.find(tenant);
-    if (of == level.tenants.end()) return;
-    level.order.erase({of->second.served, tenant});
-    of->second.served += amount;
-    level.order.emplace(of->second.served, tenant);
+void KeyedLanes::charge(Level& level, TenantEntry& tenant, double amount) {
+    auto turn = level.order.extract(Turn{tenant.second.served, &tenant});
+    tenant.second.served += amount;
+    turn.value().served = tenant.second.served;
+    level.order.insert(std::move(turn));
 }
 
 std::vector<int> KeyedLanes::priorities() const {
@@ -126,60 +130,70 @@ std::vector<KeyedLanes::Share> KeyedLanes::share(int priority, std::int64_t coun
             std::max(level.plain_served.value_or(level.virtual_time), level.virtual_time);
         level.plain_served = at;
     }
-    struct Had {
-        double served = 0;
-        std::size_t turn = 0;
+    std::vector<Share> shares;
+    const auto add = [&](const Key& key, std::int64_t cursor) {
+        shares.push_back({key, cursor, 0});
+        return shares.size() - 1;
     };
-    std::map<std::string, Had> had;  // of those that are given something
-    std::set<std::pair<double, std::string>> order;
+    struct Had {
+        Turn turn;
+        std::size_t lanes = 0;
+        std::vector<std::size_t> shares;  // of its lanes, in turn
+
+        bool operator>(const Had& other) const noexcept { return other.turn < turn; }
+    };
+    std::vector<Had> had;  // of those that are given something: a heap, who has had least on top
     auto next = level.order.begin();  // of the others
     double plain = with_plain ? *level.plain_served : 0;
-    std::map<Key, std::int64_t> given;
-    std::vector<Key> turns;
-    const auto give = [&](const Key& key, std::int64_t some) {
-        if (given.try_emplace(key, 0).second) turns.push_back(key);
-        given[key] += some;
-    };
+    std::optional<std::size_t> plain_share;
     const bool is_alone = !with_plain && level.order.size() == 1 &&
                           level.tenants.begin()->second.runnable.size() == 1;
-    const std::int64_t shares_max = 2 * level.got >= level.wanted ? shares_few : shares_many;
+    // Nothing at all says nothing of lanes: a claim has failed, or all are under a limit.
+    if (level.got > 0 && 4 * level.got < 3 * level.wanted) {
+        level.shares = std::min(2 * level.shares, shares_many);
+    } else if (10 * level.got >= 9 * level.wanted) {
+        level.shares = std::max(level.shares / 2, shares_few);
+    }
     level.wanted = level.got = 0;
-    const std::int64_t quantum = is_alone ? count : std::max<std::int64_t>(1, count / shares_max);
+    const std::int64_t quantum = is_alone ? count : std::max<std::int64_t>(1, count / level.shares);
     bool is_first = true;
     for (std::int64_t left = count; left > 0;) {
         const std::int64_t some = std::min(left, quantum);
         const bool has_next = next != level.order.end();
-        const double least_had = order.empty() ? -1 : order.begin()->first;
-        const bool takes_next = has_next && (order.empty() || next->first <= least_had);
-        if (!takes_next && order.empty() && !with_plain) break;
-        const double least = takes_next ? next->first : least_had;
-        if (with_plain && ((!takes_next && order.empty()) || plain <= least)) {
-            if (is_first) level.asked_at = plain;
-            give({priority, ""}, some);
+        const bool takes_next =
+            has_next && (had.empty() || next->served <= had.front().turn.served);
+        if (!takes_next && had.empty() && !with_plain) break;
+        double least = plain;
+        if (takes_next) {
+            least = next->served;
+        } else if (!had.empty()) {
+            least = had.front().turn.served;
+        }
+        if (is_first) level.asked_at = with_plain ? std::min(plain, least) : least;
+        if (with_plain && plain <= least) {
+            if (!plain_share) plain_share = add({priority, ""}, 0);
+            shares[*plain_share].count += some;
             plain += static_cast<double>(some);
         } else {
-            if (is_first) level.asked_at = least;
-            const std::string tenant = takes_next ? next->second : order.begin()->second;
-            Had& of = had[tenant];
             if (takes_next) {
-                of.served = next->first;
-                ++next;
+                had.push_back({*next++, 0, {}});
             } else {
-                order.erase(order.begin());
+                std::ranges::pop_heap(had, std::greater<>());
             }
-            const auto& runnable = level.tenants.at(tenant).runnable;
-            give({priority, runnable[of.turn++ % runnable.size()]}, some);
+            Had& of = had.back();
+            const auto& [tenant, lanes] = *of.turn.tenant;
+            const std::size_t turn = of.lanes++ % lanes.runnable.size();
+            if (turn == of.shares.size()) {
+                const auto& [key, lane] = *lanes.runnable[turn];
+                of.shares.push_back(add(key, lane.cursor));
+            }
+            shares[of.shares[turn]].count += some;
             level.wanted += some;
-            of.served += static_cast<double>(some) / weight_of(weights, tenant);
-            order.emplace(of.served, tenant);
+            of.turn.served += static_cast<double>(some) / weight_of(weights, tenant);
+            std::ranges::push_heap(had, std::greater<>());
         }
         is_first = false;
         left -= some;
-    }
-    std::vector<Share> shares;
-    for (const Key& key : turns) {
-        const auto lane = lanes_.find(key);
-        shares.push_back({key, lane == lanes_.end() ? 0 : lane->second.cursor, given[key]});
     }
     return shares;
 }
@@ -196,41 +210,44 @@ void KeyedLanes::claimed(const Key& key, const Outcome& outcome, std::int64_t ho
     const auto at = lanes_.find(key);
     if (at == lanes_.end()) return;
     Lane& lane = at->second;
-    charge(level, lane.tenant, static_cast<double>(outcome.got) / weight_of(weights, lane.tenant));
+    const auto tenant = level.tenants.find(lane.tenant);
+    if (tenant != level.tenants.end())
+        charge(level, *tenant, static_cast<double>(outcome.got) / weight_of(weights, lane.tenant));
     level.got += outcome.got;
     if (outcome.is_closed) return;
     if (outcome.is_all_kinds)
         lane.cursor = std::max(lane.cursor, std::min(outcome.last_seq, horizon));
     if (outcome.is_full) {
-        wait(key, lane, State::full, now + full_for);
+        wait(*at, State::full, now + full_for);
     } else if (outcome.retry_in_us > 0) {
-        wait(key, lane, State::limited, now + std::chrono::microseconds(outcome.retry_in_us));
+        wait(*at, State::limited, now + std::chrono::microseconds(outcome.retry_in_us));
     } else if (outcome.got < outcome.asked) {
-        leave(key, lane);
+        leave(*at);
         if (outcome.is_all_kinds) {
             lanes_.erase(at);
         } else {
             lane.state = State::idle;
             idle_.insert(key);
         }
-    } else if (outcome.asked > 0) {
+    } else if (outcome.asked > 0 && lane.state == State::runnable) {
         // Behind the tenant's other lanes.
-        auto& turns = level.tenants.at(lane.tenant).runnable;
-        remove(turns, key.second);
-        turns.push_back(key.second);
+        auto& turns = tenant->second.runnable;
+        remove(turns, &std::as_const(*at));
+        turns.push_back(&*at);
     }
 }
 
 void KeyedLanes::woken(Clock::time_point now) {
-    for (const Key& key : std::exchange(idle_, {})) run(key, lanes_.at(key));
+    for (const Key& key : std::exchange(idle_, {})) run(*lanes_.find(key));
     if (full_.empty() || now < woken_at_ + full_for_min) return;
     woken_at_ = now;
     std::set<Key> keys;
     for (const auto& [limit, of] : full_) keys.insert(of.begin(), of.end());
     for (const Key& key : keys) {
-        Lane& lane = lanes_.at(key);
+        LaneEntry& entry = *lanes_.find(key);
+        const Lane& lane = entry.second;
         const auto soon = std::max(now, lane.until - full_for + full_for_min);
-        if (soon < lane.until) wait(key, lane, State::full, soon);
+        if (soon < lane.until) wait(entry, State::full, soon);
     }
 }
 
@@ -240,18 +257,18 @@ void KeyedLanes::released(const std::set<std::string>& limits) {
         if (of == full_.end()) continue;
         const std::set<Key> keys = of->second;
         for (const Key& key : keys) {
-            leave(key, lanes_.at(key));
-            run(key, lanes_.at(key));
+            LaneEntry& entry = *lanes_.find(key);
+            leave(entry);
+            run(entry);
         }
     }
 }
 
 void KeyedLanes::pass(Clock::time_point now) {
     while (!waiting_.empty() && waiting_.begin()->first <= now) {
-        const Key key = waiting_.begin()->second;
-        Lane& lane = lanes_.at(key);
-        leave(key, lane);
-        run(key, lane);
+        LaneEntry& entry = *lanes_.find(waiting_.begin()->second);
+        leave(entry);
+        run(entry);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -27,6 +28,13 @@ public:
     // A lane that waits for others to end is asked for again after that long, or, when somebody
     // has told of a change, after the shorter time.
     static constexpr std::chrono::milliseconds full_for{1'000}, full_for_min{100};
+
+    KeyedLanes() = default;
+    // Lanes and tenants point at each other.
+    KeyedLanes(const KeyedLanes&) = delete;
+    KeyedLanes& operator=(const KeyedLanes&) = delete;
+    KeyedLanes(KeyedLanes&&) = default;
+    KeyedLanes& operator=(KeyedLanes&&) = default;
 
     // A job stands at `seq`, the first that is known of.
     void learn(const Key& key, std::int64_t seq);
@@ -70,22 +78,34 @@ private:
         Clock::time_point until{};
         double served = 0;  // its tenant's when it began to wait
     };
+    using LaneEntry = std::pair<const Key, Lane>;  // of lanes_: it stays where it is
     struct Tenant {
         double served = 0;
-        std::deque<std::string> runnable;  // partitions, in turn
+        std::deque<const LaneEntry*> runnable;  // in turn
+    };
+    using TenantEntry = std::pair<const std::string, Tenant>;  // of Level::tenants
+    struct Turn {
+        double served = 0;
+        const TenantEntry* tenant = nullptr;
+
+        bool operator<(const Turn& other) const noexcept {
+            return served != other.served ? served < other.served
+                                          : tenant->first < other.tenant->first;
+        }
     };
     struct Level {
-        std::map<std::string, Tenant> tenants;           // those with runnable lanes
-        std::set<std::pair<double, std::string>> order;  // by served
+        std::map<std::string, Tenant> tenants;  // those with runnable lanes
+        std::set<Turn> order;
         double virtual_time = 0;
         double asked_at = 0;  // what it becomes when something of the last share is claimed
         std::int64_t wanted = 0, got = 0;  // of the last share, by lanes with a partition
+        std::int64_t shares = 0;           // in which it was given; 0: none yet
         std::optional<double> plain_served;
     };
-    void run(const Key& key, Lane& lane);
-    void leave(const Key& key, Lane& lane);
-    void wait(const Key& key, Lane& lane, State state, Clock::time_point until);
-    void charge(Level& level, const std::string& tenant, double amount);
+    void run(LaneEntry& entry);
+    void leave(LaneEntry& entry);
+    void wait(LaneEntry& entry, State state, Clock::time_point until);
+    static void charge(Level& level, TenantEntry& tenant, double amount);
 
     std::map<Key, Lane> lanes_;
     std::map<int, Level, std::greater<>> levels_;

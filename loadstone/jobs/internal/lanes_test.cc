@@ -297,17 +297,26 @@ TEST_F(SharesTest, MoreLanesAreAskedWhereEachHasLittle) {
     take(512);  // and the lane without a partition is found empty
     auto claims = wanted(512);
     EXPECT_EQ(claims.size(), 16U);
-    std::vector<LaneResult> results(claims.size());
-    for (std::size_t i = 0; i < claims.size(); ++i) {
-        results[i].asked = i % 2 == 0 ? claims[i].count : 1;  // as limits allow
-        results[i].got = 1;
+    const auto claim_again = [&](bool gives_all) {
+        std::vector<LaneResult> results(claims.size());
+        for (std::size_t i = 0; i < claims.size(); ++i) {
+            // As limits allow.
+            results[i].asked = gives_all || i % 2 == 0 ? claims[i].count : 1;
+            results[i].got = gives_all ? claims[i].count : 1;
+        }
+        lanes.claimed(claims, results, now);
+        claims = wanted(512);
+    };
+    for (const std::size_t asked : {32, 64, 64}) {
+        claim_again(false);
+        EXPECT_EQ(claims.size(), asked);
+        for (const LaneClaim& claim : claims)
+            EXPECT_EQ(claim.count, 512 / static_cast<std::int64_t>(asked));
     }
-    lanes.claimed(claims, results, now);
-    claims = wanted(512);
-    EXPECT_EQ(claims.size(), 32U);
-    for (const LaneClaim& claim : claims) EXPECT_EQ(claim.count, 16);
-    take(512);
-    EXPECT_EQ(wanted(512).size(), 16U);
+    for (const std::size_t asked : {32, 16, 16}) {
+        claim_again(true);
+        EXPECT_EQ(claims.size(), asked);
+    }
 }
 
 TEST_F(SharesTest, AnEmptyLaneIsForgottenAndLearntAgain) {

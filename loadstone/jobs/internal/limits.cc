@@ -1,7 +1,6 @@
 #include "loadstone/jobs/internal/limits.h"
 
 #include <algorithm>
-#include <set>
 
 #include "loadstone/base/json.h"
 #include "loadstone/jobs/keys.h"
@@ -19,17 +18,27 @@ struct ReleasedPlaces {
 };
 BOOST_DESCRIBE_STRUCT(ReleasedPlaces, (), (name, places))
 
+struct HeldPlaces : ReleasedPlaces {
+    std::int64_t batch = 0;
+};
+BOOST_DESCRIBE_STRUCT(HeldPlaces, (), (name, places, batch))
+
 // In the order of their names, so that no two transactions wait for each other. What is added or
 // pruned beside this makes it begin anew.
-Task<std::vector<LockedRow>> lock_rows(Tx& tx, const std::set<std::string>& names) {
-    const std::vector<std::string> ordered(names.begin(), names.end());
-    const std::string json = to_json(ordered);
+Task<std::vector<LockedRow>> lock_rows(Tx& tx, std::vector<std::string> names) {
+    const std::string json = to_json(names);
     const auto locked = std::make_shared<std::vector<std::string>>();
+    Places taken;  // what an attempt has taken of places that were given back is not there again
     for (int attempt = 0; attempt < lock_attempts; ++attempt) {
         if (attempt > 0) co_await tx.defer(sql::add_limits, json);
         // One round trip; what the second reads was committed before it held the locks.
         co_await tx.defer_many(locked, store::at_once(sql::lock_limits), json);
         auto rows = co_await tx.many<LockedRow>(store::at_once(sql::limit_states), json);
+        for (LockedRow& row : rows) {
+            if (row.released == 0 && taken.empty()) continue;
+            row.released = taken[row.name] += row.released;
+            row.running = std::max<std::int64_t>(0, row.running - row.released);
+        }
         if (locked->size() == names.size()) co_return rows;
     }
     throw Error(Errc::unavailable, "limits of jobs are removed as fast as they are added");
@@ -52,16 +61,20 @@ LimitBook with_settings(LimitBook declared, const std::vector<LimitSetting>& set
 }
 
 Task<LockedLimits> LockedLimits::lock(Tx& tx, const LimitBook& book,
-                                      std::vector<std::string> partitions) {
+                                      std::vector<std::string_view> partitions) {
     LockedLimits locked;
-    std::set<std::string> names;
-    for (const std::string& partition : partitions) {
-        for (std::string& name : parse_partition(partition).limits) {
-            if (book.contains(limit_name(name))) names.insert(std::move(name));
-        }
+    std::vector<std::string_view> all;
+    for (const std::string_view partition : partitions) {
+        const auto limits = limits_in(partition);
+        all.insert(all.end(), limits.begin(), limits.end());
     }
-    if (names.empty()) co_return locked;
-    auto rows = co_await lock_rows(tx, names);
+    std::ranges::sort(all);
+    const auto [first, last] = std::ranges::unique(all);
+    all.erase(first, last);
+    std::erase_if(all, [&](std::string_view name) { return !book.contains(limit_name(name)); });
+    if (all.empty()) co_return locked;
+    std::vector<std::string> names(all.begin(), all.end());
+    auto rows = co_await lock_rows(tx, std::move(names));
     for (LockedRow& row : rows) {
         std::string name = row.name;
         const Limit* const limit = &book.find(limit_name(name))->second;
@@ -73,7 +86,7 @@ Task<LockedLimits> LockedLimits::lock(Tx& tx, const LimitBook& book,
 PartitionLimits LockedLimits::of(std::string_view partition) {
     PartitionLimits found;
     if (limits_.empty()) return found;
-    for (const std::string& name : parse_partition(partition).limits) {
+    for (const std::string_view name : limits_in(partition)) {
         if (const auto at = limits_.find(name); at != limits_.end())
             found.all_.push_back(&at->second);
     }
@@ -108,7 +121,7 @@ void PartitionLimits::hold(Extra& extra) const {
 Task<void> LockedLimits::store(Tx& tx) const {
     std::vector<LockedRow> changed;
     for (const auto& [name, each] : limits_) {
-        if (each.taken == 0 && each.row.is_changed == 0) continue;
+        if (each.taken == 0 && each.row.released == 0) continue;
         LockedRow row = each.row;
         LimitState next = state_of(row);
         if (each.taken > 0) next = started(*each.limit, next, row.now, each.taken);
@@ -131,6 +144,23 @@ Task<SharedReleased> release_limits(Tx& tx, Places places) {
     released->places = std::move(places);
     const std::shared_ptr<std::vector<ReleasedRow>> rows(released, &released->rows);
     co_await tx.defer_many(rows, sql::release_limits, json);
+    co_return released;
+}
+
+Task<SharedReleased> release_held(Tx& tx, std::int64_t process, std::string batches_json,
+                                  std::map<std::int64_t, Places> places_of_batches) {
+    const auto released = std::make_shared<Released>();
+    std::vector<HeldPlaces> asked;
+    for (const auto& [batch, places] : places_of_batches) {
+        for (const auto& [name, count] : places) {
+            asked.push_back({{name, count}, batch});
+            released->places[name] += count;
+        }
+    }
+    if (asked.empty()) co_return nullptr;
+    const std::string json = to_json(asked);
+    const std::shared_ptr<std::vector<ReleasedRow>> rows(released, &released->rows);
+    co_await tx.defer_many(rows, store::at_once(sql::release_held), json, process, batches_json);
     co_return released;
 }
 

@@ -38,13 +38,12 @@ struct LimitRow {
 };
 BOOST_DESCRIBE_STRUCT(LimitRow, (), (name, version, arrival_at, running, now))
 
-// Of one that is locked; `is_changed`: by what was given back since it was written.
+// Of one that is locked; `released`: places given back since it was written, which no longer run.
 struct LockedRow : LimitRow {
-    std::int64_t released_before = 0;
-    int is_changed = 0;
+    std::int64_t released_before = 0, released = 0;
 };
 BOOST_DESCRIBE_STRUCT(LockedRow, (),
-                      (name, version, arrival_at, running, now, released_before, is_changed))
+                      (name, version, arrival_at, running, now, released_before, released))
 
 // A limit that a claim has locked.
 struct LockedLimit {
@@ -72,7 +71,7 @@ class LockedLimits {
 public:
     // Those of `partitions` that the book knows.
     static Task<LockedLimits> lock(Tx& tx, const LimitBook& book,
-                                   std::vector<std::string> partitions);
+                                   std::vector<std::string_view> partitions);
     // As long as this lives, wherever it is moved to.
     PartitionLimits of(std::string_view partition);
     Task<void> store(Tx& tx) const;
@@ -96,8 +95,8 @@ struct ReleasedRow {
 };
 BOOST_DESCRIBE_STRUCT(ReleasedRow, (), (name, running))
 
-// Places that are given back, and what ran of their limits then, which is known when it is
-// committed.
+// Places that are given back, at most, and what ran of their limits then, which is known when it
+// is committed.
 struct Released {
     Places places;
     std::vector<ReleasedRow> rows;
@@ -106,7 +105,11 @@ using SharedReleased = std::shared_ptr<const Released>;
 
 // Gives back the places; on PostgreSQL without a lock. Null: there are none.
 Task<SharedReleased> release_limits(Tx& tx, Places places);
-// The limits of which none was free before, as far as its transaction saw and the book knows.
+// What is held of batches by their ids, of those that `process` still holds.
+Task<SharedReleased> release_held(Tx& tx, std::int64_t process, std::string batches_json,
+                                  std::map<std::int64_t, Places> places_of_batches);
+// The limits of which perhaps none was free before, as far as its transaction saw and the book
+// knows.
 std::vector<std::string> freed_by(const SharedReleased& released, const LimitBook& book);
 
 }  // namespace loadstone::jobs::internal

@@ -32,7 +32,7 @@ void sort(const Finished& run, Recorded& recorded, Settled& settled) {
         end(run.lease.job, *run.job->extra, false, run.was_noted, "", settled);
         return;
     }
-    StoredJob job = run.job->stored;
+    StoredJob job = run.job->to_store();
     job.last_error = storable(run.error);
     switch (run.decision.verdict) {
         case Verdict::retry:
@@ -79,9 +79,8 @@ Task<std::set<DoneJob>> mark_failed(Tx& tx, const std::vector<DoneJob>& failed) 
 // A record whose answer was lost may have happened; of jobs that concern others that matters.
 Task<std::set<DoneJob>> settled_of(Tx& tx, const std::vector<Finished>& finished,
                                    const std::string& batches_json) {
-    const bool concerns_others = std::ranges::any_of(finished, [](const Finished& run) {
-        return run.was_noted || !run.job->stored.extra.empty();
-    });
+    const bool concerns_others = std::ranges::any_of(
+        finished, [](const Finished& run) { return run.was_noted || *run.job->extra != Extra{}; });
     std::set<DoneJob> settled;
     if (!concerns_others) co_return settled;
     const auto rows = co_await tx.many<DoneJob>(sql::settled_of, batches_json);
@@ -89,78 +88,56 @@ Task<std::set<DoneJob>> settled_of(Tx& tx, const std::vector<Finished>& finished
     co_return settled;
 }
 
-// Whole batches, all of whose jobs are done, and concern nobody else but by places of limits.
+// Whole batches, all of whose jobs are done, and concern nobody else but by places of limits. What
+// may have been recorded before as a part of them is not.
 bool are_plain(const std::vector<Finished>& finished, const std::set<std::int64_t>& batches) {
     std::size_t ends = 0;
     for (const Finished& run : finished) {
         const Extra& extra = *run.job->extra;
-        if (!run.done || run.was_noted || extra.is_noted || extra.gives_unique_back ||
-            !extra.next.empty())
+        if (!run.done || run.may_be_recorded || run.was_noted || extra.is_noted ||
+            extra.gives_unique_back || !extra.next.empty())
             return false;
         if (run.ends_batch) ++ends;
     }
     return ends == batches.size();
 }
 
-bool hold_places(const std::vector<Finished>& finished) {
-    return std::ranges::any_of(finished, [](const Finished& run) {
-        return !run.job->extra->holds.empty() || !run.job->extra->keeps.empty();
-    });
-}
-
-// What they hold but for those `before`. Jobs of one lane mostly share what they hold, and are
-// counted together.
-Places places_of(const std::vector<Finished>& finished, const std::set<std::int64_t>& gone,
-                 const std::set<DoneJob>& before) {
-    Places places;
-    const Extra* held = nullptr;
-    std::int64_t jobs = 0;
-    for (const Finished& run : finished) {
-        if (!gone.contains(run.lease.batch)) continue;
-        if (!before.empty() && before.contains({run.lease.batch, run.lease.job})) continue;
-        const Extra* const extra = run.job->extra.get();
-        if (extra != held && jobs > 0) add_places(places, *held, std::exchange(jobs, 0));
-        held = extra;
-        ++jobs;
+// What they hold. Jobs of one lane mostly share what they hold, and are counted together.
+std::map<std::int64_t, Places> places_of(const std::vector<Finished>& finished) {
+    std::map<std::int64_t, Places> places;
+    for (auto first = finished.begin(); first != finished.end();) {
+        const auto last = std::find_if(first, finished.end(), [&](const Finished& run) {
+            return run.job->extra != first->job->extra || run.lease.batch != first->lease.batch;
+        });
+        add_places(places[first->lease.batch], *first->job->extra, last - first);
+        first = last;
     }
-    if (jobs > 0) add_places(places, *held, jobs);
     return places;
 }
 
-// Most of what is recorded: two statements, and one more where places of limits are given back. Two
-// round trips.
+// Most of what is recorded: two statements, and one more where places of limits are given back, all
+// with the commit.
 Task<Recorded> end_batches(Tx& tx, std::int64_t process, FinishedRuns runs,
                            std::string batches_json) {
-    const auto removed = std::make_shared<std::vector<std::int64_t>>();
-    std::vector<Mark> marks;
-    const bool gives_back = hold_places(*runs);
-    if (gives_back) {
-        co_await tx.defer_many(removed, store::at_once(sql::remove_held_batches), batches_json,
-                               process);
-        // A part may have been recorded before, and the answer lost.
-        marks = co_await tx.many<Mark>(sql::take_done, batches_json);
-    } else {
-        *removed = co_await tx.many<std::int64_t>(store::at_once(sql::remove_held_batches),
-                                                  batches_json, process);
-        // Of what has completed itself; that has been committed, for its handler has returned.
-        co_await tx.defer(sql::remove_done, batches_json);
-    }
-    const std::set<std::int64_t> gone(removed->begin(), removed->end());
     Recorded recorded;
-    for (const Finished& run : *runs) {
-        if (!gone.contains(run.lease.batch)) ++recorded.lost;
-    }
-    if (!gives_back) co_return recorded;
-    std::set<DoneJob> before;
-    for (const Mark& mark : marks) {
-        if (mark.is_settled != 0) before.insert({mark.batch, mark.job});
-    }
-    Places places = places_of(*runs, gone, before);
-    recorded.released = co_await release_limits(tx, std::move(places));
+    const auto ended = std::make_shared<std::vector<std::int64_t>>();
+    recorded.ended = ended;
+    auto places = places_of(*runs);
+    recorded.released = co_await release_held(tx, process, batches_json, std::move(places));
+    co_await tx.defer_many(ended, store::at_once(sql::remove_held_batches), batches_json, process);
+    // Of what has completed itself; that has been committed, for its handler has returned.
+    co_await tx.defer(sql::remove_done, batches_json);
     co_return recorded;
 }
 
 }  // namespace
+
+std::uint64_t Recorded::lost_of(const std::vector<Finished>& runs) const {
+    if (!ended) return lost;
+    return static_cast<std::uint64_t>(std::ranges::count_if(runs, [&](const Finished& run) {
+        return std::ranges::find(*ended, run.lease.batch) == ended->end();
+    }));
+}
 
 Task<Recorded> record(Tx& tx, std::int64_t process, FinishedRuns runs) {
     tx.see_commits();

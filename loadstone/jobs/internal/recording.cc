@@ -77,7 +77,7 @@ Task<void> Runner::Impl::record_outcomes() {
             retried.add(recorded.retried);
             snoozed.add(recorded.snoozed);
             buried.add(recorded.buried);
-            leases_lost.add(recorded.lost);
+            leases_lost.add(recorded.lost_of(batch));
             if (recorded.retried + recorded.snoozed > 0) new_jobs = true;  // of later
             const auto some = internal::freed_by(recorded.released, *limits_now());
             if (!some.empty()) {
@@ -97,8 +97,10 @@ Task<void> Runner::Impl::record_outcomes() {
             if (recording_ends && ++failures_at_end >= failures_at_end_max) co_return;
             {
                 const std::lock_guard lock(mutex);
-                for (auto job = batch.rbegin(); job != batch.rend(); ++job)
+                for (auto job = batch.rbegin(); job != batch.rend(); ++job) {
+                    job->may_be_recorded = true;
                     finished.push_front(std::move(*job));
+                }
             }
             const Deadline later = Deadline::in(internal::failure_pause);
             co_await runtime::sleep_until(later);

@@ -57,15 +57,28 @@ struct LaneResult {
 };
 BOOST_DESCRIBE_STRUCT(LaneResult, (), (asked, got, last_seq, is_full, retry_in_us, is_closed))
 
-// Jobs that a process has taken together, and holds until all have ended. Of one queue.
-struct Batch {
-    std::int64_t id = 0;
-    std::int64_t claimed_at = 0;
-    std::vector<StoredJob> jobs;
-};
-BOOST_DESCRIBE_STRUCT(Batch, (), (id, claimed_at, jobs))
-
 using SharedExtra = std::shared_ptr<const Extra>;
+
+// One that a claim has taken. What holds just what all of its lane do, and has nothing else, shares
+// that: its own `extra` is empty.
+struct ClaimedJob : StoredJob {
+    SharedExtra held;  // null: it is in `extra`, if there is any
+};
+
+struct InsertedBatch {
+    std::int64_t id = 0, claimed_at = 0;
+};
+BOOST_DESCRIBE_STRUCT(InsertedBatch, (), (id, claimed_at))
+
+// Jobs that a process has taken together, and holds until all have ended. Of one queue. Its row is
+// known when the claim is committed.
+struct Batch {
+    std::shared_ptr<const std::vector<InsertedBatch>> row;
+    std::vector<ClaimedJob> jobs;
+
+    std::int64_t id() const { return row->at(0).id; }
+    std::int64_t claimed_at() const { return row->at(0).claimed_at; }
+};
 
 // Those of one lane, which come together, mostly hold the same: it is read once.
 class ExtraReader {
@@ -81,13 +94,15 @@ private:
 
 // A job that a process holds, with its extra read.
 struct HeldJob {
-    StoredJob stored;
+    StoredJob stored;         // its extra may be empty: it stands beside it
     SharedExtra extra;        // never null
     bool is_readable = true;  // or its extra was not, and is empty
+
+    StoredJob to_store() const;
 };
 using SharedJob = std::shared_ptr<const HeldJob>;
 
-SharedJob held_job(StoredJob stored, ExtraReader& reader);
+SharedJob held_job(ClaimedJob job, ExtraReader& reader);
 
 // One finished run.
 struct Finished {
@@ -100,6 +115,7 @@ struct Finished {
     std::string result;       // for the jobs after it
     Decision decision;        // where neither done nor dropped
     std::string error;
+    bool may_be_recorded = false;  // it was tried, and the answer may have been lost
 };
 
 using FinishedRuns = std::shared_ptr<const std::vector<Finished>>;
@@ -110,6 +126,10 @@ struct Recorded {
     std::uint64_t lost = 0;      // the lease was: nothing is recorded
     std::int64_t unblocked = 0;  // jobs that waited for some of them
     SharedReleased released;     // what they held of limits
+    // Of whole batches: those that were held until then, which is known when it is committed.
+    std::shared_ptr<const std::vector<std::int64_t>> ended;
+
+    std::uint64_t lost_of(const std::vector<Finished>& runs) const;
 };
 BOOST_DESCRIBE_STRUCT(Recorded, (), (retried, snoozed, buried, lost, unblocked))
 
@@ -125,12 +145,13 @@ struct Claimed {
     std::vector<LaneResult> lanes;
     std::vector<Batch> batches;
 };
-BOOST_DESCRIBE_STRUCT(Claimed, (), (lanes, batches))
+BOOST_DESCRIBE_STRUCT(Claimed, (), (lanes))
 
 using SharedLimits = std::shared_ptr<const LimitBook>;
+using LaneClaims = std::shared_ptr<const std::vector<LaneClaim>>;
 
 // At most `total` jobs. The lanes of a queue stand together, in the order of their precedence.
-Task<Claimed> claim(Tx& tx, std::int64_t process, std::vector<LaneClaim> lanes, std::int64_t total,
+Task<Claimed> claim(Tx& tx, std::int64_t process, LaneClaims asked, std::int64_t total,
                     SharedLimits limits);
 // Scheduled jobs whose time has come become ready, at most `count`; gives how many.
 Task<std::int64_t> ready_due_jobs(Tx& tx, std::int64_t count);

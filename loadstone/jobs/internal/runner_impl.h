@@ -72,7 +72,7 @@ struct Seated {
     std::optional<admission::Permit> permit;
     // Where its claim was committed, which is behind all that it was enqueued with.
     runtime::Position position;
-    internal::StoredJob job;
+    internal::ClaimedJob job;
 };
 
 struct Runner::Impl {
@@ -87,7 +87,7 @@ struct Runner::Impl {
     // True: there may be more.
     Task<bool> claim_and_start(std::int64_t owner);
     runtime::Position claim_position;  // where the last claim was committed
-    Task<internal::Claimed> claim(std::int64_t owner, std::vector<internal::LaneClaim> wanted,
+    Task<internal::Claimed> claim(std::int64_t owner, internal::LaneClaims wanted,
                                   std::size_t total);
     void watch_for_strays(std::int64_t owner);
     Task<void> hand_back_strays(std::int64_t owner);
@@ -114,7 +114,7 @@ struct Runner::Impl {
     void hold(const Kind& kind, std::chrono::milliseconds time);
     void apply_holds();
     void apply_freed();
-    Seated seat(internal::StoredJob job, const internal::Batch& batch, std::int64_t owner);
+    Seated seat(internal::ClaimedJob job, const internal::Batch& batch, std::int64_t owner);
     // Those that have expired end without being run.
     Task<void> start(std::vector<Seated> seated);
     void release_batch(internal::Finished& outcome);

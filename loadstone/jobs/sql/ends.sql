@@ -69,12 +69,14 @@ from json_each($1) as p join loadstone_batches as b on b.id = json_extract(p.val
 where not exists (select 1 from loadstone_done as d where d.batch = b.id and d.job = json_extract(p.value, '$.job'))
 on conflict (job) do update set fraction = excluded.fraction, note = excluded.note, reported_at = excluded.reported_at
 -- dialect: postgres
+with told as materialized (
+    select * from json_to_recordset($1::json) as p (job bigint, batch bigint, fraction double precision, note text)),
+     held as materialized (
+    select id from loadstone_batches where id = any (array(select batch from told)) order by id for share)
 insert into loadstone_progress (job, fraction, note, reported_at)
 select p.job, p.fraction, p.note, {now}
-from json_to_recordset($1::json) as p (job bigint, batch bigint, fraction double precision, note text)
-join loadstone_batches as b on b.id = p.batch
+from told as p join held as b on b.id = p.batch
 where not exists (select 1 from loadstone_done as d where d.batch = p.batch and d.job = p.job)
-for share of b
 on conflict (job) do update set fraction = excluded.fraction, note = excluded.note, reported_at = excluded.reported_at
 
 -- name: remove_progress

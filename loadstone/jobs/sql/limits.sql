@@ -20,11 +20,11 @@ select name from loadstone_limits where name {names} order by name
 select name from loadstone_limits where name {names} order by name collate "C" for update
 
 -- name: limit_states
--- Of $1, a JSON array of names whose locks are held; of a new one all is 0. What was given back is in `running`, and no longer
--- waits: a state that `is_changed` is to be written.
+-- Of $1, a JSON array of names whose locks are held; of a new one all is 0. What was given back since is `released`, and no longer
+-- waits: it is not in `running`, and such a state is to be written.
 -- dialect: sqlite
 select wanted.value as name, coalesce(s.version, 0) as version, coalesce(s.arrival_at, 0) as arrival_at, coalesce(s.running, 0) as running,
-       {now} as now, 0 as released_before, 0 as is_changed
+       {now} as now, 0 as released_before, 0 as released
 from json_each($1) as wanted
 left join loadstone_limit_states as s on s.name = wanted.value
     and s.version = (select newest.version from loadstone_limit_states as newest where newest.name = wanted.value
@@ -39,8 +39,8 @@ with wanted as materialized (
      taken as (delete from loadstone_limit_releases as r using wanted where r.name = wanted.name and r.xid >= wanted.released_before
                returning r.name, r.places),
      released as (select name, sum(places)::bigint as places from taken group by name)
-select wanted.name, wanted.version, wanted.arrival_at, greatest(wanted.running - coalesce(released.places, 0), 0) as running,
-       {now} as now, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as released_before, (released.places is not null)::int as is_changed
+select wanted.name, wanted.version, wanted.arrival_at, wanted.running, {now} as now,
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint as released_before, coalesce(released.places, 0) as released
 from wanted left join released on released.name = wanted.name
 
 -- name: release_limits
@@ -52,6 +52,27 @@ where loadstone_limit_states.name = new.name
 returning name, running
 -- dialect: postgres
 with new as materialized (select name, places from json_to_recordset($1::json) as new (name text, places bigint)),
+     added as (insert into loadstone_limit_releases (name, places) select name, places from new)
+select new.name, s.running - new.places - {released} as running
+from new cross join lateral (select * from loadstone_limit_states as state where state.name = new.name order by state.version desc limit 1) as s
+
+-- name: release_held
+-- As release_limits, of what jobs of batches ($3, a JSON array of ids) hold, each with its `batch`: of those that process $2 still
+-- holds, which nobody takes before this transaction ends.
+-- dialect: sqlite
+update loadstone_limit_states set running = max(0, running - new.places)
+from (select json_extract(value, '$.name') as name, sum(json_extract(value, '$.places')) as places from json_each($1)
+      where json_extract(value, '$.batch') in (select id from loadstone_batches where process = $2 and id in (select value from json_each($3)))
+      group by json_extract(value, '$.name')) as new
+where loadstone_limit_states.name = new.name
+returning name, running
+-- dialect: postgres
+with held as materialized (
+    select id from loadstone_batches where process = $2 and id = any (array(select json_array_elements_text($3::json)::bigint))
+    order by id for no key update),
+     new as materialized (
+    select name, sum(places)::bigint as places from json_to_recordset($1::json) as p (batch bigint, name text, places bigint)
+    where batch = any (array(select id from held)) group by name),
      added as (insert into loadstone_limit_releases (name, places) select name, places from new)
 select new.name, s.running - new.places - {released} as running
 from new cross join lateral (select * from loadstone_limit_states as state where state.name = new.name order by state.version desc limit 1) as s

@@ -64,9 +64,6 @@ delete from loadstone_batches where id {ids}
 -- name: remove_done
 delete from loadstone_done where batch {ids}
 
--- name: take_done
-delete from loadstone_done where batch {ids} returning batch, job, is_settled
-
 -- name: ready_jobs
 -- $1: a JSON array of jobs.
 insert into loadstone_ready (job, {columns})
