@@ -418,7 +418,8 @@ TEST_P(JobLimits, APlaceThatWasGivenBackIsFreeBesideANewKey) {
     one->write(add<Crowded>, Crowded{"b", "1"});
     const auto book = std::make_shared<const jobs::internal::LimitBook>(one->queue->limits());
     const std::string kinds = R"(["features.Crowded"])";
-    const auto lanes = lanes_of({{"test", "|crowd:a", 0, 0, kinds, 10, 20}, {"test", "|crowd:b", 0, 0, kinds, 10, 20}});
+    const auto lanes = lanes_of(
+        {{"test", "|crowd:a", 0, 0, kinds, 10, 20}, {"test", "|crowd:b", 0, 0, kinds, 10, 20}});
     const auto claimed = one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, book);
     ASSERT_EQ(claimed.batches.size(), 1U);
     EXPECT_EQ(claimed.batches[0].jobs.size(), 2U);

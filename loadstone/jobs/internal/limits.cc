@@ -135,42 +135,37 @@ Task<void> LockedLimits::store(Tx& tx) const {
     co_await tx.defer(sql::change_limits, json);
 }
 
-Task<SharedReleased> release_limits(Tx& tx, Places places) {
+Task<Released> release_limits(Tx& tx, Places places) {
     if (places.empty()) co_return nullptr;
     std::vector<ReleasedPlaces> asked;
     for (const auto& [name, count] : places) asked.push_back({name, count});
     const std::string json = to_json(asked);
-    const auto released = std::make_shared<Released>();
-    released->places = std::move(places);
-    const std::shared_ptr<std::vector<ReleasedRow>> rows(released, &released->rows);
-    co_await tx.defer_many(rows, sql::release_limits, json);
+    const auto released = std::make_shared<std::vector<ReleasedRow>>();
+    co_await tx.defer_many(released, sql::release_limits, json);
     co_return released;
 }
 
-Task<SharedReleased> release_held(Tx& tx, std::int64_t process, std::string batches_json,
-                                  std::map<std::int64_t, Places> places_of_batches) {
-    const auto released = std::make_shared<Released>();
+Task<Released> release_held(Tx& tx, std::int64_t process, std::string batches_json,
+                            std::map<std::int64_t, Places> places_of_batches) {
     std::vector<HeldPlaces> asked;
     for (const auto& [batch, places] : places_of_batches) {
-        for (const auto& [name, count] : places) {
-            asked.push_back({{name, count}, batch});
-            released->places[name] += count;
-        }
+        for (const auto& [name, count] : places) asked.push_back({{name, count}, batch});
     }
     if (asked.empty()) co_return nullptr;
     const std::string json = to_json(asked);
-    const std::shared_ptr<std::vector<ReleasedRow>> rows(released, &released->rows);
-    co_await tx.defer_many(rows, store::at_once(sql::release_held), json, process, batches_json);
+    const auto released = std::make_shared<std::vector<ReleasedRow>>();
+    co_await tx.defer_many(released, store::at_once(sql::release_held), json, process,
+                           batches_json);
     co_return released;
 }
 
-std::vector<std::string> freed_by(const SharedReleased& released, const LimitBook& book) {
+std::vector<std::string> freed_by(const Released& released, const LimitBook& book) {
     std::vector<std::string> freed;
     if (!released) return freed;
-    for (const ReleasedRow& row : released->rows) {
+    for (const ReleasedRow& row : *released) {
         const auto limit = book.find(limit_name(row.name));
-        const std::int64_t before = row.running + released->places.at(row.name);
-        if (limit == book.end() || before >= limit->second.running_max) freed.push_back(row.name);
+        if (limit == book.end() || row.running >= limit->second.running_max)
+            freed.push_back(row.name);
     }
     return freed;
 }

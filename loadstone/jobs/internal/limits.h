@@ -89,27 +89,22 @@ inline void add_places(Places& places, const Extra& extra, std::int64_t jobs = 1
     for (const std::string& name : extra.keeps) places[name] += jobs;
 }
 
+// A limit of which places are given back, and how many ran before.
 struct ReleasedRow {
     std::string name;
     std::int64_t running = 0;
 };
 BOOST_DESCRIBE_STRUCT(ReleasedRow, (), (name, running))
 
-// Places that are given back, at most, and what ran of their limits then, which is known when it
-// is committed.
-struct Released {
-    Places places;
-    std::vector<ReleasedRow> rows;
-};
-using SharedReleased = std::shared_ptr<const Released>;
+// Known when it is committed.
+using Released = std::shared_ptr<const std::vector<ReleasedRow>>;
 
 // Gives back the places; on PostgreSQL without a lock. Null: there are none.
-Task<SharedReleased> release_limits(Tx& tx, Places places);
+Task<Released> release_limits(Tx& tx, Places places);
 // What is held of batches by their ids, of those that `process` still holds.
-Task<SharedReleased> release_held(Tx& tx, std::int64_t process, std::string batches_json,
-                                  std::map<std::int64_t, Places> places_of_batches);
-// The limits of which perhaps none was free before, as far as its transaction saw and the book
-// knows.
-std::vector<std::string> freed_by(const SharedReleased& released, const LimitBook& book);
+Task<Released> release_held(Tx& tx, std::int64_t process, std::string batches_json,
+                            std::map<std::int64_t, Places> places_of_batches);
+// The limits of which none was free before, as far as its transaction saw and the book knows.
+std::vector<std::string> freed_by(const Released& released, const LimitBook& book);
 
 }  // namespace loadstone::jobs::internal

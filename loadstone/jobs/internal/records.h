@@ -125,7 +125,7 @@ struct Recorded {
     std::uint64_t retried = 0, snoozed = 0, buried = 0;
     std::uint64_t lost = 0;      // the lease was: nothing is recorded
     std::int64_t unblocked = 0;  // jobs that waited for some of them
-    SharedReleased released;     // what they held of limits
+    Released released;           // what they held of limits
     // Of whole batches: those that were held until then, which is known when it is committed.
     std::shared_ptr<const std::vector<std::int64_t>> ended;
 

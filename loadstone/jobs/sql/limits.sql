@@ -44,37 +44,37 @@ select wanted.name, wanted.version, wanted.arrival_at, wanted.running, {now} as 
 from wanted left join released on released.name = wanted.name
 
 -- name: release_limits
--- $1: a JSON array of {"name":..,"places":..} that are free again. Gives what runs then, as far as this shows.
+-- $1: a JSON array of {"name":..,"places":..} that are free again. Gives what ran before, as far as this shows.
 -- dialect: sqlite
 update loadstone_limit_states set running = max(0, running - new.places)
 from (select json_extract(value, '$.name') as name, json_extract(value, '$.places') as places from json_each($1)) as new
 where loadstone_limit_states.name = new.name
-returning name, running
+returning name, running + (select coalesce(sum(json_extract(value, '$.places')), 0) from json_each($1) where json_extract(value, '$.name') = loadstone_limit_states.name) as running
 -- dialect: postgres
 with new as materialized (select name, places from json_to_recordset($1::json) as new (name text, places bigint)),
      added as (insert into loadstone_limit_releases (name, places) select name, places from new)
-select new.name, s.running - new.places - {released} as running
+select new.name, s.running - {released} as running
 from new cross join lateral (select * from loadstone_limit_states as state where state.name = new.name order by state.version desc limit 1) as s
 
 -- name: release_held
 -- As release_limits, of what jobs of batches ($3, a JSON array of ids) hold, each with its `batch`: of those that process $2 still
--- holds, which nobody takes before this transaction ends.
+-- holds, which nobody takes before this transaction ends. A name may be there for several.
 -- dialect: sqlite
 update loadstone_limit_states set running = max(0, running - new.places)
 from (select json_extract(value, '$.name') as name, sum(json_extract(value, '$.places')) as places from json_each($1)
       where json_extract(value, '$.batch') in (select id from loadstone_batches where process = $2 and id in (select value from json_each($3)))
       group by json_extract(value, '$.name')) as new
 where loadstone_limit_states.name = new.name
-returning name, running
+returning name, running + (select coalesce(sum(json_extract(value, '$.places')), 0) from json_each($1) where json_extract(value, '$.name') = loadstone_limit_states.name) as running
 -- dialect: postgres
 with held as materialized (
     select id from loadstone_batches where process = $2 and id = any (array(select json_array_elements_text($3::json)::bigint))
     order by id for no key update),
      new as materialized (
-    select name, sum(places)::bigint as places from json_to_recordset($1::json) as p (batch bigint, name text, places bigint)
-    where batch = any (array(select id from held)) group by name),
+    select name, places from json_to_recordset($1::json) as p (batch bigint, name text, places bigint)
+    where batch = any (array(select id from held))),
      added as (insert into loadstone_limit_releases (name, places) select name, places from new)
-select new.name, s.running - new.places - {released} as running
+select new.name, s.running - {released} as running
 from new cross join lateral (select * from loadstone_limit_states as state where state.name = new.name order by state.version desc limit 1) as s
 
 -- name: change_limits
