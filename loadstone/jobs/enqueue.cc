@@ -139,14 +139,29 @@ Task<bool> is_over_bound(Tx& tx, Queue& queue, const Kind& kind) {
         .with_retry_after(std::chrono::milliseconds(1'000));
 }
 
+// As its handler will read them.
+void require_readable(Tx& tx, const std::string& kind, const std::string& arguments) {
+    const Kind& of = tx.context().services().get<Queue>().known(kind);
+    try {
+        of.parse(arguments);
+    } catch (const Error& error) {
+        throw Error(Errc::invalid_argument,
+                    "the arguments of a job of " + of.name + " cannot be read: " + error.message());
+    }
+}
+
+constexpr EnqueueOptions at_once;
+
 void wake_after(Tx& tx, Queue& queue) {
     tx.after_commit([&queue] { queue.wake(); });
 }
 
 }  // namespace
 
-Task<std::int64_t> enqueue_json(Tx& tx, const std::string& kind, std::string arguments,
-                                EnqueueOptions options) {
+namespace internal {
+
+Task<std::int64_t> enqueue_written(Tx& tx, const std::string& kind, std::string arguments,
+                                   EnqueueOptions options) {
     Queue& queue = tx.context().services().get<Queue>();
     const Kind& of = queue.known(kind);
     std::chrono::milliseconds delay = options.delay;
@@ -156,7 +171,7 @@ Task<std::int64_t> enqueue_json(Tx& tx, const std::string& kind, std::string arg
         queue.delayed();
     }
     const std::int64_t delay_us = std::chrono::microseconds(delay).count();
-    const NewJob job = internal::new_job(of, std::move(arguments), delay_us);
+    const NewJob job = new_job(of, std::move(arguments), delay_us);
     if (of.is_unique) {
         const auto holder = co_await holder_of(tx, job);
         if (holder) {
@@ -164,37 +179,52 @@ Task<std::int64_t> enqueue_json(Tx& tx, const std::string& kind, std::string arg
             co_return *holder;
         }
     }
-    const std::int64_t id = co_await internal::insert(tx, job);
+    const std::int64_t id = co_await insert(tx, job);
     if (of.is_unique) co_await tx.exec(sql::unique_is_of, job.extra.unique, id);
-    if (delay_us > 0) co_await internal::schedule(tx, job, id, delay_us);
+    if (delay_us > 0) co_await schedule(tx, job, id, delay_us);
     wake_after(tx, queue);
     co_return id;
 }
 
-Task<void> enqueue_json_with_commit(Tx& tx, const std::string& kind, std::string arguments) {
+Task<void> enqueue_with_commit(Tx& tx, const std::string& kind, std::string arguments) {
     Queue& queue = tx.context().services().get<Queue>();
     const Kind& of = queue.known(kind);
     if (of.is_unique || of.bound > 0) {
-        co_await enqueue_json(tx, kind, std::move(arguments));
+        co_await enqueue_written(tx, kind, std::move(arguments), at_once);
         co_return;
     }
-    const NewJob job = internal::new_job(of, std::move(arguments), 0);
+    const NewJob job = new_job(of, std::move(arguments), 0);
     const std::string_view cause = tx.context().span().name;
-    const std::string extra = internal::to_text_of_new_job(job.extra);
+    const std::string extra = to_text_of_new_job(job.extra);
     co_await tx.defer(sql::insert_new, of.queue, job.partition, of.policy.priority, of.name,
                       job.arguments, cause, extra);
     wake_after(tx, queue);
 }
 
-Task<void> enqueue_all_json(Tx& tx, const std::string& kind, std::vector<std::string> arguments) {
+Task<void> enqueue_all_written(Tx& tx, const std::string& kind,
+                               std::vector<std::string> arguments) {
     Queue& queue = tx.context().services().get<Queue>();
     const Kind& of = queue.known(kind);
     if (of.is_unique || of.bound > 0) {
-        for (std::string& each : arguments) co_await enqueue_json(tx, kind, std::move(each));
+        for (std::string& each : arguments)
+            co_await enqueue_written(tx, kind, std::move(each), at_once);
         co_return;
     }
-    co_await internal::insert_all(tx, of, std::move(arguments), 0);
+    co_await insert_all(tx, of, std::move(arguments), 0);
     wake_after(tx, queue);
+}
+
+}  // namespace internal
+
+Task<std::int64_t> enqueue_json(Tx& tx, const std::string& kind, std::string arguments,
+                                EnqueueOptions options) {
+    require_readable(tx, kind, arguments);
+    return internal::enqueue_written(tx, kind, std::move(arguments), options);
+}
+
+Task<void> enqueue_all_json(Tx& tx, const std::string& kind, std::vector<std::string> arguments) {
+    for (const std::string& each : arguments) require_readable(tx, kind, each);
+    return internal::enqueue_all_written(tx, kind, std::move(arguments));
 }
 
 }  // namespace loadstone::jobs

@@ -17,23 +17,30 @@ struct EnqueueOptions {
     std::chrono::milliseconds delay{0};
 };
 
-// Without an id, for what needs no answer: it goes to the database with the next statement or the
-// commit. Of a unique kind, or one with a bound, the database is asked. Errors as enqueue_json.
-Task<void> enqueue_json_with_commit(Tx& tx, const std::string& kind, std::string arguments);
-
 // Gives the job's id; of a unique kind, the one that has its key already. The kind must be known to
-// this program (a bug otherwise). Errc::resource_exhausted: its queue is over the kind's bound.
+// this program (a bug otherwise). Errc::invalid_argument: its handler could not read the arguments.
+// Errc::resource_exhausted: its queue is over the kind's bound.
 Task<std::int64_t> enqueue_json(Tx& tx, const std::string& kind, std::string arguments,
                                 EnqueueOptions options = {});
 
-// Many of one kind in one statement, in their order; each is JSON (what is none fails when it runs,
-// or here). Errors as enqueue_json; Errc::invalid_argument: the arguments of one are empty.
+// Many of one kind in one statement, in their order. Errors as enqueue_json, with no job enqueued.
 Task<void> enqueue_all_json(Tx& tx, const std::string& kind, std::vector<std::string> arguments);
+
+namespace internal {
+
+// Likewise, of what to_json() has written of the kind's arguments: they are not looked at.
+Task<std::int64_t> enqueue_written(Tx& tx, const std::string& kind, std::string arguments,
+                                   EnqueueOptions options);
+Task<void> enqueue_all_written(Tx& tx, const std::string& kind, std::vector<std::string> arguments);
+// Without an id, for what needs no answer: it goes to the database with the next statement or the
+// commit. Of a unique kind, or one with a bound, the database is asked.
+Task<void> enqueue_with_commit(Tx& tx, const std::string& kind, std::string arguments);
+
+}  // namespace internal
 
 template <class Arguments>
 Task<std::int64_t> enqueue(Tx& tx, const Arguments& arguments, EnqueueOptions options = {}) {
-    std::string json = to_json(arguments);
-    co_return co_await enqueue_json(tx, internal::kind<Arguments>(), std::move(json), options);
+    return internal::enqueue_written(tx, internal::kind<Arguments>(), to_json(arguments), options);
 }
 
 // co_await jobs::enqueue_all(tx, reminders); one statement for a thousand as for one (of a unique
@@ -43,7 +50,7 @@ Task<void> enqueue_all(Tx& tx, const std::vector<Arguments>& all) {
     std::vector<std::string> texts;
     texts.reserve(all.size());
     for (const Arguments& each : all) texts.push_back(to_json(each));
-    co_await enqueue_all_json(tx, internal::kind<Arguments>(), std::move(texts));
+    co_await internal::enqueue_all_written(tx, internal::kind<Arguments>(), std::move(texts));
 }
 
 }  // namespace loadstone::jobs
@@ -52,8 +59,8 @@ namespace loadstone::store {
 
 template <class Arguments>
 Task<void> Tx::enqueue(const Arguments& arguments) {
-    return jobs::enqueue_json_with_commit(*this, jobs::internal::kind<Arguments>(),
-                                          to_json(arguments));
+    return jobs::internal::enqueue_with_commit(*this, jobs::internal::kind<Arguments>(),
+                                               to_json(arguments));
 }
 
 }  // namespace loadstone::store

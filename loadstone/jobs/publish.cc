@@ -3,12 +3,12 @@
 #include "loadstone/jobs/enqueue.h"
 #include "loadstone/jobs/queue.h"
 
-namespace loadstone::jobs {
+namespace loadstone::jobs::internal {
 
-Task<void> publish_json(Tx& tx, const std::string& event, std::string arguments) {
+Task<void> publish_written(Tx& tx, const std::string& event, std::string arguments) {
     Queue& queue = tx.context().services().get<Queue>();
     for (const std::string& kind : queue.subscribers(event))
-        co_await enqueue_json_with_commit(tx, kind, arguments);
+        co_await enqueue_with_commit(tx, kind, arguments);
 }
 
-}  // namespace loadstone::jobs
+}  // namespace loadstone::jobs::internal

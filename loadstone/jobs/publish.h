@@ -8,12 +8,13 @@
 
 namespace loadstone::jobs {
 
-Task<void> publish_json(Tx& tx, const std::string& event, std::string arguments);
+namespace internal {
+Task<void> publish_written(Tx& tx, const std::string& event, std::string arguments);
+}
 
 template <class Event>
 Task<void> publish(Tx& tx, const Event& event) {
-    std::string json = to_json(event);
-    co_await publish_json(tx, internal::kind<Event>(), std::move(json));
+    return internal::publish_written(tx, internal::kind<Event>(), to_json(event));
 }
 
 }  // namespace loadstone::jobs

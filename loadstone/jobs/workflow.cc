@@ -22,8 +22,8 @@ Error unique_cannot_be(const Kind& kind, std::string_view what) {
 
 }  // namespace
 
-Workflow::Step Workflow::add_json(std::string name, std::string kind, std::string arguments,
-                                  std::vector<Step> after, IfFailed if_failed) {
+Workflow::Step Workflow::add_written(std::string name, std::string kind, std::string arguments,
+                                     std::vector<Step> after, IfFailed if_failed) {
     const Step step = nodes_.size();
     std::ranges::sort(after);
     LOADSTONE_ASSERT(std::ranges::adjacent_find(after) == after.end(), "a step waits once for one");
@@ -69,23 +69,26 @@ Task<EndedBefore> ended_before(Reader reader, const Lease& lease) {
     co_return ended;
 }
 
-Task<std::int64_t> enqueue_batch_json(Tx& tx, const std::string& kind,
-                                      std::vector<std::string> arguments,
-                                      const std::string& then_kind, std::string then_arguments) {
+namespace internal {
+
+Task<std::int64_t> enqueue_batch_written(Tx& tx, const std::string& kind,
+                                         std::vector<std::string> arguments,
+                                         const std::string& then_kind, std::string then_arguments) {
     Queue& queue = tx.context().services().get<Queue>();
     const Kind& of = queue.known(kind);
     if (of.is_unique) throw unique_cannot_be(of, "a job of a batch");
-    const internal::NewJob then =
-        internal::new_job(queue.known(then_kind), std::move(then_arguments), 0);
+    const NewJob then = new_job(queue.known(then_kind), std::move(then_arguments), 0);
     if (then.kind->is_unique) throw unique_cannot_be(*then.kind, "what ends a batch");
-    const std::int64_t id = co_await internal::insert(tx, then);
+    const std::int64_t id = co_await insert(tx, then);
     const auto count = static_cast<std::int64_t>(arguments.size());
     if (count > 0) {
-        co_await internal::block(tx, then, id, count, true);
-        co_await internal::insert_all(tx, of, std::move(arguments), id);
+        co_await block(tx, then, id, count, true);
+        co_await insert_all(tx, of, std::move(arguments), id);
     }
     tx.after_commit([&queue] { queue.wake(); });
     co_return id;
 }
+
+}  // namespace internal
 
 }  // namespace loadstone::jobs

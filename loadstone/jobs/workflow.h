@@ -33,11 +33,9 @@ public:
     template <class Arguments>
     Step add(std::string name, const Arguments& arguments, std::vector<Step> after = {},
              IfFailed if_failed = IfFailed::cancel) {
-        return add_json(std::move(name), internal::kind<Arguments>(), to_json(arguments),
-                        std::move(after), if_failed);
+        return add_written(std::move(name), internal::kind<Arguments>(), to_json(arguments),
+                           std::move(after), if_failed);
     }
-    Step add_json(std::string name, std::string kind, std::string arguments,
-                  std::vector<Step> after, IfFailed if_failed);
 
     struct Node {
         std::string name, kind, arguments;
@@ -47,6 +45,9 @@ public:
     const std::vector<Node>& nodes() const noexcept { return nodes_; }
 
 private:
+    Step add_written(std::string name, std::string kind, std::string arguments,
+                     std::vector<Step> after, IfFailed if_failed);
+
     std::vector<Node> nodes_;
 };
 
@@ -62,9 +63,11 @@ struct EndedBefore {
 BOOST_DESCRIBE_STRUCT(EndedBefore, (), (jobs, failed))
 Task<EndedBefore> ended_before(Reader reader, const Lease& lease);
 
-Task<std::int64_t> enqueue_batch_json(Tx& tx, const std::string& kind,
-                                      std::vector<std::string> arguments,
-                                      const std::string& then_kind, std::string then_arguments);
+namespace internal {
+Task<std::int64_t> enqueue_batch_written(Tx& tx, const std::string& kind,
+                                         std::vector<std::string> arguments,
+                                         const std::string& then_kind, std::string then_arguments);
+}
 
 // `then` runs once, when all of `jobs` have ended, whether done or failed (ended_before). Gives its
 // id. Errc::invalid_argument if the kind of either is unique.
@@ -73,9 +76,8 @@ Task<std::int64_t> enqueue_batch(Tx& tx, const std::vector<Arguments>& jobs, con
     std::vector<std::string> texts;
     texts.reserve(jobs.size());
     for (const Arguments& each : jobs) texts.push_back(to_json(each));
-    std::string then_arguments = to_json(then);
-    co_return co_await enqueue_batch_json(tx, internal::kind<Arguments>(), std::move(texts),
-                                          internal::kind<Then>(), std::move(then_arguments));
+    return internal::enqueue_batch_written(tx, internal::kind<Arguments>(), std::move(texts),
+                                           internal::kind<Then>(), to_json(then));
 }
 
 }  // namespace loadstone::jobs

@@ -53,13 +53,18 @@ public:
         co_await connection_->defer(*context_, command, bound, std::move(dropped));
     }
     // With an answer that comes with that of the next statement or, of what goes with the commit,
-    // when this transaction has been committed: then its rows stand in `rows`.
+    // when this transaction has been committed: then its rows stand in `rows`. Within the module's
+    // budget as many(); over it with the commit, the caller is told that the outcome is unknown.
     template <class T, class... Values>
     Task<void> defer_many(std::shared_ptr<std::vector<T>> rows, Call<Command> command,
                           const Values&... values) {
         const std::array<Value, sizeof...(Values)> bound{Value(values)...};
         rows->clear();
-        DeferredRows take = [rows](const Row& row) { rows->push_back(decode<T>(row)); };
+        const internal::Gathered none(*context_, command.statement.name);
+        DeferredRows take = [rows, gathered = none](const Row& row) mutable {
+            gathered.add(row);
+            rows->push_back(decode<T>(row));
+        };
         co_await connection_->defer(*context_, command, bound, std::move(take));
     }
 

@@ -57,6 +57,27 @@ Task<void> write_gathering(Context& context, std::int64_t rows) {
     co_await context.write(gather_in_tx, rows);
 }
 
+constexpr loadstone::store::Command deferred_numbers{
+    "test.deferred_numbers", sql::numbers_between.sqlite, sql::numbers_between.postgres, 2};
+
+Task<std::size_t> defer_in_tx(Tx& tx, std::int64_t rows) {
+    const auto all = std::make_shared<std::vector<NumberedRow>>();
+    co_await tx.defer_many(all, deferred_numbers, first, rows);
+    co_await insert_item(tx, "after " + std::to_string(rows), 1);
+    co_return all->size();
+}
+Task<std::size_t> write_deferring(Context& context, std::int64_t rows) {
+    co_return co_await context.write(defer_in_tx, rows);
+}
+
+Task<void> defer_alone_in_tx(Tx& tx, std::int64_t rows) {
+    const auto all = std::make_shared<std::vector<NumberedRow>>();
+    co_await tx.defer_many(all, deferred_numbers, first, rows);
+}
+Task<void> write_deferred_alone(Context& context, std::int64_t rows) {
+    co_await context.write(defer_alone_in_tx, rows);
+}
+
 Task<void> long_in_tx(Tx& tx) {
     co_await insert_item(tx, "before it took long", 1);
     co_await tx.one<std::int64_t>(sql::takes_long, very_many * 1'000);
@@ -138,6 +159,26 @@ TEST_P(Budgets, ResultWithoutEndIsStoppedInTheDatabase) {
     EXPECT_EQ(over("rows"), 2U);
     EXPECT_EQ(store().run(item_count), 0);
     EXPECT_GT(store().run(add_item, std::string("after it"), std::int64_t{1}), 0);
+}
+
+TEST_P(Budgets, DeferredRowsAreGatheredToo) {
+    options_.budget.rows_max = 1'000;
+    EXPECT_EQ(store().run(write_deferring, std::int64_t{1'000}), 1'000U);
+    EXPECT_EQ(over("rows"), 0U);
+    for (const std::int64_t rows : {std::int64_t{1'001}, very_many}) {
+        const std::string message =
+            failure_of(Errc::internal, [&] { store().run(write_deferring, rows); });
+        EXPECT_THAT(message, AllOf(HasSubstr("deferred_numbers"), HasSubstr("1000 rows")));
+    }
+    EXPECT_EQ(over("rows"), 2U);
+    EXPECT_EQ(store().run(item_count), 1);
+    // On PostgreSQL the commit is on its way by then.
+    const std::string message = failure_of(is_sqlite() ? Errc::internal : Errc::unavailable, [&] {
+        store().run(write_deferred_alone, std::int64_t{1'001});
+    });
+    EXPECT_THAT(message, HasSubstr("1000 rows"));
+    EXPECT_EQ(over("rows"), 3U);
+    EXPECT_GT(store().run(add_item, std::string("works"), std::int64_t{1}), 0);
 }
 
 // SQLite takes the statement back alone; PostgreSQL can only end the transaction.

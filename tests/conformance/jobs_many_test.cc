@@ -55,6 +55,9 @@ Task<bool> enqueue_texts_in(Tx& tx, std::string kind, std::vector<std::string> a
     co_await jobs::enqueue_all_json(tx, kind, std::move(arguments));
     co_return true;
 }
+Task<std::int64_t> enqueue_text_in(Tx& tx, std::string kind, std::string arguments) {
+    co_return co_await jobs::enqueue_json(tx, kind, std::move(arguments));
+}
 Task<bool> enqueue_each_in(Tx& tx, std::vector<Keyed> all) {
     for (const Keyed& each : all) co_await jobs::enqueue(tx, each);
     co_return true;
@@ -158,6 +161,22 @@ TEST_P(ManyJobs, WithoutArgumentsAreRefused) {
     EXPECT_TRUE(node.jobs_of("").empty());
     node.write(enqueue_all_in<Note>, notes({"b"}));
     EXPECT_EQ(texts_of(node), std::vector<std::string>{"b"});
+}
+
+// Two of them are texts that stand between others in a list, or lines.
+TEST_P(ManyJobs, WhoseArgumentsCannotBeReadAreRefused) {
+    Node node(database_.url(), diary_);
+    const std::string kind = "conformance_jobs.Note";
+    for (const char* text : {R"({"text":"a")", R"({"text":"a"},{"text":"b"})",
+                             "{\"text\":\"a\"},\n{\"text\":\"b\"}", "a", "[]", R"({"text":7})"}) {
+        SCOPED_TRACE(text);
+        const std::vector<std::string> written{R"({"text":"good"})", text};
+        EXPECT_EQ(code_of([&] { node.write(enqueue_texts_in, kind, written); }),
+                  loadstone::Errc::invalid_argument);
+        EXPECT_EQ(code_of([&] { node.write(enqueue_text_in, kind, std::string(text)); }),
+                  loadstone::Errc::invalid_argument);
+    }
+    EXPECT_TRUE(node.jobs_of("").empty());
 }
 
 TEST_P(ManyJobs, AreNotThereWhenTheirTransactionFails) {

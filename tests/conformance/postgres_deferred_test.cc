@@ -1,4 +1,5 @@
-// What is deferred goes with the commit, and what becomes of it is known as of any commit.
+// What is deferred goes with the commit, and what becomes of it is known as of any commit. With
+// BEGIN and COMMIT, where the session's timeout is not that of the deadline, and without.
 #include <signal.h>
 
 #include <atomic>
@@ -11,10 +12,17 @@ namespace tests::conformance {
 
 namespace {
 
-class PostgresDeferred : public Postgres {};
-
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+
+// The timeout of a statement: it is that of TestStore::run() or it is not.
+class PostgresDeferred : public Postgres, public ::testing::WithParamInterface<seconds> {
+protected:
+    PostgresDeferred() { options_.statement_timeout_max = GetParam(); }
+};
+
+INSTANTIATE_TEST_SUITE_P(WithBegin, PostgresDeferred, ::testing::Values(seconds(30)));
+INSTANTIATE_TEST_SUITE_P(InABatch, PostgresDeferred, ::testing::Values(seconds(20)));
 
 constexpr loadstone::store::Query half_a_second{
     "test.half_a_second", "", "select count(*) from (select pg_sleep(0.5)) as slept", 0};
@@ -66,6 +74,37 @@ Task<void> write_counted(Context& context, std::atomic<int>* runs) {
     co_await context.write(defer_counted, runs);
 }
 
+constexpr loadstone::store::Command insert_isolation{
+    "test.insert_isolation", "",
+    "insert into items (name, quantity) values (current_setting('transaction_isolation'), 1)", 0};
+constexpr loadstone::store::Command add_to_all{"test.add_to_all", "",
+                                               "update items set quantity = quantity + 1", 0};
+
+Task<void> defer_isolation(Tx& tx) { co_await tx.defer(insert_isolation); }
+Task<void> write_isolation(Context& context) { co_await context.write(defer_isolation); }
+
+Task<void> defer_two(Tx& tx, std::string first, std::string last) {
+    co_await tx.defer(sql::add_item, first, std::int64_t{1});
+    co_await tx.defer(sql::add_item, last, std::int64_t{1});
+}
+Task<void> write_two(Context& context, std::string first, std::string last) {
+    co_await context.write(defer_two, first, last);
+}
+
+Task<void> defer_sum(Tx& tx, std::atomic<int>* runs) {
+    ++*runs;
+    co_await tx.defer(add_to_all);
+}
+Task<void> write_sum(Context& context, std::atomic<int>* runs) {
+    co_await context.write(defer_sum, runs);
+}
+
+Task<void> add_and_sleep(Tx& tx) {
+    co_await tx.exec(add_to_all);
+    co_await tx.one<std::int64_t>(half_a_second);
+}
+Task<void> hold_sum(Context& context) { co_await context.write(add_and_sleep); }
+
 using Ids = std::shared_ptr<std::vector<std::int64_t>>;
 
 Task<std::int64_t> defer_both(Tx& tx, Ids first, Ids last) {
@@ -90,7 +129,7 @@ Task<void> write_misread(Context& context, bool goes_on) {
 
 }  // namespace
 
-TEST_F(PostgresDeferred, ItsRowsComeWithTheNextStatementOrWithTheCommit) {
+TEST_P(PostgresDeferred, ItsRowsComeWithTheNextStatementOrWithTheCommit) {
     const auto first = std::make_shared<std::vector<std::int64_t>>(3, 0);
     const auto last = std::make_shared<std::vector<std::int64_t>>();
     EXPECT_EQ(store().run(write_both, first, last), 1);
@@ -99,7 +138,7 @@ TEST_F(PostgresDeferred, ItsRowsComeWithTheNextStatementOrWithTheCommit) {
     EXPECT_EQ(last->at(0), first->at(0) + 2);
 }
 
-TEST_F(PostgresDeferred, RowsThatCannotBeReadAreNotTakenForACommit) {
+TEST_P(PostgresDeferred, RowsThatCannotBeReadAreNotTakenForACommit) {
     EXPECT_EQ(code_of([&] { store().run(write_misread, true); }), Errc::data_loss);
     EXPECT_EQ(store().run(item_count), 0);
     EXPECT_EQ(code_of([&] { store().run(write_misread, false); }), Errc::unavailable)
@@ -107,7 +146,34 @@ TEST_F(PostgresDeferred, RowsThatCannotBeReadAreNotTakenForACommit) {
     EXPECT_EQ(store().run(item_count), 1);
 }
 
-TEST_F(PostgresDeferred, EndsAtItsDeadlineAlsoOnTheServer) {
+TEST_P(PostgresDeferred, HasTheIsolationOfEachTransaction) {
+    store().run(write_isolation);
+    EXPECT_EQ(psql("select name from items"), "repeatable read");
+}
+
+TEST_P(PostgresDeferred, AllOfItHappensOrNothing) {
+    store().run(write_one, std::string("taken"));
+    EXPECT_EQ(code_of([&] { store().run(write_two, std::string("new"), std::string("taken")); }),
+              Errc::already_exists);
+    EXPECT_EQ(code_of([&] { store().run(write_two, std::string("taken"), std::string("new")); }),
+              Errc::already_exists);
+    EXPECT_EQ(store().run(item_count), 1);
+    store().run(write_two, std::string("one"), std::string("two"));
+    EXPECT_EQ(store().run(item_count), 3);
+}
+
+TEST_P(PostgresDeferred, RunsAgainAfterAConflict) {
+    store().run(write_one, std::string("item"));
+    auto holder = store().start(Deadline::in(seconds(20)), hold_sum);
+    ASSERT_TRUE(wait_until([&] { return store().run(ask, &sleepers) == 1; }, seconds(5)));
+    std::atomic<int> runs{0};
+    store().run(write_sum, &runs);
+    holder.get();
+    EXPECT_EQ(runs, 2);
+    EXPECT_EQ(psql("select quantity from items"), "3");
+}
+
+TEST_P(PostgresDeferred, EndsAtItsDeadlineAlsoOnTheServer) {
     auto holder = store().start(Deadline::in(seconds(4)), hold_name, std::string("held"));
     ASSERT_TRUE(wait_until([&] { return store().run(ask, &sleepers) == 1; }, seconds(2)));
     auto late = store().start(Deadline::in(milliseconds(500)), write_one, std::string("held"));
@@ -119,7 +185,7 @@ TEST_F(PostgresDeferred, EndsAtItsDeadlineAlsoOnTheServer) {
     EXPECT_EQ(store().run(item_count), 0);
 }
 
-TEST_F(PostgresDeferred, ItsDeadlineIsNotThatOfWhatComesAfterIt) {
+TEST_P(PostgresDeferred, ItsDeadlineIsNotThatOfWhatComesAfterIt) {
     options_.transactions_max = 1;
     for (int i = 0; i < 2; ++i) {
         store().start(Deadline::in(milliseconds(300)), write_one, std::to_string(i)).get();
@@ -131,7 +197,7 @@ TEST_F(PostgresDeferred, ItsDeadlineIsNotThatOfWhatComesAfterIt) {
     EXPECT_EQ(store().run(item_count), 2);
 }
 
-TEST_F(PostgresDeferred, ASessionThatTheServerHasEndedIsNotACommitOfUnknownOutcome) {
+TEST_P(PostgresDeferred, ASessionThatTheServerHasEndedIsNotACommitOfUnknownOutcome) {
     options_.transactions_max = 1;
     for (int i = 0; i < 20; ++i) {
         store().run(write_one, "before " + std::to_string(i));
@@ -145,7 +211,7 @@ TEST_F(PostgresDeferred, ASessionThatTheServerHasEndedIsNotACommitOfUnknownOutco
 }
 
 // Deferred constraints are checked by the COMMIT, after the statement has been answered.
-TEST_F(PostgresDeferred, ACommitThatFailsIsNotAcknowledged) {
+TEST_P(PostgresDeferred, ACommitThatFailsIsNotAcknowledged) {
     psql(
         "create table later (id bigint primary key, item bigint references items (id) deferrable "
         "initially deferred)");
@@ -155,7 +221,7 @@ TEST_F(PostgresDeferred, ACommitThatFailsIsNotAcknowledged) {
 
 // A connection that breaks without a word while it commits: the transaction may have happened, so
 // it is not run again.
-TEST_F(PostgresDeferred, ACommitWhoseAnswerIsLostIsNotRunAgain) {
+TEST_P(PostgresDeferred, ACommitWhoseAnswerIsLostIsNotRunAgain) {
     psql(
         "create function slow() returns trigger language plpgsql as $$ begin perform "
         "pg_sleep(0.5); "
@@ -165,16 +231,9 @@ TEST_F(PostgresDeferred, ACommitWhoseAnswerIsLostIsNotRunAgain) {
         "each row execute function slow()");
     std::atomic<int> runs{0};
     auto write = store().start(Deadline::in(seconds(20)), write_counted, &runs);
-    ASSERT_TRUE(wait_until(
-        [&] {
-            return psql(
-                       "select count(*) from pg_stat_activity where query = "
-                       "'commit' and state = 'active'") == "1";
-        },
-        seconds(5)));
-    const int pid =
-        std::stoi(psql("select pid from pg_stat_activity where query = 'commit' and state = "
-                       "'active'"));
+    const std::string sleeping = "from pg_stat_activity where wait_event = 'PgSleep'";
+    ASSERT_TRUE(wait_until([&] { return psql("select count(*) " + sleeping) == "1"; }, seconds(5)));
+    const int pid = std::stoi(psql("select pid " + sleeping));
     ASSERT_EQ(::kill(pid, SIGKILL), 0);
     EXPECT_EQ(code_of([&] { write.get(); }), Errc::unavailable);
     EXPECT_EQ(runs, 1);

@@ -50,7 +50,7 @@ Task<std::int64_t> fire(Tx& tx, Recurring recurring) {
     const auto firings =
         due_firings(recurring.schedule, {row->fired_at}, {row->now}, recurring.missed, firings_max);
     for (std::size_t i = 0; i < firings.size(); ++i)
-        co_await enqueue_json_with_commit(tx, recurring.kind, recurring.arguments);
+        co_await enqueue_with_commit(tx, recurring.kind, recurring.arguments);
     // What was skipped is over too.
     const auto latest =
         due_firings(recurring.schedule, {row->fired_at}, {row->now}, MissedFire::once, 1);

@@ -5,7 +5,7 @@
 -- dialect: sqlite
 cast((julianday('now') - 2440587.5) * 86400000000.0 as integer)
 -- dialect: postgres
-(extract(epoch from statement_timestamp()) * 1000000)::bigint
+(date_part('epoch', statement_timestamp()) * 1000000)::bigint
 
 -- fragment: ids
 -- Of $1, a JSON array of numbers: id in (..) by an index.

@@ -17,7 +17,7 @@ constexpr Query notify_statement{"loadstone.notify", "", "select 1", 0};
 
 void Notifier::notify(std::string_view channel) {
     const std::scoped_lock lock(mutex_);
-    if (pending_.size() >= channels_max) return;
+    if (pending_.contains(channel) || pending_.size() >= channels_max) return;
     const bool was_empty = pending_.empty();
     pending_.emplace(channel);
     if (was_empty && executor_) {
@@ -48,7 +48,7 @@ void Notifier::stop() {
 Task<void> Notifier::run() {
     const auto self = shared_from_this();
     while (!is_stopped_) {
-        std::set<std::string> channels;
+        Channels channels;
         {
             const std::scoped_lock lock(mutex_);
             channels.swap(pending_);
@@ -71,7 +71,7 @@ Task<void> Notifier::run() {
     }
 }
 
-Task<void> Notifier::send(const std::set<std::string>& channels) {
+Task<void> Notifier::send(const Channels& channels) {
     if (pipeline_ != nullptr && (pipeline_->is_lost() || pipeline_->has_unread())) {
         pipeline_->close(unavailable("the connection was closed by the server"));
         pipeline_.reset();

@@ -31,13 +31,14 @@ public:
 
 private:
     Task<void> run();
-    Task<void> send(const std::set<std::string>& channels);
+    using Channels = std::set<std::string, std::less<>>;
+    Task<void> send(const Channels& channels);
 
     const bool is_pooled_;
     const std::shared_ptr<Listener> own_listener_;
 
     std::mutex mutex_;
-    std::set<std::string> pending_;
+    Channels pending_;
     std::optional<runtime::Executor> executor_;
 
     // The loop's.

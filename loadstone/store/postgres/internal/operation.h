@@ -99,9 +99,14 @@ public:
     bool was_moved = false;  // away from a connection that was stuck
     // The server tells where it was after it, in the same round trip; it is over with that.
     bool wants_position = false;
+    // The last of a batch without BEGIN and COMMIT: the server commits it, and those before it,
+    // when it comes to the batch's end, so that it is over with the answer to that.
+    bool commits = false;
     // Of a read on a replica: the connection must be known to be there.
     std::uint64_t at_least = 0;
-    // Commands that go before it in the same batch; their failure is its own.
+    // Commands that go before it in the same batch; their failure is its own. First a constant of
+    // the program, which is prepared, then texts.
+    const Query* begin = nullptr;
     boost::container::small_vector<std::string, 2> before;
 
     std::uint64_t affected = 0;

@@ -148,6 +148,7 @@ void Pipeline::send_operation(Operation& operation) {
     operation.first_item = sent_.next_number();
     operation.sent_tsc = telemetry::tsc();
     ++operation.sends;
+    if (operation.begin != nullptr) send_begin(operation);
     for (const std::string& command : operation.before) send_command(command, &operation);
     operation.prepared = statements_.find_or_add(operation.statement, bound_);
     const bool is_named = options_.prepares && operation.prepared != nullptr;
@@ -156,46 +157,64 @@ void Pipeline::send_operation(Operation& operation) {
     operation.items = static_cast<std::uint32_t>(sent_.next_number() - operation.first_item);
 }
 
+void Pipeline::note_sent(SentItem::Kind kind, Operation* operation,
+                         std::shared_ptr<Prepared> prepared) {
+    SentItem item;
+    item.kind = kind;
+    item.operation = operation;
+    item.prepared = std::move(prepared);
+    sent_.push(std::move(item));
+}
+
 void Pipeline::send_command(const std::string& text, Operation* operation) {
     if (PQsendQueryParams(connection_.get(), text.c_str(), 0, nullptr, nullptr, nullptr, nullptr,
                           0) == 0) {
         send_failed_ = true;
     }
-    SentItem item;
-    item.kind = SentItem::Kind::command;
-    item.operation = operation;
-    sent_.push(std::move(item));
+    note_sent(SentItem::Kind::command, operation, nullptr);
+}
+
+// Prepared as a statement is: that it is parsed each time costs the server more than it does.
+void Pipeline::send_begin(Operation& operation) {
+    const StatementRef begin(*operation.begin);
+    std::shared_ptr<Prepared> prepared;
+    if (options_.prepares) prepared = statements_.find_or_add(begin, {});
+    if (prepared == nullptr) {
+        send_command(std::string(begin.postgres), &operation);
+        return;
+    }
+    if (!prepared->is_sent) send_prepare(prepared, operation);
+    if (PQsendQueryPrepared(connection_.get(), prepared->name.c_str(), 0, nullptr, nullptr, nullptr,
+                            0) == 0) {
+        send_failed_ = true;
+    }
+    note_sent(SentItem::Kind::command, &operation, std::move(prepared));
+}
+
+void Pipeline::send_prepare(const std::shared_ptr<Prepared>& prepared, Operation& operation) {
+    text_ = prepared->text;
+    if (PQsendPrepare(connection_.get(), prepared->name.c_str(), text_.c_str(),
+                      static_cast<int>(prepared->types.size()), prepared->types.data()) == 0) {
+        send_failed_ = true;
+    }
+    prepared->is_sent = true;
+    note_sent(SentItem::Kind::prepare, &operation, prepared);
 }
 
 void Pipeline::send_query(Operation& operation, bool is_named) {
     const std::shared_ptr<Prepared>& prepared = operation.prepared;
     PGconn* const connection = connection_.get();
     const int count = bound_.count();
-    const Oid* const types = bound_.types().data();
-    if (!is_named || !prepared->is_sent) text_ = operation.statement.postgres;
-    if (is_named && !prepared->is_sent) {
-        if (PQsendPrepare(connection, prepared->name.c_str(), text_.c_str(), count, types) == 0) {
-            send_failed_ = true;
-        }
-        prepared->is_sent = true;
-        SentItem item;
-        item.kind = SentItem::Kind::prepare;
-        item.operation = &operation;
-        item.prepared = prepared;
-        sent_.push(std::move(item));
-    }
+    if (is_named && !prepared->is_sent) send_prepare(prepared, operation);
+    if (!is_named) text_ = operation.statement.postgres;
     constexpr int binary = 1;
     const int sent =
         is_named ? PQsendQueryPrepared(connection, prepared->name.c_str(), count, bound_.values(),
                                        bound_.lengths(), bound_.formats(), binary)
-                 : PQsendQueryParams(connection, text_.c_str(), count, types, bound_.values(),
-                                     bound_.lengths(), bound_.formats(), binary);
+                 : PQsendQueryParams(connection, text_.c_str(), count, bound_.types().data(),
+                                     bound_.values(), bound_.lengths(), bound_.formats(), binary);
     if (sent == 0) send_failed_ = true;
-    SentItem item;
-    item.kind = SentItem::Kind::query;
-    item.operation = &operation;
-    item.prepared = prepared;
-    sent_.push(std::move(item));
+    note_sent(SentItem::Kind::query, &operation, prepared);
 }
 
 void Pipeline::send_position() {
@@ -207,19 +226,14 @@ void Pipeline::send_position() {
     if (options_.prepares && !position_prepared_->is_sent) {
         if (PQsendPrepare(connection, name, question, 0, nullptr) == 0) send_failed_ = true;
         position_prepared_->is_sent = true;
-        SentItem item;
-        item.kind = SentItem::Kind::prepare;
-        item.prepared = position_prepared_;
-        sent_.push(std::move(item));
+        note_sent(SentItem::Kind::prepare, nullptr, position_prepared_);
     }
     const int sent = options_.prepares ? PQsendQueryPrepared(connection, name, 0, nullptr, nullptr,
                                                              nullptr, binary)
                                        : PQsendQueryParams(connection, question, 0, nullptr,
                                                            nullptr, nullptr, nullptr, binary);
     if (sent == 0) send_failed_ = true;
-    SentItem item;
-    item.kind = SentItem::Kind::position;
-    sent_.push(std::move(item));
+    note_sent(SentItem::Kind::position, nullptr, nullptr);
     positions_asked_.push_back(telemetry::tsc());
     asks_position_ = false;
 }
@@ -263,6 +277,7 @@ void Pipeline::lose(const Error& why) {
     if (is_lost()) return;
     const auto self = shared_from_this();
     end_answered(std::nullopt);
+    end_committing(std::make_exception_ptr(why), Reaction::connection_lost);
     positions_asked_.clear();
     known_position_.reset();
     OperationQueue unfinished;

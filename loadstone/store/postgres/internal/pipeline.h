@@ -5,7 +5,7 @@
 // statements (each prepared ahead of its first use on this connection), one sync, one write.
 // Results come in the order of what was sent, so each is matched with the front of `sent_`:
 //
-//   batch = command* statement+ sync        command: BEGIN, SET LOCAL, ... ; text, no parameters
+//   batch = command* statement+ sync        command: BEGIN, SET LOCAL, ... ; no parameters
 //   statement = [prepare] query
 //
 // The server keeps its answers to itself until the batch ends (or 8 KB are full), so one that
@@ -24,6 +24,10 @@
 // it: there it costs the server a third of what a round trip of its own does, and keeps nobody
 // waiting for another one. Such an operation waits in `answered_` for the first answer behind its
 // own.
+//
+// A batch without BEGIN is one transaction, which its sync commits. An operation that is to be
+// committed so (Operation::commits) waits in `committing_` for the answer to the sync, which may be
+// an error instead: of a deferred constraint, say.
 //
 // Behind a transaction pooler (`wraps_reads`), a batch of reads is BEGIN READ ONLY .. COMMIT,
 // nothing is prepared, and the next batch goes out when the last one is answered: PgBouncer 1.18
@@ -100,6 +104,8 @@ public:
         return options_.keeps_session ? options_.statement_timeout_max
                                       : std::chrono::milliseconds(0);
     }
+    // Whether a transaction without BEGIN has the isolation of one with it.
+    bool keeps_session() const noexcept { return options_.keeps_session; }
     bool tells_positions() const noexcept { return options_.tells_positions; }
     // Nothing of the operation is touched any more; what the server says about it is dropped.
     void abandon(Operation& operation) noexcept;
@@ -149,7 +155,10 @@ private:
     void send_wrapped_batch();
     void end_batch();
     void send_operation(Operation& operation);
+    void note_sent(SentItem::Kind kind, Operation* operation, std::shared_ptr<Prepared> prepared);
     void send_command(const std::string& text, Operation* operation);
+    void send_begin(Operation& operation);
+    void send_prepare(const std::shared_ptr<Prepared>& prepared, Operation& operation);
     void send_query(Operation& operation, bool is_named);
     void send_position();
     void write_out();
@@ -171,6 +180,7 @@ private:
     void query_ends(const SentItem& item);
     void accept_position(const PGresult* result);
     void end_answered(const std::optional<ServerPosition>& position);
+    void end_committing(const std::exception_ptr& failure, Reaction reaction);
     void batch_ends();
     void front_changes();
 
@@ -181,9 +191,10 @@ private:
     std::optional<boost::asio::posix::stream_descriptor> socket_;
     std::shared_ptr<PGcancel> cancel_;
 
-    OperationQueue queue_;     // not sent yet
-    OperationQueue skipped_;   // to be sent again, before queue_, when their batch has ended
-    OperationQueue answered_;  // but for the position
+    OperationQueue queue_;       // not sent yet
+    OperationQueue skipped_;     // to be sent again, before queue_, when their batch has ended
+    OperationQueue answered_;    // but for the position
+    OperationQueue committing_;  // answered, but for the sync
     SentItems sent_;
     int syncs_ = 0;
     PreparedStatements statements_;

@@ -180,6 +180,7 @@ void Pipeline::accept(ResultHandle result) {
     switch (PQresultStatus(result.get())) {
         case PGRES_PIPELINE_SYNC:
             LOADSTONE_ASSERT(item.kind == SentItem::Kind::sync, "a sync answers a sync");
+            end_committing(batch_failure_, batch_reaction_);
             sent_.pop();
             batch_tsc_ = telemetry::tsc();
             batch_ends();
@@ -221,6 +222,8 @@ void Pipeline::accept_failure(const PGresult* result) {
     batch_failure_ = std::make_exception_ptr(failure.error);
     batch_reaction_ = failure.reaction;
     if (item.kind == SentItem::Kind::prepare) item.prepared->is_sent = false;
+    const bool is_begin = item.kind == SentItem::Kind::command && item.prepared != nullptr;
+    if (is_begin && failure.reaction == Reaction::prepare_again) statements_.renew(*item.prepared);
     if (operation == nullptr) return;
     if (item.kind == SentItem::Kind::query) {
         query_failed(item, std::move(failure));
@@ -256,6 +259,8 @@ void Pipeline::query_failed(SentItem& item, Failure failure) {
 }
 
 void Pipeline::item_ends() {
+    // Of a batch whose commit has failed the sync is yet to be answered.
+    if (sent_.front().kind == SentItem::Kind::sync) return;
     const SentItem item = std::move(sent_.front());
     if (item.operation != nullptr) {
         item.operation->batch_ns = telemetry::tsc_to_ns(telemetry::tsc() - batch_tsc_);
@@ -285,6 +290,10 @@ void Pipeline::query_ends(const SentItem& item) {
                                  "{}: skipped by the server", operation.statement.name))),
                        batch_reaction_);
     }
+    if (operation.commits) {
+        committing_.push_back(operation);
+        return;
+    }
     if (operation.wants_position && !operation.failure()) {
         answered_.push_back(operation);
         return;
@@ -303,6 +312,16 @@ void Pipeline::end_answered(const std::optional<ServerPosition>& position) {
         Operation& operation = answered_.front();
         answered_.pop_front();
         operation.position = position;
+        operation.end();
+    }
+}
+
+// `failure`: of the batch, null if there is none.
+void Pipeline::end_committing(const std::exception_ptr& failure, Reaction reaction) {
+    while (!committing_.empty()) {
+        Operation& operation = committing_.front();
+        committing_.pop_front();
+        if (failure) operation.fail(failure, reaction);
         operation.end();
     }
 }

@@ -246,7 +246,11 @@ Parameters parameters_for(const Target& target, Use use, const DatabaseOptions& 
         // a lease of jobs, whose takeover would wait for them.
         const auto idle = std::min<std::int64_t>(2 * timeout, idle_in_transaction_max.count());
         session += fmt::format(" -c idle_in_transaction_session_timeout={}", idle);
+        // Of what needs no BEGIN.
+        session += " -c default_transaction_isolation=repeatable\\ read";
     }
+    // Who is told is not told of more than was there; so nobody waits for the disk, or a standby.
+    if (use == Use::notify) session += " -c synchronous_commit=off";
     set(parameters, "options", std::move(session));
     return parameters;
 }

@@ -76,13 +76,14 @@ TEST(Target, ReadersCannotWrite) {
     EXPECT_EQ(value_of(parameters_of("postgres://h/d", Use::read), "options"),
               "-c statement_timeout=1500 -c default_transaction_read_only=on");
     EXPECT_EQ(value_of(parameters_of("postgres://h/d", Use::transaction), "options"),
-              "-c statement_timeout=1500 -c idle_in_transaction_session_timeout=3000");
+              "-c statement_timeout=1500 -c idle_in_transaction_session_timeout=3000 "
+              "-c default_transaction_isolation=repeatable\\ read");
 }
 
 TEST(Target, KeepsTheOptionsOfTheUrl) {
     EXPECT_EQ(
         value_of(parameters_of("postgres://h/d?options=-c%20jit%3Doff", Use::notify), "options"),
-        "-c jit=off -c statement_timeout=1500");
+        "-c jit=off -c statement_timeout=1500 -c synchronous_commit=off");
     EXPECT_EQ(value_of(parameters_of("postgres://h/d?application_name=shop", Use::read),
                        "application_name"),
               "shop");

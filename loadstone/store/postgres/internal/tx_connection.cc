@@ -6,7 +6,6 @@
 #include "loadstone/base/log.h"
 #include "loadstone/store/internal/storable.h"
 #include "loadstone/store/postgres/internal/plan_sampler.h"
-#include "loadstone/telemetry/tsc.h"
 
 namespace loadstone::store::postgres {
 
@@ -14,8 +13,10 @@ namespace {
 
 // One snapshot for the whole transaction and no lost updates, as on SQLite; what SERIALIZABLE
 // would add (no write skew) costs every transaction.
-constexpr std::string_view begin_one_snapshot = "begin isolation level repeatable read";
-constexpr std::string_view begin_seeing_commits = "begin isolation level read committed";
+constexpr Query begin_one_snapshot{"loadstone.begin", "", "begin isolation level repeatable read",
+                                   0};
+constexpr Query begin_seeing_commits{"loadstone.begin_seeing_commits", "",
+                                     "begin isolation level read committed", 0};
 // A queue is empty most of the time. The plan that was made then, to read all of it, is kept by the
 // session, and would read what an old snapshot keeps dead in it too.
 constexpr std::string_view by_index = "set local enable_seqscan = off";
@@ -87,6 +88,8 @@ Task<RunResult> TxConnection::run(Context& context, StatementRef statement,
     pipeline_->push_now(operation);
     deadlines_->add(operation);
     co_await end_deferred();
+    // Of one that was over its budget the server may have no end of rows.
+    if (is_left_) std::rethrow_exception(failure_);
     RunResult result;
     try {
         result = co_await operation.complete(sink, true);
@@ -129,6 +132,7 @@ bool TxConnection::send_deferred(Context& context, bool heeds_cancellation) {
         operation.deadline = operation.deadline.sooner(
             Deadline::in(statement_timeout_max_ + std::chrono::seconds(1)));
         bound_statement(operation);
+        operation.commits = is_in_batch_ && each == deferred_.back();
         pipeline_->put_before_next(operation);
         deadlines_->add(operation);
         if (!operation.is_over()) continue;
@@ -147,7 +151,7 @@ void TxConnection::take_failure(const Operation& operation) {
 }
 
 // They are over before what they were sent with.
-Task<void> TxConnection::end_deferred() {
+Task<std::unique_ptr<Deferred>> TxConnection::end_deferred() {
     for (const auto& each : deferred_) {
         bool has_failed = false;
         auto take = [&](const Row& row) { each->take(row); };
@@ -158,13 +162,17 @@ Task<void> TxConnection::end_deferred() {
             if (!failure_ && !each->operation().failure()) {
                 failure_ = std::current_exception();
                 has_undecoded_ = true;
+                is_left_ = !each->operation().is_over();
             }
         }
         take_failure(each->operation());
         each->account(!has_failed);
     }
+    std::unique_ptr<Deferred> last;
+    if (!deferred_.empty()) last = std::move(deferred_.back());
     deferred_.clear();
     deferred_bytes_ = 0;
+    co_return last;
 }
 
 void TxConnection::see_commits() {
@@ -175,22 +183,23 @@ void TxConnection::see_commits() {
 
 // BEGIN if it is the first, and a timeout if the one in force is much longer than what remains.
 void TxConnection::bound_statement(Operation& operation) {
-    const auto remaining = std::clamp(operation.deadline.remaining(), std::chrono::milliseconds(1),
-                                      statement_timeout_max_);
-    if (!has_begun_) {
-        operation.before.emplace_back(sees_commits_ ? begin_seeing_commits : begin_one_snapshot);
-        if (sees_commits_) {
-            operation.before.emplace_back(by_index);
-            operation.before.emplace_back(uncompiled);
-        }
-    }
+    operation.waited_ns = std::exchange(waited_ns_, 0);
+    if (is_in_batch_) return;
+    const auto remaining = remaining_of(operation.deadline);
+    if (!has_begun_) begin(operation);
     if (!is_bound(remaining)) {
         operation.before.push_back(
             fmt::format("set local statement_timeout = {}", remaining.count()));
         timeout_set_ = remaining;
     }
-    operation.waited_ns = std::exchange(waited_ns_, 0);
     has_begun_ = true;
+}
+
+void TxConnection::begin(Operation& operation) const {
+    operation.begin = sees_commits_ ? &begin_seeing_commits : &begin_one_snapshot;
+    if (!sees_commits_) return;
+    operation.before.emplace_back(by_index);
+    operation.before.emplace_back(uncompiled);
 }
 
 void TxConnection::note_foreign_wait(Context& context) {
@@ -203,10 +212,18 @@ void TxConnection::note_foreign_wait(Context& context) {
                  {{"for", context.span().name}, {"ms", idle_ns / 1'000'000}});
 }
 
+// What a server says before it has seen the COMMIT is that it ends the session.
+bool TxConnection::has_ended() const noexcept {
+    if (pipeline_->is_lost()) return true;
+    const std::uint64_t idle = telemetry::tsc() - std::max(taken_tsc_, last_ended_tsc_);
+    const auto unlooked_ns =
+        static_cast<std::uint64_t>(std::chrono::nanoseconds(unlooked_max).count());
+    return telemetry::tsc_to_ns(idle) > unlooked_ns && pipeline_->has_unread();
+}
+
 Task<TxConnection::Committed> TxConnection::commit(Context& context) {
     note_foreign_wait(context);
-    // What a server says before it has seen the COMMIT is that it ends the session.
-    if (pipeline_->is_lost() || pipeline_->has_unread()) {
+    if (has_ended()) {
         failure_ = std::make_exception_ptr(
             unavailable("the connection to the database was lost before the commit"));
         reaction_ = Reaction::connection_lost;
@@ -216,6 +233,7 @@ Task<TxConnection::Committed> TxConnection::commit(Context& context) {
         failure_ = std::make_exception_ptr(unavailable("the store has been stopped"));
         co_return Committed::no;
     }
+    if (is_batch(context)) co_return co_await commit_batch(context);
     Operation operation(context, commit_statement, {}, nullptr);
     operation.heeds_cancellation = false;
     operation.wants_position = pipeline_->tells_positions();
@@ -239,6 +257,26 @@ Task<TxConnection::Committed> TxConnection::commit(Context& context) {
     co_return committed;
 }
 
+// Where the session's own isolation and timeout are those of the transaction. Where the server is
+// asked for its position, the question comes behind a COMMIT.
+bool TxConnection::is_batch(Context& context) const noexcept {
+    return !has_begun_ && !sees_commits_ && pipeline_->keeps_session() &&
+           !pipeline_->tells_positions() && is_bound(remaining_of(context.deadline()));
+}
+
+// The last one is over when the server has committed, so it stands for the COMMIT.
+Task<TxConnection::Committed> TxConnection::commit_batch(Context& context) {
+    is_in_batch_ = true;
+    if (!send_deferred(context, false)) co_return Committed::no;
+    pipeline_->flush();
+    const std::unique_ptr<Deferred> last = co_await end_deferred();
+    co_return outcome(last->operation(), failure_ != nullptr);
+}
+
+std::chrono::milliseconds TxConnection::remaining_of(Deadline deadline) const noexcept {
+    return std::clamp(deadline.remaining(), std::chrono::milliseconds(1), statement_timeout_max_);
+}
+
 // The statement_timeout that the session or the transaction has is about that of the deadline.
 bool TxConnection::is_bound(std::chrono::milliseconds remaining) const noexcept {
     return remaining <= timeout_set_ && remaining >= timeout_set_ * 3 / 4;
@@ -252,7 +290,8 @@ TxConnection::Committed TxConnection::outcome(const Operation& operation, bool h
             Error(Errc::internal, "the database rolled back what was to be committed"));
         return Committed::no;
     }
-    if (has_undecoded_ && !operation.failure()) return Committed::unknown;
+    // It has committed, for all that this side made of an answer before it.
+    if (!operation.failure()) return Committed::unknown;
     // Rows that could not be taken end no transaction: then it is the commit's own answer that
     // says.
     const Reaction reaction = has_undecoded_ ? operation.reaction : reaction_;

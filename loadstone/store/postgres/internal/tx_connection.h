@@ -5,7 +5,8 @@
 // statement_timeout, which follows the deadline. A statement that fails dooms the transaction: the
 // server refuses what comes after it, and so does this, with the first failure.
 //
-// What is deferred goes with the next statement, or with the COMMIT, in one batch.
+// What is deferred goes with the next statement, or with the COMMIT, in one batch. If it is all of
+// the transaction, the batch is the transaction, without BEGIN and COMMIT.
 
 #include <functional>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "loadstone/store/postgres/internal/metrics.h"
 #include "loadstone/store/postgres/internal/pipeline.h"
 #include "loadstone/store/tx.h"
+#include "loadstone/telemetry/tsc.h"
 
 namespace loadstone::store::postgres {
 
@@ -24,6 +26,8 @@ class TxConnection final : public Connection {
 public:
     // Longer between two statements than this, and the body awaits something else.
     static constexpr std::chrono::milliseconds foreign_wait_max{100};
+    // Idle for as long, it is looked at before a commit whether the server has ended the session.
+    static constexpr std::chrono::milliseconds unlooked_max{1};
     // More is sent without waiting for a statement to go with.
     static constexpr std::size_t deferred_max = 16;
     static constexpr std::size_t deferred_bytes_max = 1 << 20;
@@ -65,14 +69,21 @@ private:
     struct Unsent;
     void require_open(Context& context, const StatementRef& statement,
                       std::span<const Value> values);
+    std::chrono::milliseconds remaining_of(Deadline deadline) const noexcept;
     bool is_bound(std::chrono::milliseconds remaining) const noexcept;
     void bound_statement(Operation& operation);
+    void begin(Operation& operation) const;
+    // Whether what is deferred may go as a batch that the server commits at its end.
+    bool is_batch(Context& context) const noexcept;
+    Task<Committed> commit_batch(Context& context);
     // Puts what is deferred before the next operation, and waits for its end.
     bool send_deferred(Context& context, bool heeds_cancellation);
-    Task<void> end_deferred();
+    // Gives the last of them, null if there are none.
+    Task<std::unique_ptr<Deferred>> end_deferred();
     void take_failure(const Operation& operation);
     Committed outcome(const Operation& operation, bool has_failed);
     void note_foreign_wait(Context& context);
+    bool has_ended() const noexcept;
     void note_position(Context& context, const Operation& operation) const;
 
     const std::shared_ptr<Pipeline> pipeline_;
@@ -86,12 +97,15 @@ private:
     std::exception_ptr failure_;
     Reaction reaction_ = Reaction::none;
     std::uint64_t waited_ns_ = 0;  // for this connection: on its first statement's account
+    const std::uint64_t taken_tsc_ = telemetry::tsc();  // it has been looked at then
     std::uint64_t last_ended_tsc_ = 0;
     bool has_begun_ = false;
     bool sees_commits_ = false;
+    bool is_in_batch_ = false;  // without BEGIN
     bool is_busy_ = false;
     bool was_refused_ = false;    // as Operation::was_refused
     bool has_undecoded_ = false;  // what was deferred gave rows that nobody could take
+    bool is_left_ = false;        // nor waited for their end
 };
 
 class PostgresTx final : public Tx {
