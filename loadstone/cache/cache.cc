@@ -308,7 +308,7 @@ Task<void> Cache::prune(Context& context) {
 
 Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute compute) {
     co_await computations_.enter(context);
-    const internal::Recomputations::Place place(computations_);
+    const internal::Recomputations::Place place(computations_, context);
     metrics_->misses.add();
     auto entry = std::make_shared<Entry>();
     entry->view = asked.view;

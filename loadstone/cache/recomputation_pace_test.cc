@@ -16,7 +16,7 @@ int begun_in_a_second(RecomputationPace& pace, microseconds took, milliseconds w
     int begun = 0;
     for (auto now = start; now < start + std::chrono::seconds(1); ++begun) {
         now = pace.next(now - waited, now) + took;
-        pace.ended(took, 1);
+        pace.ended(took);
     }
     return begun;
 }
@@ -34,25 +34,18 @@ TEST(RecomputationPace, GivesItsShareOfTheTime) {
     }
 }
 
-TEST(RecomputationPace, CountsWhatSeveralTakeOnce) {
-    RecomputationPace pace({});
-    pace.ended(milliseconds(4), 4);
-    EXPECT_EQ(pace.next(start, start), start);
-    EXPECT_EQ(pace.next(start, start), start + milliseconds(4));
-}
-
 TEST(RecomputationPace, MakesNoPauseForWhoHasWaitedLongEnough) {
     RecomputationPace pace({.patience = milliseconds(50)});
     EXPECT_NEAR(begun_in_a_second(pace, milliseconds(1), milliseconds(49)), 500, 2);
     EXPECT_NEAR(begun_in_a_second(pace, milliseconds(1), milliseconds(50)), 1'000, 2);
-    pace.ended(std::chrono::seconds(60), 1);  // a pause ends with the patience, whatever was before
+    pace.ended(std::chrono::seconds(60));  // a pause ends with the patience, whatever was before
     pace.next(start, start);
     EXPECT_EQ(pace.next(start, start + milliseconds(1)), start + milliseconds(50));
 }
 
 TEST(RecomputationPace, OwesNothingForATimeInWhichNoneBegan) {
     RecomputationPace pace({});
-    pace.ended(milliseconds(1), 1);
+    pace.ended(milliseconds(1));
     EXPECT_EQ(pace.next(start, start), start);
     const auto later = start + std::chrono::seconds(5);
     EXPECT_EQ(pace.next(later, later), later);

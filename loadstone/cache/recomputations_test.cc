@@ -24,6 +24,11 @@ Task<void> make_loop_busy() {
     }
 }
 
+struct Leaving {
+    runtime::SpanSlot& slot;
+    ~Leaving() { slot.enter(nullptr); }
+};
+
 class RecomputationsTest : public ::testing::Test {
 protected:
     RecomputationsTest() { loops_.start(); }
@@ -33,8 +38,10 @@ protected:
     }
     Task<void> compute(Recomputations& all, milliseconds may_wait, milliseconds work) {
         Context context(services_, Deadline::in(may_wait));
+        slot_.enter(&context.span());
+        const Leaving leaving{slot_};
         co_await all.enter(context);
-        const Recomputations::Place place(all);
+        const Recomputations::Place place(all, context);
         EXPECT_EQ(all.under_way(), 1U);
         spin(work);
     }

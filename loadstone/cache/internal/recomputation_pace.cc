@@ -19,9 +19,8 @@ RecomputationPace::Clock::time_point RecomputationPace::next(Clock::time_point w
     return begin;
 }
 
-void RecomputationPace::ended(std::chrono::nanoseconds took, std::size_t under_way) {
-    const double own = static_cast<double>(took.count()) /
-                       static_cast<double>(std::max<std::size_t>(under_way, 1));
+void RecomputationPace::ended(std::chrono::nanoseconds cpu) {
+    const auto own = static_cast<double>(cpu.count());
     cost_ns_ = cost_ns_ == 0 ? own : cost_ns_ + (own - cost_ns_) * weight;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 // RecomputationPace: when the next view may begin to be computed, so that recomputation has no more
-// than a share of a loop's time while requests want it. After a computation that took 1 ms the
+// than a share of a loop's time while requests want it. After a computation that used 1 ms the
 // next one begins 4 ms after it had begun, if the share is a quarter. Who has waited long enough
 // begins without a pause.
 //
@@ -23,8 +23,8 @@ public:
 
     // Who asks is next, and has waited since then: when to begin, `now` or later.
     Clock::time_point next(Clock::time_point waits_since, Clock::time_point now);
-    // A computation took so long, while so many were under way, itself included.
-    void ended(std::chrono::nanoseconds took, std::size_t under_way);
+    // A computation used so much CPU of this process: what it waits for is not the loop's time.
+    void ended(std::chrono::nanoseconds cpu);
 
 private:
     const RecomputationPaceOptions options_;

@@ -5,6 +5,7 @@
 #include "loadstone/base/error.h"
 #include "loadstone/runtime/loop_load.h"
 #include "loadstone/runtime/loops.h"
+#include "loadstone/telemetry/tsc.h"
 
 namespace loadstone::cache::internal {
 
@@ -12,6 +13,12 @@ namespace {
 
 // Of its time, from where on a loop is one that requests want.
 constexpr double load_min = 0.5;
+
+// What the span's task has used, also on lanes.
+std::uint64_t cpu_now(const telemetry::Span& span) noexcept {
+    runtime::settle_slice();
+    return span.cpu_tsc;
+}
 
 }  // namespace
 
@@ -84,13 +91,19 @@ Task<void> Recomputations::pause(Context& context, Clock::time_point waits_since
     context.throw_if_done("a view whose turn has not come");
 }
 
-void Recomputations::leave(Clock::time_point began) noexcept {
-    const std::size_t count = under_way_--;
+Recomputations::Place::Place(Recomputations& all, Context& context) noexcept
+    : all_(all), span_(context.span()), cpu_before_(cpu_now(span_)) {
+    ++all.under_way_;
+}
+
+Recomputations::Place::~Place() {
+    const std::uint64_t used = cpu_now(span_) - cpu_before_;
+    --all_.under_way_;
     {
-        const std::scoped_lock lock(mutex_);
-        pace().ended(Clock::now() - began, count);
+        const std::scoped_lock lock(all_.mutex_);
+        all_.pace().ended(std::chrono::nanoseconds(telemetry::tsc_to_ns(used)));
     }
-    places_.release();
+    all_.places_.release();
 }
 
 }  // namespace loadstone::cache::internal

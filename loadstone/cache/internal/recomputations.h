@@ -38,14 +38,15 @@ public:
     // After enter(): while it lives a view is computed.
     class Place {
     public:
-        explicit Place(Recomputations& all) noexcept : all_(all) { ++all.under_way_; }
+        Place(Recomputations& all, Context& context) noexcept;
         Place(const Place&) = delete;
         Place& operator=(const Place&) = delete;
-        ~Place() { all_.leave(began_); }
+        ~Place();
 
     private:
         Recomputations& all_;
-        const Clock::time_point began_ = Clock::now();
+        telemetry::Span& span_;
+        const std::uint64_t cpu_before_;
     };
 
     // A question took so long.
@@ -54,7 +55,6 @@ public:
 
 private:
     Task<void> pause(Context& context, Clock::time_point waits_since);
-    void leave(Clock::time_point began) noexcept;
     RecomputationPace& pace();
 
     const RecomputationOptions options_;
