@@ -2,7 +2,8 @@
 the application; and with 1 % of the requests writes that make a course's answer invalid, against computing each (cache.on = off),
 requests per CPU-second of application and database. Meanwhile a client of its own writes to a course and reads it: how many of its
 answers are stale is counted. And 10,000 views that become invalid at once, while 64 connections ask for them: what it does to the p99 of
-others, and how many are computed at a time."""
+others, and how many are computed at a time. And hits on PostgreSQL by many connections: with what was committed asked for, with one
+replica, and of answers that may be 100 ms old."""
 
 import argparse
 import contextlib
@@ -16,15 +17,22 @@ import tempfile
 import threading
 import urllib.request
 
+import seeded
 from measure import APP, Postgres, app, cpu_ns, descendants, measured, needs, wrk
 
 COURSES, LEARNERS, LESSONS = 50, 1_000, 20
 OWN = COURSES + 1  # of the client that counts
 CONNECTIONS = 16
-READS = """
+PARTS = "kept", "many", "hits"
+
+
+def reads(courses, ending=""):
+    return f"""
 local random = math.random
-function request() return wrk.format("GET", "/courses/" .. random(1, %d) .. "/reach") end
-""" % COURSES
+function request() return wrk.format("GET", "/courses/" .. random(1, {courses}) .. "/reach{ending}") end
+"""
+
+
 # A learner is new each time: users from a place of their own in each run.
 MIXED = """
 local random = math.random
@@ -40,7 +48,7 @@ function right(status, body) return status == 204 or (status == 200 and string.f
 
 
 MANY, MANY_CONNECTIONS, OTHERS = 10_000, 64, 4
-MANY_READS = READS.replace(str(COURSES), str(MANY))
+MANY_READS = reads(MANY)
 STEADY = "\nfunction delay() return math.random(16, 48) end"  # some 2,000 requests per second of 64 connections
 NOT_FIRST = ["chrt", "--idle", "0"]
 
@@ -93,14 +101,34 @@ def median_ratio(name, pairs, goal):
     print(f"  {name}: {statistics.median(pairs):.2f}   (rounds {min(pairs):.2f} to {max(pairs):.2f}{aim})", flush=True)
 
 
-def kept(server, args):
+def kept(server, args, connections=CONNECTIONS, ending="", name="kept answers"):
     pairs = []
     for number in range(-1, args.rounds):
-        plain = measured(server, args.seconds, path="/hello", connections=CONNECTIONS, pattern="Hello")["per_cpu_second"]
-        view = measured(server, args.seconds, path="/courses/1/reach", connections=CONNECTIONS, pattern='"lessons"', request=READS)
+        plain = measured(server, args.seconds, path="/hello", connections=connections, pattern="Hello")["per_cpu_second"]
+        view = measured(server, args.seconds, path="/hello", connections=connections, pattern='"lessons"', request=reads(COURSES, ending))
         if number >= 0:  # the first warms up
             pairs.append(view["per_cpu_second"] / plain)
-    median_ratio("kept answers / plain route", pairs, "0.8")
+    median_ratio(f"{name} / plain route", pairs, "0.8")
+
+
+def hits(args):
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.chmod(0o755)  # PostgreSQL is another user
+        primary = seeded.Postgres(folder / "primary", seeded.SETTINGS)
+        stack.callback(primary.stop)
+        for command in (("migrate",), ("fill-progress", str(COURSES), "20")):
+            subprocess.run([APP, command[0], "--data", folder, "--database", primary.url, *command[1:]], check=True, stdout=subprocess.DEVNULL)
+        replica = seeded.Postgres(folder / "replica", replica_of=primary)
+        stack.callback(replica.stop)
+        alone = stack.enter_context(app(folder, "--database", primary.url, name="alone"))
+        routed = stack.enter_context(app(folder, "--database", primary.url, "--replica", replica.url, name="routed"))
+        seeded.wait_until(lambda: routed.metric("loadstone_store_replica_usable") == 1, 20, "the replica to be known")
+        for connections in args.connections:
+            print(f"cache: hits on PostgreSQL, {connections} connections")
+            kept(alone, args, connections, name="asked what was committed")
+            kept(alone, args, connections, "/within", name="within(100ms)")
+            kept(routed, args, connections, name="one replica")
 
 
 def written(servers, databases, args):
@@ -143,14 +171,14 @@ class Most:
 
 
 def others_beside(server, args, request):
-    """p99, us, of others' reads of a row by key while views are asked for; the client that asks runs when theirs does not want the core."""
+    """Others' reads of a row by key while views are asked for; the client that asks runs when theirs does not want the core."""
     asked = {}
     flood = threading.Thread(target=lambda: asked.update(wrk(
         server.url + "/", connections=MANY_CONNECTIONS, seconds=args.seconds + 1, pattern='"lessons"', request=request, prefix=NOT_FIRST)))
     flood.start()
-    p99 = wrk(server.url + "/rows/1", connections=OTHERS, seconds=args.seconds, pattern='"name"')["p99_us"]
+    others = wrk(server.url + "/rows/1", connections=OTHERS, seconds=args.seconds, pattern='"name"')
     flood.join()
-    return p99, asked["requests"] / (asked["us"] / 1e6)
+    return others, asked["requests"] / (asked["us"] / 1e6)
 
 
 def invalidated(name, args, postgres=None):
@@ -162,9 +190,9 @@ def invalidated(name, args, postgres=None):
             database = ("--database", stack.enter_context(Postgres()).url)
         for command in (("migrate",), ("fill", "1000"), ("fill-progress", str(MANY), "5")):
             subprocess.run([APP, command[0], "--data", folder, *database, *command[1:]], check=True, stdout=subprocess.DEVNULL)
-        server = stack.enter_context(app(folder, *database))
+        server = stack.enter_context(app(folder, *database, "--cache-computations-percent", str(args.percent)))
         for title, request, goal in (("steady", MANY_READS + STEADY, "1.3"), ("closed loop", MANY_READS, "")):
-            pairs = []
+            pairs, kept_up = [], []
             for number in range(-1, args.rounds):
                 made_valid = wrk(server.url + "/", connections=MANY_CONNECTIONS, seconds=4, pattern='"lessons"', request=MANY_READS)["requests"]
                 if made_valid < 4 * MANY:
@@ -177,10 +205,12 @@ def invalidated(name, args, postgres=None):
                 computed = server.metric("loadstone_cache_misses_total") - missed
                 if number < 0:
                     continue
-                print(f"    {title}, {rate:,.0f} views asked for per second: p99 of others while they are valid {valid:,} us, when they have become "
-                      f"invalid {invalid:,} us   {computed:,.0f} computed meanwhile, {most.most:.0f} at once at most", flush=True)
-                pairs.append(invalid / valid)
+                print(f"    {title}, {rate:,.0f} views asked for per second: p99 of others while they are valid {valid['p99_us']:,} us, when they have become "
+                      f"invalid {invalid['p99_us']:,} us   {computed:,.0f} computed meanwhile, {most.most:.0f} at once at most", flush=True)
+                pairs.append(invalid["p99_us"] / valid["p99_us"])
+                kept_up.append(invalid["requests"] / valid["requests"])
             median_ratio(f"{title}, p99 when invalid / while valid", pairs, goal)
+            median_ratio(f"{title}, requests of others when invalid / while valid", kept_up, "")
 
 
 def measure(name, args, postgres=None):
@@ -208,12 +238,18 @@ def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--seconds", type=int, default=3)
+    options.add_argument("--percent", type=int, default=25, help="cache.computations_percent; 100: recomputation makes no pauses")
+    options.add_argument("--only", choices=PARTS, action="append", help="of these parts; again for another one")
+    options.add_argument("--connections", type=int, nargs="+", default=[16, 64, 256], help="of hits on PostgreSQL")
     args = options.parse_args()
     needs("wrk")
-    measure("SQLite", args)
-    measure("PostgreSQL", args, postgres=True)
-    invalidated("SQLite", args)
-    invalidated("PostgreSQL", args, postgres=True)
+    for part in args.only or PARTS:
+        if part == "hits":
+            hits(args)
+            continue
+        run = measure if part == "kept" else invalidated
+        run("SQLite", args)
+        run("PostgreSQL", args, postgres=True)
 
 
 if __name__ == "__main__":

@@ -56,28 +56,6 @@ struct Seats {
 };
 BOOST_DESCRIBE_STRUCT(Seats, (), (course, capacity, taken))
 
-struct PopularOnes {
-    std::optional<int> limit;
-};
-BOOST_DESCRIBE_STRUCT(PopularOnes, (), (limit))
-
-void validate(Check& check, const PopularOnes& in) {
-    check.range("limit", in.limit.value_or(20), 1, 100);
-}
-
-struct PopularEntry {
-    courses::CourseId id;
-    std::string title;
-    accounts::UserId instructor;
-    std::int64_t capacity = 0, lessons = 0, enrolled = 0;
-};
-BOOST_DESCRIBE_STRUCT(PopularEntry, (), (id, title, instructor, capacity, lessons, enrolled))
-
-struct Popular {
-    std::vector<PopularEntry> courses;  // by learners who are enrolled now
-};
-BOOST_DESCRIBE_STRUCT(Popular, (), (courses))
-
 struct Position {
     std::int64_t position_s = 0;
 };
@@ -221,24 +199,6 @@ Task<Reply<Seats>> show_seats(Context& context, Path<courses::CourseId> id) {
     co_return reply;
 }
 
-Task<Reply<Popular>> show_popular(Context& context, Parameters<PopularOnes> in) {
-    const auto most = co_await popular_courses(context.reader(), in->limit.value_or(20));
-    std::vector<courses::CourseId> ids;
-    for (const PopularCourse& one : most) ids.push_back(one.course);
-    auto all = co_await courses::courses_by_id(context.reader(), std::move(ids));
-    std::unordered_map<courses::CourseId, courses::Course> of_id;
-    for (courses::Course& course : all) of_id[course.id] = std::move(course);
-    Reply<Popular> reply;
-    for (const PopularCourse& one : most) {
-        const auto found = of_id.find(one.course);
-        if (found == of_id.end()) continue;
-        const courses::Course& course = found->second;
-        reply.body.courses.push_back({course.id, course.title, course.instructor_id,
-                                      course.capacity, course.lesson_count, one.enrolled});
-    }
-    co_return reply;
-}
-
 Task<Reply<Position>> ping(Context& context, Path<courses::CourseId> course,
                            Path<courses::LessonId> id, Body<Position> in) {
     co_await published_course(context, course.value);
@@ -358,10 +318,7 @@ Task<Reply<GradingRun>> show_run(Context& context, Path<courses::CourseId> id, P
 
 void routes(Routes& routes) {
     routes.get("/api/enrolments", own_enrolments).summary_is("The courses that one takes part in");
-    routes.get("/api/courses/popular", show_popular)
-        .summary_is("The published courses in which most learners are enrolled, the most first")
-        .open_to_all()
-        .revalidated();
+    popular_routes(routes);
     routes.get("/api/courses/{course}/seats", show_seats)
         .summary_is("How many seats of a course are taken")
         .open_to_all()

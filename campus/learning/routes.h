@@ -5,5 +5,7 @@
 namespace campus::learning {
 
 void routes(loadstone::Routes& routes);
+// Of it: the list of popular courses.
+void popular_routes(loadstone::Routes& routes);
 
 }  // namespace campus::learning

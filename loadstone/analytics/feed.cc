@@ -114,7 +114,9 @@ Feed::Feed(Analytics& analytics, Recorder& recorder, const runtime::Services& se
                                  "Steps of the feed that have failed and are tried again")),
       turns_(registry.counter("loadstone_analytics_turns_total", "",
                               "Epochs in which this process began to feed ClickHouse: one when it "
-                              "starts, one for each doubt")) {
+                              "starts, one for each doubt")),
+      failed_merges_(registry.counter("loadstone_analytics_failed_merges_total", "",
+                                      "Merges of rollups that have failed in the store")) {
     registry.gauge(this, "loadstone_analytics_facts_waiting", "",
                    "Facts that are not in the column store yet, about",
                    [this] { return static_cast<double>(recorder_.waiting()); });
@@ -147,6 +149,7 @@ FeedReport Feed::report() const {
     report.restarts = store.restarts;
     report.store_process = store.pid;
     report.file_bytes = store.bytes;
+    report.failed_merges = static_cast<std::int64_t>(failed_merges_.value());
     return report;
 }
 
@@ -199,9 +202,11 @@ Task<bool> Feed::step(Context& context) {
     const bool owner = co_await is_owner(context);
     is_carrying_ = owner;
     if (owner) {
-        const std::int64_t restarts = analytics_.store().report().restarts;
-        if (!has_begun_ || restarts != restarts_) co_await begin(context);
-        restarts_ = restarts;
+        const internal::StoreReport store = analytics_.store().report();
+        failed_merges_.add(static_cast<std::uint64_t>(store.failed_merges) -
+                           failed_merges_.value());
+        if (!has_begun_ || store.restarts != restarts_) co_await begin(context);
+        restarts_ = store.restarts;
         is_full = co_await carry(context);
         // Under a steady load there is always more to carry: the two take turns.
         const bool has_work = co_await work_.step(context, position_, lease_.term());

@@ -41,10 +41,11 @@ struct FeedReport {
     std::int64_t restarts = 0;       // of the store's process
     std::int64_t store_process = 0;  // its id; -1: none runs, or it is not this server's
     std::int64_t file_bytes = 0;     // on disk, with its log
+    std::int64_t failed_merges = 0;  // of rollups in the store
 };
 BOOST_DESCRIBE_STRUCT(FeedReport, (),
                       (is_carrying, waiting, waiting_max, as_of, batches, facts, failures, store,
-                       restarts, store_process, file_bytes))
+                       restarts, store_process, file_bytes, failed_merges))
 
 class Feed {
 public:
@@ -85,6 +86,7 @@ private:
     telemetry::Counter& carried_;
     telemetry::Counter& failures_;
     telemetry::Counter& turns_;
+    telemetry::Counter& failed_merges_;
     runtime::Event stop_event_;
     std::atomic<bool> stopping_{false};
     std::atomic<bool> is_carrying_{false};

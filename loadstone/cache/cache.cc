@@ -9,7 +9,6 @@
 #include "loadstone/base/log.h"
 #include "loadstone/cache/internal/entry.h"
 #include "loadstone/cache/sql.h"
-#include "loadstone/runtime/permit.h"
 #include "loadstone/store/context_store.h"
 
 namespace loadstone::cache {
@@ -59,7 +58,6 @@ struct Cache::Metrics {
           waits(counter(registry, "waits", "Reads of views that waited for another's computation")),
           invalid(counter(registry, "invalid", "Entries that were found to be no longer true")),
           alone(counter(registry, "alone", "Computations that nobody else could use")),
-          refused(counter(registry, "refused", "Computations for which there was no room")),
           evictions(counter(registry, "evictions", "Entries that made room for others")),
           unshared(counter(registry, "unshared",
                            "Computations of which other nodes could not be asked")),
@@ -69,8 +67,8 @@ struct Cache::Metrics {
                                        std::string_view help) {
         return registry.counter(fmt::format("loadstone_cache_{}_total", name), "", help);
     }
-    telemetry::Counter &hits, &misses, &waits, &invalid, &alone, &refused, &evictions, &unshared,
-        &stale, &too_large;
+    telemetry::Counter &hits, &misses, &waits, &invalid, &alone, &evictions, &unshared, &stale,
+        &too_large;
 };
 
 Cache::Cache(const CacheOptions& options, const Sources& sources, store::Database& database,
@@ -81,9 +79,12 @@ Cache::Cache(const CacheOptions& options, const Sources& sources, store::Databas
       folding_(database, aggregates_, options.fold_every, registry),
       database_(database, rules_, aggregates_, options.aggregate_shards, folding_, registry),
       reads_(database),
-      computations_limit_({.max = options.computations_max}),
-      computations_(computations_limit_.limit(), options.computations_waiting_max),
-      follower_(database, telling(options.follower, [this](auto took) { adapt(took); }), registry),
+      has_own_connections_(database.dialect() == store::Dialect::postgres &&
+                           !options.has_positions),
+      computations_(options.computations, registry),
+      follower_(database,
+                telling(options.follower, [this](auto took) { computations_.asked(took); }),
+                registry),
       registry_(registry),
       metrics_(std::make_unique<Metrics>(registry)),
       eviction_({.bytes_max = options.bytes_max}) {
@@ -97,24 +98,11 @@ Cache::Cache(const CacheOptions& options, const Sources& sources, store::Databas
         const std::scoped_lock lock(mutex_);
         return static_cast<double>(entries_.size());
     });
-    registry.gauge(this, "loadstone_cache_computations", "", "Views that are being computed",
-                   [this] { return static_cast<double>(computations_.in_use()); });
-    registry.gauge(this, "loadstone_cache_computations_limit", "",
-                   "How many may be, by how long questions take",
-                   [this] { return static_cast<double>(computations_.permits()); });
-    registry.gauge(this, "loadstone_cache_computations_waiting", "", "That wait for it",
-                   [this] { return static_cast<double>(computations_.waiting()); });
-}
-
-void Cache::adapt(std::chrono::nanoseconds question) {
-    const std::size_t before = computations_limit_.limit();
-    computations_limit_.asked(question, computations_.in_use(), Clock::now());
-    const std::size_t now = computations_limit_.limit();
-    if (now != before) computations_.resize(now);
 }
 
 Task<void> Cache::measure(Context& context) {
-    if (follower_.must_ask() && computations_.in_use() == 0) co_await follower_.catch_up(context);
+    if (follower_.must_ask() && computations_.under_way() == 0)
+        co_await follower_.catch_up(context);
 }
 
 Cache::~Cache() { registry_.remove_gauges(this); }
@@ -319,16 +307,8 @@ Task<void> Cache::prune(Context& context) {
 }
 
 Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute compute) {
-    const runtime::Acquired acquired = co_await computations_.acquire(context.deadline());
-    if (acquired != runtime::Acquired::yes) {
-        metrics_->refused.add();
-        throw Error(
-            acquired == runtime::Acquired::queue_full ? Errc::unavailable : Errc::deadline_exceeded,
-            fmt::format("{} views are computed already, the most there may be now",
-                        computations_.permits()))
-            .with_retry_after(std::chrono::seconds(1));
-    }
-    const runtime::Permit permit(computations_);
+    co_await computations_.enter(context);
+    const internal::Recomputations::Place place(computations_, context);
     metrics_->misses.add();
     auto entry = std::make_shared<Entry>();
     entry->view = asked.view;
@@ -339,9 +319,7 @@ Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute 
     context.reading().saw(now.position);
     entry->made_at = Clock::now();
     entry->true_at = follower_.followed_at();
-    // So that no other read waits behind it. On replicas heavy reads would not turn to the primary,
-    // which a view may have to be read on.
-    const OwnConnections own(context.reading(), !options_.has_positions);
+    const OwnConnections own(context.reading(), has_own_connections_);
     RecordingReads reads(reads_.read_connection(), rules_, entry->tags);
     Reader reader(context, reads, runtime::own_writes);
     std::string json = co_await compute(reader);

@@ -18,12 +18,11 @@
 #include "loadstone/cache/folding.h"
 #include "loadstone/cache/follower.h"
 #include "loadstone/cache/internal/eviction.h"
-#include "loadstone/cache/internal/recomputation_limit.h"
+#include "loadstone/cache/internal/recomputations.h"
 #include "loadstone/cache/recording.h"
 #include "loadstone/cache/sources.h"
 #include "loadstone/cache/tags.h"
 #include "loadstone/runtime/event.h"
-#include "loadstone/runtime/semaphore.h"
 
 namespace loadstone::cache {
 
@@ -34,12 +33,9 @@ struct WarmAnswers;
 struct CacheOptions {
     std::uint64_t bytes_max = 64 << 20;  // of answers and what belongs to them
     std::size_t tags_max = 1'024;        // of an entry; with more it is not kept
-    // Computations at once in this process, at most, and how many wait: beyond, unavailable. So
-    // that many entries that become invalid together do not take the database from all others: how
-    // many there may be now follows from how long questions take (RecomputationLimit), and without
-    // replicas their reads have connections of their own.
-    std::size_t computations_max = 16;
-    std::size_t computations_waiting_max = 4'096;
+    // So that many entries that become invalid together do not take the database and the loops from
+    // all others. Without replicas their reads have connections of their own, too.
+    internal::RecomputationOptions computations;
     // A read that need not be newer is answered from what was known so long ago.
     std::chrono::milliseconds follow_every{100};
     // Whether sessions carry positions (PostgreSQL with replicas). Without, each read asks, unless
@@ -119,7 +115,6 @@ private:
     Task<EntryPtr> compute_once(Context& context, const Asked& asked, Compute compute,
                                 std::uint64_t hash);
     void keep(std::uint64_t hash, EntryPtr entry);
-    void adapt(std::chrono::nanoseconds question);
     std::size_t take(const internal::WarmAnswers& found, const Follower::Changes& changes);
     static Answer answer_of(const Entry& entry, Context& context);
 
@@ -129,8 +124,11 @@ private:
     Folding folding_;
     RecordingDatabase database_;
     store::Database& reads_;
-    internal::RecomputationLimit computations_limit_;  // of who asks
-    runtime::Semaphore computations_;
+    // So that no other read waits behind a computation's. On replicas heavy reads would not turn to
+    // the primary, which a view may have to be read on. SQLite sees by itself to those that are
+    // long, and a short one costs less in its place than handed to another thread.
+    const bool has_own_connections_;
+    internal::Recomputations computations_;
     Follower follower_;
     std::unique_ptr<Fills> fills_;  // null: no other nodes
     telemetry::Registry& registry_;

@@ -22,6 +22,7 @@
 #include "loadstone/runtime/internal/span_executor.h"
 #include "loadstone/runtime/internal/virtual_time.h"
 #include "loadstone/runtime/internal/watchdog.h"
+#include "loadstone/runtime/loop_load.h"
 
 namespace loadstone::runtime {
 
@@ -169,6 +170,11 @@ int Loops::current() noexcept {
 
 double Loops::cpu_share() noexcept {
     return internal::loop_meter == nullptr ? 1.0 : internal::loop_meter->cpu_share();
+}
+
+double loop_load() noexcept {
+    if (internal::loop_meter == nullptr || internal::virtual_time() != nullptr) return 0;
+    return internal::loop_meter->load();
 }
 
 void Loops::post(int loop, std::function<void()> work) const {

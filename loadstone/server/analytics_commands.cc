@@ -51,9 +51,11 @@ std::string to_text(const ServerLine& line, Timestamp now) {
     const double megabytes = static_cast<double>(feed.file_bytes) / 1e6;
     if (feed.store != "loadstone-duckdb")
         return text + fmt::format("  {}: {:.1f} MB on disk\n", feed.store, megabytes);
-    text += fmt::format("  loadstone-duckdb {}: restarted {} times, {:.1f} MB on disk\n",
-                        feed.store_process > 0 ? fmt::to_string(feed.store_process) : "is gone",
-                        feed.restarts, megabytes);
+    text += fmt::format(
+        "  loadstone-duckdb {}: restarted {} times, {} merges of rollups failed, {:.1f} MB on "
+        "disk\n",
+        feed.store_process > 0 ? fmt::to_string(feed.store_process) : "is gone", feed.restarts,
+        feed.failed_merges, megabytes);
     return text;
 }
 

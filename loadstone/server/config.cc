@@ -337,7 +337,10 @@ void mail_and_job_settings(SettingList& s, Config& c) {
         "cache.computations_max",
         "views that this process computes at once, at most; fewer if that slows others; on SQLite "
         "a quarter",
-        c.cache.computations_max, std::size_t{1}, million);
+        c.cache.computations.max, std::size_t{1}, million);
+    s.count("cache.computations_percent",
+            "of a loop's time, that computing views has while requests want more than half of it",
+            c.cache.computations.percent, 1, 100);
     s.count("cache.aggregate_shards",
             "connections that change a key of an aggregate at once without waiting (PostgreSQL)",
             c.cache.aggregate_shards, std::int64_t{1}, std::int64_t{1'024});
@@ -348,7 +351,7 @@ void mail_and_job_settings(SettingList& s, Config& c) {
              "how long one node may compute a view for all before another one does",
              c.cache.fills.lease);
     s.count("cache.computations_waiting_max", "that wait for it; beyond: 503",
-            c.cache.computations_waiting_max, std::size_t{0}, million);
+            c.cache.computations.waiting_max, std::size_t{0}, million);
 }
 
 }  // namespace

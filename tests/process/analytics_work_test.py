@@ -99,6 +99,27 @@ class AnalyticsWorkTest(SchoolTest):
         self.change_store("drop view learning_progress", "delete from loadstone_rollups where name = 'learning_progress'")
         self.expect_equal()
 
+    def failed_merges(self):
+        return self.status()["servers"][0]["feed"]["failed_merges"]
+
+    def test_merges_that_fail_are_counted(self):
+        self.start(analytics_rollup_recent_rows=4)
+        own = self.course(quizzes=((10, 1),), capacity=100)
+        wait_until(self.carried, 30, "all facts to be carried")
+        self.change_store("create unique index no_two on loadstone_rolled_learning_progress (course)")
+        self.assertEqual(self.failed_merges(), 0)
+        self.client.close()
+        self.client = self.server.client()
+        for who in self.people(6):
+            self.client.request("POST", f"{own.path}/enrolment", cookie=who.cookie)
+        wait_until(self.failed_merges, 30, "a merge that fails")
+        self.assertRegex(self.client.get("/metrics").body.decode(), r"(?m)^loadstone_analytics_failed_merges_total [1-9]")
+        self.assertRegex(self.analytics("status").stdout, "[1-9][0-9]* merges of rollups failed")
+        self.expect_equal()  # nothing is wrong or lost
+        self.change_store("drop index no_two")
+        self.expect_equal()
+        self.assertEqual(self.failed_merges(), 0)
+
     def check_questions(self):
         for statement in ("delete from learning_activity", "copy learning_activity to 'stolen.csv'", "select * from read_csv('/etc/passwd')",
                           "set memory_limit = '1TB'", "attach 'other.db'", "select 1; drop table learning_activity"):

@@ -170,7 +170,9 @@ void Database::open_state(std::int64_t rollup_recent_rows) {
 
 internal::StoreState Database::state() const {
     const std::lock_guard lock(state_mutex_);
-    return state_;
+    internal::StoreState now = state_;
+    now.failed_merges = rollups_->failed_merges();
+    return now;
 }
 
 void Database::set_state(const internal::StoreState& next) {

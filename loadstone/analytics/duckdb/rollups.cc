@@ -223,6 +223,7 @@ void Rollups::try_merge(Kept& kept) {
     } catch (const Error& error) {
         fmt::print(stderr, "loadstone-duckdb: rollup {} is not merged: {}\n", kept.declared.name,
                    error.what());
+        ++failed_merges_;
         kept.recent = 0;  // later, when as much has come again
     }
     const auto ended = steady_clock::now();

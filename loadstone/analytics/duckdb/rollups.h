@@ -15,6 +15,7 @@
 //
 // Over the writer's connection; one thread at a time.
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -57,11 +58,14 @@ public:
     // After a transaction that has failed.
     void count_again();
     // Merges what has grown; a transaction of its own, which changes nothing that a question finds.
-    // If it fails, that is said on standard error, and done when as much has come again.
+    // If it fails, that is counted and said on standard error, and it is done when as much has come
+    // again.
     void merge_grown();
     // The same with any recent rows, of those that a statement names and that have rested since
     // they were merged: four times as long as that took.
     void merge_named(std::string_view text);
+    // From any thread.
+    std::int64_t failed_merges() const noexcept { return failed_merges_; }
 
 private:
     struct Kept {
@@ -79,6 +83,7 @@ private:
     Connection& writer_;
     const std::int64_t recent_min_;
     std::vector<Kept> all_;
+    std::atomic<std::int64_t> failed_merges_{0};
 };
 
 }  // namespace loadstone::analytics::duckdb

@@ -71,10 +71,11 @@ struct Exported {
 };
 
 struct StoreReport {
-    std::string name;           // "loadstone-duckdb", "ClickHouse at host:8123/campus"
-    std::int64_t restarts = 0;  // of its process, by this one
-    std::int64_t pid = -1;      // of its process; -1: none runs, or it is not ours
-    std::int64_t bytes = 0;     // on disk
+    std::string name;                // "loadstone-duckdb", "ClickHouse at host:8123/campus"
+    std::int64_t restarts = 0;       // of its process, by this one
+    std::int64_t pid = -1;           // of its process; -1: none runs, or it is not ours
+    std::int64_t bytes = 0;          // on disk
+    std::int64_t failed_merges = 0;  // of rollups, as far as who feeds it was told
 };
 
 class ColumnStore {

@@ -21,6 +21,15 @@ std::string body_of(const Question& question) {
 
 }  // namespace
 
+StoreState DuckDbStore::noted(StoreState state) {
+    const pid_t pid = process_.pid();
+    const std::int64_t before = pid == noted_pid_ ? noted_failed_merges_ : 0;
+    failed_merges_ += std::max<std::int64_t>(0, state.failed_merges - before);
+    noted_pid_ = pid;
+    noted_failed_merges_ = state.failed_merges;
+    return state;
+}
+
 void DuckDbStore::apply(const FactBatch& batch, int timeout_ms) {
     std::string body;
     body.reserve(batch.rows.size() + 1'024);
@@ -34,7 +43,7 @@ void DuckDbStore::apply(const FactBatch& batch, int timeout_ms) {
         out.text(to_text(form.schema->columns));
     }
     body += batch.rows;
-    client_.apply(body, timeout_ms);
+    noted(client_.apply(body, timeout_ms));
 }
 
 void DuckDbStore::declare(std::span<const FormRollup> rollups, int timeout_ms) {
@@ -47,7 +56,7 @@ void DuckDbStore::declare(std::span<const FormRollup> rollups, int timeout_ms) {
         to.text(each.name);
         to.text(to_text(*each.rollup));
     }
-    client_.declare(body, timeout_ms);
+    noted(client_.declare(body, timeout_ms));
 }
 
 void DuckDbStore::replace(const FactRange& range, int timeout_ms) {
@@ -60,7 +69,7 @@ void DuckDbStore::replace(const FactRange& range, int timeout_ms) {
     to.integer(range.from);
     to.integer(range.end);
     body += range.rows;
-    client_.replace(body, timeout_ms);
+    noted(client_.replace(body, timeout_ms));
 }
 
 std::int64_t DuckDbStore::query(const Question& question, const OnColumns& columns,
@@ -97,6 +106,7 @@ StoreReport DuckDbStore::report() const {
     report.restarts = std::max(0, process_.restarts());
     report.pid = process_.pid();
     report.bytes = process_.file_bytes();
+    report.failed_merges = failed_merges_;
     return report;
 }
 

@@ -16,11 +16,11 @@ public:
     bool is_made_here() const override { return process_.has_file(); }
     bool keep_running() override { return process_.keep_running(); }
 
-    StoreState state(int timeout_ms) override { return client_.state(timeout_ms); }
-    StoreState begin(std::int64_t, int timeout_ms) override { return client_.state(timeout_ms); }
+    StoreState state(int timeout_ms) override { return noted(client_.state(timeout_ms)); }
+    StoreState begin(std::int64_t, int timeout_ms) override { return state(timeout_ms); }
     bool has_turn() const noexcept override { return true; }
     void touch(const Position& position, std::int64_t as_of, int timeout_ms) override {
-        client_.touch(position, as_of, timeout_ms);
+        noted(client_.touch(position, as_of, timeout_ms));
     }
     void declare(std::span<const FormRollup> rollups, int timeout_ms) override;
     bool keeps_rollups() const noexcept override { return true; }
@@ -35,9 +35,15 @@ public:
     StoreReport report() const override;
 
 private:
+    // What its process says of itself to who feeds it: one thread at a time.
+    StoreState noted(StoreState state);
+
     const Options options_;
     StoreProcess process_;
     StoreClient client_;
+    pid_t noted_pid_ = -1;  // of the process that has said so
+    std::int64_t noted_failed_merges_ = 0;
+    std::atomic<std::int64_t> failed_merges_{0};  // of all its processes
 };
 
 }  // namespace loadstone::analytics::internal

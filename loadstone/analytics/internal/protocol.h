@@ -4,12 +4,14 @@
 // server asks, one question at a time on a connection; every question is answered by frames of
 // which the last is `done` or `failed`.
 //
-//   hello, or hello(position, as_of)                       -> done(store, position, as_of)
-//   apply(from, to, as_of, schemas, rows)                  -> done(store, position, as_of)
-//   replace(position, schema, key, from, end, rows)        -> done(store, position, as_of)
-//   declare(rollups: for each fact, schema, name, columns) -> done(store, position, as_of)
-//   query(text, values, deadline_ms, rows_max, bytes_max)  -> columns rows* done(.., as_of)
-//   export(name, text, values, deadline_ms, -, bytes_max)  -> columns rows done(.., as_of)
+//   hello, or hello(position, as_of)                       -> done(state)
+//   apply(from, to, as_of, schemas, rows)                  -> done(state)
+//   replace(position, schema, key, from, end, rows)        -> done(state)
+//   declare(rollups: for each fact, schema, name, columns) -> done(state)
+//   query(text, values, deadline_ms, rows_max, bytes_max)  -> columns rows* done(state)
+//   export(name, text, values, deadline_ms, -, bytes_max)  -> columns rows done(state)
+//
+// where state is store, position, as_of, failed merges (store_state.h).
 //
 // A process of its own that writes one file (file_process.h) is told and answers, on one
 // connection:

@@ -100,13 +100,21 @@ Task<void> Deltas::defer(Tx& tx, AggregateKind kind, std::int64_t shards) const 
 }
 
 Task<void> Deltas::write(Tx& tx, std::int64_t shards) const {
-    for (const auto& change : changes_) {
-        const Aggregate& aggregate = *change.second.aggregate;
-        if (change.second.recomputes) co_await recompute_now(tx, aggregate, change.first.second);
-    }
+    co_await recompute_all(tx, false);
     for (const auto kind :
          {AggregateKind::sum, AggregateKind::greatest, AggregateKind::least, AggregateKind::ranked})
         co_await defer(tx, kind, shards);
+    // As folding does it: first deltas, then rows of the ranks.
+    co_await recompute_all(tx, true);
+}
+
+Task<void> Deltas::recompute_all(Tx& tx, bool are_ranked) const {
+    for (const auto& change : changes_) {
+        const Aggregate& aggregate = *change.second.aggregate;
+        const bool is_ranked = aggregate.kind == AggregateKind::ranked;
+        if (change.second.recomputes && is_ranked == are_ranked)
+            co_await recompute_now(tx, aggregate, change.first.second);
+    }
 }
 
 bool Deltas::has_ranked() const noexcept {

@@ -42,6 +42,7 @@ private:
 
     // True if it is new.
     std::pair<Change*, bool> change(const Aggregate& aggregate, std::int64_t key);
+    Task<void> recompute_all(Tx& tx, bool are_ranked) const;
     Task<void> defer(Tx& tx, AggregateKind kind, std::int64_t shards) const;
 
     std::span<const Aggregate* const> declared_;

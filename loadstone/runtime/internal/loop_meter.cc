@@ -25,6 +25,7 @@ void LoopMeter::reconcile(std::uint64_t now) noexcept {
         const double weight = 0.5 * std::min(1.0, static_cast<double>(slices_ns) / window_ns);
         cpu_share_.store(share + (ratio - share) * weight, std::memory_order_relaxed);
     }
+    load_ = static_cast<double>(window_slices_) / static_cast<double>(now - window_began_);
     slices_tsc_.store(slices_tsc() + window_slices_, std::memory_order_relaxed);
     window_slices_ = 0;
     window_began_ = now;

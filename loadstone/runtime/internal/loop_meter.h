@@ -66,6 +66,7 @@ public:
     }
     const char* holder() const noexcept { return holder_.load(std::memory_order_relaxed); }
     double cpu_share() const noexcept { return cpu_share_.load(std::memory_order_relaxed); }
+    double load() const noexcept { return load_; }
     std::uint64_t slices_tsc() const noexcept {
         return slices_tsc_.load(std::memory_order_relaxed);
     }
@@ -98,6 +99,7 @@ private:
     std::uint64_t window_began_ = 0;  // TSC
     std::uint64_t window_ticks_ = 0;
     std::uint64_t window_slices_ = 0;  // TSC ticks spent in slices since the window began
+    double load_ = 0;                  // of the last window
     std::uint64_t window_cpu_ns_ = 0;  // the thread's CPU clock when the window began
 
     alignas(64) std::atomic<std::uint64_t> held_since_{0};

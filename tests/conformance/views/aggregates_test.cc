@@ -1,17 +1,11 @@
 // Aggregates on every database: what is kept is what would be counted, whatever happens.
 
-#include <thread>
-
-#include "loadstone/base/random.h"
-#include "loadstone/base/timestamp.h"
-#include "tests/conformance/views/node.h"
 #include "tests/conformance/views/scores.h"
+#include "tests/conformance/views/storm.h"
 
 namespace tests::conformance::views {
 
 namespace {
-
-using std::chrono::seconds;
 
 class AggregatesTest : public Views {};
 LOADSTONE_ON_EVERY_BACKEND(AggregatesTest);
@@ -144,67 +138,33 @@ TEST(ShardsOfAggregates, KeepNoTwoConnectionsWaiting) {
 // What is kept is compared all the time with what is counted, while two nodes write, fail and roll
 // back, some keys are made wrong by hand, and two mend at once.
 TEST_P(AggregatesTest, AreAlwaysWhatWouldBeCounted) {
-    constexpr int courses = 5, users = 6, threads = 4;
-    const bool is_long = std::getenv("LOADSTONE_FULL") != nullptr;
-    const int steps = is_long ? 4'000 : GetParam() == Backend::pgbouncer ? 40 : 150;
+    constexpr std::int64_t courses = 5, users = 6;
     Node one(options_), other(options_);
-    const std::array<Node*, 2> nodes{&one, &other};
     one.run(build_all);
-    std::atomic<std::int64_t> failed{0}, written{0}, different{0}, verified{0};
-    std::atomic<bool> has_ended{false};
-    const auto drive = [&](std::uint64_t seed) {
-        loadstone::Random random(seed);
-        for (int step = 0; step < steps; ++step) {
-            Node& node = *nodes[random.below(nodes.size())];
-            const auto course = static_cast<std::int64_t>(random.below(courses));
-            const auto user = static_cast<std::int64_t>(random.below(users));
-            const auto points = static_cast<std::int64_t>(random.below(50));
-            const auto what = random.below(10);
-            try {
-                if (what < 6) {
-                    node.run(put_score, course, user, points);
-                } else if (what < 9) {
-                    node.run(remove_score, course, user);
-                } else {
-                    node.run(put_score_and_fail, course, user);
-                }
-                ++written;
-            } catch (const Error& error) {
-                // Conflict: too many others wrote what it did.
-                if (error.code() != Errc::invalid_argument && error.code() != Errc::conflict)
-                    ++failed;
-            }
+    const auto write = [](loadstone::Random& random, Node& node) {
+        const auto course = number_below(random, courses), user = number_below(random, users);
+        const auto points = number_below(random, 50);
+        const auto what = number_below(random, 10);
+        if (what < 6) {
+            node.run(put_score, course, user, points);
+        } else if (what < 9) {
+            node.run(remove_score, course, user);
+        } else {
+            node.run(put_score_and_fail, course, user);
         }
     };
-    const auto compare = [&](bool mends, Node& node) {
-        while (!has_ended) {
-            try {
-                different += node.run(differences, mends);
-                ++verified;
-            } catch (const Error& error) {
-                if (error.code() != Errc::conflict) ++failed;
-            }
-        }
-    };
-    const std::uint64_t seed = static_cast<std::uint64_t>(loadstone::Timestamp::now().micros);
-    SCOPED_TRACE(seed);
-    const auto storm = [&](bool mends, std::uint64_t from) {
-        has_ended = false;
-        std::vector<std::thread> writers, readers;
-        for (std::uint64_t i = 0; i < threads; ++i) writers.emplace_back(drive, seed + from + i);
-        for (Node* node : nodes) readers.emplace_back(compare, mends, std::ref(*node));
-        for (auto& thread : writers) thread.join();
-        has_ended = true;
-        for (auto& thread : readers) thread.join();
-    };
-    storm(false, 0);
+    std::atomic<std::int64_t> different{0};
+    const auto compare = [&](Node& node) { different += node.run(differences, false); };
+    const auto mend = [](Node& node) { node.run(differences, true); };
+    Storm storm(one, other, GetParam());
+    SCOPED_TRACE(storm.seed());
+    storm.rage(write, compare);
     EXPECT_EQ(different, 0);
-    EXPECT_EQ(failed, 0);
-    EXPECT_GT(written, steps);
-    EXPECT_GT(verified, 0);
+    storm.expect_no_failure();
+    storm.expect_some();
     for (const cache::Aggregate* each : aggregates) one.run(plant, each->name, 2, 1'000);
-    storm(true, threads);
-    EXPECT_EQ(failed, 0);
+    storm.rage(write, mend);
+    storm.expect_no_failure();
     EXPECT_EQ(one.run(differences, true), 0) << "what two mended at once";
     for (std::int64_t course = 0; course < courses; ++course)
         EXPECT_EQ(other.run(kept_standing, course), one.run(true_standing, course)) << course;

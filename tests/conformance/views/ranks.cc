@@ -48,6 +48,12 @@ Task<void> revoke_in(Tx& tx, std::int64_t course, std::int64_t user) {
     cache::add(tx, points_ranked, course, -*before, faculty);
 }
 
+Task<void> move_and_award_in(Tx& tx, std::int64_t moved, std::int64_t faculty, std::int64_t course,
+                             std::int64_t user, std::int64_t points) {
+    co_await move_in(tx, moved, faculty);
+    co_await award_in(tx, course, user, points);
+}
+
 Task<void> award_and_fail_in(Tx& tx, std::int64_t course, std::int64_t user) {
     co_await award_in(tx, course, user, 1'000'000);
     throw Error(Errc::invalid_argument, "on purpose");
@@ -115,6 +121,11 @@ Task<void> revoke(Context& context, std::int64_t course, std::int64_t user) {
     co_await context.write(revoke_in, course, user);
 }
 
+Task<void> move_and_award(Context& context, std::int64_t moved, std::int64_t faculty,
+                          std::int64_t course, std::int64_t user, std::int64_t points) {
+    co_await context.write(move_and_award_in, moved, faculty, course, user, points);
+}
+
 Task<void> award_and_fail(Context& context, std::int64_t course, std::int64_t user) {
     co_await context.write(award_and_fail_in, course, user);
 }
@@ -144,6 +155,12 @@ Task<std::int64_t> build_ranks(Context& context) {
     const auto ignore = [](std::int64_t, std::int64_t) {};
     const std::size_t built = co_await cache::build(context.services(), only, ignore);
     co_return static_cast<std::int64_t>(built);
+}
+
+Task<void> fold(Context& context, Node* node) { co_await node->cache().folding().fold(context); }
+
+std::uint64_t folded(Node& node) {
+    return node.store().registry().counter("loadstone_aggregates_folded_total", "", "").value();
 }
 
 }  // namespace tests::conformance::views

@@ -7,6 +7,7 @@
 
 #include "loadstone/cache/aggregate.h"
 #include "tests/conformance/conformance.h"
+#include "tests/conformance/views/node.h"
 
 namespace tests::conformance::views {
 
@@ -23,6 +24,9 @@ Task<void> found_courses(Context& context, std::int64_t last);
 Task<void> move_course(Context& context, std::int64_t course, std::int64_t faculty);
 Task<void> award(Context& context, std::int64_t course, std::int64_t user, std::int64_t points);
 Task<void> revoke(Context& context, std::int64_t course, std::int64_t user);
+// In one transaction: one course is moved, another one gets points.
+Task<void> move_and_award(Context& context, std::int64_t moved, std::int64_t faculty,
+                          std::int64_t course, std::int64_t user, std::int64_t points);
 // Rolled back.
 Task<void> award_and_fail(Context& context, std::int64_t course, std::int64_t user);
 
@@ -33,5 +37,8 @@ Task<Places> kept_top(Context& context, std::int64_t faculty, int count);
 Task<std::int64_t> wrong_tops(Context& context, std::int64_t faculties);
 Task<std::int64_t> rank_differences(Context& context, bool mends);
 Task<std::int64_t> build_ranks(Context& context);
+Task<void> fold(Context& context, Node* node);
+// Deltas that a node has folded.
+std::uint64_t folded(Node& node);
 
 }  // namespace tests::conformance::views

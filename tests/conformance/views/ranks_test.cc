@@ -3,13 +3,9 @@
 
 #include "tests/conformance/views/ranks.h"
 
-#include <thread>
-
-#include "loadstone/base/random.h"
-#include "loadstone/base/timestamp.h"
 #include "loadstone/store/inspection.h"
 #include "loadstone/store/statement_statistics.h"
-#include "tests/conformance/views/node.h"
+#include "tests/conformance/views/storm.h"
 
 namespace tests::conformance::views {
 
@@ -17,12 +13,6 @@ namespace {
 
 class RanksTest : public Views {};
 LOADSTONE_ON_EVERY_BACKEND(RanksTest);
-
-Task<void> fold(Context& context, Node* node) { co_await node->cache().folding().fold(context); }
-
-std::uint64_t folded(Node& node) {
-    return node.store().registry().counter("loadstone_aggregates_folded_total", "", "").value();
-}
 
 // What an operator might do.
 Task<void> plant_in(Tx& tx, std::int64_t key, std::int64_t group, std::int64_t value) {
@@ -166,128 +156,49 @@ TEST_P(RanksTest, ReadAsManyEntriesAsTheyGive) {
     EXPECT_EQ(seen, 2);
 }
 
-// What is folded was written by whoever; then nothing is asked until something is written.
-TEST(FoldingOfRanks, IsDoneOnceForWhatWasWritten) {
-    const TestDatabase database(Backend::postgres);
-    const auto own = test_options(database.url());
-    migrate_views(own);
-    Node one(own), other(own);
-    one.run(build_ranks);
-    one.run(found_course, 1, 1);
-    one.run(award, 1, 1, 10);
-    one.run(award, 1, 1, 12);
-    other.run(fold, &other);
-    EXPECT_EQ(folded(other), 1U);
-    EXPECT_EQ(other.run(kept_top, 1, 1), (Places{{1, 12}}));
-    one.run(award, 1, 2, 1);
-    other.run(fold, &other);  // it has written nothing
-    EXPECT_EQ(folded(other), 1U);
-    one.run(fold, &one);
-    EXPECT_EQ(folded(one), 1U);
-    EXPECT_EQ(other.run(kept_top, 1, 1), (Places{{1, 13}}));
-}
-
-TEST(FoldingOfRanks, KeepsNoTwoConnectionsWaiting) {
-    const TestDatabase database(Backend::postgres);
-    const auto own = test_options(database.url());
-    migrate_views(own);
-    cache::CacheOptions options;
-    options.aggregate_shards = 1'024;  // the process numbers of the connections differ by less
-    Node one(own, options), other(own, options);
-    one.run(build_ranks);
-    one.run(found_course, 1, 1);
-    std::vector<std::future<void>> writes;
-    for (std::int64_t i = 0; i < 200; ++i) {
-        Node& node = i % 2 == 0 ? one : other;
-        writes.push_back(node.start(nullptr, award, std::int64_t{1}, i, std::int64_t{1}));
-    }
-    for (auto& write : writes) write.get();
-    EXPECT_EQ(one.run(kept_top, 0, 1), (Places{{1, 200}}));
-    for (Node* node : {&one, &other}) {
-        EXPECT_EQ(
-            node->store()
-                .registry()
-                .counter("loadstone_postgres_transaction_retries_total", "reason=\"conflict\"", "")
-                .value(),
-            0U);
-    }
-}
-
 // In one snapshot after another what is kept is compared with what is counted, while two nodes
 // write, move courses, fail, roll back and fold; then some are made wrong by hand, and two mend at
 // once.
 TEST_P(RanksTest, AreAlwaysWhatWouldBeCounted) {
     constexpr std::int64_t courses = 8, users = 4, faculties = 3;
-    constexpr int threads = 4;
-    const bool is_long = std::getenv("LOADSTONE_FULL") != nullptr;
-    const int steps = is_long ? 4'000 : GetParam() == Backend::pgbouncer ? 40 : 150;
     Node one(options_), other(options_);
-    const std::array<Node*, 2> nodes{&one, &other};
     one.run(build_ranks);
     for (std::int64_t course = 0; course < courses; ++course)
         one.run(found_course, course, course % faculties + 1);
-    std::atomic<std::int64_t> failed{0}, written{0}, different{0}, verified{0}, wrong{0};
-    std::atomic<bool> has_ended{false};
-    const auto number = [](loadstone::Random& random, std::int64_t below) {
-        return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(below)));
-    };
-    const auto drive = [&](std::uint64_t seed) {
-        loadstone::Random random(seed);
-        for (int step = 0; step < steps; ++step) {
-            Node& node = *nodes[random.below(nodes.size())];
-            const auto course = number(random, courses), user = number(random, users);
-            const auto points = number(random, 12) - 3;
-            const auto what = number(random, 20);
-            try {
-                if (what < 11) {
-                    node.run(award, course, user, points);
-                } else if (what < 16) {
-                    node.run(revoke, course, user);
-                } else if (what < 18) {
-                    node.run(move_course, course, number(random, faculties) + 1);
-                } else {
-                    node.run(award_and_fail, course, user);
-                }
-                ++written;
-            } catch (const Error& error) {
-                if (error.code() != Errc::invalid_argument && error.code() != Errc::conflict)
-                    ++failed;
-            }
+    const auto write = [](loadstone::Random& random, Node& node) {
+        const auto course = number_below(random, courses), user = number_below(random, users);
+        const auto points = number_below(random, 12) - 3;
+        const auto what = number_below(random, 20);
+        if (what < 11) {
+            node.run(award, course, user, points);
+        } else if (what < 16) {
+            node.run(revoke, course, user);
+        } else if (what < 18) {
+            node.run(move_course, course, number_below(random, faculties) + 1);
+        } else {
+            node.run(award_and_fail, course, user);
         }
     };
-    const auto watch = [&](bool mends, bool is_exact, Node& node) {
-        while (!has_ended) {
-            try {
-                const auto lists = node.run(wrong_tops, faculties);
-                if (is_exact) wrong += lists;
-                node.run(fold, &node);
-                different += node.run(rank_differences, mends);
-                ++verified;
-            } catch (const Error& error) {
-                if (error.code() != Errc::conflict) ++failed;
-            }
-        }
+    std::atomic<std::int64_t> different{0}, wrong{0};
+    const auto compare = [&](Node& node) {
+        wrong += node.run(wrong_tops, faculties);
+        node.run(fold, &node);
+        different += node.run(rank_differences, false);
     };
-    const std::uint64_t seed = static_cast<std::uint64_t>(loadstone::Timestamp::now().micros);
-    SCOPED_TRACE(seed);
-    const auto storm = [&](bool mends, std::uint64_t from) {
-        has_ended = false;
-        std::vector<std::thread> writers, watchers;
-        for (std::uint64_t i = 0; i < threads; ++i) writers.emplace_back(drive, seed + from + i);
-        for (Node* node : nodes) watchers.emplace_back(watch, mends, !mends, std::ref(*node));
-        for (auto& thread : writers) thread.join();
-        has_ended = true;
-        for (auto& thread : watchers) thread.join();
+    const auto mend = [](Node& node) {
+        node.run(fold, &node);
+        node.run(rank_differences, true);
     };
-    storm(false, 0);
+    Storm storm(one, other, GetParam());
+    SCOPED_TRACE(storm.seed());
+    storm.rage(write, compare);
     EXPECT_EQ(wrong, 0);
     EXPECT_EQ(different, 0);
-    EXPECT_EQ(failed, 0);
-    EXPECT_GT(written, steps);
-    EXPECT_GT(verified, 0);
+    storm.expect_no_failure();
+    storm.expect_some();
     for (const std::int64_t course : {2, 3}) one.run(plant, course, 1, 1'000);
-    storm(true, threads);
-    EXPECT_EQ(failed, 0);
+    storm.rage(write, mend);
+    storm.expect_no_failure();
     EXPECT_EQ(one.run(rank_differences, true), 0) << "what two mended at once";
     EXPECT_EQ(other.run(wrong_tops, faculties), 0);
     if (GetParam() != Backend::sqlite) EXPECT_GT(folded(one) + folded(other), 0U);

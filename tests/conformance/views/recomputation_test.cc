@@ -17,8 +17,8 @@ const int views = std::getenv("LOADSTONE_FULL") != nullptr ? 10'000 : 2'000;
 
 cache::CacheOptions few_at_once() {
     cache::CacheOptions options;
-    options.computations_max = computations_max;
-    options.computations_waiting_max = 20'000;
+    options.computations.max = computations_max;
+    options.computations.waiting_max = 20'000;
     options.follower.waiters_max = 20'000;
     return options;
 }

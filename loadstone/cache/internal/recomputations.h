@@ -1,0 +1,71 @@
+#pragma once
+// Recomputations: which views of this process may be computed now. So many at once as questions to
+// the database bear (RecomputationLimit); and while requests want a loop, with pauses
+// (RecomputationPace). First come, first served. Thread-safe.
+
+#include <atomic>
+#include <cstddef>
+#include <mutex>
+#include <unordered_map>
+
+#include "loadstone/cache/internal/recomputation_limit.h"
+#include "loadstone/cache/internal/recomputation_pace.h"
+#include "loadstone/runtime/context.h"
+#include "loadstone/runtime/semaphore.h"
+#include "loadstone/runtime/task.h"
+#include "loadstone/telemetry/registry.h"
+
+namespace loadstone::cache::internal {
+
+struct RecomputationOptions {
+    std::size_t max = 16;             // at once
+    std::size_t waiting_max = 4'096;  // beyond: unavailable
+    int percent = 25;                 // of a loop's time while requests want it; 100: no pauses
+};
+
+class Recomputations {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    Recomputations(const RecomputationOptions& options, telemetry::Registry& registry);
+    ~Recomputations();
+    Recomputations(const Recomputations&) = delete;
+    Recomputations& operator=(const Recomputations&) = delete;
+
+    // Waits for a place. On a loop. Errors: unavailable with a retry_after if too many wait;
+    // deadline_exceeded, cancelled.
+    Task<void> enter(Context& context);
+    // After enter(): while it lives a view is computed.
+    class Place {
+    public:
+        Place(Recomputations& all, Context& context) noexcept;
+        Place(const Place&) = delete;
+        Place& operator=(const Place&) = delete;
+        ~Place();
+
+    private:
+        Recomputations& all_;
+        telemetry::Span& span_;
+        const std::uint64_t cpu_before_;
+    };
+
+    // A question took so long.
+    void asked(std::chrono::nanoseconds took);
+    std::size_t under_way() const noexcept { return under_way_; }
+
+private:
+    Task<void> pause(Context& context, Clock::time_point waits_since);
+    RecomputationPace& pace();
+
+    const RecomputationOptions options_;
+    telemetry::Registry& registry_;
+    telemetry::Counter& refused_;
+    telemetry::Counter& pauses_;
+    RecomputationLimit limit_;  // of who asks
+    runtime::Semaphore places_;
+    std::atomic<std::size_t> under_way_{0};  // of the places in use, those that do not pause
+    std::mutex mutex_;
+    std::unordered_map<int, RecomputationPace> paces_;  // by loop
+};
+
+}  // namespace loadstone::cache::internal
