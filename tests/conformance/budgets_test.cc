@@ -78,6 +78,15 @@ Task<void> write_deferred_alone(Context& context, std::int64_t rows) {
     co_await context.write(defer_alone_in_tx, rows);
 }
 
+Task<void> defer_behind_in_tx(Tx& tx, std::int64_t rows, std::int64_t items) {
+    co_await defer_alone_in_tx(tx, rows);
+    co_await defer_alone_in_tx(tx, 1);
+    for (std::int64_t i = 0; i < items; ++i) co_await insert_item(tx, "behind them", i);
+}
+Task<void> write_deferred_behind(Context& context, std::int64_t rows, std::int64_t items) {
+    co_await context.write(defer_behind_in_tx, rows, items);
+}
+
 Task<void> long_in_tx(Tx& tx) {
     co_await insert_item(tx, "before it took long", 1);
     co_await tx.one<std::int64_t>(sql::takes_long, very_many * 1'000);
@@ -179,6 +188,23 @@ TEST_P(Budgets, DeferredRowsAreGatheredToo) {
     EXPECT_THAT(message, HasSubstr("1000 rows"));
     EXPECT_EQ(over("rows"), 3U);
     EXPECT_GT(store().run(add_item, std::string("works"), std::int64_t{1}), 0);
+}
+
+// What stands behind rows that nobody takes is not waited for.
+TEST_P(Budgets, DeferredRowsWithoutEndHoldUpNothing) {
+    options_.budget.rows_max = 1'000;
+    options_.budget.time_max = std::chrono::minutes(1);
+    for (const std::int64_t items : {0, 1}) {
+        const auto began = std::chrono::steady_clock::now();
+        const bool commits = items == 0 && !is_sqlite();
+        const std::string message = failure_of(commits ? Errc::unavailable : Errc::internal, [&] {
+            store().run(write_deferred_behind, very_many, items);
+        });
+        EXPECT_THAT(message, HasSubstr("1000 rows"));
+        EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20));
+    }
+    EXPECT_EQ(over("rows"), 2U);
+    EXPECT_EQ(store().run(item_count), 0);
 }
 
 // SQLite takes the statement back alone; PostgreSQL can only end the transaction.

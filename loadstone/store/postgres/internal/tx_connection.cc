@@ -153,14 +153,14 @@ void TxConnection::take_failure(const Operation& operation) {
 // They are over before what they were sent with.
 Task<std::unique_ptr<Deferred>> TxConnection::end_deferred() {
     for (const auto& each : deferred_) {
-        bool has_failed = false;
+        bool has_failed = is_left_;  // then nothing is read of those behind it either
         auto take = [&](const Row& row) { each->take(row); };
         try {
-            co_await each->operation().complete(take, true);
+            if (!is_left_) co_await each->operation().complete(take, true);
         } catch (...) {
             has_failed = true;
-            if (!failure_ && !each->operation().failure()) {
-                failure_ = std::current_exception();
+            if (!each->operation().failure()) {
+                if (!failure_) failure_ = std::current_exception();
                 has_undecoded_ = true;
                 is_left_ = !each->operation().is_over();
             }
@@ -244,6 +244,7 @@ Task<TxConnection::Committed> TxConnection::commit(Context& context) {
     pipeline_->push_now(operation);
     deadlines_->add(operation);
     co_await end_deferred();
+    if (is_left_) co_return Committed::unknown;
     bool has_failed = false;
     auto ignore = [](const Row&) {};
     try {
@@ -270,6 +271,7 @@ Task<TxConnection::Committed> TxConnection::commit_batch(Context& context) {
     if (!send_deferred(context, false)) co_return Committed::no;
     pipeline_->flush();
     const std::unique_ptr<Deferred> last = co_await end_deferred();
+    if (is_left_) co_return Committed::unknown;
     co_return outcome(last->operation(), failure_ != nullptr);
 }
 
