@@ -218,7 +218,9 @@ bool TxConnection::has_ended() const noexcept {
     const std::uint64_t idle = telemetry::tsc() - std::max(taken_tsc_, last_ended_tsc_);
     const auto unlooked_ns =
         static_cast<std::uint64_t>(std::chrono::nanoseconds(unlooked_max).count());
-    return telemetry::tsc_to_ns(idle) > unlooked_ns && pipeline_->has_unread();
+    // Behind a pooler the answer to a COMMIT does not tell whether it came to the server.
+    const bool is_due = telemetry::tsc_to_ns(idle) > unlooked_ns || !pipeline_->keeps_session();
+    return is_due && pipeline_->has_unread();
 }
 
 Task<TxConnection::Committed> TxConnection::commit(Context& context) {
