@@ -43,7 +43,7 @@ class Tables:
 
     # What PostgreSQL shows of a process within its transaction.
     RENEWAL = "update loadstone_processes"
-    CLAIM = "insert into loadstone_batches"
+    CLAIM = "delete from loadstone_ready"
 
     def __init__(self, database):
         self.database = database
