@@ -20,7 +20,7 @@ constexpr std::chrono::milliseconds look_every{50};
 // What the span's task has used of its loop's time.
 std::uint64_t used_now(const telemetry::Span& span) noexcept {
     runtime::settle_slice();
-    return span.cpu_tsc;
+    return span.cpu_tsc - span.lane_tsc;
 }
 
 }  // namespace

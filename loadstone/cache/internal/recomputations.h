@@ -36,8 +36,8 @@ public:
     Recomputations& operator=(const Recomputations&) = delete;
 
     // Waits for a place; who asks has waited for the view since then. On a loop. Errors:
-    // unavailable with a retry_after if too many wait; deadline_exceeded; cancelled, up to 50 ms
-    // after the context was.
+    // unavailable with a retry_after if too many wait; deadline_exceeded; cancelled, in a
+    // pause up to 50 ms after the context was.
     Task<void> enter(Context& context, Clock::time_point waits_since);
     // After enter(): while it lives a view is computed.
     class Place {
