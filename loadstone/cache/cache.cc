@@ -46,6 +46,7 @@ private:
 
 struct Cache::Flight {
     runtime::Event ended;
+    Since waits_since;           // who computes
     EntryPtr untrue;             // what there was before, if it may still be given
     EntryPtr entry;              // null: it failed
     std::exception_ptr failure;  // null: who computed was cancelled, or late
@@ -153,6 +154,7 @@ Answer Cache::answer_of(const Entry& entry, Context& context) {
 Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
     const std::uint64_t hash = internal::hash_of(asked.view, asked.key);
     if (!is_fresh(context)) co_await follower_.catch_up(context);
+    Since waits_since = Clock::now();
     for (int round = 0; round < rounds_max; ++round) {
         std::shared_ptr<Flight> flight;
         bool is_mine = false;
@@ -168,11 +170,12 @@ Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
             if (is_mine) {
                 place = std::make_shared<Flight>();
                 place->untrue = std::move(untrue);
+                place->waits_since = waits_since;
             }
             flight = place;
         }
         if (is_mine) {
-            const EntryPtr made = co_await compute_once(context, asked, compute, hash);
+            const EntryPtr made = co_await compute_once(context, asked, compute, hash, waits_since);
             co_return answer_of(*made, context);
         }
         if (const auto age = stale_age(flight->untrue, asked)) {
@@ -190,14 +193,16 @@ Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
         // It may be valid, and yet be gone from the cache already.
         if (flight->entry && flight->entry->is_of(asked) && is_valid(*flight->entry, asked))
             co_return answer_of(*flight->entry, context);
+        // Who goes on for one that was cancelled has paused already when that one has.
+        if (!flight->entry) waits_since = std::min(waits_since, flight->waits_since);
     }
     metrics_->alone.add();
-    const EntryPtr made = co_await fill(context, asked, compute);
+    const EntryPtr made = co_await fill(context, asked, compute, waits_since);
     co_return answer_of(*made, context);
 }
 
 Task<Cache::EntryPtr> Cache::compute_once(Context& context, const Asked& asked, Compute compute,
-                                          std::uint64_t hash) {
+                                          std::uint64_t hash, Since waits_since) {
     // However this ends, those who wait are told: a coroutine that is destroyed tells them too.
     struct Landing {
         Cache& cache;
@@ -224,9 +229,9 @@ Task<Cache::EntryPtr> Cache::compute_once(Context& context, const Asked& asked, 
         const bool is_for_all =
             asked.once_in_cluster && fills_ != nullptr && asked.fresh_for.count() == 0;
         if (is_for_all) {
-            landing.entry = co_await fill_for_all(context, asked, compute, hash);
+            landing.entry = co_await fill_for_all(context, asked, compute, hash, waits_since);
         } else {
-            landing.entry = co_await fill(context, asked, compute);
+            landing.entry = co_await fill(context, asked, compute, waits_since);
         }
     } catch (const Error& error) {
         // Its own end is no reason for others to fail.
@@ -250,7 +255,7 @@ std::optional<std::chrono::nanoseconds> Cache::stale_age(const EntryPtr& untrue,
 
 // What another node has computed, or is computing; else computed, and told to the others.
 Task<Cache::EntryPtr> Cache::fill_for_all(Context& context, const Asked& asked, Compute compute,
-                                          std::uint64_t hash) {
+                                          std::uint64_t hash, Since waits_since) {
     const Follower::Now now = follower_.now();
     Fills::Begun begun;
     try {
@@ -278,7 +283,7 @@ Task<Cache::EntryPtr> Cache::fill_for_all(Context& context, const Asked& asked, 
     EntryPtr entry;
     std::exception_ptr failure;
     try {
-        entry = co_await fill(context, asked, compute);
+        entry = co_await fill(context, asked, compute, waits_since);
     } catch (...) {
         failure = std::current_exception();
     }
@@ -306,8 +311,9 @@ Task<void> Cache::prune(Context& context) {
     if (fills_) co_await fills_->prune(context);
 }
 
-Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute compute) {
-    co_await computations_.enter(context);
+Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute compute,
+                                  Since waits_since) {
+    co_await computations_.enter(context, waits_since);
     const internal::Recomputations::Place place(computations_, context);
     metrics_->misses.add();
     auto entry = std::make_shared<Entry>();

@@ -103,17 +103,18 @@ private:
     struct Flight;
     struct Metrics;
     using EntryPtr = std::shared_ptr<const Entry>;
+    using Since = std::chrono::steady_clock::time_point;
 
     bool is_fresh(Context& context);
     EntryPtr find(std::uint64_t hash, const Asked& asked, EntryPtr& untrue);
     bool is_valid(const Entry& entry, const Asked& asked);
-    Task<EntryPtr> fill(Context& context, const Asked& asked, Compute compute);
+    Task<EntryPtr> fill(Context& context, const Asked& asked, Compute compute, Since waits_since);
     Task<EntryPtr> fill_for_all(Context& context, const Asked& asked, Compute compute,
-                                std::uint64_t hash);
+                                std::uint64_t hash, Since waits_since);
     static std::optional<std::chrono::nanoseconds> stale_age(const EntryPtr& untrue,
                                                              const Asked& asked);
     Task<EntryPtr> compute_once(Context& context, const Asked& asked, Compute compute,
-                                std::uint64_t hash);
+                                std::uint64_t hash, Since waits_since);
     void keep(std::uint64_t hash, EntryPtr entry);
     std::size_t take(const internal::WarmAnswers& found, const Follower::Changes& changes);
     static Answer answer_of(const Entry& entry, Context& context);

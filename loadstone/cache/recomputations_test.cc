@@ -4,6 +4,7 @@
 
 #include "loadstone/base/error.h"
 #include "loadstone/runtime/loop_load.h"
+#include "loadstone/runtime/task_scope.h"
 #include "loadstone/runtime/testing.h"
 
 namespace loadstone::cache::internal {
@@ -36,21 +37,50 @@ protected:
     void run(Task<void> task) {
         runtime::testing::run_blocking(loops_.span_executor(0, slot_), std::move(task));
     }
-    Task<void> compute(Recomputations& all, milliseconds may_wait, milliseconds work) {
-        Context context(services_, Deadline::in(may_wait));
+    Task<void> compute_for(Context& context, Recomputations& all, milliseconds work) {
         slot_.enter(&context.span());
         const Leaving leaving{slot_};
-        co_await all.enter(context);
+        co_await all.enter(context, Clock::now());
         const Recomputations::Place place(all, context);
         EXPECT_EQ(all.under_way(), 1U);
         spin(work);
     }
+    Task<void> compute(Recomputations& all, milliseconds may_take, milliseconds work) {
+        Context context(services_, Deadline::in(may_take));
+        co_await compute_for(context, all, work);
+    }
     // In one go, so that the loop stays busy: the first two tell what one costs.
-    Task<void> compute_three(Recomputations& all, milliseconds patience_of_last) {
+    Task<void> compute_two(Recomputations& all, milliseconds work) {
         co_await make_loop_busy();
-        co_await compute(all, patience, milliseconds(2));
-        co_await compute(all, patience, milliseconds(2));
-        co_await compute(all, patience_of_last, milliseconds(2));
+        co_await compute(all, patience, work);
+        co_await compute(all, patience, work);
+    }
+    Task<void> compute_three(Recomputations& all, milliseconds last_may_take,
+                             milliseconds work = milliseconds(2)) {
+        co_await compute_two(all, work);
+        co_await compute(all, last_may_take, milliseconds(0));
+    }
+    // The third, whose turn is 5 s later.
+    Task<void> pause_until_cancelled(Recomputations& all, Context& context) {
+        co_await compute_two(all, milliseconds(50));
+        try {
+            co_await compute_for(context, all, milliseconds(0));
+            ADD_FAILURE() << "it was not cancelled";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), Errc::cancelled);
+        }
+    }
+    Task<void> compute_while_it_pauses(Recomputations& all, const runtime::TaskScope& scope) {
+        Context context(services_, Deadline::in(patience));
+        co_await all.enter(context, Clock::now());
+        const Recomputations::Place place(all, context);
+        EXPECT_EQ(scope.running(), 1U) << "it pauses no more";
+    }
+    Task<void> compute_one_in_another(Recomputations& all) {
+        Context context(services_, Deadline::in(patience));
+        co_await all.enter(context, Clock::now());
+        const Recomputations::Place place(all, context);
+        co_await compute(all, patience, milliseconds(0));
     }
     std::uint64_t pauses() {
         return registry_.counter("loadstone_cache_pauses_total", "", "").value();
@@ -60,7 +90,7 @@ protected:
     telemetry::Registry registry_;
     runtime::Services services_;
     runtime::SpanSlot slot_;
-    runtime::Loops loops_{{}, registry_};
+    runtime::Loops loops_{{.threads = 2}, registry_};
 };
 
 TEST_F(RecomputationsTest, PauseWhereRequestsWantTheLoop) {
@@ -70,15 +100,34 @@ TEST_F(RecomputationsTest, PauseWhereRequestsWantTheLoop) {
     EXPECT_EQ(all.under_way(), 0U);
 }
 
-TEST_F(RecomputationsTest, GiveThePlaceToAnotherIfTheDeadlinePassesInThePause) {
-    Recomputations all({.max = 1, .percent = 1}, registry_);
-    try {
-        run(compute_three(all, milliseconds(5)));
-        ADD_FAILURE() << "it did not wait";
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), Errc::deadline_exceeded);
-    }
+TEST_F(RecomputationsTest, PauseForLessThanTheirDeadline) {
+    Recomputations all({.max = 1, .percent = 1, .patience = patience}, registry_);
+    run(compute_three(all, milliseconds(1'600), milliseconds(20)));  // its turn is after 2 s
+    EXPECT_EQ(pauses(), 1U);
+}
+
+TEST_F(RecomputationsTest, HoldNoPlaceInAPause) {
+    Recomputations all({.max = 1, .percent = 1, .patience = patience}, registry_);
+    Context context(services_, Deadline::in(10 * patience));
+    runtime::TaskScope scope("test");
+    scope.spawn(loops_.span_executor(0, slot_), pause_until_cancelled(all, context));
+    EXPECT_TRUE(runtime::testing::wait_until([&] { return pauses() == 1; }));
+    runtime::testing::run_blocking(loops_.executor(1), compute_while_it_pauses(all, scope));
+    const auto cancelled_at = Clock::now();
+    context.cancel();
+    EXPECT_TRUE(scope.join_blocking(Deadline::in(patience)));
+    EXPECT_LT(Clock::now() - cancelled_at, milliseconds(2'000));
     EXPECT_EQ(all.under_way(), 0U);
+}
+
+TEST_F(RecomputationsTest, AreRefusedIfTooManyWait) {
+    Recomputations all({.max = 1, .waiting_max = 0}, registry_);
+    try {
+        run(compute_one_in_another(all));
+        ADD_FAILURE() << "it was not refused";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Errc::unavailable);
+    }
     run(compute(all, patience, milliseconds(0)));
 }
 

@@ -381,8 +381,10 @@ LaneWaiter::State outcome(LaneWaiter& waiter) {
 }
 
 void account(telemetry::Span& span, const Usage& usage, std::uint64_t queued, std::uint64_t now) {
-    span.cpu_tsc +=
+    const auto used =
         static_cast<std::uint64_t>(static_cast<double>(usage.cpu_ns) / telemetry::ns_per_tsc());
+    span.cpu_tsc += used;
+    span.lane_tsc += used;
     span.allocations += usage.allocations.count;
     span.allocated_bytes += usage.allocations.bytes;
     // Before it ran, while it was preempted, and until the loop took notice.

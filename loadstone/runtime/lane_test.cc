@@ -298,6 +298,7 @@ TEST_F(LaneTest, AccountsTheRunToTheSpanAndTheQueueAsRunQueue) {
     const std::uint64_t cpu_ns = telemetry::tsc_to_ns(span.cpu_tsc);
     const std::uint64_t queue_ns = span.wait_ns[static_cast<std::size_t>(WaitKind::run_queue)];
     EXPECT_GE(cpu_ns, 2'990'000U);
+    EXPECT_EQ(span.lane_tsc, span.cpu_tsc) << "nothing of it on the loop";
     EXPECT_GE(queue_ns, 2'000'000U);
     EXPECT_LE(cpu_ns + queue_ns, elapsed_ns + elapsed_ns / 20);
     if (telemetry::allocations_are_counted) {

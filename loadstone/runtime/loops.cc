@@ -174,7 +174,7 @@ double Loops::cpu_share() noexcept {
 
 double loop_load() noexcept {
     if (internal::loop_meter == nullptr || internal::virtual_time() != nullptr) return 0;
-    return internal::loop_meter->load();
+    return internal::loop_meter->load(telemetry::tsc());
 }
 
 void Loops::post(int loop, std::function<void()> work) const {

@@ -31,7 +31,8 @@ struct Span {
     LabelIndex label = 0;
     const char* name = "";  // of the label; static for the program's life
     std::uint64_t started_tsc = 0;
-    std::uint64_t cpu_tsc = 0;  // sum of slices; scaled by the loop's CPU share when recorded
+    std::uint64_t cpu_tsc = 0;   // sum of slices; scaled by the loop's CPU share when recorded
+    std::uint64_t lane_tsc = 0;  // of it, on other threads than the loop's
     std::uint32_t slices = 0;
     std::uint64_t allocations = 0;
     std::uint64_t allocated_bytes = 0;

@@ -35,7 +35,8 @@ public:
     StoreReport report() const override;
 
 private:
-    // What its process says of itself to who feeds it: one thread at a time.
+    // What its process says of itself to who feeds it: on the thread that also starts it again, so
+    // the pid is that of who has answered.
     StoreState noted(StoreState state);
 
     const Options options_;

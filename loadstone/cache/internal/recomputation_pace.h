@@ -2,7 +2,8 @@
 // RecomputationPace: when the next view may begin to be computed, so that recomputation has no more
 // than a share of a loop's time while requests want it. After a computation that used 1 ms the
 // next one begins 4 ms after it had begun, if the share is a quarter. Who has waited long enough
-// begins without a pause.
+// begins without a pause, and nobody pauses for more than a quarter of what is left of its
+// deadline: the rest is to compute in.
 //
 // Pure, not thread-safe. Of one loop.
 
@@ -21,10 +22,17 @@ public:
 
     explicit RecomputationPace(const RecomputationPaceOptions& options) : options_(options) {}
 
+    struct Turn {
+        Clock::time_point begin;
+        Clock::duration booked{};  // by how much others begin later for it
+    };
+
     // Who asks is next, and has waited since then: when to begin, `now` or later.
-    Clock::time_point next(Clock::time_point waits_since, Clock::time_point now);
-    // A computation used so much CPU of this process: what it waits for is not the loop's time.
-    void ended(std::chrono::nanoseconds cpu);
+    Turn next(Clock::time_point waits_since, Clock::time_point deadline, Clock::time_point now);
+    // It did not begin.
+    void give_back(const Turn& turn);
+    // A computation used so much of the loop's time: what it waits for, lanes too, is not of it.
+    void ended(std::chrono::nanoseconds used);
 
 private:
     const RecomputationPaceOptions options_;

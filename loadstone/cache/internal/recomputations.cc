@@ -2,7 +2,8 @@
 
 #include <fmt/core.h>
 
-#include "loadstone/base/error.h"
+#include <algorithm>
+
 #include "loadstone/runtime/loop_load.h"
 #include "loadstone/runtime/loops.h"
 #include "loadstone/telemetry/tsc.h"
@@ -13,11 +14,13 @@ namespace {
 
 // Of its time, from where on a loop is one that requests want.
 constexpr double load_min = 0.5;
+// Who pauses looks so often whether its context was cancelled.
+constexpr std::chrono::milliseconds look_every{50};
 
-// What the span's task has used, also on lanes.
-std::uint64_t cpu_now(const telemetry::Span& span) noexcept {
+// What the span's task has used of its loop's time.
+std::uint64_t used_now(const telemetry::Span& span) noexcept {
     runtime::settle_slice();
-    return span.cpu_tsc;
+    return span.cpu_tsc - span.lane_tsc;
 }
 
 }  // namespace
@@ -37,7 +40,7 @@ Recomputations::Recomputations(const RecomputationOptions& options, telemetry::R
                    "How many may be, by how long questions take",
                    [this] { return static_cast<double>(places_.permits()); });
     registry.gauge(this, "loadstone_cache_computations_waiting", "", "That wait for it",
-                   [this] { return static_cast<double>(places_.waiting()); });
+                   [this] { return static_cast<double>(entering_); });
 }
 
 Recomputations::~Recomputations() { registry_.remove_gauges(this); }
@@ -50,54 +53,88 @@ void Recomputations::asked(std::chrono::nanoseconds took) {
 }
 
 RecomputationPace& Recomputations::pace() {
-    const RecomputationPaceOptions options{.share = options_.percent / 100.0};
+    const RecomputationPaceOptions options{.share = options_.percent / 100.0,
+                                           .patience = options_.patience};
     return paces_.try_emplace(runtime::Loops::current(), options).first->second;
 }
 
-Task<void> Recomputations::enter(Context& context) {
-    const auto waits_since = Clock::now();
-    const runtime::Acquired acquired = co_await places_.acquire(context.deadline());
-    if (acquired != runtime::Acquired::yes) {
-        refused_.add();
-        throw Error(
-            acquired == runtime::Acquired::queue_full ? Errc::unavailable : Errc::deadline_exceeded,
-            fmt::format("{} views are computed already, the most there may be now",
-                        places_.permits()))
-            .with_retry_after(std::chrono::seconds(1));
+// Of the pace of a loop. Goes back unless it was used.
+class Recomputations::Turn {
+public:
+    explicit Turn(std::mutex& mutex) : mutex_(mutex) {}
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn() {
+        if (pace_ == nullptr) return;
+        const std::scoped_lock lock(mutex_);
+        pace_->give_back(booked_);
     }
-    struct Held {
-        runtime::Semaphore* places;
-        ~Held() {
-            if (places != nullptr) places->release();
-        }
-    } held{&places_};
-    co_await pause(context, waits_since);
-    held.places = nullptr;
+
+    // With the lock held. When to begin.
+    Clock::time_point book(RecomputationPace& pace, const RecomputationPace::Turn& booked) {
+        pace_ = &pace;
+        booked_ = booked;
+        return booked.begin;
+    }
+    void use() noexcept { pace_ = nullptr; }
+
+private:
+    std::mutex& mutex_;
+    RecomputationPace* pace_ = nullptr;
+    RecomputationPace::Turn booked_;
+};
+
+Task<void> Recomputations::enter(Context& context, Clock::time_point waits_since) {
+    struct Entering {
+        std::atomic<std::size_t>& count;
+        ~Entering() { --count; }
+    };
+    const bool may_wait = ++entering_ <= options_.waiting_max;
+    const Entering entering{entering_};
+    if (!may_wait) {
+        if (!places_.try_acquire()) refuse(Errc::unavailable);
+        co_return;
+    }
+    Turn turn(mutex_);
+    co_await pause(context, waits_since, turn);
+    const runtime::Acquired acquired = co_await places_.acquire(context.deadline());
+    if (acquired != runtime::Acquired::yes)
+        refuse(acquired == runtime::Acquired::queue_full ? Errc::unavailable
+                                                         : Errc::deadline_exceeded);
+    turn.use();
+}
+
+void Recomputations::refuse(Errc code) {
+    refused_.add();
+    throw Error(code, fmt::format("{} views are computed already, the most there may be now",
+                                  places_.permits()))
+        .with_retry_after(std::chrono::seconds(1));
 }
 
 // Requests want the loop: recomputation has its share of it, and no more.
-Task<void> Recomputations::pause(Context& context, Clock::time_point waits_since) {
+Task<void> Recomputations::pause(Context& context, Clock::time_point waits_since, Turn& turn) {
     if (options_.percent == 100 || runtime::loop_load() < load_min) co_return;
-    const auto now = Clock::now();
+    auto now = Clock::now();
     Clock::time_point begin;
     {
         const std::scoped_lock lock(mutex_);
-        begin = pace().next(waits_since, now);
+        RecomputationPace& own = pace();
+        begin = turn.book(own, own.next(waits_since, context.deadline().instant(), now));
     }
-    if (begin == now) co_return;
-    pauses_.add();
-    const runtime::Deadline until = runtime::Deadline(begin).sooner(context.deadline());
-    co_await runtime::sleep_until(until);
-    context.throw_if_done("a view whose turn has not come");
+    if (begin > now) pauses_.add();
+    for (; now < begin; now = Clock::now()) {
+        co_await runtime::sleep_until(Deadline(std::min(begin, now + look_every)));
+        context.throw_if_done("a view whose turn has not come");
+    }
 }
 
 Recomputations::Place::Place(Recomputations& all, Context& context) noexcept
-    : all_(all), span_(context.span()), cpu_before_(cpu_now(span_)) {
+    : all_(all), span_(context.span()), used_before_(used_now(span_)) {
     ++all.under_way_;
 }
 
 Recomputations::Place::~Place() {
-    const std::uint64_t used = cpu_now(span_) - cpu_before_;
+    const std::uint64_t used = used_now(span_) - used_before_;
     --all_.under_way_;
     {
         const std::scoped_lock lock(all_.mutex_);

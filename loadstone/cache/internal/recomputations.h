@@ -1,13 +1,15 @@
 #pragma once
 // Recomputations: which views of this process may be computed now. So many at once as questions to
-// the database bear (RecomputationLimit); and while requests want a loop, with pauses
-// (RecomputationPace). First come, first served. Thread-safe.
+// the database bear (RecomputationLimit); and while requests want a loop, with pauses before
+// (RecomputationPace), which hold no place. Thread-safe.
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <mutex>
 #include <unordered_map>
 
+#include "loadstone/base/error.h"
 #include "loadstone/cache/internal/recomputation_limit.h"
 #include "loadstone/cache/internal/recomputation_pace.h"
 #include "loadstone/runtime/context.h"
@@ -19,8 +21,9 @@ namespace loadstone::cache::internal {
 
 struct RecomputationOptions {
     std::size_t max = 16;             // at once
-    std::size_t waiting_max = 4'096;  // beyond: unavailable
+    std::size_t waiting_max = 4'096;  // with those that pause; beyond: unavailable
     int percent = 25;                 // of a loop's time while requests want it; 100: no pauses
+    std::chrono::milliseconds patience{250};  // the longest that pauses hold up one who waits
 };
 
 class Recomputations {
@@ -32,9 +35,10 @@ public:
     Recomputations(const Recomputations&) = delete;
     Recomputations& operator=(const Recomputations&) = delete;
 
-    // Waits for a place. On a loop. Errors: unavailable with a retry_after if too many wait;
-    // deadline_exceeded, cancelled.
-    Task<void> enter(Context& context);
+    // Waits for a place; who asks has waited for the view since then. On a loop. Errors:
+    // unavailable with a retry_after if too many wait; deadline_exceeded; cancelled, in a
+    // pause up to 50 ms after the context was.
+    Task<void> enter(Context& context, Clock::time_point waits_since);
     // After enter(): while it lives a view is computed.
     class Place {
     public:
@@ -46,7 +50,7 @@ public:
     private:
         Recomputations& all_;
         telemetry::Span& span_;
-        const std::uint64_t cpu_before_;
+        const std::uint64_t used_before_;
     };
 
     // A question took so long.
@@ -54,7 +58,9 @@ public:
     std::size_t under_way() const noexcept { return under_way_; }
 
 private:
-    Task<void> pause(Context& context, Clock::time_point waits_since);
+    class Turn;
+    Task<void> pause(Context& context, Clock::time_point waits_since, Turn& turn);
+    [[noreturn]] void refuse(Errc code);
     RecomputationPace& pace();
 
     const RecomputationOptions options_;
@@ -63,7 +69,8 @@ private:
     telemetry::Counter& pauses_;
     RecomputationLimit limit_;  // of who asks
     runtime::Semaphore places_;
-    std::atomic<std::size_t> under_way_{0};  // of the places in use, those that do not pause
+    std::atomic<std::size_t> entering_{0};
+    std::atomic<std::size_t> under_way_{0};
     std::mutex mutex_;
     std::unordered_map<int, RecomputationPace> paces_;  // by loop
 };

@@ -32,4 +32,12 @@ void LoopMeter::reconcile(std::uint64_t now) noexcept {
     window_cpu_ns_ = cpu_ns;
 }
 
+double LoopMeter::load(std::uint64_t now) const noexcept {
+    // A window ends with a slice: after a time without any, the one that runs is long over.
+    const std::uint64_t ticks = now > window_began_ ? now - window_began_ : 0;
+    if (ticks < window_ticks_) return load_;
+    const std::uint64_t in_slice = depth_ > 0 && now > counted_until_ ? now - counted_until_ : 0;
+    return static_cast<double>(window_slices_ + in_slice) / static_cast<double>(ticks);
+}
+
 }  // namespace loadstone::runtime::internal

@@ -66,7 +66,8 @@ public:
     }
     const char* holder() const noexcept { return holder_.load(std::memory_order_relaxed); }
     double cpu_share() const noexcept { return cpu_share_.load(std::memory_order_relaxed); }
-    double load() const noexcept { return load_; }
+    // At `now` (TSC); see loop_load.h.
+    double load(std::uint64_t now) const noexcept;
     std::uint64_t slices_tsc() const noexcept {
         return slices_tsc_.load(std::memory_order_relaxed);
     }
@@ -99,7 +100,7 @@ private:
     std::uint64_t window_began_ = 0;  // TSC
     std::uint64_t window_ticks_ = 0;
     std::uint64_t window_slices_ = 0;  // TSC ticks spent in slices since the window began
-    double load_ = 0;                  // of the last window
+    double load_ = 0;                  // of the last window that has ended
     std::uint64_t window_cpu_ns_ = 0;  // the thread's CPU clock when the window began
 
     alignas(64) std::atomic<std::uint64_t> held_since_{0};

@@ -159,6 +159,7 @@ Task<void> Writer::transact(Context& context, TxBody body) {
     span.allocations += op.allocations.count;
     span.allocated_bytes += op.allocations.bytes;
     span.cpu_tsc += op.cpu_tsc;
+    span.lane_tsc += op.cpu_tsc;
     span.slices += op.slices;
     if (op.error) std::rethrow_exception(op.error);
 }
