@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import http.client
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -18,7 +19,7 @@ import threading
 import urllib.request
 
 import seeded
-from measure import APP, Postgres, app, cpu_ns, descendants, measured, needs, wrk
+from measure import APP, CLIENT_CORE, Postgres, app, cpu_ns, descendants, measured, needs, wrk
 
 COURSES, LEARNERS, LESSONS = 50, 1_000, 20
 OWN = COURSES + 1  # of the client that counts
@@ -51,6 +52,7 @@ MANY, MANY_CONNECTIONS, OTHERS = 10_000, 64, 4
 MANY_READS = reads(MANY)
 STEADY = "\nfunction delay() return math.random(16, 48) end"  # some 2,000 requests per second of 64 connections
 NOT_FIRST = ["chrt", "--idle", "0"]
+FIRST = ["chrt", "--rr", "2"]
 
 
 class Stale:
@@ -171,12 +173,13 @@ class Most:
 
 
 def others_beside(server, args, request):
-    """Others' reads of a row by key while views are asked for; the client that asks runs when theirs does not want the core."""
+    """Others' reads of a row by key while views are asked for. Their client and the database are as if each had a machine (dashboards.py
+    says why): the client that asks runs when neither wants the core."""
     asked = {}
     flood = threading.Thread(target=lambda: asked.update(wrk(
         server.url + "/", connections=MANY_CONNECTIONS, seconds=args.seconds + 1, pattern='"lessons"', request=request, prefix=NOT_FIRST)))
     flood.start()
-    others = wrk(server.url + "/rows/1", connections=OTHERS, seconds=args.seconds, pattern='"name"')
+    others = wrk(server.url + "/rows/1", connections=OTHERS, seconds=args.seconds, pattern='"name"', prefix=FIRST)
     flood.join()
     return others, asked["requests"] / (asked["us"] / 1e6)
 
@@ -187,7 +190,11 @@ def invalidated(name, args, postgres=None):
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         database = ()
         if postgres:
-            database = ("--database", stack.enter_context(Postgres()).url)
+            server = stack.enter_context(Postgres())
+            database = ("--database", server.url)
+            for pid in descendants(int(pathlib.Path(server.folder, "data/postmaster.pid").read_text().split()[0])):
+                os.sched_setaffinity(pid, {int(CLIENT_CORE)})
+                os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
         for command in (("migrate",), ("fill", "1000"), ("fill-progress", str(MANY), "5")):
             subprocess.run([APP, command[0], "--data", folder, *database, *command[1:]], check=True, stdout=subprocess.DEVNULL)
         server = stack.enter_context(app(folder, *database, "--cache-computations-percent", str(args.percent)))
