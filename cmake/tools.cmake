@@ -5,6 +5,7 @@
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}
     ${CMAKE_CURRENT_SOURCE_DIR}/loadstone/*.h ${CMAKE_CURRENT_SOURCE_DIR}/campus/*.h)
 list(FILTER headers EXCLUDE REGEX /internal/)
+
 # includes_asio(<header> <result>): whether it includes awaitable.hpp, itself or by another of ours.
 function(includes_asio header result)
     get_property(known GLOBAL PROPERTY "includes_asio ${header}" SET)

@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import http.client
 import json
-import os
 import pathlib
 import statistics
 import subprocess
@@ -19,7 +18,7 @@ import threading
 import urllib.request
 
 import seeded
-from measure import APP, CLIENT_CORE, Postgres, app, cpu_ns, descendants, measured, needs, wrk
+from measure import APP, FIRST, NOT_FIRST, Postgres, app, cpu_ns, descendants, measured, needs, put_first, wrk
 
 COURSES, LEARNERS, LESSONS = 50, 1_000, 20
 OWN = COURSES + 1  # of the client that counts
@@ -51,8 +50,6 @@ function right(status, body) return status == 204 or (status == 200 and string.f
 MANY, MANY_CONNECTIONS, OTHERS = 10_000, 64, 4
 MANY_READS = reads(MANY)
 STEADY = "\nfunction delay() return math.random(16, 48) end"  # some 2,000 requests per second of 64 connections
-NOT_FIRST = ["chrt", "--idle", "0"]
-FIRST = ["chrt", "--rr", "2"]
 
 
 class Stale:
@@ -173,8 +170,8 @@ class Most:
 
 
 def others_beside(server, args, request):
-    """Others' reads of a row by key while views are asked for. Their client and the database are as if each had a machine (dashboards.py
-    says why): the client that asks runs when neither wants the core."""
+    """Others' reads of a row by key while views are asked for. Their client and the database are as if each had a machine (measure.py says
+    how): the client that asks runs when neither wants the core."""
     asked = {}
     flood = threading.Thread(target=lambda: asked.update(wrk(
         server.url + "/", connections=MANY_CONNECTIONS, seconds=args.seconds + 1, pattern='"lessons"', request=request, prefix=NOT_FIRST)))
@@ -190,11 +187,9 @@ def invalidated(name, args, postgres=None):
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         database = ()
         if postgres:
-            server = stack.enter_context(Postgres())
-            database = ("--database", server.url)
-            for pid in descendants(int(pathlib.Path(server.folder, "data/postmaster.pid").read_text().split()[0])):
-                os.sched_setaffinity(pid, {int(CLIENT_CORE)})
-                os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
+            primary = stack.enter_context(Postgres())
+            database = ("--database", primary.url)
+            put_first(int(pathlib.Path(primary.folder, "data/postmaster.pid").read_text().split()[0]))
         for command in (("migrate",), ("fill", "1000"), ("fill-progress", str(MANY), "5")):
             subprocess.run([APP, command[0], "--data", folder, *database, *command[1:]], check=True, stdout=subprocess.DEVNULL)
         server = stack.enter_context(app(folder, *database, "--cache-computations-percent", str(args.percent)))

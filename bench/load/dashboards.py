@@ -2,10 +2,8 @@
 without replicas. Then: p99 of steady writes (attempts at quizzes), quiet and beside a storm of dashboards of the largest courses,
 with replicas (as it is) and without, where the storm has bulkheads and connections of its own and meets the writes on the primary.
 
-For the storm all stand for machines of their own on two cores. The application has one. On the other, the writes' client and the
-primary are ahead of what is there (SCHED_RR), and the replicas and the storm's client run when neither wants it (SCHED_IDLE). Nothing
-less is as if they were alone: a kernel of lazy preemption lets who computes go on to the tick, up to 4 ms, when another of the usual
-class wakes up, whatever their niceness, which is as long as what is measured.
+For the storm all stand for machines of their own on two cores (measure.py says how). The application has one. On the other, the writes'
+client and the primary are ahead of what is there, and the replicas and the storm's client run when neither wants it.
 """
 
 import argparse
@@ -17,12 +15,10 @@ import tempfile
 import threading
 import time
 
-from measure import CLIENT_CORE, SERVER_CORE, cpu_ns, descendants, needs, wrk
+from measure import FIRST, NOT_FIRST, SERVER_CORE, cpu_ns, needs, put_first, put_last, wrk
 from seeded import Postgres, backends, campus, lua_list, seeded, sessions_of, wait_until
 
 STEADY = "\nfunction delay() return math.random(5, 25) end"
-NOT_FIRST = ["chrt", "--idle", "0"]
-FIRST = ["chrt", "--rr", "2"]  # ahead of the primary
 
 
 def have_all(primary, replicas):
@@ -76,12 +72,6 @@ def reads_cpu(servers, reads, primary, replicas, args):
     value = statistics.median(less)
     print(f"  reads   the primary's sessions work {value * 100:.1f} % less (rounds {min(less) * 100:.1f} to {max(less) * 100:.1f}; goal 90: "
           f"{'met' if value >= 0.9 else 'missed'})", flush=True)
-
-
-def put(postgres, policy, priority):
-    for pid in descendants(postgres.process.pid):
-        os.sched_setaffinity(pid, {int(CLIENT_CORE)})
-        os.sched_setscheduler(pid, policy, os.sched_param(priority))
 
 
 def storm_beside(server, storm, writes, args):
@@ -146,9 +136,9 @@ def main():
             stack.callback(servers[name].stop)
         print(f"dashboards: {args.users:,} users, a primary and two replicas", flush=True)
         reads_cpu(servers, reads, primary, replicas, args)
-        put(primary, os.SCHED_RR, 1)
+        put_first(primary.process.pid)
         for replica in replicas:
-            put(replica, os.SCHED_IDLE, 0)
+            put_last(replica.process.pid)
         for server in servers.values():
             for thread in pathlib.Path(f"/proc/{server.pid}/task").iterdir():
                 os.sched_setaffinity(int(thread.name), {int(SERVER_CORE)})

@@ -119,6 +119,27 @@ end
 """
 
 
+# As if a server or a client had a machine, on the core that it shares. Nothing less is so: a kernel of lazy preemption lets who
+# computes go on to the tick, up to 4 ms, when another of the usual class wakes up, whatever their niceness.
+FIRST, NOT_FIRST = ["chrt", "--rr", "2"], ["chrt", "--idle", "0"]  # clients: ahead of servers that are first, behind all
+
+
+def put_first(root):
+    """A server with all its processes on the clients' core, ahead of what is there but for clients that are FIRST."""
+    put(root, os.SCHED_RR, 1)
+
+
+def put_last(root):
+    """Likewise, when nothing else wants the core."""
+    put(root, os.SCHED_IDLE, 0)
+
+
+def put(root, policy, priority):
+    for pid in descendants(root):
+        os.sched_setaffinity(pid, {int(CLIENT_CORE)})
+        os.sched_setscheduler(pid, policy, os.sched_param(priority))
+
+
 def wrk(url, *, connections, seconds, pattern="", status=200, request="", core=CLIENT_CORE, prefix=()):
     """`request`: Lua that makes the requests; a `right(status, body)` in it replaces the check of status and pattern."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:

@@ -150,7 +150,7 @@ void require_readable(Tx& tx, const std::string& kind, const std::string& argume
     }
 }
 
-constexpr EnqueueOptions at_once;
+constexpr EnqueueOptions no_delay;
 
 void wake_after(Tx& tx, Queue& queue) {
     tx.after_commit([&queue] { queue.wake(); });
@@ -190,7 +190,7 @@ Task<void> enqueue_with_commit(Tx& tx, const std::string& kind, std::string argu
     Queue& queue = tx.context().services().get<Queue>();
     const Kind& of = queue.known(kind);
     if (of.is_unique || of.bound > 0) {
-        co_await enqueue_written(tx, kind, std::move(arguments), at_once);
+        co_await enqueue_written(tx, kind, std::move(arguments), no_delay);
         co_return;
     }
     const NewJob job = new_job(of, std::move(arguments), 0);
@@ -207,7 +207,7 @@ Task<void> enqueue_all_written(Tx& tx, const std::string& kind,
     const Kind& of = queue.known(kind);
     if (of.is_unique || of.bound > 0) {
         for (std::string& each : arguments)
-            co_await enqueue_written(tx, kind, std::move(each), at_once);
+            co_await enqueue_written(tx, kind, std::move(each), no_delay);
         co_return;
     }
     co_await insert_all(tx, of, std::move(arguments), 0);

@@ -28,6 +28,15 @@ in (select value from json_each($1))
 -- dialect: postgres
 (select coalesce(sum(r.places), 0)::bigint from loadstone_limit_releases as r where r.name = s.name and r.xid >= s.released_before)
 
+-- fragment: ran_before
+-- Of limits of which places ($1 as release_limits has it, on PostgreSQL as the rows of `new`) are given back: how many ran before.
+-- dialect: sqlite
+name, running + (select coalesce(sum(json_extract(value, '$.places')), 0) from json_each($1)
+                 where json_extract(value, '$.name') = loadstone_limit_states.name) as running
+-- dialect: postgres
+new.name, s.running - {released} as running
+from new cross join lateral (select * from loadstone_limit_states as state where state.name = new.name order by state.version desc limit 1) as s
+
 -- fragment: jobs
 -- Of $1, a JSON array of jobs (StoredJob of internal/records.h).
 -- dialect: sqlite

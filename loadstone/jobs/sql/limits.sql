@@ -20,8 +20,8 @@ select name from loadstone_limits where name {names} order by name
 select name from loadstone_limits where name {names} order by name collate "C" for update
 
 -- name: limit_states
--- Of $1, a JSON array of names whose locks are held; of a new one all is 0. What was given back since is `released`, and no longer
--- waits: it is not in `running`, and such a state is to be written.
+-- Of $1, a JSON array of names whose locks are held; of a new one all is 0. What was given back since is `released`: it is
+-- in `running` yet, and no longer waits, so such a state is to be written.
 -- dialect: sqlite
 select wanted.value as name, coalesce(s.version, 0) as version, coalesce(s.arrival_at, 0) as arrival_at, coalesce(s.running, 0) as running,
        {now} as now, 0 as released_before, 0 as released
@@ -49,12 +49,11 @@ from wanted left join released on released.name = wanted.name
 update loadstone_limit_states set running = max(0, running - new.places)
 from (select json_extract(value, '$.name') as name, json_extract(value, '$.places') as places from json_each($1)) as new
 where loadstone_limit_states.name = new.name
-returning name, running + (select coalesce(sum(json_extract(value, '$.places')), 0) from json_each($1) where json_extract(value, '$.name') = loadstone_limit_states.name) as running
+returning {ran_before}
 -- dialect: postgres
 with new as materialized (select name, places from json_to_recordset($1::json) as new (name text, places bigint)),
      added as (insert into loadstone_limit_releases (name, places) select name, places from new)
-select new.name, s.running - {released} as running
-from new cross join lateral (select * from loadstone_limit_states as state where state.name = new.name order by state.version desc limit 1) as s
+select {ran_before}
 
 -- name: release_held
 -- As release_limits, of what jobs of batches ($3, a JSON array of ids) hold, each with its `batch`: of those that process $2 still
@@ -65,7 +64,7 @@ from (select json_extract(value, '$.name') as name, sum(json_extract(value, '$.p
       where json_extract(value, '$.batch') in (select id from loadstone_batches where process = $2 and id in (select value from json_each($3)))
       group by json_extract(value, '$.name')) as new
 where loadstone_limit_states.name = new.name
-returning name, running + (select coalesce(sum(json_extract(value, '$.places')), 0) from json_each($1) where json_extract(value, '$.name') = loadstone_limit_states.name) as running
+returning {ran_before}
 -- dialect: postgres
 with held as materialized (
     select id from loadstone_batches where process = $2 and id = any (array(select json_array_elements_text($3::json)::bigint))
@@ -74,8 +73,7 @@ with held as materialized (
     select name, places from json_to_recordset($1::json) as p (batch bigint, name text, places bigint)
     where batch = any (array(select id from held))),
      added as (insert into loadstone_limit_releases (name, places) select name, places from new)
-select new.name, s.running - {released} as running
-from new cross join lateral (select * from loadstone_limit_states as state where state.name = new.name order by state.version desc limit 1) as s
+select {ran_before}
 
 -- name: change_limits
 -- $1: a JSON array of the new states, each behind the version that it replaces.
