@@ -15,7 +15,8 @@ namespace loadstone::runtime {
 
 // A place in the history of a database: what was committed at or before it is seen by whoever is
 // at it. Histories are numbered (PostgreSQL's timelines): one that begins later is the one that
-// counts. The default is before everything.
+// counts. The default is before everything. Where a database tells no positions a process numbers
+// its own questions instead, in a history of its own that says nothing to others (store::Moments).
 struct Position {
     std::uint32_t history = 0;
     std::uint64_t at = 0;
@@ -25,8 +26,17 @@ struct Position {
         return {std::numeric_limits<std::uint32_t>::max(),
                 std::numeric_limits<std::uint64_t>::max()};
     }
+    // Of a process and not of a database.
+    constexpr bool is_moment() const noexcept;
     friend constexpr auto operator<=>(const Position&, const Position&) = default;
 };
+
+// Timelines are below.
+inline constexpr std::uint32_t first_moments = 0x8000'0000U;
+
+constexpr bool Position::is_moment() const noexcept {
+    return history >= first_moments && *this != unknown();
+}
 
 // "1-16B3748", both hexadecimal, as it travels in a cookie or a header; at most 25 characters.
 std::string to_text(Position position);

@@ -26,7 +26,7 @@ public:
     }
 
     // Runs `command(context, arguments...)` with the services of an application; `session` is
-    // where it begins, and gets where it has come to.
+    // where it begins, and gets where it has come to. Without one it reads the latest.
     template <class Command, class... Arguments>
     auto start(loadstone::runtime::Position* session, Command command, Arguments... arguments);
     template <class Command, class... Arguments>
@@ -99,7 +99,10 @@ std::invoke_result_t<Command&, Context&, Arguments&...> Node::in_application(
     Arguments... arguments) {
     using Result = std::invoke_result_t<Command&, Context&, Arguments&...>;
     Context context(node->services_, outer.deadline());
-    if (session != nullptr) context.reading().begin_at(*session);
+    if (session != nullptr)
+        context.reading().begin_at(*session);
+    else
+        context.reading().freshness = loadstone::latest;
     if constexpr (std::is_same_v<Result, Task<void>>) {
         co_await command(context, arguments...);
         if (session != nullptr) *session = context.reading().position();
