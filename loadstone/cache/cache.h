@@ -36,8 +36,8 @@ struct CacheOptions {
     // So that many entries that become invalid together do not take the database and the loops from
     // all others. Without replicas their reads have connections of their own, too.
     internal::RecomputationOptions computations;
-    // PostgreSQL: a read that need not be newer is answered from what was known so long ago. 0: each
-    // asks. (SQLite tells without being asked that nobody has committed.)
+    // PostgreSQL: a read that need not be newer is answered from what was known so long ago. 0:
+    // each asks. (SQLite tells without being asked that nobody has committed.)
     std::chrono::milliseconds follow_every{100};
     // Whether sessions carry positions of replicas. Without replicas they carry store::Moments.
     bool has_positions = false;

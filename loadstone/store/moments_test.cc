@@ -59,9 +59,14 @@ TEST(Moments, OfAnotherProcessSayNothing) {
     Position asked = moments.begin();
     for (int i = 0; i < 5; ++i) asked = moments.begin();
     const std::initializer_list<Position> foreign{
-        theirs, others.seen(), Position::unknown(), {1, 0x16B'3748},
+        theirs,
+        others.seen(),
+        Position::unknown(),
+        {1, 0x16B'3748},
         // Made up: of this process, but of no question that there was.
-        {asked.history, asked.at + 2}, {asked.history, 1}, {asked.history, 0}};
+        {asked.history, asked.at + 2},
+        {asked.history, 1},
+        {asked.history, 0}};
     for (const Position& each : foreign) {
         EXPECT_FALSE(moments.is_shown(each, asked));
         // What is seen here does not make it known.
@@ -99,7 +104,9 @@ TEST(Moments, AreMarkedWhenAReadEnds) {
         EXPECT_EQ(reading.position(), Position{});
     }
     EXPECT_EQ(reading.position(), moments.seen());
-    { const MomentOf nowhere(nullptr, reading); }
+    {
+        const MomentOf nowhere(nullptr, reading);
+    }
 }
 
 }  // namespace loadstone::store

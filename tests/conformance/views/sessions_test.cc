@@ -110,7 +110,8 @@ TEST_P(SessionsTest, AreAnsweredWithoutAQuestionWhenThatShowsWhatTheyHaveSeen) {
         });
         // Ten times a second excepted.
         const auto tenths = (std::chrono::steady_clock::now() - began) / milliseconds(100);
-        EXPECT_LE(polls, static_cast<std::uint64_t>(tenths) + 10) << "loops' first reads among them";
+        EXPECT_LE(polls, static_cast<std::uint64_t>(tenths) + 10)
+            << "loops' first reads among them";
     }
 }
 

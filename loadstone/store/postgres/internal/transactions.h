@@ -37,7 +37,8 @@ public:
     // are told.
     Transactions(const DatabaseOptions& options, bool is_pooled, std::vector<Loop> loops,
                  std::shared_ptr<ConnectionBudget> budget, Canceller& canceller, Metrics& metrics,
-                 runtime::TaskScope& tasks, std::function<std::uint32_t()> newest_history, const Moments* moments);
+                 runtime::TaskScope& tasks, std::function<std::uint32_t()> newest_history,
+                 const Moments* moments);
     ~Transactions();
 
     // On one of the loops.
