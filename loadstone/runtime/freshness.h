@@ -40,6 +40,7 @@ constexpr bool Position::is_moment() const noexcept {
 
 // "1-16B3748", both hexadecimal, as it travels in a cookie or a header; at most 25 characters.
 std::string to_text(Position position);
+void append_text(std::string& out, Position position);
 std::optional<Position> position_from(std::string_view text) noexcept;
 
 struct Freshness {
