@@ -50,6 +50,7 @@ struct Cache::Flight {
     EntryPtr untrue;             // what there was before, if it may still be given
     EntryPtr entry;              // null: it failed
     std::exception_ptr failure;  // null: who computed was cancelled, or late
+    runtime::Position seen;      // by who failed
 };
 
 struct Cache::Metrics {
@@ -157,10 +158,7 @@ Answer Cache::answer_of(const Entry& entry, Context& context) const {
 
 Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
     const std::uint64_t hash = internal::hash_of(asked.view, asked.key);
-    if (!is_fresh(context)) {
-        co_await follower_.catch_up(context);
-        follower_.settle(context.reading());
-    }
+    if (!is_fresh(context)) co_await follower_.settle(context);
     Since waits_since = Clock::now();
     for (int round = 0; round < rounds_max; ++round) {
         std::shared_ptr<Flight> flight;
@@ -187,6 +185,7 @@ Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
         }
         if (const auto age = stale_age(flight->untrue, asked)) {
             metrics_->stale.add();
+            follower_.saw(context.reading(), flight->untrue->position);
             context.reading().gave_stale(*age);
             co_return Answer{flight->untrue->json, flight->untrue->etag};
         }
@@ -196,7 +195,10 @@ Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
             throw Error(Errc::deadline_exceeded,
                         fmt::format("waiting for {} to be computed", asked.view));
         context.throw_if_done("a view that another computes");
-        if (flight->failure) std::rethrow_exception(flight->failure);
+        if (flight->failure) {
+            follower_.saw(context.reading(), flight->seen);
+            std::rethrow_exception(flight->failure);
+        }
         // It may be valid, and yet be gone from the cache already.
         if (flight->entry && flight->entry->is_of(asked) && is_valid(*flight->entry, asked))
             co_return answer_of(*flight->entry, context);
@@ -213,6 +215,7 @@ Task<Cache::EntryPtr> Cache::compute_once(Context& context, const Asked& asked, 
     // However this ends, those who wait are told: a coroutine that is destroyed tells them too.
     struct Landing {
         Cache& cache;
+        Context& context;
         std::uint64_t hash;
         EntryPtr entry{};
         std::exception_ptr failure{};
@@ -227,10 +230,11 @@ Task<Cache::EntryPtr> Cache::compute_once(Context& context, const Asked& asked, 
             }
             flight->entry = entry;
             flight->failure = failure;
+            flight->seen = cache.follower_.seen_now(context.reading().position());
             flight->ended.set();
         }
     };
-    Landing landing{*this, hash};
+    Landing landing{*this, context, hash};
     try {
         // How old another node's answer is cannot be told.
         const bool is_for_all =

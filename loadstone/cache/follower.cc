@@ -251,10 +251,22 @@ bool Follower::has_reached(runtime::Position position) const {
     return moments_->is_shown(position, reached_);
 }
 
-void Follower::settle(runtime::Reading& reading) const {
-    if (moments_ == nullptr || reading.position() == runtime::Position{}) return;
+Task<void> Follower::settle(Context& context) {
+    const runtime::Position before = context.reading().position();
+    co_await catch_up(context);
+    const bool is_foreign =
+        moments_ == nullptr ? before.is_moment()
+                            : before != runtime::Position{} && !moments_->is_own(before);
+    if (!is_foreign || context.reading().position() != before) co_return;
     const std::scoped_lock lock(mutex_);
-    if (!moments_->is_own(reading.position())) reading.replace(reached_);
+    context.reading().replace(moments_ == nullptr ? seen_ : reached_);
+}
+
+runtime::Position Follower::seen_now(runtime::Position position) const {
+    if (moments_ != nullptr) return moments_->seen();
+    if (!position.is_moment()) return position;
+    const std::scoped_lock lock(mutex_);  // of a process that had no replicas
+    return seen_;
 }
 
 void Follower::saw(runtime::Reading& reading, runtime::Position seen) const {

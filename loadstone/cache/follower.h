@@ -71,13 +71,13 @@ public:
     // Whether what was committed at `position` is surely known here, without asking. Of moments:
     // whether what was seen then is, and what this process has written.
     bool has_reached(runtime::Position position) const;
-    // After catch_up(): what the session had seen is known here, and it has seen no more than that.
-    void settle(runtime::Reading& reading) const;
+    // catch_up(), after which what the session had seen is known here: what another process's
+    // moment stood for becomes one of this process, or a position.
+    Task<void> settle(Context& context);
     // What its reader has seen: an entry of this process, or of another one and read just now.
     void saw(runtime::Reading& reading, runtime::Position seen) const;
-    runtime::Position seen_now(runtime::Position position) const {
-        return moments_ == nullptr ? position : moments_->seen();
-    }
+    // Of what has just been read, with the position that was told with it.
+    runtime::Position seen_now(runtime::Position position) const;
     // When all that had been committed was surely known here, last.
     Clock::time_point followed_at() const;
     Now now() const;

@@ -66,17 +66,16 @@ class Reading {
 public:
     // What it must see at least: what its session, or whoever caused it, had seen.
     const Position& position() const noexcept { return position_; }
-    void begin_at(Position position) noexcept { position_ = position; }
+    void begin_at(Position position) noexcept { began_ = position_ = position; }
     void saw(Position seen) noexcept {
         if (seen > position_) replace(seen);
     }
     // By another one: the one that it had belongs to no history that there is.
-    void replace(Position position) noexcept {
-        has_moved_ = has_moved_ || position != position_;
-        position_ = position;
+    void replace(Position position) noexcept { position_ = position; }
+    // Whether its session is to be told: of a new one, or again that it is unknown, lest it forget.
+    bool has_moved() const noexcept {
+        return position_ != began_ || position_ == Position::unknown();
     }
-    // Whether its session is to be told of a new one.
-    bool has_moved() const noexcept { return has_moved_; }
 
     // Of a reader that names no freshness.
     Freshness freshness = own_writes;
@@ -92,8 +91,7 @@ public:
     const std::optional<std::chrono::nanoseconds>& stale() const noexcept { return stale_; }
 
 private:
-    Position position_;
-    bool has_moved_ = false;
+    Position began_, position_;
     std::optional<std::chrono::nanoseconds> stale_;
 };
 

@@ -137,6 +137,30 @@ TEST_P(SessionsTest, AreShownWhatTheyHaveReadElsewhere) {
     }
 }
 
+// By whoever computes it, or has computed it before.
+TEST_P(SessionsTest, CarryWhatAStaleAnswerAndAFailureHaveShown) {
+    const bool has_moments = GetParam() != Backend::sqlite;
+    Node node(options_), other(options_);
+    Position first, stale, waiter;
+    EXPECT_EQ(node.start(&first, patient_total, std::int64_t{1}).get(), 0);
+    other.run(add_point, std::int64_t{1}, std::int64_t{1});
+    is_held = true;
+    auto computing = node.start(nullptr, patient_total, std::int64_t{1});
+    ASSERT_TRUE(wait_until([] { return held == 1; }, std::chrono::seconds(20)));
+    EXPECT_EQ(node.start(&stale, patient_total, std::int64_t{1}).get(), -1);
+    EXPECT_EQ(stale.is_moment(), has_moments);
+    auto failing = node.start(nullptr, failing_total, std::int64_t{1});
+    ASSERT_TRUE(wait_until([] { return held == 2; }, std::chrono::seconds(20)));
+    auto waiting = node.start(&waiter, failing_total, std::int64_t{1});
+    EXPECT_TRUE(wait_until([&] { return node.counted("waits") == 1; }, std::chrono::seconds(20)));
+    is_held = false;
+    release_held.set();
+    EXPECT_EQ(computing.get(), 1);
+    EXPECT_EQ(code_of([&] { failing.get(); }), Errc::not_found);
+    EXPECT_EQ(code_of([&] { waiting.get(); }), Errc::not_found);
+    EXPECT_EQ(waiter.is_moment(), has_moments);
+}
+
 // SQLite tells without being asked, but for a loop's first read.
 TEST_P(SessionsTest, AreAskedForEachTimeWhereThatIsWished) {
     cache::CacheOptions options;
