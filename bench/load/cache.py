@@ -2,8 +2,8 @@
 the application; and with 1 % of the requests writes that make a course's answer invalid, against computing each (cache.on = off),
 requests per CPU-second of application and database. Meanwhile a client of its own writes to a course and reads it: how many of its
 answers are stale is counted. And 10,000 views that become invalid at once, while 64 connections ask for them: what it does to the p99 of
-others, and how many are computed at a time. And hits on PostgreSQL by many connections: with what was committed asked for, with one
-replica, and of answers that may be 100 ms old."""
+others, and how many are computed at a time. And hits on PostgreSQL by many connections: of a session, of who carries nothing, of
+answers that may be 100 ms old, and with a replica."""
 
 import argparse
 import contextlib
@@ -18,7 +18,7 @@ import threading
 import urllib.request
 
 import seeded
-from measure import APP, FIRST, NOT_FIRST, Postgres, app, cpu_ns, descendants, measured, needs, put_first, wrk
+from measure import APP, FIRST, NOT_FIRST, Postgres, app, cpu_ns, descendants, measured, needs, position_of, put_first, wrk
 
 COURSES, LEARNERS, LESSONS = 50, 1_000, 20
 OWN = COURSES + 1  # of the client that counts
@@ -26,10 +26,10 @@ CONNECTIONS = 16
 PARTS = "kept", "many", "hits"
 
 
-def reads(courses, ending=""):
+def reads(courses, ending="", cookie=""):
     return f"""
 local random = math.random
-function request() return wrk.format("GET", "/courses/" .. random(1, {courses}) .. "/reach{ending}") end
+function request() return wrk.format("GET", "/courses/" .. random(1, {courses}) .. "/reach{ending}", {{Cookie = "{cookie}"}}) end
 """
 
 
@@ -100,11 +100,13 @@ def median_ratio(name, pairs, goal):
     print(f"  {name}: {statistics.median(pairs):.2f}   (rounds {min(pairs):.2f} to {max(pairs):.2f}{aim})", flush=True)
 
 
-def kept(server, args, connections=CONNECTIONS, ending="", name="kept answers"):
+def kept(server, args, connections=CONNECTIONS, ending="", name="kept answers", carries=False):
+    """`carries`: the position that an answer brings, as a browser does."""
     pairs = []
     for number in range(-1, args.rounds):
         plain = measured(server, args.seconds, path="/hello", connections=connections, pattern="Hello")["per_cpu_second"]
-        view = measured(server, args.seconds, path="/hello", connections=connections, pattern='"lessons"', request=reads(COURSES, ending))
+        view = measured(server, args.seconds, path="/hello", connections=connections, pattern='"lessons"',
+                        request=reads(COURSES, ending, (position_of(f"{server.url}/courses/1/reach") or "") if carries else ""))
         if number >= 0:  # the first warms up
             pairs.append(view["per_cpu_second"] / plain)
     median_ratio(f"{name} / plain route", pairs, "0.8")
@@ -125,9 +127,10 @@ def hits(args):
         seeded.wait_until(lambda: routed.metric("loadstone_store_replica_usable") == 1, 20, "the replica to be known")
         for connections in args.connections:
             print(f"cache: hits on PostgreSQL, {connections} connections")
-            kept(alone, args, connections, name="asked what was committed")
+            kept(alone, args, connections, name="a session", carries=True)
+            kept(alone, args, connections, name="who carries nothing")
             kept(alone, args, connections, "/within", name="within(100ms)")
-            kept(routed, args, connections, name="one replica")
+            kept(routed, args, connections, name="a session, one replica", carries=True)
 
 
 def written(servers, databases, args):

@@ -154,6 +154,13 @@ def wrk(url, *, connections, seconds, pattern="", status=200, request="", core=C
     return result
 
 
+def position_of(request):
+    """The cookie that an answer brings, of what its session has seen."""
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        cookies = [line.split(";")[0] for line in answer.headers.get_all("Set-Cookie") or []]
+    return next((cookie for cookie in cookies if cookie.startswith("position=")), None)
+
+
 def measured(server, seconds, **load):
     """One round: requests per CPU-second of the server, and per second."""
     before = cpu_seconds(server.pid)

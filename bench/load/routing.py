@@ -13,7 +13,7 @@ import tempfile
 import time
 import urllib.request
 
-from measure import app, cpu_ns, descendants, fill, needs, wrk
+from measure import app, cpu_ns, descendants, fill, needs, position_of, wrk
 from seeded import SETTINGS, Postgres, wait_until
 
 ROWS = 100_000
@@ -37,13 +37,6 @@ class Way:
         if self.cookie:
             self.cookie = position_of(urllib.request.Request(f"{self.server.url}/rows/1", headers={"Cookie": self.cookie})) or self.cookie
         return READ % (ROWS, self.path, self.cookie)
-
-
-def position_of(request):
-    """The cookie that an answer brings."""
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        cookies = [line.split(";")[0] for line in answer.headers.get_all("Set-Cookie") or []]
-    return next((cookie for cookie in cookies if cookie.startswith("position=")), None)
 
 
 def writer_position(server):

@@ -50,6 +50,7 @@ struct Cache::Flight {
     EntryPtr untrue;             // what there was before, if it may still be given
     EntryPtr entry;              // null: it failed
     std::exception_ptr failure;  // null: who computed was cancelled, or late
+    runtime::Position seen;      // by who failed
 };
 
 struct Cache::Metrics {
@@ -89,6 +90,8 @@ Cache::Cache(const CacheOptions& options, const Sources& sources, store::Databas
       registry_(registry),
       metrics_(std::make_unique<Metrics>(registry)),
       eviction_({.bytes_max = options.bytes_max}) {
+    // Also where no view is read: who has seen something here may read views of another node.
+    if (database.moments() != nullptr && !rules_.watches_nothing()) database.moments()->follow();
     if (options.has_other_nodes)
         fills_ = std::make_unique<Fills>(database, follower_, options.fills, registry);
     registry.gauge(this, "loadstone_cache_bytes", "", "Memory of the entries", [this] {
@@ -114,10 +117,12 @@ bool Cache::is_fresh(Context& context) {
     const auto age = Clock::now() - follower_.followed_at();
     using Kind = runtime::Freshness::Kind;
     if (reading.freshness.kind == Kind::within && age <= reading.freshness.age_max) return true;
-    if (reading.freshness.kind == Kind::own_writes && options_.has_positions &&
-        age <= options_.follow_every &&
-        (reading.position() == runtime::Position{} || follower_.has_reached(reading.position())))
-        return true;
+    if (reading.freshness.kind == Kind::own_writes && age <= options_.follow_every) {
+        if (follower_.has_moments()) return follower_.has_reached(reading.position());
+        if (options_.has_positions && (reading.position() == runtime::Position{} ||
+                                       follower_.has_reached(reading.position())))
+            return true;
+    }
     return follower_.is_current();
 }
 
@@ -145,15 +150,15 @@ Cache::EntryPtr Cache::find(std::uint64_t hash, const Asked& asked, EntryPtr& un
     return nullptr;
 }
 
-Answer Cache::answer_of(const Entry& entry, Context& context) {
+Answer Cache::answer_of(const Entry& entry, Context& context) const {
     // What the session reads next is no older than this.
-    context.reading().saw(entry.position);
+    follower_.saw(context.reading(), entry.position);
     return {entry.json, entry.etag};
 }
 
 Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
     const std::uint64_t hash = internal::hash_of(asked.view, asked.key);
-    if (!is_fresh(context)) co_await follower_.catch_up(context);
+    if (!is_fresh(context)) co_await follower_.settle(context);
     Since waits_since = Clock::now();
     for (int round = 0; round < rounds_max; ++round) {
         std::shared_ptr<Flight> flight;
@@ -180,6 +185,7 @@ Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
         }
         if (const auto age = stale_age(flight->untrue, asked)) {
             metrics_->stale.add();
+            follower_.saw(context.reading(), flight->untrue->position);
             context.reading().gave_stale(*age);
             co_return Answer{flight->untrue->json, flight->untrue->etag};
         }
@@ -189,7 +195,10 @@ Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
             throw Error(Errc::deadline_exceeded,
                         fmt::format("waiting for {} to be computed", asked.view));
         context.throw_if_done("a view that another computes");
-        if (flight->failure) std::rethrow_exception(flight->failure);
+        if (flight->failure) {
+            follower_.saw(context.reading(), flight->seen);
+            std::rethrow_exception(flight->failure);
+        }
         // It may be valid, and yet be gone from the cache already.
         if (flight->entry && flight->entry->is_of(asked) && is_valid(*flight->entry, asked))
             co_return answer_of(*flight->entry, context);
@@ -206,6 +215,7 @@ Task<Cache::EntryPtr> Cache::compute_once(Context& context, const Asked& asked, 
     // However this ends, those who wait are told: a coroutine that is destroyed tells them too.
     struct Landing {
         Cache& cache;
+        Context& context;
         std::uint64_t hash;
         EntryPtr entry{};
         std::exception_ptr failure{};
@@ -220,10 +230,11 @@ Task<Cache::EntryPtr> Cache::compute_once(Context& context, const Asked& asked, 
             }
             flight->entry = entry;
             flight->failure = failure;
+            flight->seen = cache.follower_.seen_now(context.reading().position());
             flight->ended.set();
         }
     };
-    Landing landing{*this, hash};
+    Landing landing{*this, context, hash};
     try {
         // How old another node's answer is cannot be told.
         const bool is_for_all =
@@ -275,7 +286,7 @@ Task<Cache::EntryPtr> Cache::fill_for_all(Context& context, const Asked& asked, 
         entry->json = std::make_shared<const std::string>(std::move(begun.answer->json));
         entry->tags = std::move(begun.answer->tags);
         entry->epoch = begun.answer->epoch;
-        entry->position = begun.answer->position;
+        entry->position = follower_.seen_now(begun.answer->position);
         entry->made_at = Clock::now();
         entry->true_at = follower_.followed_at();
         co_return entry;
@@ -322,14 +333,14 @@ Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute 
     // Before the first read: what changes from here on makes it invalid, also while it is computed.
     const Follower::Now now = follower_.now();
     entry->epoch = now.epoch;
-    context.reading().saw(now.position);
+    follower_.saw(context.reading(), now.position);
     entry->made_at = Clock::now();
     entry->true_at = follower_.followed_at();
     const OwnConnections own(context.reading(), has_own_connections_);
     RecordingReads reads(reads_.read_connection(), rules_, entry->tags);
     Reader reader(context, reads, runtime::own_writes);
     std::string json = co_await compute(reader);
-    entry->position = context.reading().position();
+    entry->position = follower_.seen_now(context.reading().position());
     // Read where less was known than had been asked for: for this reader alone.
     if (context.reading().stale()) entry->epoch = 0;
     entry->etag = internal::etag_of(json);

@@ -36,10 +36,10 @@ struct CacheOptions {
     // So that many entries that become invalid together do not take the database and the loops from
     // all others. Without replicas their reads have connections of their own, too.
     internal::RecomputationOptions computations;
-    // A read that need not be newer is answered from what was known so long ago.
+    // PostgreSQL: a read that need not be newer is answered from what was known so long ago. 0:
+    // each asks. (SQLite tells without being asked that nobody has committed.)
     std::chrono::milliseconds follow_every{100};
-    // Whether sessions carry positions (PostgreSQL with replicas). Without, each read asks, unless
-    // the database tells that nobody has committed (SQLite).
+    // Whether sessions carry positions of replicas. Without replicas they carry store::Moments.
     bool has_positions = false;
     FollowerOptions follower;
     // Whether other nodes use the database, so that a view may be computed once for all of them.
@@ -117,7 +117,7 @@ private:
                                 std::uint64_t hash, Since waits_since);
     void keep(std::uint64_t hash, EntryPtr entry);
     std::size_t take(const internal::WarmAnswers& found, const Follower::Changes& changes);
-    static Answer answer_of(const Entry& entry, Context& context);
+    Answer answer_of(const Entry& entry, Context& context) const;
 
     const CacheOptions options_;
     const TagRules rules_;

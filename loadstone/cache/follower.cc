@@ -49,6 +49,7 @@ Follower::Follower(store::Database& database, const FollowerOptions& options,
                    telemetry::Registry& registry)
     : database_(database),
       commits_(dynamic_cast<store::CommitVersion*>(&database)),
+      moments_(database.moments()),
       options_(options),
       polls_(registry.counter("loadstone_cache_polls_total", "",
                               "Questions to the database for what has changed")),
@@ -149,6 +150,7 @@ Task<void> Follower::poll(Context& caller) {
     polls_.add();
     // Before the snapshot: what is committed between the two costs a poll more.
     const auto version = commits_ == nullptr ? std::nullopt : commits_->commit_version();
+    const auto moment = moments_ == nullptr ? runtime::Position{} : moments_->begin();
     // Of its own: what it reads is no part of what the caller's session sees.
     Context context(caller.services(), caller.deadline());
     context.reading().freshness = latest;
@@ -195,11 +197,15 @@ Task<void> Follower::poll(Context& caller) {
     // Together: what reads at `seen_` shows all of the epoch.
     const std::scoped_lock lock(mutex_);
     epoch_.store(epoch, std::memory_order_release);
-    note_shown(seen_, last.state, last.running);
-    seen_ = context.reading().position();
-    if (reached_.history != seen_.history) {
-        reached_ = {};
-        unsure_.clear();
+    if (moments_ != nullptr) {
+        reached_ = seen_ = moment;
+    } else {
+        note_shown(seen_, last.state, last.running);
+        seen_ = context.reading().position();
+        if (reached_.history != seen_.history) {
+            reached_ = {};
+            unsure_.clear();
+        }
     }
     polled_at_ = followed_at_ = began;
     commit_version_ = version;
@@ -241,7 +247,33 @@ std::uint64_t Follower::take(const std::vector<std::string>& changes) {
 
 bool Follower::has_reached(runtime::Position position) const {
     const std::scoped_lock lock(mutex_);
-    return position <= reached_;
+    if (moments_ == nullptr) return position <= reached_;
+    return moments_->is_shown(position, reached_);
+}
+
+Task<void> Follower::settle(Context& context) {
+    const runtime::Position before = context.reading().position();
+    co_await catch_up(context);
+    const bool is_foreign =
+        moments_ == nullptr ? before.is_moment()
+                            : before != runtime::Position{} && !moments_->is_own(before);
+    if (!is_foreign || context.reading().position() != before) co_return;
+    const std::scoped_lock lock(mutex_);
+    context.reading().replace(moments_ == nullptr ? seen_ : reached_);
+}
+
+runtime::Position Follower::seen_now(runtime::Position position) const {
+    if (moments_ != nullptr) return moments_->seen();
+    if (!position.is_moment()) return position;
+    const std::scoped_lock lock(mutex_);  // of a process that had no replicas
+    return seen_;
+}
+
+void Follower::saw(runtime::Reading& reading, runtime::Position seen) const {
+    if (moments_ == nullptr)
+        reading.saw(seen);
+    else
+        moments_->saw(reading, seen);
 }
 
 Follower::Clock::time_point Follower::followed_at() const {

@@ -10,7 +10,8 @@
 //    one; so its result is valid as long as none of its tags has a newer one.
 // 3. Versions stand in a table of fixed size: tags that share a place are invalid together.
 // 4. Where the database can tell that nobody has committed (store::CommitVersion), no poll is
-//    needed for what is known already.
+//    needed for what is known already. Where it cannot, polls are store::Moments: a session that
+//    says what it had seen needs none that began before.
 // 5. A history that ends (failover), or a pause in which rows may have been pruned, makes all that
 //    there was invalid.
 
@@ -29,6 +30,7 @@
 #include "loadstone/runtime/semaphore.h"
 #include "loadstone/store/commit_version.h"
 #include "loadstone/store/database.h"
+#include "loadstone/store/moments.h"
 
 namespace loadstone::cache {
 
@@ -59,14 +61,23 @@ public:
 
     // Whether the database must be asked even though nobody has committed.
     bool must_ask() const noexcept { return commits_ == nullptr; }
+    bool has_moments() const noexcept { return moments_ != nullptr; }
     // Whether all that was committed before the call is surely known here, without asking: nobody
     // has committed since the last poll began. From a loop.
     bool is_current();
     // Asks. Back when all that was committed before the call is known here. Errors: of the
     // database.
     Task<void> catch_up(Context& context);
-    // Whether what was committed at `position` is surely known here, without asking.
+    // Whether what was committed at `position` is surely known here, without asking. Of moments:
+    // whether what was seen then is, and what this process has written.
     bool has_reached(runtime::Position position) const;
+    // catch_up(), after which what the session had seen is known here: what another process's
+    // moment stood for becomes one of this process, or a position.
+    Task<void> settle(Context& context);
+    // What its reader has seen: an entry of this process, or of another one and read just now.
+    void saw(runtime::Reading& reading, runtime::Position seen) const;
+    // Of what has just been read, with the position that was told with it.
+    runtime::Position seen_now(runtime::Position position) const;
     // When all that had been committed was surely known here, last.
     Clock::time_point followed_at() const;
     Now now() const;
@@ -104,6 +115,7 @@ private:
 
     store::Database& database_;
     store::CommitVersion* const commits_;  // null: it must be asked
+    store::Moments* const moments_;        // null: it tells positions, or commits_
     const FollowerOptions options_;
     telemetry::Counter &polls_, &changes_, &restarts_, &pruned_;
     runtime::Semaphore turn_;
@@ -124,7 +136,7 @@ private:
 
     mutable std::mutex mutex_;   // of what is below
     runtime::Position seen_;     // where the server was after the last snapshot
-    runtime::Position reached_;  // all that was committed up to here is known
+    runtime::Position reached_;  // all that was committed, or seen, up to here is known
     std::deque<Unsure> unsure_;  // oldest first
     Clock::time_point polled_at_{}, followed_at_{};
     std::optional<store::CommitVersion::Version> commit_version_;  // before the last snapshot

@@ -4,6 +4,7 @@
 
 #include "loadstone/cache/internal/deltas.h"
 #include "loadstone/cache/sql.h"
+#include "loadstone/store/moments.h"
 
 namespace loadstone::cache {
 
@@ -84,11 +85,22 @@ Task<void> RecordingDatabase::transact(Context& context, store::TxBody body) {
         co_await inner_.transact(context, std::move(body));
         co_return;
     }
-    store::TxBody recording = [this, &body](store::Tx& tx) { return record(tx, body); };
+    // However it ends: it may have been committed.
+    struct Written {
+        store::TxBody body;
+        store::Moments* moments;
+        bool is_watched = false;
+        ~Written() {
+            if (is_watched && moments != nullptr) moments->wrote();
+        }
+    } written{std::move(body), inner_.moments()};
+    store::TxBody recording = [this, &written](store::Tx& tx) {
+        return record(tx, written.body, written.is_watched);
+    };
     co_await inner_.transact(context, std::move(recording));
 }
 
-Task<void> RecordingDatabase::record(store::Tx& tx, const store::TxBody& body) {
+Task<void> RecordingDatabase::record(store::Tx& tx, const store::TxBody& body, bool& is_watched) {
     RecordingWrites connection(ConnectionOf::of(tx), rules_);
     RecordingTx recording(tx, connection, aggregates_);
     co_await body(recording);
@@ -97,7 +109,9 @@ Task<void> RecordingDatabase::record(store::Tx& tx, const store::TxBody& body) {
         co_await recording.deltas().write(recording, shards_);
         if (recording.deltas().has_ranked()) tx.after_commit([this] { folding_.note_written(); });
     }
-    if (!connection.tags.empty()) co_await record_tags(tx, connection.tags);
+    if (connection.tags.empty()) co_return;
+    is_watched = true;
+    co_await record_tags(tx, connection.tags);
 }
 
 Task<void> RecordingDatabase::record_tags(store::Tx& tx, Tags& tags) {

@@ -56,7 +56,7 @@ public:
     std::optional<WriterState> writer_state() override { return inner_.writer_state(); }
 
 private:
-    Task<void> record(store::Tx& tx, const store::TxBody& body);
+    Task<void> record(store::Tx& tx, const store::TxBody& body, bool& is_watched);
     Task<void> record_tags(store::Tx& tx, Tags& tags);
 
     store::Database& inner_;

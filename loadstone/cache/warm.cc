@@ -112,7 +112,7 @@ std::size_t Cache::take(const internal::WarmAnswers& found, const Follower::Chan
         entry->etag = internal::etag_of(answer.json);
         entry->json = std::make_shared<const std::string>(answer.json);
         entry->epoch = changes.epoch;
-        entry->position = *position;
+        entry->position = follower_.seen_now(*position);
         entry->made_at = Clock::now() - std::chrono::microseconds(answer.age_us) -
                          std::chrono::microseconds(internal::since_boot_us() - found.at_us);
         entry->true_at = follower_.followed_at();

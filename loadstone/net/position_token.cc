@@ -17,14 +17,17 @@ std::optional<runtime::Position> position_of(const Request& request) noexcept {
 
 void append_position_line(std::string& head, const Request& request, runtime::Position position) {
     if (!request.header(position_field).empty()) {
-        head.append(position_field).append(": ").append(to_text(position)).append("\r\n");
+        head.append(position_field).append(": ");
+        runtime::append_text(head, position);
+        head.append("\r\n");
         return;
     }
     static const std::string attributes =
         fmt::format("; Path=/; HttpOnly; SameSite=Lax; Max-Age={}",
                     std::chrono::seconds(position_kept).count());
     head.append("Set-Cookie: ").append(position_cookie_name(request.is_tls())).append("=");
-    head.append(to_text(position)).append(attributes);
+    runtime::append_text(head, position);
+    head.append(attributes);
     head.append(request.is_tls() ? "; Secure\r\n" : "\r\n");
 }
 

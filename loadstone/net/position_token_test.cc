@@ -7,6 +7,7 @@
 
 #include "loadstone/net/http_server.h"
 #include "loadstone/net/internal/test_server.h"
+#include "loadstone/net/session_cookie.h"
 
 namespace loadstone::net {
 namespace {
@@ -69,6 +70,39 @@ TEST_F(PositionToken, GoesOutAsACookieWhenItHasGrown) {
     EXPECT_EQ(field_of(get("/see", "Cookie: position=1-21\r\n"), "Set-Cookie"), "");
     EXPECT_THAT(field_of(get("/see", "Cookie: position=1-1F\r\n"), "Set-Cookie"),
                 StartsWith("position=1-20;"));
+}
+
+// Of PostgreSQL without replicas, where every read is a moment.
+constexpr Position moment{runtime::first_moments | 7U, 0x20};
+
+Task<std::optional<runtime::Session>> who_asks(Context& context, std::string_view) {
+    const bool is_new = context.reading().position() == Position{};
+    context.reading().replace(is_new ? moment : Position::unknown());
+    co_return runtime::Session{};
+}
+Task<Response> see_a_moment(Context& context) {
+    Response response = what_came(context);
+    context.reading().saw({moment.history, 0x21});
+    co_return response;
+}
+
+TEST(PositionTokenOfSessions, DoesNotGrowByWhoAsks) {
+    const auto declare_own = [](Routes& routes) {
+        routes.get("/look", look).session_optional();
+        routes.get("/see", see_a_moment).session_optional();
+    };
+    TestServer server{declare_own, {}, 1, who_asks};
+    const auto get = [&](std::string_view path, std::string_view position) {
+        return server.exchange(
+            fmt::format("GET {} HTTP/1.1\r\nHost: h\r\nCookie: {}=abc{}\r\n\r\n", path,
+                        session_cookie_name(false), position));
+    };
+    EXPECT_EQ(body_of(get("/look", "")), "0-0 0");
+    EXPECT_EQ(field_of(get("/look", ""), "Set-Cookie"), "");
+    constexpr std::string_view others = "; position=80000009-5";
+    EXPECT_EQ(body_of(get("/look", others)), "80000009-5 0");
+    EXPECT_EQ(field_of(get("/look", others), "Set-Cookie"), "");
+    EXPECT_THAT(field_of(get("/see", ""), "Set-Cookie"), StartsWith("position=80000007-21;"));
 }
 
 TEST_F(PositionToken, ComesInAsItWentOut) {

@@ -14,21 +14,30 @@ bool read_hex(std::string_view text, T& value) noexcept {
     return error == std::errc() && stop == end && !text.empty();
 }
 
-void append_hex(std::string& out, std::uint64_t value) {
-    std::array<char, 16> digits{};
-    char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
-    for (const char* digit = digits.data(); digit != end; ++digit)
-        out += *digit >= 'a' ? static_cast<char>(*digit - 'a' + 'A') : *digit;
+// Before `end`; gives where it begins.
+char* write_hex(char* end, std::uint64_t value) noexcept {
+    do {
+        *--end = "0123456789ABCDEF"[value & 0xFU];
+        value >>= 4U;
+    } while (value != 0);
+    return end;
 }
 
 }  // namespace
 
 // By hand: it goes out with most reads, and fmt parses its format each time.
+void append_text(std::string& out, Position position) {
+    std::array<char, 8 + 1 + 16> text;
+    char* const end = text.data() + text.size();
+    char* begin = write_hex(end, position.at);
+    *--begin = '-';
+    begin = write_hex(begin, position.history);
+    out.append(begin, end);
+}
+
 std::string to_text(Position position) {
     std::string text;
-    append_hex(text, position.history);
-    text += '-';
-    append_hex(text, position.at);
+    append_text(text, position);
     return text;
 }
 

@@ -15,7 +15,8 @@ namespace loadstone::runtime {
 
 // A place in the history of a database: what was committed at or before it is seen by whoever is
 // at it. Histories are numbered (PostgreSQL's timelines): one that begins later is the one that
-// counts. The default is before everything.
+// counts. The default is before everything. Where a database tells no positions a process numbers
+// its own questions instead, in a history of its own that says nothing to others (store::Moments).
 struct Position {
     std::uint32_t history = 0;
     std::uint64_t at = 0;
@@ -25,11 +26,21 @@ struct Position {
         return {std::numeric_limits<std::uint32_t>::max(),
                 std::numeric_limits<std::uint64_t>::max()};
     }
+    // Of a process and not of a database.
+    constexpr bool is_moment() const noexcept;
     friend constexpr auto operator<=>(const Position&, const Position&) = default;
 };
 
+// Timelines are below.
+inline constexpr std::uint32_t first_moments = 0x8000'0000U;
+
+constexpr bool Position::is_moment() const noexcept {
+    return history >= first_moments && *this != unknown();
+}
+
 // "1-16B3748", both hexadecimal, as it travels in a cookie or a header; at most 25 characters.
 std::string to_text(Position position);
+void append_text(std::string& out, Position position);
 std::optional<Position> position_from(std::string_view text) noexcept;
 
 struct Freshness {
@@ -55,17 +66,16 @@ class Reading {
 public:
     // What it must see at least: what its session, or whoever caused it, had seen.
     const Position& position() const noexcept { return position_; }
-    void begin_at(Position position) noexcept { position_ = position; }
+    void begin_at(Position position) noexcept { began_ = position_ = position; }
     void saw(Position seen) noexcept {
         if (seen > position_) replace(seen);
     }
     // By another one: the one that it had belongs to no history that there is.
-    void replace(Position position) noexcept {
-        has_moved_ = has_moved_ || position != position_;
-        position_ = position;
+    void replace(Position position) noexcept { position_ = position; }
+    // Whether its session is to be told: of a new one, or again that it is unknown, lest it forget.
+    bool has_moved() const noexcept {
+        return position_ != began_ || position_ == Position::unknown();
     }
-    // Whether its session is to be told of a new one.
-    bool has_moved() const noexcept { return has_moved_; }
 
     // Of a reader that names no freshness.
     Freshness freshness = own_writes;
@@ -81,8 +91,7 @@ public:
     const std::optional<std::chrono::nanoseconds>& stale() const noexcept { return stale_; }
 
 private:
-    Position position_;
-    bool has_moved_ = false;
+    Position began_, position_;
     std::optional<std::chrono::nanoseconds> stale_;
 };
 

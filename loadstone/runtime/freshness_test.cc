@@ -34,6 +34,18 @@ TEST(Reading, GrowsWithWhatIsSeenAndTellsOnlyThen) {
     EXPECT_EQ(reading.position(), (Position{1, 11}));
 }
 
+TEST(Reading, TellsAgainWhatIsUnknown) {
+    Reading reading;
+    reading.begin_at(Position::unknown());
+    EXPECT_TRUE(reading.has_moved());
+    reading.replace({1, 10});
+    reading.begin_at({1, 10});
+    EXPECT_FALSE(reading.has_moved());
+    reading.replace({1, 11});
+    reading.replace({1, 10});
+    EXPECT_FALSE(reading.has_moved()) << "it is where it began";
+}
+
 TEST(Reading, RemembersTheOldestStaleAnswer) {
     Reading reading;
     EXPECT_FALSE(reading.stale());

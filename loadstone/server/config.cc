@@ -338,6 +338,10 @@ void mail_and_job_settings(SettingList& s, Config& c) {
         "views that this process computes at once, at most; fewer if that slows others; on SQLite "
         "a quarter",
         c.cache.computations.max, std::size_t{1}, million);
+    s.millis("cache.follow_every_ms",
+             "PostgreSQL: so old may be what other processes have written, for sessions that have "
+             "not seen it; 0: each read of a view asks",
+             c.cache.follow_every);
     s.count("cache.computations_percent",
             "of a loop's time, that computing views has while requests want more than half of it",
             c.cache.computations.percent, 1, 100);

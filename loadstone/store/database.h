@@ -94,6 +94,8 @@ struct DatabaseOptions {
 // A transaction body: runs the command and keeps its result in a place of its own. May run again.
 using TxBody = std::function<Task<void>(Tx&)>;
 
+class Moments;
+
 namespace internal {
 class KeysInProgress;
 }
@@ -133,6 +135,9 @@ public:
 
     // Of its statements; null if it keeps none.
     virtual StatementStatistics* statistics() noexcept { return nullptr; }
+    // Of its reads and transactions, where it tells no positions but sees all that is committed
+    // (PostgreSQL without replicas); else null.
+    virtual Moments* moments() noexcept { return nullptr; }
     // What the lane that writes is at (SQLite); nothing where there is none.
     struct WriterState {
         std::string activity;  // whose body runs; empty: none

@@ -4,6 +4,7 @@ import datetime
 import re
 import time
 
+from harness import case
 from harness.case import ProcessTest, main
 from harness.school import DAY
 from harness.statements import ExpectStatements
@@ -324,16 +325,22 @@ class DashboardsTest(ExpectStatements, ProcessTest):
             self.expect_statements(self.server, f"GET /api/dashboards/{path}", at_most,
                                    lambda path=path: self.get(f"/api/dashboards/{path}", self.admin), times=3)
 
-    def test_a_course_is_shown_as_it_is_now(self):
+    def not_begun(self):
+        """Of one course: lessons that a learner, signed in, has not begun; two of them at least."""
         own = ", ".join(str(course["id"]) for course in self.own)
-        row = self.database.rows("select e.course_id, e.user_id, l.id as lesson_id from enrolments as e "
-                                 "join lessons as l on l.course_id = e.course_id left join lesson_progress as p "
-                                 "on p.course_id = e.course_id and p.user_id = e.user_id and p.lesson_id = l.id "
-                                 f"where e.course_id in ({own}) and p.user_id is null order by e.course_id, e.user_id, l.id limit 1")[0]
-        course, user, lesson = row["course_id"], row["user_id"], row["lesson_id"]
+        rows = self.database.rows("select e.course_id, e.user_id, l.id as lesson_id from enrolments as e "
+                                  "join lessons as l on l.course_id = e.course_id left join lesson_progress as p "
+                                  "on p.course_id = e.course_id and p.user_id = e.user_id and p.lesson_id = l.id "
+                                  f"where e.course_id in ({own}) and p.user_id is null order by e.course_id, e.user_id, l.id")
+        lessons = {}
+        for row in rows:
+            lessons.setdefault((row["course_id"], row["user_id"]), []).append(row["lesson_id"])
+        (course, user), found = next(item for item in lessons.items() if len(item[1]) > 1)
         email = self.tables.value(f"select email from users where id = {user}")
-        learner = self.client.post("/api/login", {"email": email, "password": self.password}).cookie
+        return course, found, self.client.post("/api/login", {"email": email, "password": self.password}).cookie
 
+    def test_a_course_is_shown_as_it_is_now(self):
+        course, (lesson, *_), learner = self.not_begun()
         path = f"/api/dashboards/courses/{course}"
 
         def begun():
@@ -346,6 +353,29 @@ class DashboardsTest(ExpectStatements, ProcessTest):
         self.assertEqual(answer.status, 200, str(answer))
         self.assertEqual(begun(), before + 1)
         self.assertEqual(self.ask_again(path, tag, self.cookie).status, 200, "it is another now")
+
+    def test_what_was_seen_on_one_node_is_shown_by_the_other(self):
+        """By what the answer to a write gave its session to carry, whoever carries it then; and by nothing on the same node."""
+        other = self.campus("other", role="web", smtp=None).start().client()
+        self.addCleanup(other.close)
+        nodes = self.client, other
+        course, lessons, learner = self.not_begun()
+        path = f"/api/dashboards/courses/{course}"
+
+        def begun(node, *cookies):
+            answer = node.get(path, cookie="; ".join((self.cookie, *cookies)))
+            self.assertEqual(answer.status, 200, answer)
+            return sum(step["begun"] for step in answer.json["funnel"])
+        before = begun(self.client)
+        for number, lesson in enumerate(lessons):
+            node = nodes[number % 2]
+            begun(nodes[1 - number % 2])  # it has asked the database a moment ago
+            answer = node.post(f"/api/courses/{course}/lessons/{lesson}/progress", {"position_s": 1}, cookie=learner)
+            self.assertEqual(answer.status, 200, answer)
+            told = [line.split(";")[0] for line in answer.headers.get_all("Set-Cookie") or [] if line.startswith("position=")]
+            self.assertEqual(len(told), 0 if case.DATABASE == "sqlite" else 1)
+            self.assertEqual(begun(nodes[1 - number % 2], *told), before + number + 1)
+            self.assertEqual(begun(node), before + number + 1)
 
 
 if __name__ == "__main__":

@@ -214,8 +214,13 @@ void Connection::tell_reading() {
 Task<void> Connection::resolve_session() {
     const auto token = session_token(*this);
     if (token && server_.sessions) {
+        runtime::Reading& reading = context_->reading();
+        const runtime::Position before = reading.position();
         const auto session = co_await server_.sessions(*context_, *token);
         context_->set_session(session);
+        // Who asks is not what they are shown: no view need be newer for it. (A position stays: by
+        // it the request's other reads find their replica.)
+        if (before.is_moment() || reading.position().is_moment()) reading.replace(before);
     }
     if (entry_->route->session == SessionNeed::required && !context_->session()) {
         throw Error(Errc::unauthenticated, "nobody is signed in");

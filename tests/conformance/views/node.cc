@@ -1,5 +1,7 @@
 #include "tests/conformance/views/node.h"
 
+#include <fmt/format.h>
+
 #include "loadstone/cache/views.h"
 #include "tests/conformance/views/ranks.h"
 #include "tests/conformance/views/scores.h"
@@ -18,6 +20,7 @@ cache::Sources sources() {
     views.add(guarded_total_of);
     views.add(shared_total_of);
     views.add(patient_total_of);
+    views.add(failing_total_of);
     for (const cache::Aggregate* each : aggregates) views.add(*each);
     views.add(points_ranked);
     return all;
@@ -57,6 +60,12 @@ Task<Total> compute_total(Reader reader, std::int64_t course) {
     co_return Total{points};
 }
 
+Task<Total> compute_failing(Reader reader, std::int64_t course) {
+    const Total total = co_await compute_total(reader, course);
+    throw Error(Errc::not_found, fmt::format("there are only {}", total.points));
+    co_return total;
+}
+
 Task<Total> compute_guarded(Reader reader, std::int64_t course) {
     ++computations;
     const int now = ++under_way;
@@ -86,6 +95,10 @@ Task<std::int64_t> guarded_total(Context& context, std::int64_t course) {
 }
 Task<std::int64_t> shared_total(Context& context, std::int64_t course) {
     const Total total = co_await cache::value(context, shared_total_of, course);
+    co_return total.points;
+}
+Task<std::int64_t> failing_total(Context& context, std::int64_t course) {
+    const Total total = co_await cache::value(context, failing_total_of, course);
     co_return total.points;
 }
 Task<std::int64_t> patient_total(Context& context, std::int64_t course) {

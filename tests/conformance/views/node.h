@@ -26,7 +26,7 @@ public:
     }
 
     // Runs `command(context, arguments...)` with the services of an application; `session` is
-    // where it begins, and gets where it has come to.
+    // where it begins, and gets where it has come to, also when it fails. Without one it reads the latest.
     template <class Command, class... Arguments>
     auto start(loadstone::runtime::Position* session, Command command, Arguments... arguments);
     template <class Command, class... Arguments>
@@ -59,6 +59,7 @@ inline loadstone::runtime::Event release_held;
 inline std::atomic<int> under_way{0}, under_way_most{0};
 
 Task<Total> compute_total(Reader reader, std::int64_t course);
+Task<Total> compute_failing(Reader reader, std::int64_t course);
 Task<Total> compute_guarded(Reader reader, std::int64_t course);
 Task<Total> compute_sum(Reader reader, std::vector<std::int64_t> courses);
 
@@ -79,7 +80,14 @@ inline const cache::View<std::int64_t, Total> patient_total_of{
     .reads = {{"scores", "course_id"}},
     .stale_for = std::chrono::seconds(60)};
 
+inline const cache::View<std::int64_t, Total> failing_total_of{
+    .name = "views.failing_total",
+    .compute = compute_failing,
+    .reads = {{"scores", "course_id"}}};
+
 Task<std::int64_t> shared_total(Context& context, std::int64_t course);
+// not_found, which tells that it has looked.
+Task<std::int64_t> failing_total(Context& context, std::int64_t course);
 // Less than 0: it was said to be stale.
 Task<std::int64_t> patient_total(Context& context, std::int64_t course);
 Task<std::int64_t> cached_total(Context& context, std::int64_t course);
@@ -99,13 +107,21 @@ std::invoke_result_t<Command&, Context&, Arguments&...> Node::in_application(
     Arguments... arguments) {
     using Result = std::invoke_result_t<Command&, Context&, Arguments&...>;
     Context context(node->services_, outer.deadline());
-    if (session != nullptr) context.reading().begin_at(*session);
+    if (session != nullptr)
+        context.reading().begin_at(*session);
+    else
+        context.reading().freshness = loadstone::latest;
+    struct Telling {
+        Context& context;
+        loadstone::runtime::Position* session;
+        ~Telling() {
+            if (session != nullptr) *session = context.reading().position();
+        }
+    } telling{context, session};
     if constexpr (std::is_same_v<Result, Task<void>>) {
         co_await command(context, arguments...);
-        if (session != nullptr) *session = context.reading().position();
     } else {
         auto result = co_await command(context, arguments...);
-        if (session != nullptr) *session = context.reading().position();
         co_return result;
     }
 }

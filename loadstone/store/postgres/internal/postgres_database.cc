@@ -76,7 +76,7 @@ void PostgresDatabase::start(runtime::Loops& loops) {
     const auto first = transaction_loops.front();
     transactions_ = std::make_shared<Transactions>(
         options_, target_.is_pooled, std::move(transaction_loops), budget_, canceller_, metrics_,
-        tasks_, [this] { return servers_.history(); });
+        tasks_, [this] { return servers_.history(); }, moments());
     for (int i = 0; i < loops.size(); ++i) {
         loops.post(i, [this, i] { start_reading(static_cast<std::size_t>(i)); });
     }
@@ -247,7 +247,7 @@ Task<RunResult> PostgresDatabase::Reads::run(Context& context, StatementRef stat
         auto entered = co_await gates.enter(context);
         place.emplace(std::move(entered));
     }
-    co_return co_await read(reading, context, statement, values, sink);
+    co_return co_await database_.read(reading, context, statement, values, sink);
 }
 
 Task<RunResult> PostgresDatabase::read(LoopReading& reading, Context& context,
@@ -255,6 +255,7 @@ Task<RunResult> PostgresDatabase::read(LoopReading& reading, Context& context,
                                        RowSink sink) {
     if (reading.router != nullptr)
         co_return co_await reading.router->run(context, statement, values, sink);
+    const MomentOf seen(&moments_, context.reading());
     ReadPlace place;
     const bool is_heavy = context.reading().is_heavy;
     if (is_heavy && !std::exchange(reading.heavy_is_open, true)) reading.heavy->start();

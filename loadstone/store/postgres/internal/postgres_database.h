@@ -7,6 +7,7 @@
 
 #include "loadstone/store/database.h"
 #include "loadstone/store/internal/module_gates.h"
+#include "loadstone/store/moments.h"
 #include "loadstone/store/postgres/internal/listener.h"
 #include "loadstone/store/postgres/internal/loop_reads.h"
 #include "loadstone/store/postgres/internal/negotiation.h"
@@ -33,6 +34,7 @@ public:
     void listen(std::string_view channel, std::function<void()> woken) override;
     void notify(std::string_view channel) override;
     StatementStatistics* statistics() noexcept override { return &statistics_; }
+    Moments* moments() noexcept override { return targets_.empty() ? &moments_ : nullptr; }
 
 private:
     // Runs each statement with the reads of the calling loop.
@@ -67,9 +69,8 @@ private:
     Task<void> keep_asking(std::size_t loop);
     void add_gauges();
     std::size_t heavy_places() const;
-    static Task<RunResult> read(LoopReading& reading, Context& context,
-                                const StatementRef& statement, std::span<const Value> values,
-                                RowSink sink);
+    Task<RunResult> read(LoopReading& reading, Context& context, const StatementRef& statement,
+                         std::span<const Value> values, RowSink sink);
     void budget_changed();
 
     const DatabaseOptions options_;
@@ -77,6 +78,7 @@ private:
     const std::shared_ptr<ConnectionBudget> budget_ = std::make_shared<ConnectionBudget>();
     telemetry::Registry& registry_;
     StatementStatistics statistics_;
+    Moments moments_;
     Metrics metrics_;
     Canceller canceller_;
     Reads reads_;

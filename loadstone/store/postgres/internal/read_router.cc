@@ -127,6 +127,8 @@ LoopReads& ReadRouter::reads_of(std::size_t replica, bool is_heavy) {
 Task<RunResult> ReadRouter::run(Context& context, StatementRef statement,
                                 std::span<const Value> values, RowSink sink) {
     Read read{context, statement, values, sink};
+    // Of a node without replicas, as before they were there: it is not known what was seen.
+    if (read.reading().position().is_moment()) read.reading().replace(Position::unknown());
     if (statement.freshness == runtime::latest) {
         routing_.latest.add();
         co_return co_await read_on_primary(read);

@@ -5,6 +5,7 @@
 #include "loadstone/base/assert.h"
 #include "loadstone/base/log.h"
 #include "loadstone/runtime/loops.h"
+#include "loadstone/store/moments.h"
 #include "loadstone/store/postgres/internal/lease.h"
 
 namespace loadstone::store::postgres {
@@ -82,7 +83,7 @@ bool is_already(const std::exception_ptr& failure, Errc code) {
 Transactions::Transactions(const DatabaseOptions& options, bool is_pooled, std::vector<Loop> loops,
                            std::shared_ptr<ConnectionBudget> budget, Canceller& canceller,
                            Metrics& metrics, runtime::TaskScope& tasks,
-                           std::function<std::uint32_t()> newest_history)
+                           std::function<std::uint32_t()> newest_history, const Moments* moments)
     : budget_(std::move(budget)),
       transactions_max_(options.transactions_max),
       attempts_max_(options.transaction_attempts_max),
@@ -90,6 +91,7 @@ Transactions::Transactions(const DatabaseOptions& options, bool is_pooled, std::
       is_pooled_(is_pooled),
       tells_positions_(!options.replicas.urls.empty()),
       newest_history_(std::move(newest_history)),
+      moments_(moments),
       loops_(std::move(loops)),
       canceller_(canceller),
       metrics_(metrics),
@@ -169,6 +171,7 @@ Task<void> Transactions::pause_before_retry(Context& context, int conflicts) {
 
 Task<Transactions::Outcome> Transactions::run_once(Context& context, TxBody& body, Lease& lease,
                                                    std::uint64_t waited_ns) {
+    const MomentOf seen(moments_, context.reading());
     TxConnection connection(lease.pipeline(), loops_[lease.loop()].deadlines, metrics_,
                             statement_timeout_max_);
     connection.set_waited(waited_ns);

@@ -33,10 +33,12 @@ public:
         std::shared_ptr<Deadlines> deadlines;
     };
 
-    // `newest_history`: that of the primary, 0 if it is not known.
+    // `newest_history`: that of the primary, 0 if it is not known. `moments`: null where positions
+    // are told.
     Transactions(const DatabaseOptions& options, bool is_pooled, std::vector<Loop> loops,
                  std::shared_ptr<ConnectionBudget> budget, Canceller& canceller, Metrics& metrics,
-                 runtime::TaskScope& tasks, std::function<std::uint32_t()> newest_history);
+                 runtime::TaskScope& tasks, std::function<std::uint32_t()> newest_history,
+                 const Moments* moments);
     ~Transactions();
 
     // On one of the loops.
@@ -85,6 +87,7 @@ private:
     const bool is_pooled_;
     const bool tells_positions_;  // where there are replicas
     const std::function<std::uint32_t()> newest_history_;
+    const Moments* const moments_;  // null: positions are told
     const std::vector<Loop> loops_;
     Canceller& canceller_;
     Metrics& metrics_;
