@@ -42,25 +42,6 @@ private:
     const bool was_heavy_;
 };
 
-// After each read what is ready on the loop goes first.
-class GivingWay final : public store::Connection {
-public:
-    GivingWay(store::Connection& inner, internal::Recomputations& all,
-              std::chrono::steady_clock::time_point waits_since)
-        : inner_(inner), all_(all), waits_since_(waits_since) {}
-    Task<store::RunResult> run(Context& context, store::StatementRef statement,
-                               std::span<const store::Value> values, store::RowSink sink) override {
-        const store::RunResult result = co_await inner_.run(context, statement, values, sink);
-        co_await all_.give_way(context, waits_since_);
-        co_return result;
-    }
-
-private:
-    store::Connection& inner_;
-    internal::Recomputations& all_;
-    const std::chrono::steady_clock::time_point waits_since_;
-};
-
 }  // namespace
 
 struct Cache::Flight {
@@ -346,8 +327,7 @@ Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute 
     entry->made_at = Clock::now();
     entry->true_at = follower_.followed_at();
     const OwnConnections own(context.reading(), has_own_connections_);
-    GivingWay giving_way(reads_.read_connection(), computations_, waits_since);
-    RecordingReads reads(giving_way, rules_, entry->tags);
+    RecordingReads reads(reads_.read_connection(), rules_, entry->tags);
     Reader reader(context, reads, runtime::own_writes);
     std::string json = co_await compute(reader);
     entry->position = context.reading().position();

@@ -47,13 +47,13 @@ TEST_F(RecomputationLimitTest, FollowsWhatQuestionsTake) {
         std::size_t questions = RecomputationLimit::questions_each;
     };
     const std::vector<Step> steps{
-        {100, 4, 5}, {130, 5, 6},               // as when quiet, just
-        {110, 3, 6},                            // not used up: nothing is learnt
-        {132, 6, 3},                            // halves
-        {200, 3, 1, 6}, {200, 1, 1, 6},         // one is left; six are enough to tell
-        {90, 1, 2},                             // nothing is known against two
-        {100, 2, 2}, {100, 2, 2}, {100, 2, 2},  // three were too many
-        {100, 2, 2}, {100, 2, 3},               // they are tried again
+        {100, 4, 5},      {130, 5, 6},                  // as when quiet, just
+        {110, 3, 6},                                    // not used up: nothing is learnt
+        {132, 6, 3},                                    // halves
+        {200, 3, 1, 6},   {200, 1, 1, 6},               // one is left; six are enough to tell
+        {90, 1, 2},                                     // nothing is known against two
+        {100, 2, 2},      {100, 2, 2},    {100, 2, 2},  // three were too many
+        {100, 2, 2},      {100, 2, 3},                  // they are tried again
         {5'000, 3, 1, 3}, {100, 1, 2},
     };
     for (const Step& step : steps) {

@@ -130,8 +130,8 @@ Task<void> Recomputations::pause(Context& context, Clock::time_point waits_since
     }
 }
 
-// Who waits is woken by the one before it, in whose turn of the loop the wake takes its place
-// behind all that is ready: that is the next turn.
+// Who waits is woken by the one before it, and comes behind all that was ready then: in the next
+// turn.
 Task<void> Recomputations::give_way(Context& context, Clock::time_point waits_since) {
     const auto latest = waits_since + options_.patience;
     if (options_.percent == 100 || Clock::now() >= latest) co_return;

@@ -1,8 +1,7 @@
 #pragma once
 // Recomputations: which views of this process may be computed now. So many at once as questions to
 // the database bear (RecomputationLimit); and while requests want a loop, with pauses before
-// (RecomputationPace), which hold no place. What they take of a loop goes in parts between its
-// turns, one in each. Thread-safe.
+// (RecomputationPace), which hold no place. One begins in each turn of a loop. Thread-safe.
 
 #include <atomic>
 #include <chrono>
@@ -40,9 +39,9 @@ public:
     // unavailable with a retry_after if too many wait; deadline_exceeded; cancelled, in a
     // pause up to 50 ms after the context was.
     Task<void> enter(Context& context, Clock::time_point waits_since);
-    // After enter(), before each part that takes the loop's time: what is ready goes first, and of
-    // all that call it on a loop one goes on in each of its turns. At once for who has waited for
-    // the view as long as `patience`, and if `percent` is 100.
+    // After enter(): what is ready on the loop goes first, and of all that call it there one goes
+    // on in each of the loop's turns. At once who has waited for the view as long as `patience`,
+    // and all if `percent` is 100.
     Task<void> give_way(Context& context, Clock::time_point waits_since);
     // After enter(): while it lives a view is computed.
     class Place {
