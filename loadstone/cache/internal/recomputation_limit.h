@@ -5,7 +5,7 @@
 // makes it wait. As long as that is about what it takes while nothing is computed there may be one
 // more at a time; if it takes longer, half as many. How many were too many is known then, and so
 // many are tried again only after a while, which doubles each time that it was too slow: else a
-// database that bears one at a time would have two of them every other time.
+// database that bears one at a time would have two of them again and again.
 //
 // Pure, not thread-safe. Where nothing is asked (SQLite) it stays where it begins: with all of 16
 // at once p99 of others was 4 times the quiet one, with a quarter 1.1.
