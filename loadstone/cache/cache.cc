@@ -326,6 +326,7 @@ Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute 
                                   Since waits_since) {
     co_await computations_.enter(context, waits_since);
     const internal::Recomputations::Place place(computations_, context);
+    co_await computations_.give_way(context, waits_since);
     metrics_->misses.add();
     auto entry = std::make_shared<Entry>();
     entry->view = asked.view;

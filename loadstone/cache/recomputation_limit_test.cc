@@ -12,8 +12,9 @@ using std::chrono::microseconds;
 class RecomputationLimitTest : public ::testing::Test {
 protected:
     // As many questions as make a decision.
-    void ask(microseconds took, std::size_t under_way) {
-        for (std::size_t i = 0; i < RecomputationLimit::questions_each; ++i) {
+    void ask(microseconds took, std::size_t under_way,
+             std::size_t questions = RecomputationLimit::questions_each) {
+        for (std::size_t i = 0; i < questions; ++i) {
             now_ += microseconds(100);
             limit_.asked(took, under_way, now_);
         }
@@ -43,15 +44,20 @@ TEST_F(RecomputationLimitTest, FollowsWhatQuestionsTake) {
     struct Step {
         int took_us;
         std::size_t under_way, limit;
+        std::size_t questions = RecomputationLimit::questions_each;
     };
     const std::vector<Step> steps{
-        {100, 4, 5}, {130, 5, 6},               // as when quiet, just
-        {110, 3, 6},                            // not used up: nothing is learnt
-        {132, 6, 3}, {200, 3, 1}, {200, 1, 1},  // halves, and one is left
-        {90, 1, 2},  {100, 2, 3}, {5'000, 3, 1}, {100, 1, 2},
+        {100, 4, 5},      {130, 5, 6},                  // as when quiet, just
+        {110, 3, 6},                                    // not used up: nothing is learnt
+        {132, 6, 3},                                    // halves
+        {200, 3, 1, 6},   {200, 1, 1, 6},               // one is left; six are enough to tell
+        {90, 1, 2},                                     // nothing is known against two
+        {100, 2, 2},      {100, 2, 2},    {100, 2, 2},  // three were too many
+        {100, 2, 2},      {100, 2, 3},                  // they are tried again
+        {5'000, 3, 1, 3}, {100, 1, 2},
     };
     for (const Step& step : steps) {
-        ask(microseconds(step.took_us), step.under_way);
+        ask(microseconds(step.took_us), step.under_way, step.questions);
         EXPECT_EQ(limit_.limit(), step.limit) << step.took_us << " us, " << step.under_way;
     }
     for (int i = 0; i < 100; ++i) ask(microseconds(100), limit_.limit());
@@ -71,6 +77,31 @@ TEST_F(RecomputationLimitTest, FollowsADatabaseThatHasBecomeSlower) {
     EXPECT_EQ(limit_.limit(), 1U);
     ask_for(std::chrono::seconds(60), microseconds(200), 16);
     EXPECT_GT(limit_.limit(), 1U);
+}
+
+// A database that bears one at a time.
+TEST_F(RecomputationLimitTest, TriesWhatWasTooManyMoreAndMoreSeldom) {
+    ask(microseconds(100), 0);
+    const auto ask_for_more = [&] {
+        const auto tried = limit_.limit();
+        ask(microseconds(tried > 1 ? 200 : 100), tried, tried > 1 ? 6 : 8);
+        return tried > 1;
+    };
+    int tried = 0;
+    for (int i = 0; i < 600; ++i) tried += ask_for_more() ? 1 : 0;
+    EXPECT_LE(tried, 11);
+    tried = 0;
+    for (int i = 0; i < 2'600; ++i) tried += ask_for_more() ? 1 : 0;
+    EXPECT_GE(tried, 8);
+    EXPECT_LE(tried, 11);
+}
+
+TEST_F(RecomputationLimitTest, GoesOnAtOnceWhenWhatWasTooManyIsBorne) {
+    ask(microseconds(100), 0);
+    for (int i = 0; i < 600; ++i) ask(microseconds(limit_.limit() > 1 ? 200 : 100), limit_.limit());
+    const auto most = static_cast<int>(RecomputationLimit::tries_after_max);
+    for (int i = 0; i < most + 16; ++i) ask(microseconds(100), limit_.limit());
+    EXPECT_EQ(limit_.limit(), 16U);
 }
 
 // A model of a server of two cores: a question waits for a core as long as there are more who want

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <string>
+
 #include "loadstone/base/error.h"
 #include "loadstone/runtime/loop_load.h"
 #include "loadstone/runtime/task_scope.h"
@@ -82,6 +85,37 @@ protected:
         const Recomputations::Place place(all, context);
         co_await compute(all, patience, milliseconds(0));
     }
+    // Of some that are ready at once, the most that go on between two slices of another task.
+    Task<void> count_in_a_turn(Recomputations& all, int count, int& most) {
+        runtime::TaskScope scope("test");
+        int gone = 0;
+        for (int i = 0; i < count; ++i)
+            scope.spawn(loops_.executor(0), go_on(all, milliseconds(0), [&gone] { ++gone; }));
+        while (scope.running() > 0) {
+            const int before = gone;
+            co_await runtime::yield();
+            most = std::max(most, gone - before);
+        }
+        EXPECT_EQ(gone, count);
+        co_await scope.join(Deadline::in(patience));
+    }
+    Task<void> go_on(Recomputations& all, milliseconds has_waited, std::function<void()> then) {
+        Context context(services_, Deadline::in(patience));
+        co_await all.give_way(context, Clock::now() - has_waited);
+        then();
+    }
+    static Task<void> say(std::string& order, char name) {
+        order += name;
+        co_return;
+    }
+    // One that has just come, one that has waited for long, and a request.
+    Task<void> go_on_beside_a_request(Recomputations& all, std::string& order) {
+        runtime::TaskScope scope("test");
+        scope.spawn(loops_.executor(0), go_on(all, milliseconds(0), [&order] { order += 'n'; }));
+        scope.spawn(loops_.executor(0), go_on(all, patience, [&order] { order += 'o'; }));
+        scope.spawn(loops_.executor(0), say(order, 'r'));
+        co_await scope.join(Deadline::in(patience));
+    }
     std::uint64_t pauses() {
         return registry_.counter("loadstone_cache_pauses_total", "", "").value();
     }
@@ -141,6 +175,27 @@ TEST_F(RecomputationsTest, DoNotPauseIfTheyMayHaveAllOfIt) {
     Recomputations all({.max = 1, .percent = 100}, registry_);
     run(compute_three(all, patience));
     EXPECT_EQ(pauses(), 0U);
+}
+
+TEST_F(RecomputationsTest, GoOnOneInEachTurnOfALoop) {
+    Recomputations all({}, registry_);
+    int most = 0;
+    runtime::testing::run_blocking(loops_.executor(0), count_in_a_turn(all, 20, most));
+    EXPECT_EQ(most, 1);
+}
+
+TEST_F(RecomputationsTest, GiveWayToRequestsUnlessTheyHaveWaitedForLong) {
+    Recomputations all({.patience = patience}, registry_);
+    std::string order;
+    runtime::testing::run_blocking(loops_.executor(0), go_on_beside_a_request(all, order));
+    EXPECT_EQ(order, "orn");
+}
+
+TEST_F(RecomputationsTest, GiveNoWayIfTheyMayHaveAllOfTheLoop) {
+    Recomputations all({.percent = 100}, registry_);
+    std::string order;
+    runtime::testing::run_blocking(loops_.executor(0), go_on_beside_a_request(all, order));
+    EXPECT_EQ(order, "nor");
 }
 
 }  // namespace

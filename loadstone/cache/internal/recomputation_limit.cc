@@ -32,24 +32,44 @@ void RecomputationLimit::asked(std::chrono::nanoseconds took, std::size_t under_
     if (quiet_ns_ == 0) return;
     sum_ns_ += std::min(ns, outlier * quiet_ns_);
     was_used_up_ = was_used_up_ && under_way >= limit_;
-    if (++questions_ >= questions_each) decide(now);
+    const double slow_ns = options_.slower_max * quiet_ns_ * static_cast<double>(questions_each);
+    if (++questions_ >= questions_each || sum_ns_ > slow_ns) decide(now);
 }
 
 void RecomputationLimit::decide(Clock::time_point now) {
-    const double mean = sum_ns_ / static_cast<double>(questions_);
-    const bool is_slow = mean > options_.slower_max * quiet_ns_;
+    const bool is_slow =
+        sum_ns_ > options_.slower_max * quiet_ns_ * static_cast<double>(questions_each);
     if (is_slow && limit_ == 1 && decided_at_ != Clock::time_point{}) {
         const std::chrono::duration<double> since = now - decided_at_;
         quiet_ns_ += quiet_ns_ * drift * std::min(since.count(), 1.0);
     }
     if (is_slow)
-        limit_ = std::max<std::size_t>(limit_ / 2, 1);
+        lower();
     else if (was_used_up_)
-        limit_ = std::min(limit_ + 1, options_.max);
+        raise();
     sum_ns_ = 0;
     questions_ = 0;
     was_used_up_ = true;
     decided_at_ = now;
+}
+
+void RecomputationLimit::lower() {
+    if (limit_ == 1) return;
+    too_many_ = limit_;
+    tries_after_ = std::min(tries_after_ * 2, tries_after_max);
+    tries_in_ = tries_after_;
+    limit_ /= 2;
+}
+
+void RecomputationLimit::raise() {
+    if (limit_ == too_many_) {  // it is borne by now
+        too_many_ = 0;
+        tries_after_ = std::max<std::size_t>(tries_after_ / 2, 1);
+    }
+    if (limit_ + 1 == too_many_ && tries_in_ > 0)
+        --tries_in_;
+    else
+        limit_ = std::min(limit_ + 1, options_.max);
 }
 
 }  // namespace loadstone::cache::internal

@@ -6,6 +6,7 @@
 
 #include "loadstone/runtime/loop_load.h"
 #include "loadstone/runtime/loops.h"
+#include "loadstone/runtime/permit.h"
 #include "loadstone/telemetry/tsc.h"
 
 namespace loadstone::cache::internal {
@@ -52,10 +53,11 @@ void Recomputations::asked(std::chrono::nanoseconds took) {
     if (now != before) places_.resize(now);
 }
 
-RecomputationPace& Recomputations::pace() {
+// Under the lock; what it gives stays.
+Recomputations::OfLoop& Recomputations::of_loop() {
     const RecomputationPaceOptions options{.share = options_.percent / 100.0,
                                            .patience = options_.patience};
-    return paces_.try_emplace(runtime::Loops::current(), options).first->second;
+    return loops_.try_emplace(runtime::Loops::current(), options).first->second;
 }
 
 // Of the pace of a loop. Goes back unless it was used.
@@ -118,7 +120,7 @@ Task<void> Recomputations::pause(Context& context, Clock::time_point waits_since
     Clock::time_point begin;
     {
         const std::scoped_lock lock(mutex_);
-        RecomputationPace& own = pace();
+        RecomputationPace& own = of_loop().pace;
         begin = turn.book(own, own.next(waits_since, context.deadline().instant(), now));
     }
     if (begin > now) pauses_.add();
@@ -126,6 +128,25 @@ Task<void> Recomputations::pause(Context& context, Clock::time_point waits_since
         co_await runtime::sleep_until(Deadline(std::min(begin, now + look_every)));
         context.throw_if_done("a view whose turn has not come");
     }
+}
+
+// Who waits is woken by the one before it, and comes behind all that was ready then: in the next
+// turn.
+Task<void> Recomputations::give_way(Context& context, Clock::time_point waits_since) {
+    const auto latest = waits_since + options_.patience;
+    if (options_.percent == 100 || Clock::now() >= latest) co_return;
+    runtime::Semaphore* turn = nullptr;
+    {
+        const std::scoped_lock lock(mutex_);
+        turn = &of_loop().turn;
+    }
+    if (turn->try_acquire()) {
+        const runtime::Permit permit(*turn);
+        co_await runtime::yield();
+        co_return;
+    }
+    const Deadline until(std::min(latest, context.deadline().instant()));
+    if (co_await turn->acquire(until) == runtime::Acquired::yes) turn->release();
 }
 
 Recomputations::Place::Place(Recomputations& all, Context& context) noexcept
@@ -138,7 +159,7 @@ Recomputations::Place::~Place() {
     --all_.under_way_;
     {
         const std::scoped_lock lock(all_.mutex_);
-        all_.pace().ended(std::chrono::nanoseconds(telemetry::tsc_to_ns(used)));
+        all_.of_loop().pace.ended(std::chrono::nanoseconds(telemetry::tsc_to_ns(used)));
     }
     all_.places_.release();
 }

@@ -1,7 +1,7 @@
 #pragma once
 // Recomputations: which views of this process may be computed now. So many at once as questions to
 // the database bear (RecomputationLimit); and while requests want a loop, with pauses before
-// (RecomputationPace), which hold no place. Thread-safe.
+// (RecomputationPace), which hold no place. One begins in each turn of a loop. Thread-safe.
 
 #include <atomic>
 #include <chrono>
@@ -39,6 +39,10 @@ public:
     // unavailable with a retry_after if too many wait; deadline_exceeded; cancelled, in a
     // pause up to 50 ms after the context was.
     Task<void> enter(Context& context, Clock::time_point waits_since);
+    // After enter(): what is ready on the loop goes first, and of all that call it there one goes
+    // on in each of the loop's turns. At once who has waited for the view as long as `patience`,
+    // and all if `percent` is 100.
+    Task<void> give_way(Context& context, Clock::time_point waits_since);
     // After enter(): while it lives a view is computed.
     class Place {
     public:
@@ -61,7 +65,13 @@ private:
     class Turn;
     Task<void> pause(Context& context, Clock::time_point waits_since, Turn& turn);
     [[noreturn]] void refuse(Errc code);
-    RecomputationPace& pace();
+
+    struct OfLoop {
+        explicit OfLoop(const RecomputationPaceOptions& options) : pace(options) {}
+        RecomputationPace pace;
+        runtime::Semaphore turn{1, runtime::Semaphore::count_max};  // who goes on next
+    };
+    OfLoop& of_loop();
 
     const RecomputationOptions options_;
     telemetry::Registry& registry_;
@@ -72,7 +82,7 @@ private:
     std::atomic<std::size_t> entering_{0};
     std::atomic<std::size_t> under_way_{0};
     std::mutex mutex_;
-    std::unordered_map<int, RecomputationPace> paces_;  // by loop
+    std::unordered_map<int, OfLoop> loops_;
 };
 
 }  // namespace loadstone::cache::internal
