@@ -20,6 +20,9 @@ namespace {
 // An entry that it waited for may have become invalid meanwhile: so often it waits again, then it
 // computes for itself.
 constexpr int rounds_max = 3;
+// While views are computed: what the questions take is what decides how many may be.
+constexpr std::chrono::milliseconds asks_every{5};
+
 FollowerOptions telling(FollowerOptions options,
                         std::function<void(std::chrono::nanoseconds)> whom) {
     options.answered = std::move(whom);
@@ -117,7 +120,9 @@ bool Cache::is_fresh(Context& context) {
     const auto age = Clock::now() - follower_.followed_at();
     using Kind = runtime::Freshness::Kind;
     if (reading.freshness.kind == Kind::within && age <= reading.freshness.age_max) return true;
-    if (reading.freshness.kind == Kind::own_writes && age <= options_.follow_every) {
+    const bool may_be_old =
+        age <= options_.follow_every && (computations_.under_way() == 0 || age <= asks_every);
+    if (reading.freshness.kind == Kind::own_writes && may_be_old) {
         if (follower_.has_moments()) return follower_.has_reached(reading.position());
         if (options_.has_positions && (reading.position() == runtime::Position{} ||
                                        follower_.has_reached(reading.position())))
