@@ -254,9 +254,9 @@ bool Follower::has_reached(runtime::Position position) const {
 Task<void> Follower::settle(Context& context) {
     const runtime::Position before = context.reading().position();
     co_await catch_up(context);
-    const bool is_foreign =
-        moments_ == nullptr ? before.is_moment()
-                            : before != runtime::Position{} && !moments_->is_own(before);
+    const bool is_foreign = moments_ == nullptr
+                                ? before.is_moment()
+                                : before != runtime::Position{} && !moments_->is_own(before);
     if (!is_foreign || context.reading().position() != before) co_return;
     const std::scoped_lock lock(mutex_);
     context.reading().replace(moments_ == nullptr ? seen_ : reached_);

@@ -93,9 +93,8 @@ TEST(PositionTokenOfSessions, DoesNotGrowByWhoAsks) {
     };
     TestServer server{declare_own, {}, 1, who_asks};
     const auto get = [&](std::string_view path, std::string_view position) {
-        return server.exchange(
-            fmt::format("GET {} HTTP/1.1\r\nHost: h\r\nCookie: {}=abc{}\r\n\r\n", path,
-                        session_cookie_name(false), position));
+        return server.exchange(fmt::format("GET {} HTTP/1.1\r\nHost: h\r\nCookie: {}=abc{}\r\n\r\n",
+                                           path, session_cookie_name(false), position));
     };
     EXPECT_EQ(body_of(get("/look", "")), "0-0 0");
     EXPECT_EQ(field_of(get("/look", ""), "Set-Cookie"), "");

@@ -26,7 +26,8 @@ public:
     }
 
     // Runs `command(context, arguments...)` with the services of an application; `session` is
-    // where it begins, and gets where it has come to, also when it fails. Without one it reads the latest.
+    // where it begins, and gets where it has come to, also when it fails. Without one it reads the
+    // latest.
     template <class Command, class... Arguments>
     auto start(loadstone::runtime::Position* session, Command command, Arguments... arguments);
     template <class Command, class... Arguments>
@@ -81,9 +82,7 @@ inline const cache::View<std::int64_t, Total> patient_total_of{
     .stale_for = std::chrono::seconds(60)};
 
 inline const cache::View<std::int64_t, Total> failing_total_of{
-    .name = "views.failing_total",
-    .compute = compute_failing,
-    .reads = {{"scores", "course_id"}}};
+    .name = "views.failing_total", .compute = compute_failing, .reads = {{"scores", "course_id"}}};
 
 Task<std::int64_t> shared_total(Context& context, std::int64_t course);
 // not_found, which tells that it has looked.
