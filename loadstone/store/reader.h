@@ -15,16 +15,16 @@ namespace internal {
 
 [[noreturn]] void throw_not_found(std::string_view statement);
 
-template <std::size_t n>
-using Bound = std::array<Value, n>;
+template <std::size_t N>
+using Bound = std::array<Value, N>;
 
 template <class... Values>
 Bound<sizeof...(Values)> bound(const Values&... values) {
     return {Value(values)...};
 }
 
-template <class T, std::size_t n>
-Task<T> one_row(Context& context, Connection& connection, StatementRef statement, Bound<n> values) {
+template <class T, std::size_t N>
+Task<T> one_row(Context& context, Connection& connection, StatementRef statement, Bound<N> values) {
     std::optional<T> found;
     Gathered gathered(context, statement.name);
     auto take = [&](const Row& row) {
@@ -38,9 +38,9 @@ Task<T> one_row(Context& context, Connection& connection, StatementRef statement
     co_return std::move(*found);
 }
 
-template <class T, std::size_t n>
+template <class T, std::size_t N>
 Task<std::optional<T>> maybe_row(Context& context, Connection& connection, StatementRef statement,
-                                 Bound<n> values) {
+                                 Bound<N> values) {
     std::optional<T> found;
     Gathered gathered(context, statement.name);
     auto take = [&](const Row& row) {
@@ -53,9 +53,9 @@ Task<std::optional<T>> maybe_row(Context& context, Connection& connection, State
     co_return found;
 }
 
-template <class T, std::size_t n>
+template <class T, std::size_t N>
 Task<std::vector<T>> many_rows(Context& context, Connection& connection, StatementRef statement,
-                               Bound<n> values) {
+                               Bound<N> values) {
     std::vector<T> rows;
     Gathered gathered(context, statement.name);
     auto take = [&](const Row& row) {
@@ -66,17 +66,17 @@ Task<std::vector<T>> many_rows(Context& context, Connection& connection, Stateme
     co_return rows;
 }
 
-template <class T, std::size_t n>
+template <class T, std::size_t N>
 Task<std::uint64_t> each_row(Context& context, Connection& connection, StatementRef query,
-                             FunctionRef<void(const T&)> sink, Bound<n> values) {
+                             FunctionRef<void(const T&)> sink, Bound<N> values) {
     auto decode_one = [&](const Row& row) { sink(decode<T>(row)); };
     const RunResult result = co_await connection.run(context, query, values, decode_one);
     co_return result.rows;
 }
 
-template <std::size_t n>
+template <std::size_t N>
 Task<std::uint64_t> affected_rows(Context& context, Connection& connection, StatementRef command,
-                                  Bound<n> values) {
+                                  Bound<N> values) {
     auto ignore = [](const Row&) {};
     const RunResult result = co_await connection.run(context, command, values, ignore);
     co_return result.affected;
