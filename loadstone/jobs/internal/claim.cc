@@ -106,8 +106,9 @@ private:
     std::string begin_;  // "{..", without its end
 };
 
-bool has_lateral(Tx& tx) {
-    return tx.context().services().get<store::Database>().dialect() == store::Dialect::postgres;
+// What a claim reads is removed by a statement of its own, and lanes are read one by one.
+bool is_sqlite(Tx& tx) {
+    return tx.context().services().get<store::Database>().dialect() == store::Dialect::sqlite;
 }
 
 // Those of lanes that were asked together.
@@ -193,7 +194,7 @@ private:
                 asked.push_back({lane.claim->partition_key, lane.claim->priority,
                                  lane.claim->cursor, lane.result.asked});
         }
-        if (asked.size() > 1 && has_lateral(tx_)) {
+        if (asked.size() > 1 && !is_sqlite(tx_)) {
             const std::string asked_json = to_json(asked);
             const LaneClaim& any = *lanes.front().claim;
             auto rows = co_await tx_.many<LaneRow>(store::at_once(sql::claim_lanes), any.queue,
@@ -213,6 +214,10 @@ private:
             for (LaneRow& row : rows) lane.rows.push_back(&row);
             jobs_.reserve(jobs_.size() + rows.size());
             take(lane);
+            if (is_sqlite(tx_) && lane.result.got > 0)
+                co_await tx_.defer(sql::remove_claimed, claim.queue, claim.partition_key,
+                                   claim.priority, claim.cursor, claim.kinds_json,
+                                   lane.result.last_seq);
         }
     }
 

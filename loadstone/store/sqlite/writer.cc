@@ -364,6 +364,12 @@ void Writer::run_group() {
             after_lost_transaction(*op);
             return;
         }
+        if (ran == Ran::undone) {
+            if (!op->finished) return;  // a stray
+            metrics_->rolled_back.add();
+            finish(*op);
+            return;
+        }
         if (ran == Ran::stray) continue;
         group_.push_back(op);
         if (op->alone) break;
@@ -383,7 +389,8 @@ Writer::Ran Writer::run_body(WriteOp& op) {
     handle_->forget_failure();
     op.error = nullptr;
     op.finished = false;
-    if (handle_->control("savepoint body") != SQLITE_OK) return Ran::lost;
+    const bool is_first = group_.empty();
+    if (!is_first && handle_->control("savepoint body") != SQLITE_OK) return Ran::lost;
 
     op.tx.open(*handle_, tsc_to_ns(began - op.waiting_since));
     body_since_.store(began, std::memory_order_relaxed);
@@ -396,12 +403,12 @@ Writer::Ran Writer::run_body(WriteOp& op) {
         log::error("a transaction awaited something else than its Tx",
                    {{"by", who(op.context)}, {"file", file_.path}});
         strays_.push_back(&op);
-        undo_body();
-        return handle_->in_transaction() ? Ran::stray : Ran::lost;
+        return undo_body(is_first, Ran::stray);
     }
+    Ran ran = Ran::to_commit;
     if (op.error) {
-        undo_body();
-    } else if (handle_->control("release body") != SQLITE_OK) {
+        ran = undo_body(is_first, Ran::to_commit);
+    } else if (!is_first && handle_->control("release body") != SQLITE_OK) {
         return Ran::lost;
     }
     const telemetry::AllocationCount after = telemetry::thread_allocations();
@@ -410,7 +417,8 @@ Writer::Ran Writer::run_body(WriteOp& op) {
     op.allocations.bytes += after.bytes - before.bytes;
     op.cpu_tsc += op.waiting_since - began;
     ++op.slices;
-    return handle_->in_transaction() ? Ran::to_commit : Ran::lost;
+    if (ran == Ran::to_commit && !handle_->in_transaction()) return Ran::lost;
+    return ran;
 }
 
 void Writer::spawn_and_poll(WriteOp& op) {
@@ -428,10 +436,15 @@ void Writer::spawn_and_poll(WriteOp& op) {
     lane_->poll();
 }
 
-void Writer::undo_body() {
-    if (!handle_->in_transaction()) return;
+Writer::Ran Writer::undo_body(bool is_first, Ran undone) {
+    if (!handle_->in_transaction()) return Ran::lost;
+    if (is_first) {
+        handle_->control("rollback");
+        return handle_->in_transaction() ? Ran::lost : Ran::undone;
+    }
     handle_->control("rollback to body");
     handle_->control("release body");
+    return handle_->in_transaction() ? undone : Ran::lost;
 }
 
 void Writer::commit_group() {
