@@ -11,11 +11,10 @@
 //    caller gets an internal error once the body has ended (its arguments live in the caller's
 //    frame).
 // 3. Nobody is answered before the commit: not those that failed either, for they may have seen
-//    what the group wrote. A body's failure rolls back its savepoint alone; that of the first, which
-//    has seen nothing, the transaction, and the others begin another. A failure of the
-//    commit is everybody's: unavailable, and nothing of the group is in the database (after an I/O
-//    error: "commit outcome unknown", for it may come back if the process ends before the next
-//    commit).
+//    what the group wrote. A body's failure rolls back its savepoint alone; that of the first,
+//    which has seen nothing, the transaction, and the others begin another. A failure of the commit
+//    is everybody's: unavailable, and nothing of the group is in the database (after an I/O error:
+//    "commit outcome unknown", for it may come back if the process ends before the next commit).
 // 4. SQLite rolls the whole transaction back when it interrupts a write (deadline) and after some
 //    errors. The interrupted op fails; the others of the group go back to the head of the queue
 //    and run again. When the commit fails a constraint (a deferred foreign key), each runs again
