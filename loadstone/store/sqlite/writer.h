@@ -1,5 +1,6 @@
 #pragma once
-// Writer: the one connection that writes, on a thread of its own, with group commit.
+// Writer: the one connection that writes, on a thread of its own, with group commit. What callers
+// do is in writer.cc, what that thread does in writer_lane.cc.
 //
 // 1. transact() puts an op into a bounded queue and suspends. The lane begins a transaction, then
 //    runs queued bodies one after the other, until the queue is empty or the group is full, and

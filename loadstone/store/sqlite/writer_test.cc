@@ -132,11 +132,8 @@ TEST_F(WriterTest, GoesOnWithTheOthersWhenTheFirstOfAGroupFails) {
     TaskScope scope("writes");
     hold(scope);
     const std::uint64_t commits = counted("loadstone_store_commits_total");
-    const std::uint64_t undone = counted("loadstone_store_rollbacks_total");
-    // The key of the first is that of the one before, whose commit is held up.
-    for (const char* name : {"holds", "a", "b"}) {
+    for (const char* name : {"holds", "a", "b"})  // the first breaks the unique key
         scope.spawn(loops.executor(0), insert_named(name, Deadline::in(ample), &done, &failed));
-    }
     disk.release_syncs();
     ASSERT_TRUE(scope.join_blocking(Deadline::in(ample)));
     EXPECT_EQ(done, 3);
@@ -144,7 +141,7 @@ TEST_F(WriterTest, GoesOnWithTheOthersWhenTheFirstOfAGroupFails) {
     const std::vector<std::string> expected{"holds", "a", "b"};
     EXPECT_EQ(names(), expected);
     EXPECT_EQ(counted("loadstone_store_commits_total"), commits + 2);
-    EXPECT_EQ(counted("loadstone_store_rollbacks_total"), undone + 1);
+    EXPECT_EQ(counted("loadstone_store_rollbacks_total"), 1U);
 }
 
 TEST_F(WriterTest, GivesTheBodysExceptionToTheCaller) {
