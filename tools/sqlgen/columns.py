@@ -1,6 +1,7 @@
 """The columns that a statement gives: name, type, and whether they may be null.
 
-A column of a table has the type and nullability of its declaration; an outer join makes it nullable. An expression has
+A column of a table has the type and nullability of its declaration; an outer join makes it nullable, and so does a subquery that
+stands for a value within another one. An expression has
 neither, so the statement states them in a line `-- column: total int`. count(..) is known.
 """
 
@@ -87,6 +88,16 @@ class Joins:
         return self.everything or table in self.empty
 
 
+def has_inner_scalar(tokens):
+    """Whether a subquery stands for a value within another one: SQLite tells its column, which is null where it finds no row."""
+    words, depth = [token.text.lower() for token in tokens if token.kind != "space"], 0
+    for before, word, after in zip(["", *words], words, words[1:]):
+        if word == "(" and after == "select" and depth > 0 and before in ("select", "distinct", "all", ",", "("):
+            return True
+        depth += {"(": 1, ")": -1}.get(word, 0)
+    return False
+
+
 def stated_columns(statement, types):
     """{name: (Type, line)} of the `-- column:` lines."""
     found = {}
@@ -122,6 +133,7 @@ def columns_of(statement, tokens, found, schema, types, is_row):
     # Of a union SQLite tells the first part's columns, and of a view nothing of the joins in it.
     is_hidden = any(word in words for word in SET_OPERATIONS) or \
         any(table.is_view and name in words for name, table in schema.tables.items())
+    has_scalar = has_inner_scalar(tokens)
     result = []
     for at, column in enumerate(found.columns):
         item = items[at] if len(items) == len(found.columns) else []
@@ -129,7 +141,7 @@ def columns_of(statement, tokens, found, schema, types, is_row):
         own = None
         if column.origin and not is_hidden and not (item and item[0].text == "("):
             own = table_type(schema, types, column.table, column.origin)
-        if own and joins.may_be_empty(column.table):
+        if own and (has_scalar or joins.may_be_empty(column.table)):
             own = own.nullable()
         if own is None and is_count(item):
             own = types.named("int", "", 0)
