@@ -3,6 +3,7 @@ once, whatever the replicas do, and gets the mail."""
 
 import json
 import re
+import shlex
 
 from harness.case import ProcessTest, main
 from harness.postgres import Postgres
@@ -114,6 +115,12 @@ class ReplicasTest(ProcessTest):
         self.replicas[0].psql("select pg_wal_replay_resume()")
         wait_until(lambda: lags()[1] < 1000, 20, "it to have caught up")
         self.mail.wait_for(5, 30)
+
+    def test_the_greeting_names_each_replica(self):
+        line = next(line for line in self.web[0].log_text().splitlines() if " jobs list " in line)
+        words = shlex.split(line.split("   ")[0])
+        named = [url for word, url in zip(words, words[1:]) if word == "--replica"]
+        self.assertEqual(named, [replica.url for replica in self.replicas])
 
     def test_a_failover_is_followed(self):
         self.register_and_read_back("before", 5)
