@@ -89,12 +89,21 @@ class Joins:
 
 
 def has_inner_scalar(tokens):
-    """Whether a subquery stands for a value within another one: SQLite tells its column, which is null where it finds no row."""
-    words, depth = [token.text.lower() for token in tokens if token.kind != "space"], 0
-    for before, word, after in zip(["", *words], words, words[1:]):
-        if word == "(" and after == "select" and depth > 0 and before in ("select", "distinct", "all", ",", "("):
-            return True
-        depth += {"(": 1, ")": -1}.get(word, 0)
+    """Whether a subquery is an item of another one: SQLite tells its column, which is null where it finds no row."""
+    words = [token.text.lower() for token in tokens if token.kind != "space"]
+    in_items = [False]  # for each parenthesis that is open
+    for before, word, after in zip(["", *words], words, [*words[1:], ""]):
+        begins = in_items[-1] and before in ("select", "distinct", "all", ",", "(")
+        if word == "(":
+            if begins and after == "select" and len(in_items) > 1:
+                return True
+            in_items.append(begins)
+        elif word == ")" and len(in_items) > 1:
+            in_items.pop()
+        elif word == "select":
+            in_items[-1] = True
+        elif word in ITEMS_END:
+            in_items[-1] = False
     return False
 
 

@@ -160,7 +160,10 @@ class Columns(TypedTest):
         for sql in ("select x.n from (select (select name from people where id = 5) as n) as x",
                     "with x as (select 1 as one, (select name from people where id = 5) as n) select n from x"):
             self.assertEqual(list(self.columns(f"-- name: x :many ()\n{sql}").values()), ["text?"])
-        self.assertEqual(self.columns("-- name: x :many ()\nselect name from people where id in (select id from people)"), {"name": "text"})
+        for sql in ("select name from people where id in (select id from people)",
+                    "select name from people where id = (select p.id from (select id, (name) from people) as p)",
+                    "insert into people (name, score, joined_at) values ('a', 1, (select max(number) from notes)) returning name"):
+            self.assertEqual(list(self.columns(f"-- name: x :many ()\n{sql}").values()), ["text"])
 
     def test_expressions_must_be_stated(self):
         for sql in ("select max(score) as top from people", "select (select name from people) as top",
