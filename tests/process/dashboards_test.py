@@ -18,7 +18,7 @@ def now_us():
 class DashboardsTest(ExpectStatements, ProcessTest):
     def setUp(self):
         super().setUp()
-        self.server = self.campus("campus", smtp=None, cache_warm="on")
+        self.server = self.campus("campus", smtp=None, cache_warm="on", store_strict="on")
         self.server.command("migrate")
         seeded = self.server.command("seed", "--users", "500", "--courses", "40", timeout_s=300).stdout
         learner, instructor, self.password = re.search(
