@@ -3,6 +3,7 @@
 #include "campus/organisations/organisations.h"
 #include "campus/organisations/routes.h"
 #include "campus/organisations/sql.h"
+#include "campus/organisations/views.h"
 
 namespace campus::organisations {
 
@@ -12,6 +13,7 @@ loadstone::Module module() {
         .depends_on = {"accounts", "audit", "notifications"},
         .migrations = sql::migrations,
         .routes = routes,
+        .views = views,
         .jobs = jobs,
         .commands = {{"organisations",
                       "Schools and companies: organisations [list] | add NAME ADMIN | join NAME "
