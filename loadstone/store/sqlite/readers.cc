@@ -196,7 +196,8 @@ Task<std::optional<RunResult>> LoopReader::run_in_pieces(Context& context, State
                                                          std::span<const Value> values,
                                                          RowSink sink, Moved& moved) {
     const auto self = shared_from_this();
-    if (co_await piecewise_.acquire(context.deadline()) != runtime::Acquired::yes)
+    if (!piecewise_.try_acquire() &&
+        co_await piecewise_.acquire(context.deadline()) != runtime::Acquired::yes)
         throw Error(Errc::deadline_exceeded,
                     fmt::format("{}: others are read in pieces", statement.name));
     const runtime::Permit permit(piecewise_);
