@@ -217,9 +217,10 @@ Task<std::optional<RunResult>> LoopReader::run_in_pieces(Context& context, State
     auto work = [&] {
         outcome = taken.handle->run(context, statement, values, sink, limits);
     };
+    bool has_let_go = false;
     {
         Half half{*taken.handle, *fiber_};
-        half.has_stopped = !fiber_->start(work);
+        half.has_stopped = has_let_go = !fiber_->start(work);
         while (half.has_stopped) {
             readers_->metrics_->stops.add();
             co_await runtime::yield();
@@ -227,7 +228,8 @@ Task<std::optional<RunResult>> LoopReader::run_in_pieces(Context& context, State
             half.has_stopped = !fiber_->resume();
         }
     }
-    if (getenv("VX_YIELD")) co_await runtime::yield();
+    // What is made of the rows is the next turn's work.
+    if (has_let_go) co_await runtime::yield();
     co_return ended_here(statement, outcome, taken.handle, moved);
 }
 

@@ -40,7 +40,7 @@ namespace loadstone::store::sqlite {
 
 struct ReaderOptions {
     std::uint64_t inline_steps_max = 20'000;
-    int piece_steps = 400;  // of a read that lets others go on in its middle
+    int piece_steps = 150;  // of a read that lets others go on in its middle
     int threads = 2;
     std::chrono::milliseconds busy_timeout{5'000};
     std::vector<ModuleShare> shares;  // of the lane's threads
