@@ -13,8 +13,8 @@ loadstone::Module module() {
         .depends_on = {"accounts", "audit", "notifications"},
         .migrations = sql::migrations,
         .routes = routes,
-        .views = views,
         .jobs = jobs,
+        .views = views,
         .commands = {{"organisations",
                       "Schools and companies: organisations [list] | add NAME ADMIN | join NAME "
                       "ADDRESS ROLE",

@@ -11,9 +11,10 @@ namespace {
 
 // Touches `kilobytes` of the stack.
 int deep(int kilobytes) {
-    volatile std::array<char, 1'024> page{};
-    page[0] = 1;
-    return kilobytes == 0 ? 0 : deep(kilobytes - 1) + page[0];
+    std::array<char, 1'024> page{};
+    volatile char* const touched = page.data();
+    *touched = 1;
+    return kilobytes == 0 ? 0 : deep(kilobytes - 1) + *touched;
 }
 
 TEST(Fiber, RunsACallToItsEnd) {
