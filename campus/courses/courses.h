@@ -100,8 +100,8 @@ BOOST_DESCRIBE_STRUCT(CourseSize, (), (id, lesson_count))
 loadstone::Task<std::vector<CourseSize>> sizes_of_organisation(
     loadstone::Reader reader, organisations::OrganisationId organisation, int limit);
 
-// A course and the titles of its lessons, from the cache. Whose it is stays, so an answer that is as
-// old as the session may be shown decides no less well.
+// A course and the titles of its lessons, from the cache. Whose it is stays, so an answer that is
+// as old as the session may be shown decides no less well.
 struct Outline {
     CourseId id;
     std::string title;

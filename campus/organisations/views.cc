@@ -18,7 +18,8 @@ const cache::View<accounts::UserId, std::optional<sql::MembershipRow>> membershi
     .name = "organisations.membership",
     .compute = compute_membership,
     .reads = {{"memberships", "user_id"}},
-    // Also who is removed by what the cache does not see (psql, an older version) is let in no longer.
+    // Also who is removed by what the cache does not see (psql, an older version) is let in no
+    // longer.
     .fresh_for = std::chrono::seconds(60),
 };
 

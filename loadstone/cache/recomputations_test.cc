@@ -73,7 +73,8 @@ protected:
             EXPECT_EQ(error.code(), Errc::cancelled);
         }
     }
-    Task<void> see_whether_it_gives_way(const Recomputations& all, bool& when_idle, bool& when_busy) {
+    Task<void> see_whether_it_gives_way(const Recomputations& all, bool& when_idle,
+                                        bool& when_busy) {
         when_idle = all.gives_way();
         co_await make_loop_busy();
         when_busy = all.gives_way();

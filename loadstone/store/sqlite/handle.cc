@@ -269,8 +269,8 @@ Handle::Outcome Handle::run(Context& context, const StatementRef& statement,
     Prepared& prepared = prepare(statement);
     const RunScope scope(*this, prepared.statement, context, limits);
     bind(prepared.statement, values);
-    Account account(*file_->statistics, context, statement, prepared, limits,
-                    running_.cpu_begun_ns, running_.stopped_tsc);
+    Account account(*file_->statistics, context, statement, prepared, limits, running_.cpu_begun_ns,
+                    running_.stopped_tsc);
     const auto changes_before = statement.writes ? sqlite3_total_changes64(db_) : 0;
     const StatementRow row(statement.name, prepared);
     std::uint64_t seen = 0;

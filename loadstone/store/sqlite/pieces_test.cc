@@ -120,8 +120,7 @@ TEST_F(PiecesTest, EndWhenTheReadIsCancelled) {
     open_with_items();
     Context context(*services, Deadline::in(ample));
     TaskScope scope("cancels");
-    scope.spawn(loops.executor(0),
-                cancel_in_its_middle(context, [this] { return stops() > 0; }));
+    scope.spawn(loops.executor(0), cancel_in_its_middle(context, [this] { return stops() > 0; }));
     std::int64_t result = 0;
     const Error error = error_thrown_by([&] { run(sum(context, 10'000'000'000, result)); });
     EXPECT_EQ(error.code(), Errc::cancelled) << error.message();

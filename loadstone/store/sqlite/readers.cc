@@ -214,9 +214,7 @@ Task<std::optional<RunResult>> LoopReader::run_in_pieces(Context& context, State
     RunLimits limits = limits_here();
     limits.fiber = fiber_.get();
     limits.piece_steps = readers_->options_.piece_steps;
-    auto work = [&] {
-        outcome = taken.handle->run(context, statement, values, sink, limits);
-    };
+    auto work = [&] { outcome = taken.handle->run(context, statement, values, sink, limits); };
     bool has_let_go = false;
     {
         Half half{*taken.handle, *fiber_};
