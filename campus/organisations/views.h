@@ -1,6 +1,5 @@
 #pragma once
-// Who is a member of what, which is asked for each request of an organisation: kept until it
-// changes.
+// Who is a member of what, which an organisation's dashboards ask each time: kept until it changes.
 
 #include <optional>
 

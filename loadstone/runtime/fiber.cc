@@ -4,10 +4,9 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdint>
+#include <exception>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include "loadstone/base/assert.h"
@@ -26,7 +25,10 @@ public:
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
         if (memory_ == MAP_FAILED)
             throw Error(Errc::resource_exhausted, "no memory for the stack of a fiber");
-        ::mprotect(memory_, guard_, PROT_NONE);
+        if (::mprotect(memory_, guard_, PROT_NONE) != 0) {
+            ::munmap(memory_, bytes());
+            throw Error(Errc::resource_exhausted, "no memory for the guard of a fiber's stack");
+        }
     }
     ~Stack() { ::munmap(memory_, bytes()); }
     Stack(const Stack&) = delete;

@@ -3,7 +3,7 @@
 // knows no coroutines and calls back now and then, as SQLite does: what is left half done keeps
 // what it holds, so whatever other code of the thread needs must not be held where it stops.
 
-#include <exception>
+#include <cstddef>
 #include <memory>
 
 #include "loadstone/base/function_ref.h"

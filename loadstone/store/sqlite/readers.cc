@@ -183,7 +183,7 @@ struct Half {
         try {
             while (!fiber.resume()) {
             }
-        } catch (const Error&) {  // that it was cancelled
+        } catch (...) {  // that it was cancelled, or what ended it before: nobody waits for it
         }
     }
 };
