@@ -18,15 +18,15 @@ KILLS = 30 if FULL else 4
 
 
 class Completions:
-    """Learners who complete lessons until they are told to stop, or nothing is left; each asks until it has its answer."""
+    """Learners who complete lessons, as many as may, until nothing is left; each asks until it has its answer."""
 
-    def __init__(self, test, pairs, clients=6):
-        self.test, self.pairs = test, iter(pairs)
+    def __init__(self, test, pairs, clients=6, allowed=None):
+        self.test, self.pairs, self.all = test, iter(pairs), len(pairs)
+        self.allowed = threading.Semaphore(self.all if allowed is None else allowed)
         self.lock = threading.Lock()
         self.done = 0
         self.begun, self.acknowledged = collections.Counter(), collections.Counter()  # by course
         self.refused = []
-        self.stopping = False
         self.threads = [threading.Thread(target=self.run) for _ in range(clients)]
 
     def start(self):
@@ -36,7 +36,8 @@ class Completions:
 
     def run(self):
         client = self.test.server.client()
-        while not self.stopping:
+        while True:
+            self.allowed.acquire()
             with self.lock:
                 pair = next(self.pairs, None)
             if pair is None:
@@ -64,10 +65,12 @@ class Completions:
             time.sleep(0.01)  # so that all of it is not done at once
         client.close()
 
-    def is_running(self):
-        return any(thread.is_alive() for thread in self.threads)
+    def is_at_work(self):
+        with self.lock:
+            return self.begun.total() > self.done
 
     def finish(self):
+        self.allowed.release(self.all + len(self.threads))
         for thread in self.threads:
             thread.join(120)
         self.test.assertEqual(self.refused, [])
@@ -134,20 +137,21 @@ class AggregatesTest(SchoolTest):
 
     def test_kept_is_what_is_counted_whoever_dies(self):
         other = self.campus("other", role="web", data=self.folder / "data").start()
-        load = Completions(self, self.pairs).start()
+        load = Completions(self, self.pairs, allowed=0).start()
         readers = Readers(self, other, load).start()
         instants = random.Random(seed := random.randrange(1 << 32))
         self.say(f"seed {seed}")
+        share = len(self.pairs) // KILLS
         at_work = 0
         for _ in range(KILLS):
-            before = load.done
-            wait_until(lambda: load.done > before or not load.is_running(), 30, "the load to go on")
-            time.sleep(instants.uniform(0, 0.2))  # the experiment, not a wait
-            self.verify()
-            at_work += load.is_running()
+            until = load.done + instants.randrange(1, share // 2)
+            load.allowed.release(share)
+            wait_until(lambda: load.done >= until, 60, "the load to go on")
+            at_work += load.is_at_work()
             self.server.kill()
             self.verify()
             self.server.start()
+            self.verify()
         load.finish()
         readers.finish()
         self.say(f"{readers.reads} reads of another node")
