@@ -168,6 +168,7 @@ Answer Cache::answer_of(const Entry& entry, Context& context) const {
 Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
     const std::uint64_t hash = internal::hash_of(asked.view, asked.key);
     if (!is_fresh(context)) co_await follower_.settle(context);
+    const std::uint64_t owed = follower_.epoch();
     Since waits_since = Clock::now();
     for (int round = 0; round < rounds_max; ++round) {
         std::shared_ptr<Flight> flight;
@@ -208,9 +209,10 @@ Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
             follower_.saw(context.reading(), flight->seen);
             std::rethrow_exception(flight->failure);
         }
-        // It may be valid, and yet be gone from the cache already.
-        if (flight->entry && flight->entry->is_of(asked) && is_valid(*flight->entry, asked))
-            co_return answer_of(*flight->entry, context);
+        // It may be untrue by now, or gone from the cache, and yet show all that is owed.
+        const EntryPtr& made = flight->entry;
+        if (made && made->is_of(asked) && (made->epoch >= owed || is_valid(*made, asked)))
+            co_return answer_of(*made, context);
         // Who goes on for one that was cancelled has paused already when that one has.
         if (!flight->entry) waits_since = std::min(waits_since, flight->waits_since);
     }

@@ -81,6 +81,8 @@ public:
     // When all that had been committed was surely known here, last.
     Clock::time_point followed_at() const;
     Now now() const;
+    // That of now.
+    std::uint64_t epoch() const noexcept { return epoch_.load(std::memory_order_acquire); }
     // What was committed since, and the epoch of what shows all of it.
     struct Changes {
         std::uint64_t epoch = 0;

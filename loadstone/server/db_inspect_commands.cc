@@ -10,6 +10,7 @@
 #include "loadstone/server/internal/command_session.h"
 #include "loadstone/server/internal/db_commands.h"
 #include "loadstone/server/internal/db_report.h"
+#include "loadstone/server/internal/metric_table.h"
 #include "loadstone/store/inspection.h"
 
 namespace loadstone::store {
@@ -42,37 +43,30 @@ BOOST_DESCRIBE_STRUCT(LocksReport, (), (waits, writers))
 
 struct ReplicasReport {
     store::Replication replication;
-    std::vector<std::string> routing;  // of the servers' metrics
+    std::vector<ServerMetric> routing;
 };
 BOOST_DESCRIBE_STRUCT(ReplicasReport, (), (replication, routing))
 
 struct ConnectionsReport {
     store::ServerConnections server;
-    std::vector<std::string> processes;  // of the servers' metrics
+    std::vector<ServerMetric> processes;
 };
 BOOST_DESCRIBE_STRUCT(ConnectionsReport, (), (server, processes))
 
 bool is_sqlite(const Config& config) { return config.database.url.starts_with("sqlite:"); }
 
-// The lines of the servers' metrics that hold one of `words`.
-std::vector<std::string> metrics_with(const Config& config,
-                                      std::initializer_list<std::string_view> words) {
-    std::vector<std::string> lines;
+constexpr std::string_view replica_metrics[] = {"loadstone_store_replica_"};
+constexpr std::string_view connection_metrics[] = {
+    "loadstone_postgres_connections_", "loadstone_postgres_transactions_", "loadstone_store_module_"};
+
+std::vector<ServerMetric> metrics_of_servers(const Config& config,
+                                             std::span<const std::string_view> prefixes) {
+    std::vector<ServerMetric> metrics;
     const auto folder = (std::filesystem::path(config.data) / "run").string();
-    for (const auto& answer : ask_servers(folder, "metrics")) {
-        std::string_view text = answer.text;
-        while (!text.empty()) {
-            const auto end = text.find('\n');
-            const std::string_view line = text.substr(0, end);
-            text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-            const bool is_wanted = std::ranges::any_of(words, [line](std::string_view word) {
-                return line.find(word) != std::string_view::npos;
-            });
-            if (line.starts_with("loadstone_") && is_wanted)
-                lines.push_back(fmt::format("process {}: {}", answer.process, line));
-        }
-    }
-    return lines;
+    for (const auto& answer : ask_servers(folder, "metrics"))
+        std::ranges::move(metrics_in(answer.process, answer.text, prefixes),
+                          std::back_inserter(metrics));
+    return metrics;
 }
 
 void print_file(const store::FileSpace& file) {
@@ -141,8 +135,7 @@ void db_connections_command(const Config& config, const DbQuery& query) {
     require_access(config);
     ConnectionsReport report;
     if (!is_sqlite(config)) report.server = store::open_inspection(config.database)->connections();
-    report.processes = metrics_with(
-        config, {"_postgres_connections_", "_postgres_transactions_", "_store_module_"});
+    report.processes = metrics_of_servers(config, connection_metrics);
     if (query.json) {
         print(to_json(report) + "\n");
         return;
@@ -158,14 +151,14 @@ void db_connections_command(const Config& config, const DbQuery& query) {
         for (const store::ConnectionHolder& holder : server.holders)
             print(fmt::format("  {} may have {}\n", holder.name, holder.declared));
     }
-    for (const std::string& line : report.processes) print(line + "\n");
+    print(table_of(report.processes, connection_metrics));
 }
 
 void db_replicas_command(const Config& config, const DbQuery& query) {
     require_access(config);
     ReplicasReport report;
     report.replication = store::open_inspection(config.database)->replication();
-    report.routing = metrics_with(config, {"_replica"});
+    report.routing = metrics_of_servers(config, replica_metrics);
     if (query.json) {
         print(to_json(report) + "\n");
         return;
@@ -181,7 +174,7 @@ void db_replicas_command(const Config& config, const DbQuery& query) {
                           replica.address, replica.state, replica.sync_state, replica.lag_bytes,
                           replica.lag_s));
     }
-    for (const std::string& line : report.routing) print(line + "\n");
+    print(table_of(report.routing, replica_metrics));
 }
 
 }  // namespace loadstone::server::internal

@@ -26,6 +26,7 @@ class Completions:
         self.lock = threading.Lock()
         self.done = 0
         self.begun, self.acknowledged = collections.Counter(), collections.Counter()  # by course
+        self.position = "0-0"  # of what was acknowledged last
         self.refused = []
         self.threads = [threading.Thread(target=self.run) for _ in range(clients)]
 
@@ -47,8 +48,9 @@ class Completions:
                 self.begun[course.id] += 1
             while True:
                 try:
-                    status = client.post(f"{course.path}/lessons/{course.lessons[0]}/progress", {"position_s": 60},
-                                         cookie=learner.cookie).status
+                    answer = client.post(f"{course.path}/lessons/{course.lessons[0]}/progress", {"position_s": 60},
+                                         headers={"Loadstone-Position": self.position}, cookie=learner.cookie)
+                    status = answer.status
                 except (Lost, OSError):
                     status = None
                     client.close()
@@ -62,6 +64,7 @@ class Completions:
             with self.lock:
                 self.done += 1
                 self.acknowledged[course.id] += 1
+                self.position = answer.headers["Loadstone-Position"] or self.position
             time.sleep(0.01)  # so that all of it is not done at once
         client.close()
 
@@ -77,8 +80,8 @@ class Completions:
 
 
 class Readers:
-    """Look at both dashboards on a node that lives, until they are told to stop: an answer shows what was acknowledged before it was
-    asked for, and nothing that had not been begun when it came."""
+    """Look at both dashboards on a node that lives, until they are told to stop, with the position of what was acknowledged: an answer
+    shows all of that, and nothing that had not been begun when it came."""
 
     def __init__(self, test, server, load):
         self.test, self.server, self.load = test, server, load
@@ -92,9 +95,11 @@ class Readers:
             for course in itertools.cycle(self.test.courses):
                 if self.stopping:
                     return
-                least = self.load.acknowledged[course.id]
-                view = client.get(f"/api/dashboards/courses/{course.id}", cookie=self.test.teacher).json["funnel"][0]["completed"]
-                page = client.get("/api/dashboards/instructor", cookie=self.test.teacher).json["courses"]
+                with self.load.lock:
+                    least = self.load.acknowledged[course.id]
+                    seen = {"headers": {"Loadstone-Position": self.load.position}, "cookie": self.test.teacher}
+                view = client.get(f"/api/dashboards/courses/{course.id}", **seen).json["funnel"][0]["completed"]
+                page = client.get("/api/dashboards/instructor", **seen).json["courses"]
                 kept = next(line["completed"] for line in page if line["course"] == course.id)
                 most = self.load.begun[course.id]
                 self.reads += 1

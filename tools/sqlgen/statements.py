@@ -11,6 +11,7 @@ FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql\Z")
 DIRECTIVE = re.compile(r"\s*--\s*(name|fragment|dialect|column|row|id|type)\s*:(?!:)\s*(.*?)\s*\Z")
 HEAD = ("id", "type", "row")  # of the folder, before its first statement
 STATED = ("column",)  # of a statement
+VERBS = ("select", "insert", "update", "delete", "replace", "with", "values")
 FRAGMENT_DEPTH_MAX = 8  # of fragments within fragments
 
 # What a C++ declaration cannot be called.
@@ -180,6 +181,8 @@ def statements_of(path, shown, add=lambda *_: None):
             raise SqlError(shown, statement.stated[0][1], f"'-- column:' of '{name}', which is not typed")
         for dialect, tokens in sections_of(lines[start:end - 1], start + 1, directives, shown).items():
             statement.sections[dialect] = one_statement(tokens, shown)
+            if statement.typed:
+                check_verb(statement.sections[dialect], name, shown)
         if not statement.sections:
             raise SqlError(shown, start, f"statement '{name}' is empty")
         statements.append(statement)
@@ -195,6 +198,14 @@ def one_statement(tokens, path):
                     raise SqlError(path, rest.line, "a second statement under one '-- name:'")
             return tokens[:index]
     return tokens
+
+
+def check_verb(tokens, name, path):
+    """What changes the schema, the session or the transaction is no named statement."""
+    first = next((token for token in tokens if token.kind != "space"), None)
+    if first is not None and first.kind == "word" and first.text.lower() not in VERBS:
+        raise SqlError(path, first.line, f"'{name}' begins with {first.text}: it must read or write rows "
+                                         f"({', '.join(VERBS)}); tables are changed by migrations")
 
 
 @dataclass

@@ -123,6 +123,25 @@ TEST_P(ViewsTest, AreComputedOnceForAThousandReaders) {
     EXPECT_EQ(computations, 1);
 }
 
+// Else, while writes go on, each who waits finds that it is untrue by now, and computes for itself.
+TEST_P(ViewsTest, GiveToWhoWaitsWhatWasTrueWhenItAsked) {
+    Node node(options_);
+    is_held = true;
+    auto first = node.start(nullptr, cached_total, 1);
+    ASSERT_TRUE(wait_until([] { return held == 1; }, seconds(20)));
+    auto second = node.start(nullptr, cached_total, 1);
+    ASSERT_TRUE(wait_until([&] { return node.counted("waits") == 1; }, seconds(20)));
+    node.run(add_point, 1, 1);
+    auto third = node.start(nullptr, cached_total, 1);
+    ASSERT_TRUE(wait_until([&] { return node.counted("waits") == 2; }, seconds(20)));
+    is_held = false;
+    release_held.set();
+    EXPECT_EQ(first.get(), 0);
+    EXPECT_EQ(second.get(), 0);
+    EXPECT_EQ(third.get(), 1);
+    EXPECT_EQ(computations, 2);
+}
+
 TEST_P(ViewsTest, GiveAFailureToAllWhoWait) {
     Node node(options_);
     const auto failing = [](Context& context, std::int64_t key) -> Task<std::int64_t> {

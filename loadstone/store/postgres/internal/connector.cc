@@ -142,7 +142,7 @@ Task<ConnectionHandle> Connector::try_endpoints() {
 
 void Connector::succeeded() noexcept {
     connects_.add();
-    if (failures_ > 0) {
+    if (std::exchange(is_told_, false)) {
         log::info("the database is reached again",
                   {{"database", shown_}, {"use", to_string(use_)}, {"tries", failures_ + 1}});
     }
@@ -163,10 +163,16 @@ void Connector::failed(const Error& why) {
         pause * (0.5 + random_.uniform() / 2));
     next_try_ = Deadline::Clock::now() + jittered;
     if (failures_ == 0 || (was_crowded && !is_crowded_)) failing_since_ = Deadline::Clock::now();
-    if (failures_++ == 0 && !is_stopped_.load(std::memory_order_relaxed)) {
+    if (failures_++ > 0 || is_stopped_.load(std::memory_order_relaxed)) return;
+    // Each connection may be opened, and then turn out to be useless.
+    if (const auto unsaid = complaints_.take(Deadline::Clock::now())) {
+        is_told_ = true;
         log::warning(
             is_crowded_ ? "the database has no connection left" : "the database cannot be reached",
-            {{"database", shown_}, {"use", to_string(use_)}, {"error", why.message()}});
+            {{"database", shown_},
+             {"use", to_string(use_)},
+             {"error", why.message()},
+             {"unsaid", *unsaid}});
     }
 }
 

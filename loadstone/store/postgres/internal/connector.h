@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "loadstone/base/error.h"
+#include "loadstone/base/log_throttle.h"
 #include "loadstone/base/random.h"
 #include "loadstone/runtime/deadline.h"
 #include "loadstone/runtime/task.h"
@@ -80,6 +81,8 @@ private:
     std::string last_failure_;
     std::string last_good_;  // name_of() the endpoint that worked
     int failures_ = 0;
+    log::Throttle complaints_{std::chrono::seconds(10)};
+    bool is_told_ = false;     // that it cannot be reached
     bool is_crowded_ = false;  // the last failure: the server has no connection left
     bool waits_for_slot_ = false;
     Deadline::Clock::time_point failing_since_{};

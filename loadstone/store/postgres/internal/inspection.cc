@@ -49,8 +49,8 @@ constexpr const char* role_sql =
     "coalesce(extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()), 0)";
 
 constexpr const char* replicas_sql =
-    "select application_name, coalesce(client_addr::text, 'local'), coalesce(state, ''), "
-    "coalesce(sync_state, ''), "
+    "select application_name, coalesce(host(client_addr) || ':' || client_port, 'local'), "
+    "coalesce(state, ''), coalesce(sync_state, ''), "
     "coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), 0)::bigint, "
     "coalesce(extract(epoch from replay_lag), 0) from pg_stat_replication order by 1, 2";
 
