@@ -7,6 +7,7 @@
 
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
+#include "loadstone/cache/internal/early.h"
 #include "loadstone/cache/internal/entry.h"
 #include "loadstone/cache/sql.h"
 #include "loadstone/store/context_store.h"
@@ -71,13 +72,14 @@ struct Cache::Metrics {
           unshared(counter(registry, "unshared",
                            "Computations of which other nodes could not be asked")),
           stale(counter(registry, "stale", "Reads of views that were given what was true before")),
-          too_large(counter(registry, "too_large", "Answers that were not kept for their size")) {}
+          too_large(counter(registry, "too_large", "Answers that were not kept for their size")),
+          early(counter(registry, "early", "Computations begun before the time was over")) {}
     static telemetry::Counter& counter(telemetry::Registry& registry, std::string_view name,
                                        std::string_view help) {
         return registry.counter(fmt::format("loadstone_cache_{}_total", name), "", help);
     }
     telemetry::Counter &hits, &misses, &waits, &invalid, &alone, &evictions, &unshared, &stale,
-        &too_large;
+        &too_large, &early;
 };
 
 Cache::Cache(const CacheOptions& options, const Sources& sources, store::Database& database,
@@ -96,7 +98,8 @@ Cache::Cache(const CacheOptions& options, const Sources& sources, store::Databas
                 registry),
       registry_(registry),
       metrics_(std::make_unique<Metrics>(registry)),
-      eviction_({.bytes_max = options.bytes_max}) {
+      eviction_({.bytes_max = options.bytes_max}),
+      random_(static_cast<std::uint64_t>(Clock::now().time_since_epoch().count())) {
     // Also where no view is read: who has seen something here may read views of another node.
     if (database.moments() != nullptr && !rules_.watches_nothing()) database.moments()->follow();
     if (options.has_other_nodes)
@@ -140,6 +143,13 @@ bool Cache::is_valid(const Entry& entry, const Asked& asked) {
     return asked.fresh_for.count() == 0 || Clock::now() - entry.made_at < asked.fresh_for;
 }
 
+// Under the lock.
+bool Cache::is_due_early(const Entry& entry, const Asked& asked) {
+    if (asked.fresh_for.count() == 0) return false;
+    return internal::is_due_early(Clock::now() - entry.made_at, entry.took, asked.fresh_for,
+                                  random_.uniform());
+}
+
 // Under the lock. To be asked for is a hit if the entry is true: else its place is of no use.
 Cache::EntryPtr Cache::find(std::uint64_t hash, const Asked& asked, EntryPtr& untrue) {
     const auto found = entries_.find(hash);
@@ -173,10 +183,12 @@ Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
     for (int round = 0; round < rounds_max; ++round) {
         std::shared_ptr<Flight> flight;
         bool is_mine = false;
+        EntryPtr found;  // true still, and to be computed before its end
         {
             const std::scoped_lock lock(mutex_);
             EntryPtr untrue;
-            if (const EntryPtr found = find(hash, asked, untrue)) {
+            found = find(hash, asked, untrue);
+            if (found && (flights_.contains(hash) || !is_due_early(*found, asked))) {
                 metrics_->hits.add();
                 co_return answer_of(*found, context);
             }
@@ -190,7 +202,14 @@ Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
             flight = place;
         }
         if (is_mine) {
-            const EntryPtr made = co_await compute_once(context, asked, compute, hash, waits_since);
+            if (found) metrics_->early.add();
+            EntryPtr made;
+            try {
+                made = co_await compute_once(context, asked, compute, hash, waits_since);
+            } catch (const Error&) {
+                if (!found) throw;
+                made = std::move(found);
+            }
             co_return answer_of(*made, context);
         }
         if (const auto age = stale_age(flight->untrue, asked)) {
@@ -352,6 +371,7 @@ Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute 
     RecordingReads reads(reads_.read_connection(), rules_, entry->tags);
     Reader reader(context, reads, runtime::own_writes);
     std::string json = co_await compute(reader);
+    entry->took = Clock::now() - entry->made_at;
     entry->position = follower_.seen_now(context.reading().position());
     // Read where less was known than had been asked for: for this reader alone.
     if (context.reading().stale()) entry->epoch = 0;

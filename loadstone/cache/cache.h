@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "loadstone/base/function_ref.h"
+#include "loadstone/base/random.h"
 #include "loadstone/cache/fills.h"
 #include "loadstone/cache/folding.h"
 #include "loadstone/cache/follower.h"
@@ -108,6 +109,7 @@ private:
     bool is_fresh(Context& context);
     EntryPtr find(std::uint64_t hash, const Asked& asked, EntryPtr& untrue);
     bool is_valid(const Entry& entry, const Asked& asked);
+    bool is_due_early(const Entry& entry, const Asked& asked);
     Task<EntryPtr> fill(Context& context, const Asked& asked, Compute compute, Since waits_since);
     Task<EntryPtr> fill_for_all(Context& context, const Asked& asked, Compute compute,
                                 std::uint64_t hash, Since waits_since);
@@ -138,6 +140,7 @@ private:
     mutable std::mutex mutex_;  // of what is below
     std::unordered_map<std::uint64_t, EntryPtr> entries_;
     internal::Eviction eviction_;
+    Random random_;
     std::unordered_map<std::uint64_t, std::shared_ptr<Flight>> flights_;
 };
 

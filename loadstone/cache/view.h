@@ -31,7 +31,8 @@ struct View {
     Task<T> (*compute)(Reader reader, Key key);
     // Every table that it reads, with the column that its key selects by.
     std::vector<Watch> reads;
-    // How long an answer may be used although nothing changed; 0: as long as it is true.
+    // How long an answer may be used although nothing changed; 0: as long as it is true. One of
+    // those who ask shortly before its end computes it, and the others go on using it.
     std::chrono::milliseconds fresh_for{0};
     // While it is computed, all others get the last value, marked as stale, if it was true so long
     // ago at most; also those who have written since. 0: they wait.

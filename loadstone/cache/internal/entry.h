@@ -42,6 +42,7 @@ struct Cache::Entry {
     std::uint64_t epoch = 0;     // what it shows at least
     runtime::Position position;  // what it shows at most
     std::chrono::steady_clock::time_point made_at;
+    std::chrono::nanoseconds took{0};  // to compute it
     // When it was last known to be true; of views that may be answered with what was.
     mutable std::atomic<std::chrono::steady_clock::time_point> true_at;
 

@@ -21,6 +21,7 @@ cache::Sources sources() {
     views.add(shared_total_of);
     views.add(patient_total_of);
     views.add(failing_total_of);
+    views.add(brief_total_of);
     for (const cache::Aggregate* each : aggregates) views.add(*each);
     views.add(points_ranked);
     return all;
@@ -95,6 +96,10 @@ Task<std::int64_t> guarded_total(Context& context, std::int64_t course) {
 }
 Task<std::int64_t> shared_total(Context& context, std::int64_t course) {
     const Total total = co_await cache::value(context, shared_total_of, course);
+    co_return total.points;
+}
+Task<std::int64_t> brief_total(Context& context, std::int64_t course) {
+    const Total total = co_await cache::value(context, brief_total_of, course);
     co_return total.points;
 }
 Task<std::int64_t> failing_total(Context& context, std::int64_t course) {

@@ -81,10 +81,16 @@ inline const cache::View<std::int64_t, Total> patient_total_of{
     .reads = {{"scores", "course_id"}},
     .stale_for = std::chrono::seconds(60)};
 
+inline const cache::View<std::int64_t, Total> brief_total_of{
+    .name = "views.brief_total",
+    .compute = compute_total,
+    .reads = {{"scores", "course_id"}},
+    .fresh_for = std::chrono::milliseconds(300)};
 inline const cache::View<std::int64_t, Total> failing_total_of{
     .name = "views.failing_total", .compute = compute_failing, .reads = {{"scores", "course_id"}}};
 
 Task<std::int64_t> shared_total(Context& context, std::int64_t course);
+Task<std::int64_t> brief_total(Context& context, std::int64_t course);
 // not_found, which tells that it has looked.
 Task<std::int64_t> failing_total(Context& context, std::int64_t course);
 // Less than 0: it was said to be stale.

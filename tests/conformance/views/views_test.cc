@@ -142,6 +142,17 @@ TEST_P(ViewsTest, GiveToWhoWaitsWhatWasTrueWhenItAsked) {
     EXPECT_EQ(computations, 2);
 }
 
+TEST_P(ViewsTest, WithATimeAreComputedByOneBeforeItIsOver) {
+    Node node(options_);
+    node.run(add_point, 1, 1);
+    EXPECT_TRUE(wait_until(
+        [&] {
+            for (int i = 0; i < 1'000; ++i) EXPECT_EQ(node.run(brief_total, 1), 1);
+            return node.counted("early") > 0;
+        },
+        seconds(60)));
+}
+
 TEST_P(ViewsTest, GiveAFailureToAllWhoWait) {
     Node node(options_);
     const auto failing = [](Context& context, std::int64_t key) -> Task<std::int64_t> {
