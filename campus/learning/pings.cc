@@ -41,7 +41,7 @@ Task<std::vector<Result<std::int64_t>>> write_positions(Tx& tx, std::vector<Note
     for (const NotedPosition& row : rows) {
         const auto position = kept.find(key_of(row));
         if (position == kept.end())
-            results.emplace_back(tl::unexpect, not_enrolled(row.course_id));
+            results.emplace_back(failure(not_enrolled(row.course_id)));
         else
             results.emplace_back(position->second);
     }

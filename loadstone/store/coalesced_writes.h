@@ -45,7 +45,7 @@ struct CoalescedWrite {
     Task<std::vector<Result<Value>>> (*write)(Tx& tx, std::vector<Row> rows);
     // A strict order of the keys, the same on all nodes, so that they do not wait for each other.
     bool (*is_before)(const Row& one, const Row& other);
-    // What is to be written of two rows of one key.
+    // What is to be written of two rows of one key, which came in either order.
     void (*merge)(Row& into, const Row& other);
     std::size_t batch_max = 128;      // requests that share a transaction
     std::size_t waiting_max = 1'024;  // requests; beyond: unavailable
@@ -73,7 +73,7 @@ public:
         const auto is_before = [&](const auto* one, const auto* other) {
             return write.is_before(one->row, other->row);
         };
-        std::stable_sort(requests_.begin(), requests_.end(), is_before);
+        std::sort(requests_.begin(), requests_.end(), is_before);
         for (const auto* request : requests_) {
             const bool is_other = rows_.empty() || write.is_before(rows_.back(), request->row);
             if (is_other)
