@@ -59,8 +59,7 @@ const store::CoalescedWrite<NotedPosition, std::int64_t> note_positions{
 
 Task<std::int64_t> note_ping(Context& context, Ping ping) {
     const courses::Lesson& lesson = ping.lesson;
-    if (ping.position_s >= lesson.length_s)
-        co_return co_await context.write(note_progress, ping);
+    if (ping.position_s >= lesson.length_s) co_return co_await context.write(note_progress, ping);
     const NotedPosition row{lesson.course_id, ping.user, lesson.id, ping.position_s};
     co_return co_await store::write_coalesced(context, note_positions, row);
 }

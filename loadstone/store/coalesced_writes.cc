@@ -3,7 +3,7 @@
 namespace loadstone::store {
 
 internal::CoalescingQueue& CoalescedWrites::queue_of(const void* declared,
-                                                internal::CoalescingQueue::Options options) {
+                                                     internal::CoalescingQueue::Options options) {
     const std::scoped_lock lock(mutex_);
     auto& place = queues_[declared];
     if (!place) place = std::make_unique<internal::CoalescingQueue>(std::move(options), registry_);

@@ -111,8 +111,8 @@ Task<Value> write_alone(Tx& tx, const CoalescedWrite<Row, Value>* write, Row row
 }
 
 template <class Row, class Value>
-Task<void> write_batch(Context& context, const CoalescedWrite<Row, Value>& write, CoalescingQueue& queue,
-                       const CoalescedPtr& mine) {
+Task<void> write_batch(Context& context, const CoalescedWrite<Row, Value>& write,
+                       CoalescingQueue& queue, const CoalescedPtr& mine) {
     QueueTurn turn{queue, context};
     try {
         CoalescedBatch<Row, Value> batch(write, queue.take(mine));
@@ -144,7 +144,8 @@ public:
     explicit CoalescedWrites(telemetry::Registry& registry) : registry_(registry) {}
 
     // `declared`: the constant.
-    internal::CoalescingQueue& queue_of(const void* declared, internal::CoalescingQueue::Options options);
+    internal::CoalescingQueue& queue_of(const void* declared,
+                                        internal::CoalescingQueue::Options options);
 
 private:
     telemetry::Registry& registry_;
@@ -166,8 +167,8 @@ Task<Value> write_coalesced(Context& context, const CoalescedWrite<Row, Value>& 
     }
     internal::CoalescingQueue& queue =
         all->queue_of(&write, {write.name, write.batch_max, write.waiting_max});
-    auto mine = std::make_shared<internal::CoalescedRow<Row, Value>>(context.deadline(),
-                                                                   std::move(row));
+    auto mine =
+        std::make_shared<internal::CoalescedRow<Row, Value>>(context.deadline(), std::move(row));
     const internal::QueuePlace place(queue, mine);
     const internal::CoalescedPtr request = mine;
     const bool leads = co_await queue.enter(context, request);

@@ -29,10 +29,12 @@ using Write = store::CoalescedWrite<Row, std::int64_t>;
 
 const store::Command raise_quantity{
     .name = "raise_quantity",
-    .sqlite = "insert into items (name, quantity) values (?1, ?2) on conflict (name) do update "
-              "set quantity = excluded.quantity where excluded.quantity > items.quantity",
-    .postgres = "insert into items (name, quantity) values ($1, $2) on conflict (name) do update "
-                "set quantity = excluded.quantity where excluded.quantity > items.quantity",
+    .sqlite =
+        "insert into items (name, quantity) values (?1, ?2) on conflict (name) do update "
+        "set quantity = excluded.quantity where excluded.quantity > items.quantity",
+    .postgres =
+        "insert into items (name, quantity) values ($1, $2) on conflict (name) do update "
+        "set quantity = excluded.quantity where excluded.quantity > items.quantity",
     .parameters = 2};
 constexpr std::int64_t very_long = 1'000'000'000'000;
 
@@ -178,8 +180,8 @@ TEST_P(CoalescedWrites, GoTogetherAndTheGreatestIsKept) {
     std::vector<std::pair<std::int64_t, Requests::Answer>> answers;
     for (std::int64_t name = 1; name <= 5; ++name) {
         for (const std::int64_t quantity : {20, 40, 30})
-            answers.emplace_back(40 + name, requests().start({fmt::format("item {}", name),
-                                                              quantity + name}));
+            answers.emplace_back(40 + name,
+                                 requests().start({fmt::format("item {}", name), quantity + name}));
     }
     auto nobody = requests().start({"nobody", 1});
     ASSERT_TRUE(requests().gathered(16));
@@ -207,8 +209,8 @@ TEST_P(CoalescedWrites, AreCutIntoBatches) {
     ASSERT_TRUE(wait_until([] { return bodies == 1; }));
     std::vector<Requests::Answer> answers;
     for (std::int64_t i = 1; i <= 7; ++i)
-        answers.push_back(requests().start({fmt::format("item {}", i), i}, nullptr, seconds(20),
-                                           small));
+        answers.push_back(
+            requests().start({fmt::format("item {}", i), i}, nullptr, seconds(20), small));
     ASSERT_TRUE(requests().gathered(7));
     auto one_more = requests().start({"one more", 1}, nullptr, seconds(20), small);
     EXPECT_EQ(code_of([&] { one_more.get(); }), Errc::unavailable);

@@ -102,7 +102,7 @@ std::vector<CoalescedPtr> CoalescingQueue::take(const CoalescedPtr& mine) {
 }
 
 void CoalescingQueue::end(End end, const std::exception_ptr& failure, runtime::Position seen,
-                     std::size_t rows) {
+                          std::size_t rows) {
     const std::scoped_lock lock(mutex_);
     if (end == End::written) {
         metrics_->rows.add(batch_.size());

@@ -68,7 +68,7 @@ private:
     telemetry::Registry& registry_;
     std::unique_ptr<Metrics> metrics_;
     mutable std::mutex mutex_;  // of what is below
-    CoalescedPtr leader_;        // null: nothing is under way, and nobody waits
+    CoalescedPtr leader_;       // null: nothing is under way, and nobody waits
     std::vector<CoalescedPtr> batch_;
     std::deque<CoalescedPtr> waiting_;
 };

@@ -70,7 +70,7 @@ TEST_P(Pings, AreNotedTogether) {
     for (const auto& [course, user] : {std::pair{1, 1}, {1, 2}, {2, 1}})
         store_->run(enrol_in, std::int64_t{course}, std::int64_t{user});
     const std::vector<NotedPosition> first{at(1, 1, 10, 30), at(1, 1, 11, 0), at(1, 2, 20, 10),
-                                           at(2, 1, 10, 7), at(2, 2, 20, 5), at(3, 1, 10, 9)};
+                                           at(2, 1, 10, 7),  at(2, 2, 20, 5), at(3, 1, 10, 9)};
     const std::vector<std::int64_t> noted{30, 0, 10, 7, -1, -1};
     EXPECT_EQ(store_->run(note, first), noted);
     EXPECT_EQ(store_->run(note, first), noted) << "once more changes nothing";
@@ -86,13 +86,13 @@ INSTANTIATE_TEST_SUITE_P(On, Pings, ::testing::Values(Backend::sqlite, Backend::
 
 // Else each batch would make the overviews of all courses untrue.
 TEST(PingsOfViews, MakeUntrueThoseOfTheirCoursesAlone) {
-    const bool is_bound = std::any_of(
-        std::begin(learning::sql::accesses), std::end(learning::sql::accesses),
-        [](const loadstone::store::Access& access) {
-            return access.statement == "learning.raise_positions" &&
-                   access.table == "lesson_progress" && access.column == "course_id" &&
-                   access.parameter == 1 && access.is_array && access.writes;
-        });
+    const bool is_bound =
+        std::any_of(std::begin(learning::sql::accesses), std::end(learning::sql::accesses),
+                    [](const loadstone::store::Access& access) {
+                        return access.statement == "learning.raise_positions" &&
+                               access.table == "lesson_progress" && access.column == "course_id" &&
+                               access.parameter == 1 && access.is_array && access.writes;
+                    });
     EXPECT_TRUE(is_bound);
 }
 
