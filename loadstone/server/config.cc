@@ -199,6 +199,9 @@ void store_settings(SettingList& s, Config& c, store::DatabaseOptions& d) {
     s.flag("sqlite.group_commit", "off only to measure what it gives", d.group_commit);
     s.count("sqlite.inline_steps_max", "VM steps of a read before it leaves the loop",
             d.inline_steps_max, std::uint64_t{1'000}, std::uint64_t{gigabyte});
+    s.count("sqlite.piece_steps",
+            "VM steps after which a computation of a view lets the busy loop's requests go on",
+            d.piece_steps, 50, 1'000'000);
     s.count("sqlite.reader_threads", "for heavy reads", d.reader_threads, 1, 256);
     s.millis("sqlite.busy_timeout_ms", "to wait for another process's lock", d.busy_timeout);
     store::StatisticsOptions& t = d.statistics;
