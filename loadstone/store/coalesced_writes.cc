@@ -2,12 +2,12 @@
 
 namespace loadstone::store {
 
-internal::CoalescingQueue& CoalescedWrites::queue_of(const void* declared,
-                                                     internal::CoalescingQueue::Options options) {
+std::shared_ptr<internal::CoalescingQueue> CoalescedWrites::queue_of(
+    const void* declared, internal::CoalescingQueue::Options options) {
     const std::scoped_lock lock(mutex_);
     auto& place = queues_[declared];
-    if (!place) place = std::make_unique<internal::CoalescingQueue>(std::move(options), registry_);
-    return *place;
+    if (!place) place = std::make_shared<internal::CoalescingQueue>(std::move(options), registry_);
+    return place;
 }
 
 }  // namespace loadstone::store

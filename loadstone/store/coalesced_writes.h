@@ -11,8 +11,10 @@
 //
 // One request of a batch leads it: it writes with its own context, so the batch's statements and
 // time count on its span and for its module. The others wait until their own deadlines. If the
-// leader is cancelled, or its time is over, another one leads and the rows are written again;
-// any other error of the batch is everybody's. Of those gathered the one with the most time leads.
+// leader is cancelled, or its time is over, another one leads and the rows are written again. If
+// the database is unavailable all are told so. After any other error each is written by itself, so
+// that a row that cannot be written fails alone. Of those gathered the one with the most time
+// leads.
 //
 // Not for what must happen once (a row may be written twice), for aggregates of derived data
 // (cache::add), or where some writes of a kind take much longer than others: all wait for them.
@@ -39,9 +41,10 @@ template <class Row, class Value>
 struct CoalescedWrite {
     std::string_view name;  // of metrics
     // Writes rows of different keys, sorted by them. Gives a result for each, in their order: a
-    // row's own error is there, one that it throws is everybody's. Writing a row again changes
-    // nothing. Its transaction sees commits (Tx::see_commits), lest one row that others write make
-    // all of them run again; a row that comes alone under an Idempotency-Key has one snapshot.
+    // row's own error is there. If it throws, each row comes again by itself, unless the database
+    // was unavailable. Writing a row again changes nothing. Its transaction sees commits
+    // (Tx::see_commits), lest one row that others write make all of them run again; a row that
+    // comes alone under an Idempotency-Key has one snapshot.
     Task<std::vector<Result<Value>>> (*write)(Tx& tx, std::vector<Row> rows);
     // A strict order of the keys, the same on all nodes, so that they do not wait for each other.
     bool (*is_before)(const Row& one, const Row& other);
@@ -110,27 +113,29 @@ Task<Value> write_alone(Tx& tx, const CoalescedWrite<Row, Value>* write, Row row
     co_return value_or_throw(std::move(results.at(0)));
 }
 
+// Gives how many rows they were.
 template <class Row, class Value>
-Task<void> write_batch(Context& context, const CoalescedWrite<Row, Value>& write,
-                       CoalescingQueue& queue, const CoalescedPtr& mine) {
-    QueueTurn turn{queue, context};
+Task<std::size_t> write_together(Context& context, const CoalescedWrite<Row, Value>& write,
+                                 std::vector<CoalescedPtr> gathered) {
+    CoalescedBatch<Row, Value> batch(write, gathered);
+    TxBody body = [&batch](Tx& tx) { return batch.run(tx); };
+    co_await context.services().get<Database>().transact(context, std::move(body));
+    batch.give();
+    co_return batch.size();
+}
+
+template <class Row, class Value>
+Task<Turn> lead(Context& context, const CoalescedWrite<Row, Value>& write, CoalescingQueue& queue,
+                const CoalescedPtr& mine) {
+    BatchTurn turn(queue, context);
     try {
-        CoalescedBatch<Row, Value> batch(write, queue.take(mine));
-        turn.rows = batch.size();
-        TxBody body = [&batch](Tx& tx) { return batch.run(tx); };
-        co_await context.services().get<Database>().transact(context, std::move(body));
-        batch.give();
-        turn.end = CoalescingQueue::End::written;
-    } catch (const Error& error) {
-        // Its own end is no reason for others to fail.
-        const bool is_its_own =
-            error.code() == Errc::cancelled || error.code() == Errc::deadline_exceeded;
-        if (!is_its_own) turn.fail();
-        throw;
+        const std::size_t rows = co_await write_together(context, write, turn.take(mine));
+        turn.written(rows);
+        co_return Turn::take_result;
     } catch (...) {
-        turn.fail();
-        throw;
+        if (!turn.failed()) throw;
     }
+    co_return Turn::write_alone;
 }
 
 }  // namespace internal
@@ -144,18 +149,18 @@ public:
     explicit CoalescedWrites(telemetry::Registry& registry) : registry_(registry) {}
 
     // `declared`: the constant.
-    internal::CoalescingQueue& queue_of(const void* declared,
-                                        internal::CoalescingQueue::Options options);
+    std::shared_ptr<internal::CoalescingQueue> queue_of(const void* declared,
+                                                        internal::CoalescingQueue::Options options);
 
 private:
     telemetry::Registry& registry_;
     std::mutex mutex_;
-    std::map<const void*, std::unique_ptr<internal::CoalescingQueue>> queues_;
+    std::map<const void*, std::shared_ptr<internal::CoalescingQueue>> queues_;
 };
 
 // Its row's result, when it is durable. The context has then seen the commit: what it reads next
 // shows it, on any replica. With an Idempotency-Key it is written alone, and its result is kept.
-// Errors: the row's own; what the batch failed with; unavailable: too many wait.
+// Errors: the row's own; unavailable: the database, or too many wait.
 template <class Row, class Value>
 Task<Value> write_coalesced(Context& context, const CoalescedWrite<Row, Value>& write, Row row) {
     context.require_no_transaction("store::write_coalesced()");
@@ -165,14 +170,19 @@ Task<Value> write_coalesced(Context& context, const CoalescedWrite<Row, Value>& 
         Value value = co_await context.write(alone, &write, row);
         co_return value;
     }
-    internal::CoalescingQueue& queue =
+    const std::shared_ptr<internal::CoalescingQueue> queue =
         all->queue_of(&write, {write.name, write.batch_max, write.waiting_max});
     auto mine =
         std::make_shared<internal::CoalescedRow<Row, Value>>(context.deadline(), std::move(row));
     const internal::QueuePlace place(queue, mine);
     const internal::CoalescedPtr request = mine;
-    const bool leads = co_await queue.enter(context, request);
-    if (leads) co_await internal::write_batch(context, write, queue, request);
+    internal::Turn turn = co_await queue->enter(context, request);
+    if (turn == internal::Turn::lead)
+        turn = co_await internal::lead(context, write, *queue, request);
+    if (turn == internal::Turn::write_alone) {
+        const std::vector<internal::CoalescedPtr> alone{request};
+        co_await internal::write_together(context, write, alone);
+    }
     co_return value_or_throw(std::move(*mine->result));
 }
 

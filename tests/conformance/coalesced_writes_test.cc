@@ -41,6 +41,7 @@ constexpr std::int64_t very_long = 1'000'000'000'000;
 std::atomic<int> bodies{0};  // that began
 std::atomic<int> held{0};    // of the next bodies so many do not end by themselves
 std::atomic<bool> fails{false};
+std::atomic<Errc> poison{Errc::invalid_argument};  // what "poison" ends all with
 
 bool by_name(const Row& one, const Row& other) { return one.name < other.name; }
 void take_greatest(Row& into, const Row& other) {
@@ -55,6 +56,7 @@ Task<std::vector<Result<std::int64_t>>> write_rows(Tx& tx, std::vector<Row> rows
     }
     std::vector<Result<std::int64_t>> results;
     for (const Row& row : rows) {
+        if (row.name == "poison") throw Error(poison, "on purpose");
         if (row.name == "nobody") {
             results.emplace_back(loadstone::failure(Errc::permission_denied, "nobody may not"));
             continue;
@@ -276,6 +278,33 @@ TEST_P(CoalescedWrites, FailTogetherWhereTheBatchDoes) {
     EXPECT_EQ(requests().start({"later", 1}).get(), 1);
 }
 
+// That of a row, and that of a statement's time budget, which is not that of who leads.
+TEST_P(CoalescedWrites, GoApartWhereOneMayHaveFailedThem) {
+    double alone = 0;
+    for (const Errc code : {Errc::invalid_argument, Errc::deadline_exceeded}) {
+        poison = code;
+        Request first;
+        requests().stall(1);
+        auto leader = requests().start({"leader", 1}, &first);
+        ASSERT_TRUE(wait_until([] { return held == 0; }));
+        std::vector<Requests::Answer> answers;
+        for (std::int64_t i = 1; i <= 4; ++i)
+            answers.push_back(requests().start({fmt::format("item {}", i), i}));
+        auto poisoned = requests().start({"poison", 1});
+        ASSERT_TRUE(requests().gathered(5));
+        first.context.load()->cancel();
+        EXPECT_EQ(code_of([&] { leader.get(); }), Errc::cancelled);
+        EXPECT_EQ(code_of([&] { poisoned.get(); }), code);
+        for (std::size_t i = 0; i < answers.size(); ++i)
+            EXPECT_EQ(answers[i].get(), static_cast<std::int64_t>(i) + 1);
+        EXPECT_EQ(requests().counted("alone"), alone += 5);
+    }
+    EXPECT_EQ(requests().counted("batches"), 0);
+    EXPECT_EQ(requests().start({"later", 1}).get(), 1);
+    EXPECT_EQ(code_of([&] { requests().start({"poison", 1}).get(); }), Errc::deadline_exceeded);
+    EXPECT_EQ(requests().counted("alone"), alone) << "it has been by itself";
+}
+
 TEST_P(CoalescedWrites, UnderAnIdempotencyKeyGoAlone) {
     requests().hold();
     Request keyed;
@@ -357,10 +386,16 @@ TEST(ReplicasAfterCoalescedWrites, ShowThemToAllWhoWaited) {
     std::vector<Requests::Answer> answers;
     for (std::size_t i = 0; i < sessions.size(); ++i)
         answers.push_back(requests.start({fmt::format("item {}", i), 5}, &sessions[i]));
-    ASSERT_TRUE(requests.gathered(8));
+    // Who leads, with what its client has made up.
+    Request made_up;
+    made_up.session = {1'000, 1};
+    answers.push_back(requests.start({"item 0", 5}, &made_up, seconds(30)));
+    ASSERT_TRUE(requests.gathered(9));
     requests.release();
     for (auto& answer : answers) EXPECT_EQ(answer.get(), 5);
     EXPECT_EQ(requests.counted("batches"), 2);
+    EXPECT_EQ(made_up.session.history, 1'000U);
+    for (const Request& each : sessions) EXPECT_LT(each.session.history, 1'000U) << "it is its own";
     EXPECT_EQ(node.run(read_in_session, Position{}, std::string("item 1")), 0) << "the control";
     for (std::size_t i = 0; i < sessions.size(); ++i)
         EXPECT_EQ(node.run(read_in_session, sessions[i].session, fmt::format("item {}", i)), 5);

@@ -237,7 +237,7 @@ class Accesses:
             items = pieces(rows[0], (",",)) if len(rows) == 1 else []
         elif rest[:1] == ["select"]:
             items = pieces(pieces(rest[1:], ("from", "where", "on", "union"))[0], (",",))
-            items = items if "union" not in rest and "distinct" not in rest else []
+            items = items if not {"union", "intersect", "except", "distinct"} & set(rest) else []
         else:
             return {}
         if len(items) != len(columns):

@@ -84,6 +84,9 @@ class AccessesTest(TypedTest):
         both = " r.person_id {in ids} and r.number = $number"
         self.assertEqual(self.accesses(insert + "where" + both + upsert)[0], {"notes": {"person_id": (1, True), "number": (3, False)}})
         self.assertEqual(self.accesses(insert + "where" + both + " or true" + upsert)[0], {"notes": {}})
+        for other in ("union all", "except", "intersect"):
+            two = f"where true {other} select r.person_id, r.number, '' from {{rows rows}} as r where"
+            self.assertEqual(self.accesses(insert + two + both)[0]["notes"], {})
         found, written = self.accesses(":exec (id PersonId)\ninsert into notes (person_id, number, body) "
                                        "select n.person_id, n.number + 1, p.name from notes as n join people as p on p.id = n.person_id "
                                        "where n.person_id = $id")

@@ -31,6 +31,9 @@ struct CoalescingQueue::Metrics {
           batches(counter(registry, "batches", "Transactions that wrote them")),
           merged(counter(registry, "merged", "Of the rows, those for which another one stood")),
           again(counter(registry, "again", "Rows that waited once more: who led was gone")),
+          alone(counter(registry, "alone",
+                        "Rows that were written by themselves: their batch had "
+                        "failed, perhaps for another one")),
           refused(counter(registry, "refused", "Rows for which there was no room to wait")) {}
     telemetry::Counter& counter(telemetry::Registry& registry, std::string_view what,
                                 std::string_view help) const {
@@ -39,7 +42,7 @@ struct CoalescingQueue::Metrics {
     }
 
     const std::string labels;
-    telemetry::Counter &rows, &batches, &merged, &again, &refused;
+    telemetry::Counter &rows, &batches, &merged, &again, &alone, &refused;
 };
 
 CoalescingQueue::CoalescingQueue(Options options, telemetry::Registry& registry)
@@ -55,12 +58,12 @@ CoalescingQueue::CoalescingQueue(Options options, telemetry::Registry& registry)
 
 CoalescingQueue::~CoalescingQueue() { registry_.remove_gauges(this); }
 
-Task<bool> CoalescingQueue::enter(Context& context, const CoalescedPtr& mine) {
+Task<Turn> CoalescingQueue::enter(Context& context, const CoalescedPtr& mine) {
     {
         const std::scoped_lock lock(mutex_);
         if (!leader_) {
             leader_ = mine;
-            co_return true;
+            co_return Turn::lead;
         }
         if (waiting_.size() >= options_.waiting_max) {
             metrics_->refused.add();
@@ -77,17 +80,18 @@ Task<bool> CoalescingQueue::enter(Context& context, const CoalescedPtr& mine) {
     }
     {
         const std::scoped_lock lock(mutex_);
-        if (!mine->has_ended && leader_ != mine)
+        if (!mine->end && leader_ != mine)
             throw Error(Errc::deadline_exceeded,
                         fmt::format("waiting for {} to be written", options_.name));
     }
-    if (!mine->has_ended) {
+    if (!mine->end) {
         context.throw_if_done("a write that it is to lead");
-        co_return true;
+        co_return Turn::lead;
     }
     see(context, mine->seen);
+    if (mine->end == BatchEnd::apart) co_return Turn::write_alone;
     if (mine->failure) std::rethrow_exception(mine->failure);
-    co_return false;
+    co_return Turn::take_result;
 }
 
 std::vector<CoalescedPtr> CoalescingQueue::take(const CoalescedPtr& mine) {
@@ -101,15 +105,16 @@ std::vector<CoalescedPtr> CoalescingQueue::take(const CoalescedPtr& mine) {
     return batch_;
 }
 
-void CoalescingQueue::end(End end, const std::exception_ptr& failure, runtime::Position seen,
+void CoalescingQueue::end(BatchEnd end, const std::exception_ptr& failure, runtime::Position seen,
                           std::size_t rows) {
     const std::scoped_lock lock(mutex_);
-    if (end == End::written) {
+    if (end == BatchEnd::written) {
         metrics_->rows.add(batch_.size());
         metrics_->batches.add();
         metrics_->merged.add(batch_.size() - rows);
     }
-    if (end == End::abandoned) {
+    if (end == BatchEnd::apart) metrics_->alone.add(batch_.size());
+    if (end == BatchEnd::abandoned) {
         std::erase_if(batch_, [&](const auto& each) { return each == leader_ || each->has_left; });
         metrics_->again.add(batch_.size());
         waiting_.insert(waiting_.begin(), batch_.begin(), batch_.end());
@@ -117,7 +122,7 @@ void CoalescingQueue::end(End end, const std::exception_ptr& failure, runtime::P
         for (const CoalescedPtr& each : batch_) {
             each->failure = failure;
             each->seen = seen;
-            each->has_ended = true;
+            each->end = end;
             each->told.set();
         }
     }
@@ -146,6 +151,43 @@ void CoalescingQueue::appoint() {
     leader_ = std::move(*most_time);
     waiting_.erase(most_time);
     leader_->told.set();
+}
+
+BatchTurn::BatchTurn(CoalescingQueue& queue, Context& context)
+    : queue_(queue), context_(context), before_(context.reading().position()) {
+    context.reading().replace({});
+}
+
+const std::vector<CoalescedPtr>& BatchTurn::take(const CoalescedPtr& mine) {
+    gathered_ = queue_.take(mine);
+    return gathered_;
+}
+
+void BatchTurn::written(std::size_t rows) {
+    settle();
+    rows_ = rows;
+    end_ = BatchEnd::written;
+}
+
+bool BatchTurn::failed() {
+    settle();
+    failure_ = std::current_exception();
+    const Errc code = error_from_exception(failure_).code();
+    const bool is_end = code == Errc::cancelled || code == Errc::deadline_exceeded;
+    const bool is_own = context_.is_cancelled() || context_.deadline().passed();
+    if (is_end && is_own)
+        end_ = BatchEnd::abandoned;
+    else if (code == Errc::unavailable || gathered_.size() == 1)
+        end_ = BatchEnd::failed;
+    else
+        end_ = BatchEnd::apart;
+    return end_ == BatchEnd::apart;
+}
+
+void BatchTurn::settle() {
+    seen_ = context_.reading().position();
+    context_.reading().replace(before_);
+    see(context_, seen_);
 }
 
 }  // namespace loadstone::store::internal

@@ -3,12 +3,14 @@
 //
 // At most one leads. While it does, all who come wait; when its batch has ended, one of them leads
 // the next. A request that leads and has not begun its batch may leave, and another one leads.
+// Requests keep their queue: those that a loop's end destroys leave it when its owner is gone.
 
 #include <cstddef>
 #include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -19,27 +21,32 @@
 
 namespace loadstone::store::internal {
 
+// How a batch ends. Failed: with an error that is everybody's. Apart: with one that may be of some
+// row, so each is written by itself. Abandoned: who led was cancelled or late, and all others are
+// written with the next batch.
+enum class BatchEnd { written, failed, apart, abandoned };
+
 // A request that has come with a row.
 struct Coalesced {
     explicit Coalesced(runtime::Deadline until) : deadline(until) {}
 
     const runtime::Deadline deadline;
-    runtime::Event told;  // that its row was written, or that it is to lead
+    runtime::Event told;  // that its batch has ended, or that it is to lead
 
     // Of its queue's lock.
     bool has_left = false;
-    bool has_ended = false;
-    // Of the batch that it was in, when it has ended.
+    std::optional<BatchEnd> end{};  // of the batch that it was in
     std::exception_ptr failure{};
-    runtime::Position seen{};  // by who led
+    runtime::Position seen{};  // by the batch
 };
 using CoalescedPtr = std::shared_ptr<Coalesced>;
+
+// What a request is to do.
+enum class Turn { lead, take_result, write_alone };
 
 // Any thread.
 class CoalescingQueue {
 public:
-    enum class End { written, failed, abandoned };
-
     struct Options {
         std::string_view name;  // lives as long
         std::size_t batch_max = 0, waiting_max = 0;
@@ -49,13 +56,14 @@ public:
     CoalescingQueue(const CoalescingQueue&) = delete;
     CoalescingQueue& operator=(const CoalescingQueue&) = delete;
 
-    // Waits until its row was written (false), or it is the one that leads (true). Throws what the
-    // batch failed with; deadline_exceeded, cancelled; unavailable: `waiting_max` wait already.
-    Task<bool> enter(Context& context, const CoalescedPtr& mine);
+    // Waits until its batch has ended or it is the one that leads. Throws what the batch failed
+    // with; deadline_exceeded, cancelled; unavailable: `waiting_max` wait already.
+    Task<Turn> enter(Context& context, const CoalescedPtr& mine);
     // Of who leads: its batch, itself first.
     std::vector<CoalescedPtr> take(const CoalescedPtr& mine);
-    // The batch has ended. Abandoned: all but the leader are written with the next one.
-    void end(End end, const std::exception_ptr& failure, runtime::Position seen, std::size_t rows);
+    // Of the batch that was taken; it had so many rows.
+    void end(BatchEnd end, const std::exception_ptr& failure, runtime::Position seen,
+             std::size_t rows);
     // However a request ends.
     void leave(const CoalescedPtr& mine) noexcept;
 
@@ -76,30 +84,43 @@ private:
 // The place of a request; it is left however the request ends.
 class QueuePlace {
 public:
-    QueuePlace(CoalescingQueue& queue, CoalescedPtr mine) : queue_(queue), mine_(std::move(mine)) {}
+    QueuePlace(std::shared_ptr<CoalescingQueue> queue, CoalescedPtr mine)
+        : queue_(std::move(queue)), mine_(std::move(mine)) {}
     QueuePlace(const QueuePlace&) = delete;
     QueuePlace& operator=(const QueuePlace&) = delete;
-    ~QueuePlace() { queue_.leave(mine_); }
+    ~QueuePlace() { queue_->leave(mine_); }
 
 private:
-    CoalescingQueue& queue_;
+    const std::shared_ptr<CoalescingQueue> queue_;
     const CoalescedPtr mine_;
 };
 
-// However it ends, those of the batch are told: a coroutine that is destroyed tells them too.
-struct QueueTurn {
-    CoalescingQueue& queue;
-    Context& context;
-    std::size_t rows = 0;
-    CoalescingQueue::End end = CoalescingQueue::End::abandoned;
-    std::exception_ptr failure{};
-    ~QueueTurn() { queue.end(end, failure, context.reading().position(), rows); }
+// The batch of who leads. However it ends, those of it are told: a coroutine that is destroyed
+// tells them too. What the leader's session had seen before is its own: the others are told what
+// the batch has seen.
+class BatchTurn {
+public:
+    BatchTurn(CoalescingQueue& queue, Context& context);
+    BatchTurn(const BatchTurn&) = delete;
+    BatchTurn& operator=(const BatchTurn&) = delete;
+    ~BatchTurn() { queue_.end(end_, failure_, seen_, rows_); }
 
-    // In a handler of what others fail with too.
-    void fail() noexcept {
-        end = CoalescingQueue::End::failed;
-        failure = std::current_exception();
-    }
+    const std::vector<CoalescedPtr>& take(const CoalescedPtr& mine);
+    void written(std::size_t rows);
+    // In a handler. True: the leader, too, writes its row alone.
+    bool failed();
+
+private:
+    void settle();
+
+    CoalescingQueue& queue_;
+    Context& context_;
+    const runtime::Position before_;
+    std::vector<CoalescedPtr> gathered_;
+    BatchEnd end_ = BatchEnd::abandoned;
+    std::exception_ptr failure_{};
+    runtime::Position seen_{};
+    std::size_t rows_ = 0;
 };
 
 }  // namespace loadstone::store::internal
