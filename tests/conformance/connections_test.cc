@@ -2,6 +2,7 @@
 // and die, and while one direction or one module wants all. docs/decisions/0022.
 
 #include <gmock/gmock.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -124,9 +125,10 @@ protected:
         options_.outage_patience = patience;
         const auto modules = all_migrations();
         loadstone::store::migrate(options_, modules);
-        psql("create table seen (is_over boolean, open int, declared int)");
-        psql("insert into seen values (false, 0, 0)");
+        psql("create table seen (open int, declared int)");
+        psql("insert into seen values (0, 0)");
     }
+    ~Connections() override { stop_watching(); }
 
     std::string psql(const std::string& sql) const { return server_.psql(database_.name(), sql); }
     // What each process lets the others count with.
@@ -146,32 +148,35 @@ protected:
             patience))
             << last << " instead of " << numbers;
     }
-    // Looks every few milliseconds from within the server, on one connection: at what is open
-    // there, with what its client has closed and it has not noticed yet, and at what is declared.
+    // Looks every few milliseconds from within the server, on one connection at a time: at what is
+    // open there, with what its client has closed and it has not noticed yet, and what is declared.
     void watch_server() {
-        watch_ = std::thread([this] {
-            psql(
-                "do $$ declare now_open int; open_most int := 0; now_declared int; "
-                "declared_most int := 0; begin loop "
-                "perform pg_stat_clear_snapshot(); "
-                "now_open := (" +
-                std::string(open_sql) +
-                "); "
-                "select coalesce(sum(n), 0) into now_declared from (select max(objid::bigint) as n "
-                "from pg_locks where locktype = 'advisory' and classid = 1668247150 and granted "
-                "and mode = 'ShareLock' group by pid) as each; "
-                "open_most := greatest(open_most, now_open); "
-                "declared_most := greatest(declared_most, now_declared); "
-                "exit when (select is_over from seen); perform pg_sleep(0.002); end loop; "
-                "update seen set open = open_most, declared = declared_most; end $$");
+        const std::string look =
+            "do $$ declare began timestamptz := clock_timestamp(); now_open int; open_most int := "
+            "0; now_declared int; declared_most int := 0; begin loop "
+            "perform pg_stat_clear_snapshot(); now_open := (" +
+            std::string(open_sql) +
+            "); select coalesce(sum(n), 0) into now_declared from (select max(objid::bigint) as n "
+            "from pg_locks where locktype = 'advisory' and classid = 1668247150 and granted "
+            "and mode = 'ShareLock' group by pid) as each; "
+            "open_most := greatest(open_most, now_open); "
+            "declared_most := greatest(declared_most, now_declared); "
+            "exit when clock_timestamp() > began + interval '1 second'; perform pg_sleep(0.002); "
+            "end loop; update seen set open = greatest(open, open_most), "
+            "declared = greatest(declared, declared_most); end $$";
+        watch_ = std::thread([this, look] {
+            while (!has_seen_) psql(look);
         });
+    }
+    void stop_watching() {
+        has_seen_ = true;
+        if (watch_.joinable()) watch_.join();
     }
     struct Most {
         int open = 0, declared = 0;
     };
     Most most_seen() {
-        psql("update seen set is_over = true");
-        watch_.join();
+        stop_watching();
         return {std::stoi(psql("select open from seen")),
                 std::stoi(psql("select declared from seen"))};
     }
@@ -182,6 +187,7 @@ protected:
     TestDatabase database_;
     loadstone::store::DatabaseOptions options_;
     std::thread watch_;
+    std::atomic<bool> has_seen_{false};
 };
 
 // Runs a storm in a process of its own, once it is told to, until it is killed.
@@ -191,6 +197,7 @@ public:
         if (::pipe(go_) != 0) throw std::runtime_error("no pipe");
         pid_ = ::fork();
         if (pid_ != 0) return;
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that breaks off leaves no storm
         char told = 0;
         if (::read(go_[0], &told, 1) != 1 || told != 'g') ::_exit(0);
         const Stormed stormed(options);
