@@ -29,9 +29,7 @@ Task<void> note(Tx& tx, courses::CourseId course, accounts::UserId user, const c
 
 Task<void> require_enrolment(Tx& tx, courses::CourseId course, accounts::UserId user) {
     const auto found = co_await sql::enrolment(tx, course, user);
-    if (!found)
-        throw Error(Errc::permission_denied,
-                    fmt::format("you are not enrolled in course {}", course.value));
+    if (!found) throw not_enrolled(course);
 }
 
 Activity activity(Timestamp at, courses::CourseId course, accounts::UserId learner,
@@ -54,6 +52,11 @@ Error course_is_full(const courses::Course& course) {
 Error is_enrolled(courses::CourseId course) {
     return {Errc::already_exists,
             fmt::format("you are enrolled in course {} already", course.value)};
+}
+
+Error not_enrolled(courses::CourseId course) {
+    return {Errc::permission_denied,
+            fmt::format("you are not enrolled in course {}", course.value)};
 }
 
 // Two that take a seat of a course at once: on PostgreSQL the statement of the second one fails and

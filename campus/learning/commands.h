@@ -25,13 +25,15 @@ loadstone::Task<loadstone::Timestamp> enrol(loadstone::Tx& tx, NewEnrolment in);
 loadstone::Task<void> leave(loadstone::Tx& tx, courses::CourseId course, accounts::UserId user,
                             std::string address);
 
+loadstone::Error not_enrolled(courses::CourseId course);
+
 struct Ping {
     courses::Lesson lesson;
     accounts::UserId user;
     std::int64_t position_s = 0;  // 0..lesson.length_s; there it is completed
 };
 // Gives the greatest position there has been. With the last lesson the course is completed.
-// Errc::permission_denied: not enrolled.
+// Errc::permission_denied: not enrolled. Pings that complete nothing may go together (pings.h).
 loadstone::Task<std::int64_t> note_progress(loadstone::Tx& tx, Ping ping);
 
 struct NewAttempt {

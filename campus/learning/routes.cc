@@ -10,6 +10,7 @@
 
 #include "campus/learning/commands.h"
 #include "campus/learning/grading.h"
+#include "campus/learning/pings.h"
 #include "campus/learning/progress_csv.h"
 #include "campus/learning/queries.h"
 #include "loadstone/base/error.h"
@@ -211,7 +212,7 @@ Task<Reply<Position>> ping(Context& context, Path<courses::CourseId> course,
                     fmt::format("must be at most {}, the lesson's length", lesson->length_s))
             .with_field("position_s");
     const Ping note{*lesson, user_of(context), in->position_s};
-    const auto greatest = co_await context.write(note_progress, note);
+    const auto greatest = co_await note_ping(context, note);
     Reply<Position> reply{{greatest}};
     co_return reply;
 }

@@ -53,6 +53,7 @@ public:
     }
     void notify(std::string_view channel) override { inner_.notify(channel); }
     store::StatementStatistics* statistics() noexcept override { return inner_.statistics(); }
+    store::Moments* moments() noexcept override { return inner_.moments(); }
     std::optional<WriterState> writer_state() override { return inner_.writer_state(); }
 
 private:

@@ -30,6 +30,7 @@
 #include "loadstone/server/internal/shares.h"
 #include "loadstone/server/internal/system_routes.h"
 #include "loadstone/server/internal/warmth.h"
+#include "loadstone/store/coalesced_writes.h"
 #include "loadstone/store/migrations.h"
 
 namespace loadstone::server {
@@ -159,6 +160,7 @@ struct Server::Impl {
             std::make_unique<internal::SystemState>(registry, *database, config.metrics, openapi);
         services.add<telemetry::Registry>(registry);
         services.add<store::Database>(*written);
+        services.add<store::CoalescedWrites>(coalesced_writes);
         if (config.cache_is_on) services.add<cache::Cache>(*cache);
         services.add<outbound::Mailer>(*mailer);
         services.add<outbound::HttpClient>(http_client);
@@ -256,6 +258,7 @@ struct Server::Impl {
     admission::RateLimits rate_limits;
     runtime::Services services;
     store::StatementBudgets statement_budgets;
+    store::CoalescedWrites coalesced_writes{registry};
     std::unique_ptr<store::Database> database;
     std::unique_ptr<cache::Cache> cache;
     std::unique_ptr<internal::Warmth> warmth;

@@ -218,6 +218,16 @@ class Accesses:
             return table, {}
         return table, {column: to for (_, column), to in bound.items() if column not in changed}
 
+    def selected(self, words, items):
+        """{(alias, column): (parameter, is_array)}: what the condition of an insert's select says of `alias.column` that it gives."""
+        if words[:1] != ["select"]:
+            return {}
+        end = len(words) - 2 - words[::-1].index("conflict") if "conflict" in words else len(words)
+        aliases = {item[0]: "" for item in items if len(item) == 3 and item[1] == "."}
+        bound = {}
+        self.bind(self.clauses(words[:end]).get("where", []), aliases, bound, ({}, {}))
+        return bound
+
     def inserted(self, words):
         columns = [piece[0] for piece in pieces(inner(words[3:])[0], (",",))]
         end = words.index(")", 3) + 1
@@ -227,13 +237,16 @@ class Accesses:
             items = pieces(rows[0], (",",)) if len(rows) == 1 else []
         elif rest[:1] == ["select"]:
             items = pieces(pieces(rest[1:], ("from", "where", "on", "union"))[0], (",",))
-            items = items if "union" not in rest and "distinct" not in rest else []
+            items = items if not {"union", "intersect", "except", "distinct"} & set(rest) else []
         else:
             return {}
         if len(items) != len(columns):
             return {}
+        selected = self.selected(rest, items)
         bound = {column: self.parameter(item[0]) for column, item in zip(columns, items)
                  if len(item) == 1 and self.parameter(item[0]) and not item[0].startswith("{")}
+        bound.update((column, selected[item[0], item[2]]) for column, item in zip(columns, items)
+                     if len(item) == 3 and (item[0], item[2]) in selected)
         if "conflict" not in rest:
             return bound
         at = len(rest) - 1 - rest[::-1].index("conflict")

@@ -77,6 +77,21 @@ class AccessesTest(TypedTest):
         self.assertEqual(self.accesses(insert + "on conflict (person_id, number) do update set number = 7")[0],
                          {"notes": {"person_id": (1, False)}})
 
+    def test_an_insert_of_a_select_binds_what_its_condition_does(self):
+        insert = ":exec (ids PersonId[], rows Row(person_id PersonId, number int)[], number int)\n" \
+                 "insert into notes (person_id, number, body) select r.person_id, r.number, '' from {rows rows} as r "
+        upsert = " on conflict (person_id, number) do update set body = 'x' where notes.number < excluded.number"
+        both = " r.person_id {in ids} and r.number = $number"
+        self.assertEqual(self.accesses(insert + "where" + both + upsert)[0], {"notes": {"person_id": (1, True), "number": (3, False)}})
+        self.assertEqual(self.accesses(insert + "where" + both + " or true" + upsert)[0], {"notes": {}})
+        for other in ("union all", "except", "intersect"):
+            two = f"where true {other} select r.person_id, r.number, '' from {{rows rows}} as r where"
+            self.assertEqual(self.accesses(insert + two + both)[0]["notes"], {})
+        found, written = self.accesses(":exec (id PersonId)\ninsert into notes (person_id, number, body) "
+                                       "select n.person_id, n.number + 1, p.name from notes as n join people as p on p.id = n.person_id "
+                                       "where n.person_id = $id")
+        self.assertEqual((found["notes"], written), ({"person_id": (1, False)}, {"notes"}))
+
     def test_an_update_binds_what_it_finds_rows_by_and_leaves_alone(self):
         found, written = self.accesses(":exec (id PersonId, number int)\nupdate notes set body = 'x' where person_id = $id and number = $number")
         self.assertEqual((found, written), ({"notes": {"person_id": (1, False), "number": (2, False)}}, {"notes"}))

@@ -19,6 +19,7 @@
 #include "campus/learning/commands.h"
 #include "campus/learning/facts.h"
 #include "campus/learning/grade.h"
+#include "campus/learning/pings.h"
 #include "campus/learning/slices.h"
 #include "campus/learning/sql_all.h"
 #include "campus/notifications/sql_all.h"

@@ -1,0 +1,67 @@
+#include "campus/learning/pings.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <vector>
+
+#include "campus/learning/sql.h"
+
+namespace campus::learning {
+
+using namespace loadstone;
+
+namespace {
+
+using Key = std::tuple<accounts::UserId, courses::CourseId, courses::LessonId>;
+
+// In the order of the primary key.
+Key key_of(const NotedPosition& row) { return {row.user_id, row.course_id, row.lesson_id}; }
+
+bool is_before(const NotedPosition& one, const NotedPosition& other) {
+    return key_of(one) < key_of(other);
+}
+
+void take_greatest(NotedPosition& into, const NotedPosition& other) {
+    into.position_s = std::max(into.position_s, other.position_s);
+}
+
+// Of a row whose position is not kept the learner was not enrolled when it was written.
+Task<std::vector<Result<std::int64_t>>> write_positions(Tx& tx, std::vector<NotedPosition> rows) {
+    std::set<courses::CourseId> courses;
+    for (const NotedPosition& row : rows) courses.insert(row.course_id);
+    const std::vector<courses::CourseId> of(courses.begin(), courses.end());
+    const Timestamp now = Timestamp::now();
+    co_await sql::raise_positions(tx, of, rows, now);
+    const std::vector<NotedPosition> found = co_await sql::kept_positions(tx, rows);
+    std::map<Key, std::int64_t> kept;
+    for (const NotedPosition& row : found) kept.emplace(key_of(row), row.position_s);
+    std::vector<Result<std::int64_t>> results;
+    for (const NotedPosition& row : rows) {
+        const auto position = kept.find(key_of(row));
+        if (position == kept.end())
+            results.emplace_back(failure(not_enrolled(row.course_id)));
+        else
+            results.emplace_back(position->second);
+    }
+    co_return results;
+}
+
+}  // namespace
+
+const store::CoalescedWrite<NotedPosition, std::int64_t> note_positions{
+    .name = "learning.pings",
+    .write = write_positions,
+    .is_before = is_before,
+    .merge = take_greatest,
+};
+
+Task<std::int64_t> note_ping(Context& context, Ping ping) {
+    const courses::Lesson& lesson = ping.lesson;
+    if (ping.position_s >= lesson.length_s) co_return co_await context.write(note_progress, ping);
+    const NotedPosition row{lesson.course_id, ping.user, lesson.id, ping.position_s};
+    co_return co_await store::write_coalesced(context, note_positions, row);
+}
+
+}  // namespace campus::learning
