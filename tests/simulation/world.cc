@@ -65,6 +65,16 @@ Task<std::int64_t> enqueue_batch(Tx& tx, int parts, int behaviour) {
     co_return ids.back();
 }
 
+// Many at once, so that claims follow each other.
+template <class T>
+Task<std::int64_t> enqueue_some(Tx& tx, std::string lane, int behaviour, std::int64_t delay_ms) {
+    const int count = 4 + behaviour % 17;
+    std::int64_t id = 0;
+    for (int i = 0; i < count; ++i)
+        id = co_await enqueue_one<T>(tx, lane, behaviour + 7 * i, delay_ms);
+    co_return id;
+}
+
 // What a client does: `enqueue` if there is one, else a batch, else it pauses a queue.
 struct ClientAct {
     using Enqueue = Task<std::int64_t> (*)(Tx&, std::string, int, std::int64_t);
@@ -114,6 +124,7 @@ Process::Process(SimulatedServer& server, int process_number, std::uint64_t seed
     options.dead_after = milliseconds(1'000);
     options.poll_every = milliseconds(200);
     options.crashes_max = crashes_max;
+    options.lend_places_min = sim::lend_places_min;
     options.seed = seed * 31 + static_cast<std::uint64_t>(number) + 1;
     runner = std::make_unique<jobs::Runner>(options, *queue, jobs::JobBulkheads{}, loops, services,
                                             registry());
@@ -201,7 +212,7 @@ void World::act_as_client() {
     act.behaviour = static_cast<int>(random_.below(10'000));
     act.lane = std::string(1, static_cast<char>('a' + random_.below(3)));
     act.delay_ms = random_.below(4) == 0 ? std::int64_t(random_.below(1'500)) : 0;
-    switch (random_.below(11)) {
+    switch (random_.below(13)) {
         case 0: act.enqueue = enqueue_one<sim::Plain>; break;
         case 1: act.enqueue = enqueue_one<sim::Urgent>; break;
         case 2:
@@ -215,6 +226,8 @@ void World::act_as_client() {
         case 7: act.enqueue = enqueue_one<sim::Unique>; break;
         case 8: act.enqueue = enqueue_one<sim::Fleeting>; break;
         case 9: act.batch = 1 + act.behaviour % 7; break;
+        case 10: act.enqueue = enqueue_some<sim::Crowded>; break;
+        case 11: act.enqueue = enqueue_some<sim::Brisk>; break;
         default:
             act.is_paused = random_.below(2) == 0;
             tell(act.is_paused ? "queue parts is paused" : "queue parts goes on");
@@ -302,6 +315,7 @@ std::string World::play() {
         rows("update loadstone_queues set is_paused = 0");
         pass(milliseconds(500));
     }
+    if (failure_.empty()) end_processes();
     if (failure_.empty()) check_end();
     return failure_;
 }
@@ -311,6 +325,17 @@ bool World::is_quiet() {
                "select (select count(*) from loadstone_ready) + (select count(*) from "
                "loadstone_scheduled) + (select count(*) from loadstone_batches) + (select "
                "count(*) from loadstone_blocked)") == 0;
+}
+
+// What is lent goes back with them.
+void World::end_processes() {
+    while (!processes_.empty()) stop_process();
+    // Of those that were killed before.
+    start_process();
+    const auto until = time_.now() + std::chrono::seconds(30);
+    while (number("select count(*) from loadstone_processes") > 1 && time_.now() < until)
+        pass(milliseconds(500));
+    stop_process();
 }
 
 std::string World::left() {
