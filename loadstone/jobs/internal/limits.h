@@ -39,6 +39,12 @@ struct LimitRow {
 };
 BOOST_DESCRIBE_STRUCT(LimitRow, (), (name, version, arrival_at, running, now))
 
+// As operators see it: `lent` of `running` is lent to processes, whether it runs or not.
+struct BusyLimitRow : LimitRow {
+    std::int64_t lent = 0;
+};
+BOOST_DESCRIBE_STRUCT(BusyLimitRow, (), (name, version, arrival_at, running, now, lent))
+
 // Of one that is locked; `released`: places given back since it was written, which no longer run.
 struct LockedRow : LimitRow {
     std::int64_t released_before = 0, released = 0;

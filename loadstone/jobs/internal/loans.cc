@@ -41,7 +41,7 @@ LoanTerms Loans::terms(std::string_view name, const Limit& limit, std::int64_t w
         (!has_places || (loan.is_open && !loan.is_uncertain && loan.places - loan.used >= wanted)) &&
         (!has_starts || terms.starts >= wanted);
     const bool is_known = now < loan.locked_at + surplus_every && now >= loan.refused_until;
-    terms.may_have_places = has_places && (loan.places > 0 || is_known);
+    terms.may_have_places = has_places && (terms.has_row || is_known);
     terms.may_have_starts = has_starts && is_known;
     const bool is_now = now < loan.window_end;
     const bool is_next = now < loan.window_end + starts_lent_for;
