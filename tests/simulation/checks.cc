@@ -89,8 +89,9 @@ void World::check_end() {
     const std::int64_t left = number(
         "select (select count(*) from loadstone_unique) + (select count(*) from loadstone_results) "
         "+ (select count(*) from loadstone_steps) + (select count(*) from loadstone_progress) + "
-        "(select count(*) from loadstone_limit_states where running <> 0) + "
-        "(select count(*) from loadstone_limit_loans) + (select count(*) from loadstone_done)");
+        "(select count(*) from loadstone_limit_states as s where running <> (select "
+        "coalesce(sum(places), 0) from loadstone_limit_loans as l where l.name = s.name)) + "
+        "(select count(*) from loadstone_done)");
     if (left != 0) fail(fmt::format("{} rows are left of jobs that have ended", left));
 }
 

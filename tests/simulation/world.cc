@@ -315,8 +315,8 @@ std::string World::play() {
         rows("update loadstone_queues set is_paused = 0");
         pass(milliseconds(500));
     }
-    if (failure_.empty()) end_processes();
     if (failure_.empty()) check_end();
+    if (failure_.empty()) end_processes();
     return failure_;
 }
 
@@ -336,6 +336,8 @@ void World::end_processes() {
     while (number("select count(*) from loadstone_processes") > 1 && time_.now() < until)
         pass(milliseconds(500));
     stop_process();
+    const std::int64_t lent = number("select count(*) from loadstone_limit_loans");
+    if (lent != 0) fail(fmt::format("{} loans are left of processes that are gone", lent));
 }
 
 std::string World::left() {
