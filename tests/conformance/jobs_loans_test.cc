@@ -194,17 +194,17 @@ TEST_P(JobLoans, ALimitHoldsInAllProcessesThatAreLentPlacesOfIt) {
 
 TEST_P(JobLoans, ALowerLimitHoldsForWhoWasLentMore) {
     auto one = lending_node();
-    one->write(set_crowd, 60);
+    one->write(set_crowd, 120);
     one->runner_options.running_max = 32;
     stage_.may_end = false;
     one->run();
     one->write(add_all<Crowded>, crowd(16));
     ASSERT_TRUE(wait_until([&] { return stage_.running == 16; }));
-    one->write(add_all<Crowded>, crowd(8));
-    ASSERT_TRUE(wait_until([&] { return stage_.running == 24; }));
-    ASSERT_EQ(one->read(places_lent), 14);
+    one->write(add_all<Crowded>, crowd(12));
+    ASSERT_TRUE(wait_until([&] { return stage_.running == 28; }));
+    ASSERT_EQ(one->read(places_lent), 32) << "as many as had room, and as many again";
     one->write(set_crowd, 3);
-    ASSERT_TRUE(wait_until([&] { return one->read(places_lent) == 8; })) << "those that run";
+    ASSERT_TRUE(wait_until([&] { return one->read(places_lent) == 12; })) << "those that run";
     stage_.may_end = true;
     ASSERT_TRUE(is_done(*one));
     stage_.running_max = 0;

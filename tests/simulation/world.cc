@@ -333,11 +333,9 @@ void World::end_processes() {
     // Of those that were killed before.
     start_process();
     const auto until = time_.now() + std::chrono::seconds(30);
-    while (number("select count(*) from loadstone_processes") > 1 && time_.now() < until)
-        pass(milliseconds(500));
-    stop_process();
-    const std::int64_t lent = number("select count(*) from loadstone_limit_loans");
-    if (lent != 0) fail(fmt::format("{} loans are left of processes that are gone", lent));
+    const auto lent = [this] { return number("select count(*) from loadstone_limit_loans"); };
+    while (lent() > 0 && time_.now() < until) pass(milliseconds(500));
+    if (lent() > 0) fail(fmt::format("{} loans are left of processes that are gone", lent()));
 }
 
 std::string World::left() {

@@ -1,6 +1,7 @@
 #include "loadstone/jobs/internal/claim_limits.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "loadstone/base/json.h"
@@ -13,19 +14,24 @@ namespace {
 
 LimitState state_of(const LimitRow& row) { return {row.arrival_at, row.running}; }
 
+void lend(ClaimLimit& of, std::int64_t places) {
+    of.places_after = places;
+    of.row.running += places - of.places_before;
+}
+
 // Once it is locked: whether its jobs have places of the loan, and how large that becomes.
 void decide(ClaimLimit& of) {
     of.asked = *of.limit;
     if (!of.is_read) return;
-    of.places_after = of.terms.used;  // the rest goes back, for others may wait
-    if (!of.terms.may_have_places) return;
     const std::int64_t least = of.terms.used + of.wanted;
-    const auto places = places_to_lend(*of.limit, of.row.running - of.places_before, least,
-                                       least + of.wanted);
-    if (!places) return;
-    of.places_after = *places;
-    of.has_places = true;
-    of.asked.running_max = 0;
+    std::optional<std::int64_t> places;
+    if (of.terms.may_have_places)
+        places = places_to_lend(*of.limit, of.row.running - of.places_before, least,
+                                least + of.wanted);
+    of.has_places = places.has_value();
+    if (of.has_places) of.asked.running_max = 0;
+    // What is not used goes back, for others may wait.
+    lend(of, places.value_or(of.terms.used));
 }
 
 // The row as it becomes, and the use of the loan. False: nothing of the row changes.
@@ -42,7 +48,6 @@ bool change(ClaimLimit& of, LoanUse& use) {
         // Only what will be given back counts as running.
         if (of.limit->running_max > 0 && !of.has_places) of.row.running += of.taken;
     }
-    of.row.running += of.places_after - of.places_before;
     return of.taken > 0 || of.row.released != 0 || of.places_after != of.places_before;
 }
 
@@ -134,6 +139,7 @@ Task<ClaimLimits> ClaimLimits::of_changes(Tx& tx, const LimitBook& book, std::in
         one.places_after = change.places;
     }
     co_await all.lock(tx, process);
+    for (auto& [name, each] : all.limits_) lend(each, each.places_after);
     co_return all;
 }
 
