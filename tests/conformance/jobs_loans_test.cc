@@ -74,7 +74,7 @@ protected:
     std::unique_ptr<Node> lending_node() {
         auto made = node();
         made->runner_options.lend_places_min = 10;
-        made->runner_options.running_max = 16;
+        made->runner_options.running_max = 10;
         return made;
     }
     static bool is_told(Node& node, const std::string& line) {
@@ -176,16 +176,16 @@ TEST_P(JobLoans, SigningOffGivesBack) {
 TEST_P(JobLoans, ALimitHoldsInAllProcessesThatAreLentPlacesOfIt) {
     auto one = lending_node();
     auto two = lending_node();
+    auto three = lending_node();
     one->write(set_crowd, 24);
-    one->run();
-    two->run();
+    for (Node* each : {one.get(), two.get(), three.get()}) each->run();
     for (int i = 0; i < 20; ++i) one->write(add_all<Crowded>, crowd(50));
     ASSERT_TRUE(is_done(*one));
     EXPECT_LE(stage_.running_max, 24);
     EXPECT_EQ(runs().size(), 1'000U);
     for (const char* none :
          {"loadstone_jobs_limit_loans_total 0\n", "loadstone_jobs_claims_lent_total 0\n"})
-        EXPECT_FALSE(is_told(*one, none) && is_told(*two, none)) << none;
+        EXPECT_FALSE(is_told(*one, none) && is_told(*two, none) && is_told(*three, none)) << none;
     // What nobody uses goes back.
     ASSERT_TRUE(wait_until([&] { return one->read(places_lent) == 0; }));
     expect_nothing_left(*one);
@@ -193,26 +193,28 @@ TEST_P(JobLoans, ALimitHoldsInAllProcessesThatAreLentPlacesOfIt) {
 }
 
 TEST_P(JobLoans, ALowerLimitHoldsForWhoWasLentMore) {
-    auto one = lending_node();
-    one->write(set_crowd, 120);
-    one->runner_options.running_max = 32;
-    stage_.may_end = false;
-    one->run();
-    one->write(add_all<Crowded>, crowd(16));
-    ASSERT_TRUE(wait_until([&] { return stage_.running == 16; }));
-    one->write(add_all<Crowded>, crowd(12));
-    ASSERT_TRUE(wait_until([&] { return stage_.running == 28; }));
-    ASSERT_EQ(one->read(places_lent), 32) << "as many as had room, and as many again";
-    one->write(set_crowd, 3);
-    ASSERT_TRUE(wait_until([&] { return one->read(places_lent) == 12; })) << "those that run";
-    stage_.may_end = true;
-    ASSERT_TRUE(is_done(*one));
-    stage_.running_max = 0;
-    for (int i = 0; i < 20; ++i) one->write(add_all<Crowded>, crowd(10));
-    ASSERT_TRUE(is_done(*one));
-    EXPECT_LE(stage_.running_max, 3);
-    ASSERT_TRUE(wait_until([&] { return one->read(places_lent) == 0; }));
-    expect_nothing_left(*one);
+    auto one = node();
+    one->write(add_all<Crowded>, crowd(40));
+    Claimer claimer(*one);
+    claimer.claim(5);
+    const auto lent = claimer.claim(5).batches.at(0).jobs.at(0).lent;
+    EXPECT_EQ(one->read(places_lent), 10);
+    claimer.book = std::make_shared<const jobs::internal::LimitBook>(Claimer::of(3));
+    claimer.loans.close([](const std::string& limit) { return limit == "crowd"; });
+    EXPECT_TRUE(claimer.claim(20).lanes.at(0).is_full);
+    EXPECT_EQ(one->read(places_lent), 5);
+    EXPECT_EQ(one->read(places_taken), 10);
+    // Those under the loan have run.
+    std::vector<std::string> awaited;
+    claimer.loans.ended(*lent, 5, awaited);
+    EXPECT_EQ(awaited, std::vector<std::string>{"crowd:a"}) << "for which a lane waits";
+    const auto changes = std::make_shared<const std::vector<jobs::internal::LoanChange>>(
+        claimer.loans.surplus(Loans::Clock::now()));
+    one->write(jobs::internal::change_loans, claimer.process, claimer.book, changes);
+    claimer.loans.changed(*changes, true);
+    EXPECT_EQ(one->read(places_lent), 0);
+    EXPECT_EQ(one->read(places_taken), 5);
+    EXPECT_TRUE(claimer.claim(20).lanes.at(0).is_full);
 }
 
 TEST_P(JobLoans, TheOverviewTellsWhatIsLent) {

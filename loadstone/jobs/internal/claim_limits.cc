@@ -15,8 +15,7 @@ namespace {
 LimitState state_of(const LimitRow& row) { return {row.arrival_at, row.running}; }
 
 void lend(ClaimLimit& of, std::int64_t places) {
-    of.places_after = places;
-    of.row.running += places - of.places_before;
+    of.row.running += places - std::exchange(of.places_after, places);
 }
 
 // Once it is locked: whether its jobs have places of the loan, and how large that becomes.
@@ -136,10 +135,10 @@ Task<ClaimLimits> ClaimLimits::of_changes(Tx& tx, const LimitBook& book, std::in
         ClaimLimit& one = all.limits_[change.loan->name];
         one.limit = &limit->second;
         one.is_locked = one.is_read = true;
-        one.places_after = change.places;
+        one.terms.places = change.places;
     }
     co_await all.lock(tx, process);
-    for (auto& [name, each] : all.limits_) lend(each, each.places_after);
+    for (auto& [name, each] : all.limits_) lend(each, each.terms.places);
     co_return all;
 }
 
@@ -156,8 +155,10 @@ Task<void> ClaimLimits::lock(Tx& tx, std::int64_t process) {
         const auto at = limits_.find(row.name);
         at->second.row = std::move(row);
     }
-    for (const PlacesRow& loan : *rows.loans)
-        limits_.find(loan.name)->second.places_before = loan.places;
+    for (const PlacesRow& loan : *rows.loans) {
+        ClaimLimit& one = limits_.find(loan.name)->second;
+        one.places_before = one.places_after = loan.places;
+    }
 }
 
 PartitionLimits ClaimLimits::of(std::string_view partition) {
@@ -176,6 +177,8 @@ Task<void> ClaimLimits::store(Tx& tx, std::int64_t process) {
     std::vector<std::string> not_lent;
     uses_.clear();
     for (auto& [name, each] : limits_) {
+        // What found no jobs needs no more.
+        if (each.is_locked && each.has_places && each.taken == 0) lend(each, each.terms.used);
         LoanUse use;
         use.loan = each.terms.loan;
         use.was_locked = each.is_locked;
