@@ -105,10 +105,9 @@ Task<std::string> why_limited(Reader reader, const Place& place) {
         if (allowed.retry_in_us > 0)
             co_return fmt::format("limit {} allows the next in {} ms", name,
                                   (allowed.retry_in_us + 999) / 1'000);
-        co_return fmt::format("limit {} has all of its {} places taken{}", name, row->running,
-                              row->lent == 0 ? ""
-                                             : fmt::format(", of which {} are lent to processes",
-                                                           row->lent));
+        co_return fmt::format(
+            "limit {} has all of its {} places taken{}", name, row->running,
+            row->lent == 0 ? "" : fmt::format(", of which {} are lent to processes", row->lent));
     }
     co_return std::string();
 }

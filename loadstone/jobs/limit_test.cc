@@ -122,7 +122,8 @@ TEST(Limit, HalfOfTheBurstIsNotLent) {
     struct Case {
         std::int64_t made, wanted, lent;
     };
-    for (const Case& c : {Case{0, 30, 30}, {0, 45, 45}, {0, 46, 45}, {40, 30, 5}, {45, 30, 0}, {90, 1, 0}}) {
+    for (const Case& c :
+         {Case{0, 30, 30}, {0, 45, 45}, {0, 46, 45}, {40, 30, 5}, {45, 30, 0}, {90, 1, 0}}) {
         const LimitState state = started(limit, {}, now, c.made);
         EXPECT_EQ(starts_to_lend(limit, state, now, c.wanted), c.lent) << c.made;
     }
@@ -186,7 +187,8 @@ TEST(Limit, NoWindowSeesMoreWhereStartsAreLent) {
             std::int64_t starts = 0;
             for (std::size_t last = first; last < made.size(); ++last) {
                 starts += made[last].second;
-                const double elapsed = static_cast<double>(made[last].first - made[first].first) / 1e6;
+                const double elapsed =
+                    static_cast<double>(made[last].first - made[first].first) / 1e6;
                 ASSERT_LE(static_cast<double>(starts), burst + limit.per_second * elapsed + 1e-3)
                     << "seed " << seed;
             }

@@ -9,8 +9,8 @@ namespace tests::conformance {
 namespace {
 
 using namespace features;
-using jobs::internal::ClaimLoans;
 using jobs::internal::Claimed;
+using jobs::internal::ClaimLoans;
 using jobs::internal::Loans;
 
 Task<bool> set_crowd(Tx& tx, int running_max) {

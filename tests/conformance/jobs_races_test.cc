@@ -421,8 +421,8 @@ TEST_P(JobRaces, AJobThatHasEndedSavesNoSteps) {
     const std::vector<jobs::internal::LaneClaim> lanes{{"test", "a", 0, 0, kinds, 10, 20}};
     for (int i = 0; i < 2; ++i) one->write(add<Tenant>, Tenant{"a", 0});
     const auto process = one->write(jobs::internal::register_process, std::string("p"));
-    const auto claimed =
-        one->write(jobs::internal::claim, process, lanes_of(lanes), std::int64_t{20}, no_limits, no_loans);
+    const auto claimed = one->write(jobs::internal::claim, process, lanes_of(lanes),
+                                    std::int64_t{20}, no_limits, no_loans);
     ASSERT_EQ(claimed.batches.at(0).jobs.size(), 2U);
     jobs::internal::Finished run;
     jobs::internal::ExtraReader extras;

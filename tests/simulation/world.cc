@@ -335,7 +335,8 @@ void World::end_processes() {
     const auto until = time_.now() + std::chrono::seconds(90);  // a clock may have gone back
     const auto lent = [this] { return number("select count(*) from loadstone_limit_loans"); };
     while (lent() > 0 && time_.now() < until) pass(milliseconds(500));
-    if (lent() > 0) fail(fmt::format("{} loans are left of processes that are gone", lent()) + left());
+    if (lent() > 0)
+        fail(fmt::format("{} loans are left of processes that are gone", lent()) + left());
 }
 
 std::string World::left() {
@@ -346,7 +347,8 @@ std::string World::left() {
               "all "
               "select 'blocked', id, kind, waits_for, extra from loadstone_blocked union all "
               "select 'batch', id, process, jobs, '' from loadstone_batches union all "
-              "select 'limit', name, version, running, arrival_at from loadstone_limit_states union all "
+              "select 'limit', name, version, running, arrival_at from loadstone_limit_states "
+              "union all "
               "select 'loan', process, name, places, '' from loadstone_limit_loans union all "
               "select 'process', id, name, heartbeat_at, '' from loadstone_processes"))
         all += "\n  " + fmt::format("{}", fmt::join(row, " "));

@@ -255,8 +255,8 @@ Task<Claimed> claim(Tx& tx, std::int64_t process, LaneClaims asked, std::int64_t
                     SharedLimits limits, SharedClaimLoans loans) {
     tx.see_commits();
     const std::vector<LaneClaim>& lanes = *asked;
-    ClaimLimits under = co_await ClaimLimits::of_lanes(tx, *limits, process, lanes, total,
-                                                       loans ? &loans->loans : nullptr);
+    Loans* const lent = loans ? &loans->loans : nullptr;
+    ClaimLimits under = co_await ClaimLimits::of_lanes(tx, *limits, process, lanes, total, lent);
     Claimed claimed;
     for (std::size_t i = 0; i < lanes.size();) {
         std::size_t end = i + 1;
@@ -282,7 +282,7 @@ Task<Claimed> claim(Tx& tx, std::int64_t process, LaneClaims asked, std::int64_t
 }
 
 Task<LoansChanged> change_loans(Tx& tx, std::int64_t process, SharedLimits limits,
-                            SharedLoanChanges changes) {
+                                SharedLoanChanges changes) {
     tx.see_commits();
     ClaimLimits of = co_await ClaimLimits::of_changes(tx, *limits, process, *changes);
     co_await of.store(tx, process);

@@ -25,8 +25,8 @@ void decide(ClaimLimit& of) {
     const std::int64_t least = of.terms.used + of.wanted;
     std::optional<std::int64_t> places;
     if (of.terms.may_have_places)
-        places = places_to_lend(*of.limit, of.row.running - of.places_before, least,
-                                least + of.wanted);
+        places =
+            places_to_lend(*of.limit, of.row.running - of.places_before, least, least + of.wanted);
     of.has_places = places.has_value();
     if (of.has_places) of.asked.running_max = 0;
     // What is not used goes back, for others may wait.
@@ -39,8 +39,8 @@ bool change(ClaimLimit& of, LoanUse& use) {
     if (of.taken > 0) {
         next = started(*of.limit, next, of.row.now, of.taken);
         if (of.terms.may_have_starts && (of.limit->running_max == 0 || of.has_places)) {
-            use.starts = starts_to_lend(*of.limit, next, of.row.now,
-                                        of.terms.starts_expected + of.wanted);
+            use.starts =
+                starts_to_lend(*of.limit, next, of.row.now, of.terms.starts_expected + of.wanted);
             if (use.starts > 0) next = started(*of.limit, next, of.row.now, use.starts);
         }
         of.row.arrival_at = next.arrival_at;
@@ -212,8 +212,8 @@ std::vector<ReleasedRow> ClaimLimits::given_back() const {
     std::vector<ReleasedRow> smaller;
     for (const auto& [name, each] : limits_) {
         if (each.places_after < each.places_before)
-            smaller.push_back({std::string(name),
-                               each.row.running + each.places_before - each.places_after});
+            smaller.push_back(
+                {std::string(name), each.row.running + each.places_before - each.places_after});
     }
     return smaller;
 }

@@ -23,8 +23,8 @@ struct ClaimLimit {
 
     // Where it is locked.
     bool is_locked = false, was_full = false;
-    Limit asked;    // what of it is asked of the state
-    LockedRow row;  // with the loan as it becomes
+    Limit asked;           // what of it is asked of the state
+    LockedRow row;         // with the loan as it becomes
     bool is_read = false;  // what its loan's row says
     std::int64_t places_before = 0, places_after = 0;
 

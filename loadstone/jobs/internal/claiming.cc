@@ -134,8 +134,7 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
 }
 
 Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner, internal::LaneClaims wanted,
-                                            std::size_t total,
-                                            internal::SharedClaimLoans lent) {
+                                            std::size_t total, internal::SharedClaimLoans lent) {
     Context context(services, Deadline::in(internal::control_deadline));
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;

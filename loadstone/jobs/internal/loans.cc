@@ -37,9 +37,9 @@ LoanTerms Loans::terms(std::string_view name, const Limit& limit, std::int64_t w
     terms.has_row = loan.places > 0 || loan.is_uncertain;
     if (!may_lend) return terms;
     if (now < loan.starts_until) terms.starts = loan.starts;
-    terms.is_covered =
-        (!has_places || (loan.is_open && !loan.is_uncertain && loan.places - loan.used >= wanted)) &&
-        (!has_starts || terms.starts >= wanted);
+    terms.is_covered = (!has_places || (loan.is_open && !loan.is_uncertain &&
+                                        loan.places - loan.used >= wanted)) &&
+                       (!has_starts || terms.starts >= wanted);
     const bool is_known = now < loan.locked_at + surplus_every && now >= loan.refused_until;
     terms.may_have_places = has_places && (terms.has_row || is_known);
     terms.may_have_starts = has_starts && is_known;

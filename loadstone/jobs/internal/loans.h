@@ -1,6 +1,6 @@
 #pragma once
-// Loans: what this process has of limits in advance, so that a claim of jobs under them asks nobody.
-// Safe on any thread. The claims' task asks and changes, jobs that have run give back.
+// Loans: what this process has of limits in advance, so that a claim of jobs under them asks
+// nobody. Safe on any thread. The claims' task asks and changes, jobs that have run give back.
 //
 // Places. The limit counts what is lent as running, and a row says whose it is; of the rows this
 // knows what they say at least. A job that was claimed under a loan holds nothing: its place is
@@ -32,8 +32,8 @@ namespace loadstone::jobs::internal {
 // Of one limit ("mail:gmail.com"). Read and changed by Loans alone.
 struct Loan {
     std::string name;
-    std::int64_t places = 0;    // as its row says, or fewer
-    std::int64_t used = 0;      // of jobs that run
+    std::int64_t places = 0;     // as its row says, or fewer
+    std::int64_t used = 0;       // of jobs that run
     std::int64_t used_most = 0;  // since the surplus was last looked for
     bool is_open = false;        // places may be used again
     bool is_uncertain = false;   // the row may say something else: a write's answer was lost
@@ -115,7 +115,8 @@ public:
     // Limits of these names ("mail") have been set anew: what is lent is used no more.
     void close(const std::function<bool(const std::string& limit)>& is_one);
     void close_all();
-    // The process has signed on anew: what it had is rescued. Jobs that still run give back nothing.
+    // The process has signed on anew: what it had is rescued. Jobs that still run give back
+    // nothing.
     void forget();
 
     std::int64_t places() const;  // that are lent, of all limits

@@ -166,7 +166,7 @@ Task<Claimed> claim(Tx& tx, std::int64_t process, LaneClaims asked, std::int64_t
                     SharedLimits limits, SharedClaimLoans loans);
 // Loans of a process become what is asked.
 Task<LoansChanged> change_loans(Tx& tx, std::int64_t process, SharedLimits limits,
-                            SharedLoanChanges changes);
+                                SharedLoanChanges changes);
 // Scheduled jobs whose time has come become ready, at most `count`; gives how many.
 Task<std::int64_t> ready_due_jobs(Tx& tx, std::int64_t count);
 Task<Recorded> record(Tx& tx, std::int64_t process, FinishedRuns runs);

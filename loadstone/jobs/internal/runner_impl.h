@@ -156,8 +156,8 @@ struct Runner::Impl {
         &expired_total, &cancelled_total, &limited_total, &fired_total, &loans_total,
         &covered_total;
 
-    std::atomic<bool> stopping{false};        // claims no more
-    std::atomic<bool> giving_up{false};       // running jobs are cancelled
+    std::atomic<bool> stopping{false};   // claims no more
+    std::atomic<bool> giving_up{false};  // running jobs are cancelled
     std::atomic<bool> claims_have_ended{false};
     std::atomic<bool> recording_ends{false};  // all jobs have ended
     std::atomic<bool> closing{false};         // all outcomes are recorded: sign off
