@@ -93,7 +93,7 @@ loadstone_python_test(tidy_test tidy ${tools}/tidy/tidy_test.py)
 loadstone_python_test(tidy tidy ${tools}/tidy/tidy.py ${CMAKE_CURRENT_SOURCE_DIR})
 if(headers)
     add_test(NAME headers_alone COMMAND ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --target headers_alone)
-    set_tests_properties(headers_alone PROPERTIES LABELS tidy TIMEOUT 600 RUN_SERIAL ON)
+    set_tests_properties(headers_alone PROPERTIES LABELS tidy TIMEOUT 600 PROCESSORS 2)
 endif()
 
 # Examples are part of the tree and, each by itself, users of the installed package. In the tree, find_package(loadstone)
@@ -109,7 +109,7 @@ foreach(example IN LISTS examples)
         -D BUILD=${CMAKE_BINARY_DIR} -D EXAMPLE=${folder} -D WORK=${CMAKE_BINARY_DIR}/install_test/${name}
         -D COMPILER=${CMAKE_CXX_COMPILER} -D "LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER}" -D "SANITIZE=${LOADSTONE_SANITIZE}"
         -P ${CMAKE_CURRENT_SOURCE_DIR}/cmake/install_test.cmake)
-    set_tests_properties(install.${name} PROPERTIES LABELS install TIMEOUT 600 RUN_SERIAL ON)
+    set_tests_properties(install.${name} PROPERTIES LABELS install TIMEOUT 600 PROCESSORS 2)
 endforeach()
 
 # The application that bench/load measures, and whose counted costs tests/gates holds to bench/baselines.

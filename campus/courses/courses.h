@@ -100,7 +100,8 @@ BOOST_DESCRIBE_STRUCT(CourseSize, (), (id, lesson_count))
 loadstone::Task<std::vector<CourseSize>> sizes_of_organisation(
     loadstone::Reader reader, organisations::OrganisationId organisation, int limit);
 
-// A course and the titles of its lessons, in one statement.
+// A course and the titles of its lessons, from the cache. Whose it is stays, so an answer that is
+// as old as the session may be shown decides no less well.
 struct Outline {
     CourseId id;
     std::string title;
@@ -113,6 +114,8 @@ struct Outline {
     };
     std::vector<Item> lessons;  // in order
 };
+BOOST_DESCRIBE_STRUCT(Outline::Item, (), (id, number, title))
+BOOST_DESCRIBE_STRUCT(Outline, (), (id, title, instructor_id, state, lessons))
 loadstone::Task<std::optional<Outline>> outline(loadstone::Reader reader, CourseId id);
 
 // What `campus seed` makes: a course with all that it has.

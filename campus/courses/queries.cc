@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "campus/courses/title_key.h"
+#include "campus/courses/views.h"
 
 namespace campus::courses {
 
@@ -65,17 +66,7 @@ Task<std::vector<CourseSize>> sizes_of_organisation(Reader reader,
 }
 
 Task<std::optional<Outline>> outline(Reader reader, CourseId id) {
-    auto rows = co_await sql::course_outline(reader, id);
-    if (rows.empty()) co_return std::nullopt;
-    Outline course;
-    course.id = id;
-    course.title = std::move(rows.front().title);
-    course.instructor_id = rows.front().instructor_id;
-    course.state = std::move(rows.front().state);
-    for (sql::OutlineRow& row : rows) {
-        if (row.id) course.lessons.push_back({*row.id, *row.number, std::move(*row.lesson_title)});
-    }
-    co_return course;
+    co_return co_await cache::value(reader.context(), outline_of_course, id);
 }
 
 Task<sql::CataloguePage> catalogue(Reader reader, std::string prefix, int limit,

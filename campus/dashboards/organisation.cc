@@ -85,7 +85,7 @@ BOOST_DESCRIBE_STRUCT(OrganisationAtRisk, (),
 Task<organisations::OrganisationId> administered(Context& context) {
     const accounts::UserId user(context.require_session().user);
     const auto own =
-        co_await organisations::require_role(context.reader(), user, organisations::Role::admin);
+        co_await organisations::require_role(context, user, organisations::Role::admin);
     co_return own.organisation;
 }
 

@@ -183,7 +183,7 @@ Task<Reply<Answers>> of_instructor(Context& context, Parameters<Span> span) {
 Task<Reply<Answers>> of_organisation(Context& context, Parameters<Span> span) {
     const accounts::UserId user(context.require_session().user);
     const auto own =
-        co_await organisations::require_role(context.reader(), user, organisations::Role::admin);
+        co_await organisations::require_role(context, user, organisations::Role::admin);
     const auto sizes = co_await courses::sizes_of_organisation(context.reader(), own.organisation,
                                                                static_cast<int>(courses_max) + 1);
     Asked asked;

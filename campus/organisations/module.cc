@@ -3,6 +3,7 @@
 #include "campus/organisations/organisations.h"
 #include "campus/organisations/routes.h"
 #include "campus/organisations/sql.h"
+#include "campus/organisations/views.h"
 
 namespace campus::organisations {
 
@@ -13,6 +14,7 @@ loadstone::Module module() {
         .migrations = sql::migrations,
         .routes = routes,
         .jobs = jobs,
+        .views = views,
         .commands = {{"organisations",
                       "Schools and companies: organisations [list] | add NAME ADMIN | join NAME "
                       "ADDRESS ROLE",

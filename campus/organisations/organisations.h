@@ -43,6 +43,11 @@ loadstone::Task<std::optional<Membership>> membership(loadstone::Reader reader,
 // was just removed changes nothing.
 loadstone::Task<Membership> require_role(loadstone::Reader reader, accounts::UserId user,
                                          Role least);
+// The same from the cache, for who asks before reading views. Never older than the call, on any
+// node: on SQLite without a statement while nobody commits, on PostgreSQL for the question that
+// views ask, which then need not.
+loadstone::Task<Membership> require_role(loadstone::Context& context, accounts::UserId user,
+                                         Role least);
 
 // The same of a membership that is known already.
 void require(const Membership& membership, Role least);

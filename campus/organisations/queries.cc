@@ -4,6 +4,7 @@
 
 #include "campus/organisations/organisations.h"
 #include "campus/organisations/sql.h"
+#include "campus/organisations/views.h"
 #include "loadstone/base/assert.h"
 #include "loadstone/base/error.h"
 
@@ -27,12 +28,41 @@ std::string_view to_string(Role role) {
     LOADSTONE_ASSERT(false, "a role is one of three");
 }
 
-Task<std::optional<Membership>> membership(Reader reader, accounts::UserId user) {
-    const auto row = co_await sql::membership(reader, user);
-    if (!row) co_return std::nullopt;
+namespace {
+
+std::optional<Membership> membership_in(const std::optional<sql::MembershipRow>& row) {
+    if (!row) return std::nullopt;
     const auto role = role_of(row->role);
     LOADSTONE_ASSERT(role, "only roles are stored");
-    co_return Membership{row->organisation_id, *role, row->joined_at};
+    return Membership{row->organisation_id, *role, row->joined_at};
+}
+
+const Membership& require_membership(const std::optional<Membership>& found, Role least) {
+    if (!found) throw Error(Errc::permission_denied, "you are a member of no organisation");
+    require(*found, least);
+    return *found;
+}
+
+// While it lives.
+class ReadLatest {
+public:
+    explicit ReadLatest(runtime::Reading& reading) : reading_(reading), before_(reading.freshness) {
+        reading_.freshness = latest;
+    }
+    ReadLatest(const ReadLatest&) = delete;
+    ReadLatest& operator=(const ReadLatest&) = delete;
+    ~ReadLatest() { reading_.freshness = before_; }
+
+private:
+    runtime::Reading& reading_;
+    const runtime::Freshness before_;
+};
+
+}  // namespace
+
+Task<std::optional<Membership>> membership(Reader reader, accounts::UserId user) {
+    const auto row = co_await sql::membership(reader, user);
+    co_return membership_in(row);
 }
 
 void require(const Membership& membership, Role least) {
@@ -44,9 +74,13 @@ void require(const Membership& membership, Role least) {
 
 Task<Membership> require_role(Reader reader, accounts::UserId user, Role least) {
     const auto found = co_await membership(reader, user);
-    if (!found) throw Error(Errc::permission_denied, "you are a member of no organisation");
-    require(*found, least);
-    co_return *found;
+    co_return require_membership(found, least);
+}
+
+Task<Membership> require_role(Context& context, accounts::UserId user, Role least) {
+    const ReadLatest latest_for_all(context.reading());
+    const auto row = co_await cache::value(context, membership_of_user, user);
+    co_return require_membership(membership_in(row), least);
 }
 
 std::string tenant(std::optional<OrganisationId> organisation, std::string alone) {

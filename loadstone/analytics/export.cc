@@ -34,6 +34,7 @@ ExportedFile::~ExportedFile() {
 
 Task<ExportedFile> export_values(Context& context, const Query& query, std::string name,
                                  std::span<const store::Value> values) {
+    context.require_no_transaction("analytics::export_rows()");
     Analytics& analytics = context.services().get<Analytics>();
     ExportedFile file;
     auto ask = [&] {

@@ -29,6 +29,7 @@ void require_members(const TypeInfo& type, const std::vector<Column>& columns) {
 
 Task<Timestamp> query_objects(Context& context, const Query& query, std::span<const Value> values,
                               const TypeInfo& type, NewObject next, FunctionRef<void()> row_read) {
+    context.require_no_transaction("analytics::query()");
     Analytics& analytics = context.services().get<Analytics>();
     auto ask = [&]() -> Timestamp {
         // Of when it begins: it may have waited for its turn.

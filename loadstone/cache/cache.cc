@@ -29,20 +29,24 @@ FollowerOptions telling(FollowerOptions options,
     return options;
 }
 
-// While it lives, reads are made on connections that are not those of most.
-class OwnConnections {
+// While it lives, a computation's reads are out of others' way.
+class OutOfTheWay {
 public:
-    OwnConnections(runtime::Reading& reading, bool are_wanted)
-        : reading_(reading), was_heavy_(reading.is_heavy) {
-        reading_.is_heavy = was_heavy_ || are_wanted;
+    OutOfTheWay(runtime::Reading& reading, bool on_own_connections, bool in_pieces)
+        : reading_(reading), was_heavy_(reading.is_heavy), was_in_pieces_(reading.in_pieces) {
+        reading_.is_heavy = was_heavy_ || on_own_connections;
+        reading_.in_pieces = was_in_pieces_ || in_pieces;
     }
-    OwnConnections(const OwnConnections&) = delete;
-    OwnConnections& operator=(const OwnConnections&) = delete;
-    ~OwnConnections() { reading_.is_heavy = was_heavy_; }
+    OutOfTheWay(const OutOfTheWay&) = delete;
+    OutOfTheWay& operator=(const OutOfTheWay&) = delete;
+    ~OutOfTheWay() {
+        reading_.is_heavy = was_heavy_;
+        reading_.in_pieces = was_in_pieces_;
+    }
 
 private:
     runtime::Reading& reading_;
-    const bool was_heavy_;
+    const bool was_heavy_, was_in_pieces_;
 };
 
 }  // namespace
@@ -342,7 +346,7 @@ Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute 
     follower_.saw(context.reading(), now.position);
     entry->made_at = Clock::now();
     entry->true_at = follower_.followed_at();
-    const OwnConnections own(context.reading(), has_own_connections_);
+    const OutOfTheWay apart(context.reading(), has_own_connections_, computations_.gives_way());
     RecordingReads reads(reads_.read_connection(), rules_, entry->tags);
     Reader reader(context, reads, runtime::own_writes);
     std::string json = co_await compute(reader);

@@ -73,6 +73,12 @@ protected:
             EXPECT_EQ(error.code(), Errc::cancelled);
         }
     }
+    Task<void> see_whether_it_gives_way(const Recomputations& all, bool& when_idle,
+                                        bool& when_busy) {
+        when_idle = all.gives_way();
+        co_await make_loop_busy();
+        when_busy = all.gives_way();
+    }
     Task<void> compute_while_it_pauses(Recomputations& all, const runtime::TaskScope& scope) {
         Context context(services_, Deadline::in(patience));
         co_await all.enter(context, Clock::now());
@@ -132,6 +138,17 @@ TEST_F(RecomputationsTest, PauseWhereRequestsWantTheLoop) {
     run(compute_three(all, patience));
     EXPECT_EQ(pauses(), 1U);
     EXPECT_EQ(all.under_way(), 0U);
+}
+
+TEST_F(RecomputationsTest, ReadInPiecesWhereRequestsWantTheLoop) {
+    for (const int percent : {25, 100}) {
+        const Recomputations all({.percent = percent}, registry_);
+        bool when_idle = true;
+        bool when_busy = false;
+        run(see_whether_it_gives_way(all, when_idle, when_busy));
+        EXPECT_EQ(when_busy, percent < 100);
+        if (percent == 25) EXPECT_FALSE(when_idle);
+    }
 }
 
 TEST_F(RecomputationsTest, PauseForLessThanTheirDeadline) {

@@ -2,33 +2,63 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 namespace loadstone::net {
 
 std::string_view position_cookie_name(bool tls) noexcept {
     return tls ? "__Host-position" : "position";
 }
 
-std::optional<runtime::Position> position_of(const Request& request) noexcept {
-    const std::string_view given = request.header(position_field);
-    if (!given.empty()) return runtime::position_from(given);
-    const auto cookie = request.cookie(position_cookie_name(request.is_tls()));
+std::string_view written_cookie_name(bool tls) noexcept {
+    return tls ? "__Host-written" : "written";
+}
+
+namespace {
+
+std::optional<runtime::Position> carried(const Request& request, std::string_view name) noexcept {
+    const auto cookie = request.cookie(name);
     return cookie ? runtime::position_from(*cookie) : std::nullopt;
 }
 
-void append_position_line(std::string& head, const Request& request, runtime::Position position) {
+void append_cookie_line(std::string& head, std::string_view name, bool tls,
+                        runtime::Position position) {
+    static const std::string attributes =
+        fmt::format("; Path=/; HttpOnly; SameSite=Lax; Max-Age={}",
+                    std::chrono::seconds(position_kept).count());
+    head.append("Set-Cookie: ").append(name).append("=");
+    runtime::append_text(head, position);
+    head.append(attributes).append(tls ? "; Secure\r\n" : "\r\n");
+}
+
+}  // namespace
+
+std::optional<runtime::Position> position_of(const Request& request) noexcept {
+    const std::string_view given = request.header(position_field);
+    if (!given.empty()) return runtime::position_from(given);
+    const auto position = carried(request, position_cookie_name(request.is_tls()));
+    if (position && position->is_moment()) return position;
+    const auto written = carried(request, written_cookie_name(request.is_tls()));
+    if (!written || written->is_moment()) return position;
+    return position ? std::max(*position, *written) : written;
+}
+
+void append_position_lines(std::string& head, const Request& request, runtime::Position position,
+                           bool may_have_written) {
     if (!request.header(position_field).empty()) {
         head.append(position_field).append(": ");
         runtime::append_text(head, position);
         head.append("\r\n");
         return;
     }
-    static const std::string attributes =
-        fmt::format("; Path=/; HttpOnly; SameSite=Lax; Max-Age={}",
-                    std::chrono::seconds(position_kept).count());
-    head.append("Set-Cookie: ").append(position_cookie_name(request.is_tls())).append("=");
-    runtime::append_text(head, position);
-    head.append(attributes);
-    head.append(request.is_tls() ? "; Secure\r\n" : "\r\n");
+    const bool tls = request.is_tls();
+    append_cookie_line(head, position_cookie_name(tls), tls, position);
+    if (position.is_moment()) return;
+    if (!may_have_written) {
+        const auto written = carried(request, written_cookie_name(tls));
+        if (!written || *written <= position) return;
+    }
+    append_cookie_line(head, written_cookie_name(tls), tls, position);
 }
 
 }  // namespace loadstone::net

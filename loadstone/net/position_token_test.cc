@@ -18,6 +18,7 @@ using internal::status_of_response;
 using internal::TestServer;
 using runtime::Position;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 Response what_came(Context& context) {
@@ -31,6 +32,10 @@ Task<Response> see_more(Context& context) {
     Response response = what_came(context);
     context.reading().saw({1, 0x20});
     co_return response;
+}
+Task<Response> go_back(Context& context) {
+    context.reading().replace({1, 0x10});
+    co_return what_came(context);
 }
 Task<Response> fail(Context& context) {
     context.reading().saw({1, 0x20});
@@ -48,6 +53,8 @@ void declare(Routes& routes) {
     routes.get("/fail", fail).open_to_all();
     routes.get("/stale", stale).open_to_all();
     routes.post("/look", look).open_to_all();
+    routes.post("/see", see_more).open_to_all();
+    routes.get("/back", go_back).open_to_all();
     routes.post("/heavy", look).open_to_all().heavy_on_reads();
     routes.get("/heavy", look)
         .open_to_all()
@@ -109,6 +116,28 @@ TEST_F(PositionToken, ComesInAsItWentOut) {
     EXPECT_EQ(body_of(get("/look", "Loadstone-Position: 2-B0\r\n")), "2-B0 0");
     EXPECT_EQ(body_of(get("/look", "Cookie: position=nonsense\r\n")), "0-0 0");
     EXPECT_EQ(body_of(get("/look")), "0-0 0");
+}
+
+// The answer to a read that began before a write may come after that to the write.
+TEST_F(PositionToken, OfAWriteIsNotTakenBackByAReadThatOverlaps) {
+    const std::string written =
+        server.exchange("POST /see HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_THAT(written, HasSubstr("Set-Cookie: position=1-20;"));
+    EXPECT_THAT(written, HasSubstr("Set-Cookie: written=1-20; Path=/; HttpOnly; SameSite=Lax;"));
+    EXPECT_THAT(get("/see"), Not(HasSubstr("written")));
+    EXPECT_EQ(body_of(get("/look", "Cookie: position=1-1F; written=1-20\r\n")), "1-20 0");
+    EXPECT_EQ(body_of(get("/look", "Cookie: position=1-21; written=1-20\r\n")), "1-21 0");
+    EXPECT_EQ(body_of(get("/look", "Cookie: written=1-20\r\n")), "1-20 0");
+    EXPECT_EQ(body_of(get("/look", "Cookie: position=80000007-1; written=1-20\r\n")),
+              "80000007-1 0");
+    EXPECT_EQ(body_of(get("/look", "Cookie: position=1-20; written=80000007-1\r\n")), "1-20 0");
+}
+
+TEST_F(PositionToken, OfAWriteIsPutRightWhereNoHistoryReachesIt) {
+    const std::string answer = get("/back", "Cookie: position=1-1F; written=1-20\r\n");
+    EXPECT_THAT(answer, HasSubstr("Set-Cookie: position=1-10;"));
+    EXPECT_THAT(answer, HasSubstr("Set-Cookie: written=1-10;"));
+    EXPECT_THAT(get("/back", "Cookie: position=1-1F; written=1-9\r\n"), Not(HasSubstr("written")));
 }
 
 TEST_F(PositionToken, GoesOutAsAHeaderToWhoSendsOne) {

@@ -81,6 +81,8 @@ public:
     Freshness freshness = own_writes;
     // Of many rows for one person's overview: on connections of its own, never on the primary.
     bool is_heavy = false;
+    // A read that keeps its loop for long lets others go on in its middle (SQLite).
+    bool in_pieces = false;
     // Rather an answer that is older than asked for, by up to this, than none. 0: none.
     std::chrono::milliseconds stale_max{0};
 

@@ -8,6 +8,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
+#include <sstream>
 #include <utility>
 
 #include "loadstone/base/error.h"
@@ -119,14 +121,23 @@ sigset_t block_stop_signals() {
     return signals;
 }
 
+// One for each time that a setting is given.
+std::vector<std::string> values_of(const Setting& setting, const std::string& given) {
+    if (!setting.is_list) return {given};
+    std::istringstream words(given);
+    return {std::istream_iterator<std::string>(words), {}};
+}
+
 // What the commands of the greeting need so that they speak of this server: where its data is, as
 // it was given to `serve`.
 std::string options_for_commands(const Given& given, const std::string& file) {
     std::string options = file.empty() ? "" : fmt::format(" --config {}", quoted(file));
     for (const auto& [setting, value] : given) {
-        if (setting->key == "data" || setting->key == "database" || setting->key == "replica" ||
-            setting->key == "smtp")
-            options += fmt::format(" {} {}", flag_name(*setting), quoted(without_password(value)));
+        if (setting->key != "data" && setting->key != "database" && setting->key != "replica" &&
+            setting->key != "smtp")
+            continue;
+        for (const std::string& each : values_of(*setting, value))
+            options += fmt::format(" {} {}", flag_name(*setting), quoted(without_password(each)));
     }
     return options;
 }

@@ -199,13 +199,16 @@ void store_settings(SettingList& s, Config& c, store::DatabaseOptions& d) {
     s.flag("sqlite.group_commit", "off only to measure what it gives", d.group_commit);
     s.count("sqlite.inline_steps_max", "VM steps of a read before it leaves the loop",
             d.inline_steps_max, std::uint64_t{1'000}, std::uint64_t{gigabyte});
+    s.count("sqlite.piece_steps",
+            "VM steps after which a computation of a view lets the busy loop's requests go on",
+            d.piece_steps, 50, 1'000'000);
     s.count("sqlite.reader_threads", "for heavy reads", d.reader_threads, 1, 256);
     s.millis("sqlite.busy_timeout_ms", "to wait for another process's lock", d.busy_timeout);
     store::StatisticsOptions& t = d.statistics;
     s.count(
         "store.repeats_max",
-        "runs of a statement for one row at one place in a request or job; more is told as N+1; "
-        "0: not looked at",
+        "runs of a read for no more rows than this at one place in a request or job; more is told "
+        "as N+1; 0: not looked at",
         t.repeats_max, std::uint32_t{0}, std::uint32_t{1'000'000});
     s.flag("store.strict", "N+1 fails the request or job; for tests", t.strict);
     s.millis("store.slow_ms", "from which `db slow` keeps an execution", t.slow_after, 0);

@@ -35,6 +35,7 @@ void validate(const DatabaseOptions& options) {
     require_at_least("group_max", static_cast<std::int64_t>(options.group_max), 1);
     require_at_least("write_queue_max", static_cast<std::int64_t>(options.write_queue_max), 1);
     require_at_least("inline_steps_max", static_cast<std::int64_t>(options.inline_steps_max), 1);
+    require_at_least("piece_steps", options.piece_steps, 1);
     require_at_least("reader_threads", options.reader_threads, 1);
     require_at_least("busy_timeout", options.busy_timeout.count(), 0);
     require_at_least("transactions_max", static_cast<std::int64_t>(options.transactions_max), 1);

@@ -73,6 +73,8 @@ struct DatabaseOptions {
     bool group_commit = true;            // off only to measure what it gives
     std::uint64_t inline_steps_max =
         20'000;  // VM steps of a read on the loop before it moves to the reader lane
+    // VM steps after which a computation of a view lets the busy loop's requests go on.
+    int piece_steps = 150;
     int reader_threads = 2;
     std::chrono::milliseconds busy_timeout{5'000};
     // PostgreSQL

@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::uint64_t changes_logged_max = 3;  // of each statement
 
-// Statements that look for one row, run by a request or job. A context without a label is that of
-// a command or a loop, which may ask the same for hours.
+// Reads that may be asked of one thing after the other, run by a request or job. A context without
+// a label is that of a command or a loop, which may ask the same for hours.
 bool may_repeat(const telemetry::Span& span, const StatementRef& statement) noexcept {
     return span.label != 0 && !statement.writes && statement.place.line() != 0;
 }
@@ -48,7 +48,7 @@ StatementStatistics::StatementStatistics(const StatisticsOptions& options,
       registry_(registry),
       repeats_total_(registry.counter(
           "loadstone_statement_repeats_total", "",
-          "Requests and jobs that ran a statement for one row over and over at one place (N+1)")),
+          "Requests and jobs that ran a statement for few rows over and over at one place (N+1)")),
       plan_changes_(registry.counter("loadstone_statement_plan_changes_total", "",
                                      "Plans of statements that were replaced by another")),
       analytic_reads_(std::make_unique<AnalyticReads>(options, registry)),
@@ -77,7 +77,9 @@ void StatementStatistics::record(telemetry::Span& span, const StatementRef& stat
         } catch (const std::bad_alloc&) {
         }
     }
-    if (options_.repeats_max == 0 || use.rows > 1 || !may_repeat(span, statement)) return;
+    if (options_.repeats_max == 0 || use.rows > options_.repeats_max ||
+        !may_repeat(span, statement))
+        return;
     if (span.repeats.add(statement.key_of_place()) == options_.repeats_max + 1) [[unlikely]] {
         try {
             note_repeat(span, statement);
@@ -92,7 +94,7 @@ void StatementStatistics::refuse_repeat(const telemetry::Span& span,
     if (span.repeats.times(statement.key_of_place()) < options_.repeats_max) return;
     throw Error(
         Errc::internal,
-        fmt::format("{} ran more than {} times for one row in {}, at {}: ask for all rows "
+        fmt::format("{} ran more than {} times for few rows in {}, at {}: ask for all rows "
                     "in one statement (store.strict)",
                     statement.name, options_.repeats_max, span.name, place_text(statement.place)));
 }
@@ -110,7 +112,7 @@ void StatementStatistics::note_repeat(const telemetry::Span& span, const Stateme
         repeated_[statement.key_of_place()] = {std::string(statement.name), span.name,
                                                place_text(statement.place), 1};
     }
-    log::warning("one statement for one row, over and over (N+1): ask for all rows in one",
+    log::warning("one statement for few rows, over and over (N+1): ask for all rows in one",
                  {{"statement", statement.name},
                   {"in", span.name},
                   {"at", place_text(statement.place)},

@@ -158,6 +158,14 @@ Task<void> write_too_late(Context& context, TestStore* other, int* runs) {
     co_await context.write(add_too_late, other, runs);
 }
 
+Task<void> write_too_late_in_a_route(Context& context, TestStore* other, int* runs) {
+    auto& registry = context.services().get<loadstone::telemetry::Registry>();
+    const auto label =
+        registry.add_label(loadstone::telemetry::LabelKind::route, "write_too_late", "test");
+    context.span().start(label, registry.name_of(label));
+    co_await context.write(add_too_late, other, runs);
+}
+
 // Holds its server connection meanwhile.
 Task<void> hold(Tx& tx, TestStore* other, std::optional<Errc>* told) {
     co_await insert_item(tx, "held", 1);
@@ -381,6 +389,19 @@ TEST_F(PostgresBehaviour, SerialisationFailuresBeyondTheBoundAreAConflict) {
     EXPECT_EQ(runs, 3);
     EXPECT_EQ(conflicts_retried(store()), 2);
     EXPECT_EQ(store().run(quantity_of, std::string("counter")), 3);  // the other one's
+}
+
+// A body that runs again asks the same again.
+TEST_F(PostgresBehaviour, SerialisationFailuresAreNoRepeats) {
+    options_.transaction_attempts_max = 4;
+    options_.statistics.repeats_max = 2;
+    options_.statistics.strict = true;
+    TestStore other(options_);
+    store().run(add_item, std::string("counter"), std::int64_t{0});
+    int runs = 0;
+    EXPECT_EQ(code_of([&] { store().run(write_too_late_in_a_route, &other, &runs); }),
+              Errc::conflict);
+    EXPECT_EQ(runs, 4);
 }
 
 TEST_F(PostgresBehaviour, WithoutAServerConnectionOfThePoolerCallsEndAtTheirDeadline) {

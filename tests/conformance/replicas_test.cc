@@ -168,6 +168,26 @@ TEST_F(Replicas, OutliveARestartOfThePrimary) {
     sessions().expect_truth("the primary restarted twice");
 }
 
+// Whatever its history: it was promoted once, so its is newer.
+TEST_F(Replicas, OneOfAnotherSystemGetsNeitherReadsNorWrites) {
+    PostgresOptions options;
+    options.is_of_own_system = true;
+    PostgresServer foreign(options);
+    foreign.create_database(servers_.name());
+    foreign.stop(PostgresServer::Stop::fast);
+    foreign.follow(servers_.primary());
+    foreign.start();
+    foreign.psql("postgres", "select pg_promote()");
+    options_.replicas.urls.push_back(foreign.url(servers_.name()));
+    ASSERT_TRUE(sessions().go_on(2));
+    servers_.primary().restart(PostgresServer::Stop::fast);
+    ASSERT_TRUE(sessions().go_on(2));
+    sessions().stop();
+    sessions().expect_truth("a server of another system");
+    EXPECT_EQ(metric(node(0), "failovers_total"), 0);
+    EXPECT_EQ(metric(node(0), "reads_total", std::to_string(foreign.port())), 0);
+}
+
 TEST_F(Replicas, FailoverIsFollowedWithoutARestart) {
     ASSERT_TRUE(sessions().go_on(1));
     // It sends all that it has first: what was acknowledged is not lost.

@@ -83,12 +83,11 @@ Task<void> at_two_places(Context& context, std::int64_t times) {
     }
 }
 
-// In pages: many rows each time.
-Task<void> in_pages(Context& context, std::int64_t pages) {
+// In pages, each of so many rows.
+Task<void> in_pages(Context& context, std::int64_t pages, std::int64_t rows) {
     begin(context, "in_pages");
     Reader reader = context.reader();
-    for (std::int64_t i = 0; i < pages; ++i)
-        co_await reader.many<Item>(sql::items_after, i * 2, std::int64_t{2});
+    for (std::int64_t i = 0; i < pages; ++i) co_await reader.many<Item>(sql::items_after, i, rows);
 }
 
 Task<std::size_t> parts_of_one(Context& context) {
@@ -158,10 +157,20 @@ TEST_P(Statistics, RepeatsInATransactionAreSeenToo) {
 TEST_P(Statistics, TwoPlacesAndPagesAreNoRepeats) {
     store().run(add_some, std::int64_t{100});
     store().run(at_two_places, std::int64_t{10});
-    store().run(in_pages, std::int64_t{30});
+    store().run(in_pages, std::int64_t{30}, std::int64_t{11});
     EXPECT_TRUE(statistics().repeated().empty());
     store().run(at_two_places, std::int64_t{11});
     EXPECT_EQ(statistics().repeated().size(), 2U);
+}
+
+// What belongs to each of many, a few rows each time.
+TEST_P(Statistics, FewRowsOfEachAreRepeatsToo) {
+    store().run(add_some, std::int64_t{100});
+    store().run(in_pages, std::int64_t{10}, std::int64_t{10});
+    EXPECT_TRUE(statistics().repeated().empty());
+    store().run(in_pages, std::int64_t{11}, std::int64_t{10});
+    ASSERT_EQ(statistics().repeated().size(), 1U);
+    EXPECT_EQ(statistics().repeated()[0].statement, "conformance.items_after");
 }
 
 TEST_P(Statistics, StrictFailsWhatRepeats) {

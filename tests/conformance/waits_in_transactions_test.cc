@@ -1,6 +1,8 @@
 // What waits for others while a transaction is open is refused before it begins to wait.
 #include <gmock/gmock.h>
 
+#include "loadstone/analytics/export.h"
+#include "loadstone/analytics/query.h"
 #include "loadstone/outbound/http.h"
 #include "loadstone/outbound/mail.h"
 #include "tests/conformance/conformance.h"
@@ -15,7 +17,13 @@ using ::testing::HasSubstr;
 
 class WaitsInTransactions : public Conformance {};
 
-enum class Wait { http, mail, read, write };
+struct Figure {
+    std::int64_t number = 0;
+};
+BOOST_DESCRIBE_STRUCT(Figure, (), (number))
+constexpr loadstone::analytics::Query figure{"figure", "select 1 as number"};
+
+enum class Wait { http, mail, read, write, facts, facts_file };
 
 // The address of the documentation (RFC 5737): nobody answers, so whoever asks waits.
 Task<void> ask(Context& context, outbound::HttpClient* client) {
@@ -45,6 +53,12 @@ Task<void> wait_in_tx(Tx& tx, Means means) {
         case Wait::mail: co_return co_await send(*means.context, means.mailer);
         case Wait::read: co_await item_count(*means.context); co_return;
         case Wait::write: co_await add_item(*means.context, "inside", 1); co_return;
+        case Wait::facts:
+            co_await loadstone::analytics::query<Figure>(*means.context, figure);
+            co_return;
+        case Wait::facts_file:
+            co_await loadstone::analytics::export_rows(*means.context, figure, "figure.csv");
+            co_return;
     }
 }
 Task<void> write_waiting(Context& context, Means means) {
@@ -66,10 +80,10 @@ TEST_P(WaitsInTransactions, AreRefusedAndNamed) {
     outbound::MailOptions mail;
     mail.url = "smtp://192.0.2.1:2525";
     const auto mailer = outbound::Mailer::open(mail, store().registry());
-    const std::pair<Wait, std::string> calls[] = {{Wait::http, "GET 192.0.2.1:8080"},
-                                                  {Wait::mail, "mail to example.org"},
-                                                  {Wait::read, "context.reader()"},
-                                                  {Wait::write, "context.write()"}};
+    const std::pair<Wait, std::string> calls[] = {
+        {Wait::http, "GET 192.0.2.1:8080"},  {Wait::mail, "mail to example.org"},
+        {Wait::read, "context.reader()"},    {Wait::write, "context.write()"},
+        {Wait::facts, "analytics::query()"}, {Wait::facts_file, "analytics::export_rows()"}};
     for (const auto& [what, name] : calls) {
         const Means means{what, nullptr, &client, mailer.get()};
         try {

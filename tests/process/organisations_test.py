@@ -164,6 +164,34 @@ class OrganisationsTest(ProcessTest):
             self.ask("PUT", f"/api/organisation/members/{self.learner.id}", self.admin, body, 422)
         self.ask("POST", "/api/organisation/invitations", self.admin, {"email": "no address", "role": "learner"}, 422)
 
+    def test_who_loses_a_role_is_refused_at_once_on_every_node(self):
+        """What one may see is kept in the cache of each node: whoever asks next after the commit has what it says, also who has seen nothing of it."""
+        self.school()
+        other = self.campus("other", role="web", smtp=None).start().client()
+        self.addCleanup(other.close)
+        ann = self.person("ann")
+        nodes = [self.client, other]
+
+        def expect(status, why):
+            for node in nodes:
+                for path in ("/api/dashboards/organisation", "/api/dashboards/organisation/courses"):
+                    answer = node.get(path, cookie=ann.cookie)
+                    self.assertEqual(answer.status, status, f"{why}: {path}: {answer}")
+            nodes.reverse()
+        expect(403, "a member of nothing")
+        self.server.command("organisations", "join", "Acme", ann.email, "admin")
+        member = f"/api/organisation/members/{ann.id}"
+        expect(200, "another process has made her an admin")
+        for _ in range(5):
+            for role, status in (("instructor", 403), ("admin", 200)):
+                answer = nodes[0].request("PUT", member, {"role": role}, cookie=self.admin.cookie)
+                self.assertEqual(answer.status, 204, answer)
+                expect(status, f"she is an {role} now")
+                expect(status, f"she is still an {role}")
+        answer = nodes[0].request("DELETE", member, cookie=self.admin.cookie)
+        self.assertEqual(answer.status, 204, answer)
+        expect(403, "she is no member any more")
+
     def state(self):
         return [sorted(map(str, self.database.rows(f"select {columns} from {table}"))) for table, columns in (
             ("memberships", "*"), ("organisations", "*"), ("member_invitations", "id, organisation_id, email, role"))]

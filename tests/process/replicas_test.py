@@ -3,6 +3,7 @@ once, whatever the replicas do, and gets the mail."""
 
 import json
 import re
+import shlex
 
 from harness.case import ProcessTest, main
 from harness.postgres import Postgres
@@ -92,6 +93,21 @@ class ReplicasTest(ProcessTest):
         self.wait_for_jobs(30)
         self.assertGreater(sum(self.metric(web, "primary_reads_total", "fallback") for web in self.web), primary)
 
+    def test_a_read_that_overlaps_a_write_does_not_take_it_back(self):
+        browser = Browser(*self.web)
+        registered = {"name": "Ada Lovelace", "email": "ada@example.org", "password": "correct horse battery"}
+        self.assertEqual(browser.ask(0, "GET", "/api/courses").status, 200)
+        early = dict(browser.cookies)  # of an answer that comes after that to the write
+        for replica in self.replicas:
+            replica.psql("select pg_wal_replay_pause()")
+            wait_until(lambda paused=replica: paused.psql("select pg_get_wal_replay_pause_state()").strip() == "paused", 10, "a pause")
+        self.assertEqual(browser.ask(0, "POST", "/api/register", registered).status, 201)
+        browser.cookies.update(early)
+        for node in (0, 1):
+            self.assertEqual(browser.ask(node, "GET", "/api/me").status, 200)
+        browser.close()
+        self.mail.wait_for(1, 30)
+
     def test_replicas_tell_their_role_and_lag(self):
         def replication(node):
             return json.loads(node.command("db", "replicas", "--json").stdout)["replication"]
@@ -114,6 +130,12 @@ class ReplicasTest(ProcessTest):
         self.replicas[0].psql("select pg_wal_replay_resume()")
         wait_until(lambda: lags()[1] < 1000, 20, "it to have caught up")
         self.mail.wait_for(5, 30)
+
+    def test_the_greeting_names_each_replica(self):
+        line = next(line for line in self.web[0].log_text().splitlines() if " jobs list " in line)
+        words = shlex.split(line.split("   ")[0])
+        named = [url for word, url in zip(words, words[1:]) if word == "--replica"]
+        self.assertEqual(named, [replica.url for replica in self.replicas])
 
     def test_a_failover_is_followed(self):
         self.register_and_read_back("before", 5)

@@ -1,88 +1,99 @@
 """The seats of a course, while servers and the database die: each is given once, and everybody is told the truth."""
 
+import asyncio
+import http.client
+import io
 import random
 import threading
+import time
 
 from harness.case import DATABASE, FULL, main
-from harness.http_client import Client, Lost
+from harness.http_client import Answer
 from harness.school import SchoolTest
-from harness.waiting import wait_until
 
-SEATS, PEOPLE = (100, 1_000) if FULL else (20, 200)
+SEATS, PEOPLE = 100, 1_000
 KILLS = 6 if FULL else 1
 RESTARTS = (4 if FULL else 1) if DATABASE == "postgres" else 0  # of the database, at once
-CLIENTS = 16
 PATIENCE_S = 90
-PAUSE_S = 0.02  # a client's own, before it asks again
+PAUSE_S = 0.1  # a client's own before it asks again, in the mean
 ASK_AGAIN = {502, 503, 504}
 
 
 class Enrolling:
-    """Clients that ask for all of `requests`, each under its key at any node, until it has a final answer."""
+    """Clients that ask for all of `requests`, each by itself and under its key at any node, until it has a final answer: those
+    that are released are all under way at once."""
 
     def __init__(self, path, nodes, requests):
         self.path, self.ports, self.waiting = path, [node.port for node in nodes], list(reversed(requests))
+        self.requests = len(requests)
         self.changed = threading.Condition()
-        self.unreleased = len(requests)  # how many nobody may ask for yet
         self.answers = []  # (learner, key, answer)
-        self.lost = self.refused = 0
+        self.lost = self.refused = self.under_way = self.under_way_most = 0
         self.broken = []
-        self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(CLIENTS)]
-        for thread in self.threads:
-            thread.start()
+        self.tasks = []  # the loop holds none
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
 
     def release(self, unreleased):
-        with self.changed:
-            self.unreleased = unreleased
-            self.changed.notify_all()
+        """All but so many."""
+        while len(self.waiting) > unreleased:
+            self.tasks.append(asyncio.run_coroutine_threadsafe(self._run(*self.waiting.pop()), self.loop))
 
-    def wait_for(self, enrolled):
-        """Until so many were told that they are enrolled; at once, while others are under way."""
+    def wait_for(self, is_reached, what):
         with self.changed:
-            reached = self.changed.wait_for(
-                lambda: self.broken or sum(answer.status == 201 for _, _, answer in self.answers) >= enrolled, PATIENCE_S)
-        assert reached and not self.broken, self.broken or f"{enrolled} are not enrolled after {PATIENCE_S} s"
+            reached = self.changed.wait_for(lambda: self.broken or is_reached(), PATIENCE_S)
+        assert reached and not self.broken, self.broken or (
+            f"not {what} after {PATIENCE_S} s: {len(self.answers)} answers, {self.under_way} under way, {self.lost} lost, {self.refused} refused")
+
+    def wait_for_enrolled(self, enrolled):
+        """Until so many were told that they are enrolled; at once, while others are under way."""
+        self.wait_for(lambda: sum(answer.status == 201 for _, _, answer in self.answers) >= enrolled, f"{enrolled} are enrolled")
 
     def finish(self):
-        for thread in self.threads:
-            thread.join(PATIENCE_S)
-        alive = sum(thread.is_alive() for thread in self.threads)
-        self.stopping.set()
-        assert not alive and not self.broken, self.broken or f"{alive} clients have no answer after {PATIENCE_S} s"
+        self.wait_for(lambda: len(self.answers) == self.requests, "all have an answer")
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(PATIENCE_S)
+        self.loop.close()
         return self.answers
 
-    def _run(self):
+    async def _run(self, learner, key):
+        self.under_way += 1
+        self.under_way_most = max(self.under_way_most, self.under_way)
         try:
-            while True:
-                with self.changed:
-                    self.changed.wait_for(lambda: not self.waiting or len(self.waiting) > self.unreleased)
-                    if not self.waiting:
-                        return
-                    learner, key = self.waiting.pop()
-                answer = self._ask(learner, key)
-                with self.changed:
-                    self.answers.append((learner, key, answer))
-                    self.changed.notify_all()
+            answer = await self._ask(learner, key)
         except Exception as error:  # told by the test's own thread
-            with self.changed:
-                self.broken.append(error)
-                self.changed.notify_all()
+            self.broken.append(error)
+        else:
+            self.answers.append((learner, key, answer))
+        self.under_way -= 1
+        with self.changed:
+            self.changed.notify_all()
 
-    def _ask(self, learner, key):
-        while not self.stopping.is_set():
+    async def _ask(self, learner, key):
+        while True:
             try:
-                with Client(random.choice(self.ports)) as client:
-                    answer = client.post(self.path, cookie=learner.cookie, key=key)
+                answer = await self._once(random.choice(self.ports), learner, key)
                 if answer.status not in ASK_AGAIN and not (answer.status == 409 and b"in progress" in answer.body):
                     return answer
-                with self.changed:
-                    self.refused += 1
-            except Lost:
-                with self.changed:
-                    self.lost += 1
-            self.stopping.wait(PAUSE_S)
-        raise AssertionError(f"{key} has no answer")
+                self.refused += 1
+            except (OSError, EOFError):
+                self.lost += 1
+            await asyncio.sleep(random.uniform(0, 2 * PAUSE_S))
+
+    async def _once(self, port, learner, key):
+        """On a connection of its own. Raises OSError or EOFError if there is no answer."""
+        began = time.monotonic()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: {learner.cookie}\r\nIdempotency-Key: {key}\r\n"
+                         "Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
+            status, _, head = (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")
+            headers = http.client.parse_headers(io.BytesIO(head))
+            body = await reader.readexactly(int(headers["Content-Length"] or 0))
+            return Answer(int(status.split()[1]), headers, body, time.monotonic() - began)
+        finally:
+            writer.close()
 
 
 class SeatsTest(SchoolTest):
@@ -110,11 +121,12 @@ class SeatsTest(SchoolTest):
         for number, what in enumerate(disturbances, 1):
             share = SEATS * number // len(disturbances)
             enrolling.release(len(requests) - 2 * share if number < len(disturbances) else 0)
-            enrolling.wait_for(share - SEATS // (2 * len(disturbances)))
+            enrolling.wait_for_enrolled(share - SEATS // (2 * len(disturbances)))
             self.disturb(what, nodes)
         answers = enrolling.finish()
 
         self.assertGreater(enrolling.lost, 0, "somebody was at work when a server died")
+        self.assertGreater(enrolling.under_way_most, PEOPLE, "they asked at once")
         told = {}
         for learner, key, answer in answers:
             self.assertIn(answer.status, (201, 409), answer)
@@ -137,7 +149,7 @@ class SeatsTest(SchoolTest):
                 with random.choice(nodes).client() as client:
                     again = client.post(f"{course.path}/enrolment", cookie=learner.cookie, key=key)
                 self.assertEqual((again.status, again.json), (201, answer.json))
-        self.say(f"{PEOPLE} people for {SEATS} seats, {len(requests)} requests, {KILLS} kills, {RESTARTS} restarts of the "
+        self.say(f"{PEOPLE} people for {SEATS} seats, {len(requests)} requests, {enrolling.under_way_most} at once, {KILLS} kills, {RESTARTS} restarts of the "
                  f"database: {enrolling.lost} answers lost, {enrolling.refused} times asked to come again, oversold 0")
 
 

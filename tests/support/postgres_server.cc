@@ -31,6 +31,13 @@ void require(const CommandResult& result, const std::string& what) {
     if (result.exit_code != 0) throw std::runtime_error(what + " failed: " + result.output);
 }
 
+void make_cluster(const fs::path& data) {
+    require(run_command({PostgresServer::binaries() / "initdb", "--no-sync", "-D", data, "-U",
+                         "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"},
+                        patience, PostgresServer::user()),
+            "initdb");
+}
+
 // initdb takes a second, a copy a third of that. Made under a lock and renamed into place, so that
 // whoever sees it sees it whole.
 fs::path template_cluster() {
@@ -43,10 +50,7 @@ fs::path template_cluster() {
     if (!fs::exists(made)) {
         const TempDir fresh(PostgresServer::user());
         const fs::path data = fresh.path() / "data";
-        require(run_command({PostgresServer::binaries() / "initdb", "--no-sync", "-D", data, "-U",
-                             "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"},
-                            patience, PostgresServer::user()),
-                "initdb");
+        make_cluster(data);
         require(run_command({"cp", "-a", data, home / "unfinished"}), "cp");
         fs::rename(home / "unfinished", made);
     }
@@ -69,7 +73,9 @@ const fs::path& PostgresServer::binaries() {
 PostgresServer::PostgresServer(const PostgresOptions& options)
     : directory_(user()), port_(free_port()) {
     const fs::path data = directory_.path() / "data";
-    if (options.replica_of == nullptr) {
+    if (options.is_of_own_system) {
+        make_cluster(data);
+    } else if (options.replica_of == nullptr) {
         require(run_command({"cp", "-a", template_cluster(), data}), "cp");
     } else {
         require(run_command({binaries() / "pg_basebackup", "-R", "--no-sync", "-c", "fast", "-X",

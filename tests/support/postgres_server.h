@@ -15,6 +15,7 @@ class PostgresServer;
 
 struct PostgresOptions {
     const PostgresServer* replica_of = nullptr;   // a streaming standby of it
+    bool is_of_own_system = false;                // others are copies: of one database system
     bool tls = false;                             // with a certificate of its own making
     bool fsync = false;                           // on only where the disk is what is tested
     std::map<std::string, std::string> settings;  // of postgresql.conf

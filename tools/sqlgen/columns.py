@@ -1,6 +1,7 @@
 """The columns that a statement gives: name, type, and whether they may be null.
 
-A column of a table has the type and nullability of its declaration; an outer join makes it nullable. An expression has
+A column of a table has the type and nullability of its declaration; an outer join makes it nullable, and so does a subquery that
+stands for a value within another one. An expression has
 neither, so the statement states them in a line `-- column: total int`. count(..) is known.
 """
 
@@ -87,6 +88,25 @@ class Joins:
         return self.everything or table in self.empty
 
 
+def has_inner_scalar(tokens):
+    """Whether a subquery is an item of another one: SQLite tells its column, which is null where it finds no row."""
+    words = [token.text.lower() for token in tokens if token.kind != "space"]
+    in_items = [False]  # for each parenthesis that is open
+    for before, word, after in zip(["", *words], words, [*words[1:], ""]):
+        begins = in_items[-1] and before in ("select", "distinct", "all", ",", "(")
+        if word == "(":
+            if begins and after == "select" and len(in_items) > 1:
+                return True
+            in_items.append(begins)
+        elif word == ")" and len(in_items) > 1:
+            in_items.pop()
+        elif word == "select":
+            in_items[-1] = True
+        elif word in ITEMS_END:
+            in_items[-1] = False
+    return False
+
+
 def stated_columns(statement, types):
     """{name: (Type, line)} of the `-- column:` lines."""
     found = {}
@@ -122,6 +142,7 @@ def columns_of(statement, tokens, found, schema, types, is_row):
     # Of a union SQLite tells the first part's columns, and of a view nothing of the joins in it.
     is_hidden = any(word in words for word in SET_OPERATIONS) or \
         any(table.is_view and name in words for name, table in schema.tables.items())
+    has_scalar = has_inner_scalar(tokens)
     result = []
     for at, column in enumerate(found.columns):
         item = items[at] if len(items) == len(found.columns) else []
@@ -129,7 +150,7 @@ def columns_of(statement, tokens, found, schema, types, is_row):
         own = None
         if column.origin and not is_hidden and not (item and item[0].text == "("):
             own = table_type(schema, types, column.table, column.origin)
-        if own and joins.may_be_empty(column.table):
+        if own and (has_scalar or joins.may_be_empty(column.table)):
             own = own.nullable()
         if own is None and is_count(item):
             own = types.named("int", "", 0)

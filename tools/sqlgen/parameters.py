@@ -1,9 +1,10 @@
 """Checks parameters against the columns that they meet, since SQLite itself takes anything anywhere."""
 
-from columns import table_type
+from columns import ITEMS_END, table_type
 from lexer import SqlError
 
 COMPARISONS = ("=", "<", ">", "<=", ">=", "<>", "!=", "==")
+ARITHMETIC = ("+", "-", "*", "/", "|", "%")
 NOT_ALIASES = ("where", "on", "set", "join", "left", "inner", "cross", "order", "group", "limit", "values", "select", "using")
 
 
@@ -51,18 +52,74 @@ class Uses:
             return None
         return known[0]
 
+    def column_at(self, at):
+        """The same of the column that begins at `at` and is an operand by itself."""
+        last = at + 2 if self.word(at + 1) == "." else at
+        if self.word(last + 1) in (*ARITHMETIC, "("):
+            return None
+        return self.column_before(last + 1) if last < len(self.tokens) else None
+
     def compared(self):
-        """(parameter, line, column, Type, may it be null) for `column = $1`."""
+        """(parameter, line, column, Type, may it be null) for `column = $1` and `$1 = column`."""
         for at, (text, kind, line) in enumerate(self.tokens):
             if kind != "named":
                 continue
-            before = self.word(at - 1)
+            before, after = self.word(at - 1), self.word(at + 1)
             if before in ("limit", "offset"):
                 yield text[1:], line, before, self.types.named("int", "", 0), False
-            elif before in COMPARISONS and self.word(at + 1) not in ("+", "-", "*", "/", "|", "%"):
-                column = self.column_before(at - 1)
-                if column:
-                    yield text[1:], line, *column, True
+                continue
+            column = None
+            if after not in ARITHMETIC:
+                column = self.column_before(self.operator_before(at))
+            if column is None and before not in (*ARITHMETIC, "."):
+                if after in COMPARISONS:
+                    column = self.column_at(at + 2)
+            if column:
+                yield text[1:], line, *column, True
+
+    def operator_before(self, at):
+        """Where the comparison begins whose right side is the token at `at`: =, is, is not, between; 0 if there is none."""
+        if self.word(at - 1) in (*COMPARISONS, "is"):
+            return at - 1
+        if self.word(at - 2) == "is" and self.word(at - 1) == "not":
+            return at - 2
+        if self.word(at - 1) == "and" and self.word(at - 3) == "between":
+            at -= 2
+        if self.word(at - 1) == "between":
+            return at - 2 if self.word(at - 2) == "not" else at - 1
+        return 0
+
+    def listings(self):
+        """The same for `column in ($1, $2)`, and for `(column, column) = ($1, $2)`."""
+        for at, (text, _, _) in enumerate(self.tokens):
+            if self.word(at + 1) != "(":
+                continue
+            given, _ = self.listed(at + 1)
+            if text.lower() == "in":
+                column = self.column_before(at - 1 if self.word(at - 1) == "not" else at)
+                columns = [column] * len(given)
+            elif text in COMPARISONS and self.word(at - 1) == ")":
+                columns = self.row_before(at)
+            else:
+                continue
+            for column, value in zip(columns, given):
+                if column and len(value) == 1 and value[0][1] == "named":
+                    yield value[0][0][1:], value[0][2], *column, True
+
+    def row_before(self, end):
+        """[(table.column, Type) or None] of the columns in the parenthesis that ends before `end`."""
+        at, depth = end - 1, 1
+        while at > 0 and depth > 0:
+            at -= 1
+            depth += {")": 1, "(": -1}.get(self.tokens[at][0], 0)
+        items, _ = self.listed(at)
+        if len(items) < 2:
+            return []
+        columns, place = [], at + 1
+        for item in items:
+            place += len(item) + 1
+            columns.append(self.column_before(place - 1) if len(item) in (1, 3) else None)
+        return columns
 
     def members(self):
         """The same for `column {in array}`."""
@@ -83,13 +140,33 @@ class Uses:
                 yield [(f"{table}.{name}", table_type(self.schema, self.types, table, name)) for name in names], end
 
     def inserted(self):
-        """The same for the parameters of insert into t (a, b) values ($a, $b)."""
+        """The same for what insert into t (a, b) takes from values ($a, $b) or select $a, $b."""
         for columns, end in self.inserts():
-            if self.word(end) == "values" and self.word(end + 1) == "(":
-                given, _ = self.listed(end + 1)
+            for given in self.inserted_rows(end):
                 for (column, kind), value in zip(columns, given):
                     if kind and len(value) == 1 and value[0][1] == "named":
                         yield value[0][0][1:], value[0][2], column, kind, False
+
+    def inserted_rows(self, at):
+        """Of values (..), (..) each row, of select .. its items, as listed() has them."""
+        if self.word(at) == "select":
+            given, _ = self.listed(at)
+            yield given
+        while self.word(at) in ("values", ",") and self.word(at + 1) == "(":
+            given, at = self.listed(at + 1)
+            yield given
+
+    def inserted_fields(self):
+        """(array, field, line, column, Type) for insert into t (a) select r.a from {rows array} as r."""
+        arrays = {}
+        for at, (text, _, _) in enumerate(self.tokens):
+            if text == "{" and self.word(at + 1) == "rows":
+                arrays[self.word(at + 5 if self.word(at + 4) == "as" else at + 4)] = self.word(at + 2)
+        for columns, end in self.inserts():
+            for given in self.inserted_rows(end):
+                for (column, kind), value in zip(columns, given):
+                    if kind and len(value) == 3 and value[1][0] == "." and value[0][0] in arrays:
+                        yield arrays[value[0][0]], value[2][0], value[2][2], column, kind
 
     def ranges(self):
         """(parameter, line, [(column, Type)]) of insert into t (a, b) {values rows}."""
@@ -98,17 +175,20 @@ class Uses:
                 yield self.word(end + 2), self.tokens[end][2], columns
 
     def listed(self, at):
-        """The items, each its tokens, of the parenthesis that opens at `at`, and the index past it."""
-        items, depth = [[]], 0
+        """The items, each its tokens, of the parenthesis or the select that opens at `at`, and the index past it."""
+        items, depth, outer = [[]], 0, 1 if self.word(at) == "(" else 0
+        at += 1 - outer
         while at < len(self.tokens):
             text = self.tokens[at][0]
+            if outer == 0 and depth == 0 and text.lower() in ITEMS_END:
+                break
             depth += {"(": 1, ")": -1}.get(text, 0)
             at += 1
-            if depth == 0:
+            if depth < outer:
                 break
-            if text == "," and depth == 1:
+            if text == "," and depth == outer:
                 items.append([])
-            elif not (text == "(" and depth == 1):
+            elif not (text == "(" and depth == 1 == outer):
                 items[-1].append(self.tokens[at - 1])
         return items, at
 
@@ -131,11 +211,15 @@ def check_parameters(statement, signature, tokens, found, schema, types):
     for name, *use in uses.members():
         if name in known and known[name].type:
             check(name, known[name].type, *use)
+    for name, part, *use in uses.inserted_fields():
+        given = dict(known[name].fields).get(part) if name in known else None
+        if given:
+            check(f"{name}.{part}", given, *use, False)
     for name, line, columns in uses.ranges():
         fields = known[name].fields if name in known else []
         for (part, given), (column, kind) in zip(fields, columns):
             if kind:
                 check(f"{name}.{part}", given, line, column, kind, False)
-    for name, *use in [*uses.compared(), *uses.inserted()]:
+    for name, *use in [*uses.compared(), *uses.listings(), *uses.inserted()]:
         if name in known and not known[name].is_array:
             check(name, known[name].type, *use)

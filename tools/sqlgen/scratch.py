@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 OK, ROW = 0, 100
 READ, INSERT, DELETE, UPDATE = 20, 18, 9, 23
+DQS_DML, DQS_DDL = 1013, 1014  # whether "x" is a text where no column has that name
 AUTHORIZER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, *[ctypes.c_char_p] * 4)
 SYSTEM = ("sqlite_", "json_", "pragma_")  # of tables that are SQLite's own
 
@@ -28,6 +29,7 @@ def library():
     found.sqlite3_exec.argtypes = [ctypes.c_void_p, ctypes.c_char_p, *[ctypes.c_void_p] * 3]
     found.sqlite3_error_offset.argtypes = [ctypes.c_void_p]
     found.sqlite3_set_authorizer.argtypes = [ctypes.c_void_p, AUTHORIZER, ctypes.c_void_p]
+    found.sqlite3_db_config.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p]
     found.sqlite3_close.argtypes = [ctypes.c_void_p]
     return found
 
@@ -70,6 +72,8 @@ class Scratch:
         self.database = ctypes.c_void_p()
         if self.sqlite.sqlite3_open(b":memory:", ctypes.byref(self.database)) != OK:
             raise OSError("sqlite: no database in memory")
+        for option in (DQS_DML, DQS_DDL):
+            self.sqlite.sqlite3_db_config(self.database, option, 0, None)
         self.seen = []
         self.authorizer = AUTHORIZER(self.authorize)  # kept, because SQLite calls it
         self.sqlite.sqlite3_set_authorizer(self.database, self.authorizer, None)

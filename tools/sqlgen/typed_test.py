@@ -80,6 +80,9 @@ class Schema(TypedTest):
         self.assert_error("-- name: x :exec (name text)\nupdate people\nset nome = $name", 3, "no such column: nome")
         self.assert_error("-- name: x :exec (n text)\ninsert into people (id,\nnome) values (1, $n)", 3, "no column named nome")
 
+    def test_a_wrong_column_in_quotes_is_no_text(self):
+        self.assert_error('-- name: x :many ()\nselect id from people\nwhere "nome" = \'Ada\'', 3, "no such column: nome")
+
     def test_a_wrong_table_is_told_at_its_line(self):
         self.assert_error("-- name: x :many ()\nselect id\nfrom persons", 3, "no such table: persons")
 
@@ -153,6 +156,15 @@ class Columns(TypedTest):
                                       "left join notes as n on n.person_id = p.id where n.number > 0"),
                          {"name": "text", "number": "int"})
 
+    def test_of_a_value_from_a_subquery_within_another_may_be_null(self):
+        for sql in ("select x.n from (select (select name from people where id = 5) as n) as x",
+                    "with x as (select 1 as one, (select name from people where id = 5) as n) select n from x"):
+            self.assertEqual(list(self.columns(f"-- name: x :many ()\n{sql}").values()), ["text?"])
+        for sql in ("select name from people where id in (select id from people)",
+                    "select name from people where id = (select p.id from (select id, (name) from people) as p)",
+                    "insert into people (name, score, joined_at) values ('a', 1, (select max(number) from notes)) returning name"):
+            self.assertEqual(list(self.columns(f"-- name: x :many ()\n{sql}").values()), ["text"])
+
     def test_expressions_must_be_stated(self):
         for sql in ("select max(score) as top from people", "select (select name from people) as top",
                     "select name as top from people union select body from notes"):
@@ -205,6 +217,25 @@ class Parameters(TypedTest):
                           3, "'b' is text where notes.number is int")
         self.assert_error("-- name: x :exec (n int?)\ninsert into notes (person_id, number)\nvalues (1, $n)", 3, "may be null where")
         self.assert_error("-- name: x :exec (n real)\nupdate notes\nset number = $n", 3, "'n' is real where notes.number is int")
+
+    def test_of_the_wrong_type_are_told_wherever_they_meet_a_column(self):
+        for condition in ("$id = person_id", "$id = n.person_id", "person_id in (5, $id)", "n.person_id not in ($id)",
+                          "person_id between $id and 7", "person_id not between 5 and $id", "person_id is not $id",
+                          "(number, n.person_id) = (5, $id)", "(person_id, number) > ($id, 5)"):
+            self.assert_error(f"-- name: x :many (id int)\nselect number from notes as n\nwhere {condition}", 3, "'id' is int where")
+        for condition in ("$id = number + 1", "$id + number = person_id", "number in ($id)", "number between $id and person_id",
+                          "(number, person_id) = ($id, 5)"):
+            self.function(f"-- name: x :many (id int)\nselect body from notes where {condition}")
+
+    def test_of_inserts_are_compared_in_each_row(self):
+        insert = "-- name: x :exec ({})\ninsert into notes (person_id, number)\n{}"
+        for parameters, rows in (("n text", "values (1, 2), (1, $n)"), ("n text", "select id, $n from people where id = 5"),
+                                 ("n (size text)[]", "select 1, r.size from {rows n} as r where true")):
+            self.assert_error(insert.format(parameters, rows), 3, "is text where notes.number is int")
+        for parameters, rows in (("n int", "values (1, 2), (1, $n)"), ("n int", "select id, $n from people where id = 5"),
+                                 ("n (size int)[]", "select 1, r.size from {rows n} as r where true"),
+                                 ("n text", "select id, length($n) from people")):
+            self.function(insert.format(parameters, rows))
 
     def test_are_declared_and_used(self):
         self.assert_error("-- name: x :many (id PersonId)\nselect name from people", 1, "does not use its parameter 'id'")

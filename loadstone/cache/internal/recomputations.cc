@@ -113,9 +113,13 @@ void Recomputations::refuse(Errc code) {
         .with_retry_after(std::chrono::seconds(1));
 }
 
+bool Recomputations::gives_way() const noexcept {
+    return options_.percent != 100 && runtime::loop_load() >= load_min;
+}
+
 // Requests want the loop: recomputation has its share of it, and no more.
 Task<void> Recomputations::pause(Context& context, Clock::time_point waits_since, Turn& turn) {
-    if (options_.percent == 100 || runtime::loop_load() < load_min) co_return;
+    if (!gives_way()) co_return;
     auto now = Clock::now();
     Clock::time_point begin;
     {

@@ -107,8 +107,9 @@ private:
     std::string begin_;  // "{..", without its end
 };
 
-bool has_lateral(Tx& tx) {
-    return tx.context().services().get<store::Database>().dialect() == store::Dialect::postgres;
+// What a claim reads is removed by a statement of its own, and lanes are read one by one.
+bool is_sqlite(Tx& tx) {
+    return tx.context().services().get<store::Database>().dialect() == store::Dialect::sqlite;
 }
 
 // Those of lanes that were asked together.
@@ -127,7 +128,7 @@ void put_to_lanes(std::vector<LaneRow>& rows, std::span<Lane> lanes) {
 class QueueClaim {
 public:
     QueueClaim(Tx& tx, std::int64_t process, ClaimLimits& limits, std::int64_t left)
-        : tx_(tx), process_(process), limits_(limits), left_(left) {}
+        : tx_(tx), is_sqlite_(is_sqlite(tx)), process_(process), limits_(limits), left_(left) {}
 
     // Gives a result for each.
     Task<std::vector<LaneResult>> run(std::span<const LaneClaim> claims) {
@@ -194,7 +195,7 @@ private:
                 asked.push_back({lane.claim->partition_key, lane.claim->priority,
                                  lane.claim->cursor, lane.result.asked});
         }
-        if (asked.size() > 1 && has_lateral(tx_)) {
+        if (asked.size() > 1 && !is_sqlite_) {
             const std::string asked_json = to_json(asked);
             const LaneClaim& any = *lanes.front().claim;
             auto rows = co_await tx_.many<LaneRow>(store::at_once(sql::claim_lanes), any.queue,
@@ -214,6 +215,10 @@ private:
             for (LaneRow& row : rows) lane.rows.push_back(&row);
             jobs_.reserve(jobs_.size() + rows.size());
             take(lane);
+            if (is_sqlite_ && lane.result.got > 0)
+                co_await tx_.defer(sql::remove_claimed, claim.queue, claim.partition_key,
+                                   claim.priority, claim.cursor, claim.kinds_json,
+                                   lane.result.last_seq);
         }
     }
 
@@ -243,6 +248,7 @@ private:
     }
 
     Tx& tx_;
+    const bool is_sqlite_;
     std::int64_t process_;
     ClaimLimits& limits_;
     std::int64_t left_;

@@ -204,7 +204,10 @@ void Connection::begin_reading() {
 // What it has seen now.
 void Connection::tell_reading() {
     const runtime::Reading& reading = context_->reading();
-    if (reading.has_moved()) append_position_line(own_lines_, *this, reading.position());
+    if (reading.has_moved()) {
+        append_position_lines(own_lines_, *this, reading.position(),
+                              !is_safe(reader_.head().method));
+    }
     if (reading.stale()) {
         const double seconds = std::chrono::duration<double>(*reading.stale()).count();
         response_.set_header("Loadstone-Stale", fmt::format("{:.1f}", seconds));

@@ -8,6 +8,7 @@
 #include "loadstone/base/assert.h"
 #include "loadstone/store/internal/query_labels.h"
 #include "loadstone/store/internal/storable.h"
+#include "loadstone/store/sqlite/account.h"
 #include "loadstone/store/sqlite/errors.h"
 #include "loadstone/store/sqlite/statement_row.h"
 #include "loadstone/telemetry/thread_usage.h"
@@ -15,75 +16,16 @@
 
 namespace loadstone::store::sqlite {
 
-namespace {
-
-// Since it was asked last.
-std::uint64_t taken(sqlite3_stmt* statement, int counter) {
-    return static_cast<std::uint64_t>(sqlite3_stmt_status(statement, counter, 1));
-}
-
-// Counts a statement on the context's span and in the statistics, however it ends.
-class Account {
-public:
-    Account(StatementStatistics& statistics, Context& context, const StatementRef& statement,
-            const Prepared& prepared, const RunLimits& limits, const std::uint64_t& cpu_begun_ns)
-        : statistics_(&statistics),
-          context_(&context),
-          statement_(&statement),
-          prepared_(&prepared),
-          limits_(&limits),
-          cpu_begun_ns_(&cpu_begun_ns),
-          started_(telemetry::tsc()) {}
-    Account(const Account&) = delete;
-    Account& operator=(const Account&) = delete;
-    ~Account() {
-        if (dropped_) return;
-        sqlite3_stmt* const run = prepared_->statement;
-        telemetry::StatementUse use;
-        use.statement = prepared_->label;
-        use.failed = !finished;
-        use.ns = telemetry::tsc_to_ns(telemetry::tsc() - started_);
-        use.rows = rows;
-        use.pool_ns = limits_->pool_ns;
-        use.lock_ns = limits_->lock_ns;
-        use.scanned = taken(run, SQLITE_STMTSTATUS_FULLSCAN_STEP);
-        use.steps = taken(run, SQLITE_STMTSTATUS_VM_STEP);
-        use.sorts = taken(run, SQLITE_STMTSTATUS_SORT);
-        use.auto_indexes = taken(run, SQLITE_STMTSTATUS_AUTOINDEX);
-        const std::uint64_t cpu_ns =
-            *cpu_begun_ns_ == 0 ? 0 : telemetry::thread_cpu_ns() - *cpu_begun_ns_;
-        statistics_->record(context_->span(), *statement_, use, cpu_ns);
-    }
-    // The statement will run again and count then.
-    void drop() noexcept { dropped_ = true; }
-
-    std::uint64_t rows = 0;
-    bool finished = false;
-
-private:
-    StatementStatistics* statistics_;
-    Context* context_;
-    const StatementRef* statement_;
-    const Prepared* prepared_;
-    const RunLimits* limits_;
-    const std::uint64_t* cpu_begun_ns_;
-    std::uint64_t started_;
-    bool dropped_ = false;
-};
-
-}  // namespace
-
 // While it lives, the statement runs on behalf of a context.
 struct Handle::RunScope {
     RunScope(Handle& handle, sqlite3_stmt* statement, Context& context, const RunLimits& limits)
         : handle_(handle), statement_(statement) {
+        handle.running_ = {};
         handle.running_.context = &context;
+        handle.running_.fiber = limits.fiber;
+        handle.running_.look_steps = handle.file_->check_steps;
         handle.running_.steps_left = limits.steps_max;
-        handle.running_.stopped = Stopped::no;
-        handle.running_.looked_tsc = 0;
-        handle.running_.looks = 0;
-        handle.running_.cpu_begun_ns = 0;
-        handle.running_.busy_until = {};
+        if (limits.fiber != nullptr) handle.look_each(limits.piece_steps);
         if (limits.busy_wait.count() > 0) {
             handle.running_.busy_until = std::chrono::steady_clock::now() + limits.busy_wait;
         }
@@ -92,6 +34,7 @@ struct Handle::RunScope {
     RunScope& operator=(const RunScope&) = delete;
     ~RunScope() {
         sqlite3_reset(statement_);
+        if (handle_.running_.fiber != nullptr) handle_.look_each(handle_.file_->check_steps);
         handle_.running_.context = nullptr;
     }
 
@@ -111,7 +54,7 @@ Handle::Handle(const FileOptions& file, Access access) : file_(&file) {
     }
     sqlite3_extended_result_codes(db_, 1);
     sqlite3_busy_handler(db_, &Handle::on_busy, this);
-    sqlite3_progress_handler(db_, file.check_steps, &Handle::on_progress, this);
+    look_each(file.check_steps);
     sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(db_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
     sqlite3_set_authorizer(db_, &Handle::on_prepare, this);
@@ -133,21 +76,37 @@ bool Handle::is_over_time(Running& running) noexcept {
             static_cast<std::uint64_t>(std::chrono::nanoseconds(time_max).count());
         return false;
     }
-    return telemetry::tsc_to_ns(now - running.looked_tsc) > running.time_max_ns;
+    return telemetry::tsc_to_ns(now - running.looked_tsc - running.stopped_tsc) >
+           running.time_max_ns;
+}
+
+void Handle::look_each(int steps) {
+    running_.look_steps = steps;
+    sqlite3_progress_handler(db_, steps, &Handle::on_progress, this);
+}
+
+void Handle::let_others_go_on(Running& running) noexcept {
+    const std::uint64_t since = telemetry::tsc();
+    running.fiber->stop();
+    running.stopped_tsc += telemetry::tsc() - since;
+    if (running.is_abandoned) running.stopped = Stopped::cancelled;
 }
 
 int Handle::on_progress(void* self) {
     Handle& handle = *static_cast<Handle*>(self);
     Running& running = handle.running_;
     if (running.context == nullptr) return 0;
-    if (++running.looks == cpu_look) running.cpu_begun_ns = telemetry::thread_cpu_ns();
+    // The thread's clock tells nothing of one that others go on between.
+    if (++running.looks == cpu_look && running.fiber == nullptr)
+        running.cpu_begun_ns = telemetry::thread_cpu_ns();
     if (running.steps_left != RunLimits::unlimited) {
-        running.steps_left -= handle.file_->check_steps;
+        running.steps_left -= running.look_steps;
         if (running.steps_left <= 0) running.stopped = Stopped::budget;
     }
     if (is_over_time(running)) running.stopped = Stopped::time_budget;
     if (running.context->deadline().passed()) running.stopped = Stopped::deadline;
     if (running.context->is_cancelled()) running.stopped = Stopped::cancelled;
+    if (running.fiber != nullptr && running.stopped == Stopped::no) let_others_go_on(running);
     return running.stopped == Stopped::no ? 0 : 1;
 }
 
@@ -310,8 +269,8 @@ Handle::Outcome Handle::run(Context& context, const StatementRef& statement,
     Prepared& prepared = prepare(statement);
     const RunScope scope(*this, prepared.statement, context, limits);
     bind(prepared.statement, values);
-    Account account(*file_->statistics, context, statement, prepared, limits,
-                    running_.cpu_begun_ns);
+    Account account(*file_->statistics, context, statement, prepared, limits, running_.cpu_begun_ns,
+                    running_.stopped_tsc);
     const auto changes_before = statement.writes ? sqlite3_total_changes64(db_) : 0;
     const StatementRow row(statement.name, prepared);
     std::uint64_t seen = 0;

@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "loadstone/runtime/context.h"
+#include "loadstone/runtime/fiber.h"
 #include "loadstone/store/connection.h"
 #include "loadstone/store/internal/verified_types.h"
 #include "loadstone/store/statement_budgets.h"
@@ -51,6 +52,9 @@ struct RunLimits {
     std::chrono::milliseconds busy_wait{0};  // for locks of other processes, within the deadline
     bool busy_is_an_error = true;            // false: Ended::busy, for who can wait elsewhere
     std::uint64_t pool_ns = 0, lock_ns = 0;  // waited before it, for the statistics
+    // On which it runs, and stops each `piece_steps`; null: it does not stop.
+    runtime::Fiber* fiber = nullptr;
+    int piece_steps = 0;
 };
 
 class Handle {
@@ -82,6 +86,9 @@ public:
     std::optional<std::int64_t> integer(const char* text);
     std::optional<std::string> text(const char* text);
 
+    // Of a run that has stopped: it fails with cancelled when it is resumed.
+    void abandon() noexcept { running_.is_abandoned = true; }
+
     bool in_transaction() const noexcept { return sqlite3_get_autocommit(db_) == 0; }
     sqlite3* db() const noexcept { return db_; }
     const FileOptions& file() const noexcept { return *file_; }
@@ -98,17 +105,23 @@ private:
     enum class Stopped { no, budget, time_budget, deadline, cancelled };
     struct Running {
         Context* context = nullptr;
+        runtime::Fiber* fiber = nullptr;
+        int look_steps = 0;  // from look to look
         std::int64_t steps_left = RunLimits::unlimited;
         Stopped stopped = Stopped::no;
         std::uint64_t looked_tsc = 0;   // at its first look, after `check_steps`; 0: not yet
         std::uint64_t time_max_ns = 0;  // from then on
+        std::uint64_t stopped_tsc = 0;  // while others went on
+        bool is_abandoned = false;
         int looks = 0;
         std::uint64_t cpu_begun_ns = 0;  // of the thread, at look `cpu_look`; 0: not yet
         std::chrono::steady_clock::time_point busy_until{};
     };
     struct RunScope;
 
+    void look_each(int steps);
     static int on_progress(void* self);
+    static void let_others_go_on(Running& running) noexcept;
     static bool is_over_time(Running& running) noexcept;
     static int on_busy(void* self, int attempts);
     static int on_prepare(void* self, int action, const char*, const char*, const char*,

@@ -6,6 +6,7 @@
 
 #include "loadstone/base/assert.h"
 #include "loadstone/base/error.h"
+#include "loadstone/runtime/permit.h"
 #include "loadstone/store/sqlite/errors.h"
 #include "loadstone/store/sqlite/open_writer.h"
 
@@ -48,10 +49,14 @@ struct Readers::Metrics {
         : moved(registry.counter("loadstone_store_reads_moved_total",
                                  telemetry::metric_label("database", "sqlite"),
                                  "Reads that exceeded the step budget on a loop")),
+          stops(registry.counter("loadstone_store_read_stops_total",
+                                 telemetry::metric_label("database", "sqlite"),
+                                 "Times that a read let its loop's other work go on")),
           on_lane(registry.counter("loadstone_store_lane_reads_total",
                                    telemetry::metric_label("database", "sqlite"),
                                    "Reads that ran on the reader lane")) {}
     telemetry::Counter& moved;
+    telemetry::Counter& stops;
     telemetry::Counter& on_lane;
 };
 
@@ -104,7 +109,12 @@ Task<RunResult> LoopReader::run(Context& context, StatementRef statement,
     Moved moved;
     // A heavy one leaves the loop to others from the start.
     if (!context.reading().is_heavy && runs_here(statement)) {
-        const std::optional<RunResult> result = run_here(context, statement, values, sink, moved);
+        std::optional<RunResult> result;
+        if (context.reading().in_pieces) {
+            result = co_await run_in_pieces(context, statement, values, sink, moved);
+        } else {
+            result = run_here(context, statement, values, sink, moved);
+        }
         if (result) co_return *result;
     }
     auto on_lane = run_on_lane(context, statement, values, sink, std::move(moved));
@@ -122,29 +132,103 @@ std::optional<RunResult> LoopReader::run_here(Context& context, const StatementR
     const std::scoped_lock lock(mutex_);
     if (closed_) throw Error(Errc::unavailable, fmt::format("{} is closed", readers_->file_.path));
     if (!ensure_snapshot()) return std::nullopt;
-    RunLimits limits;
-    limits.steps_max = static_cast<std::int64_t>(readers_->options_.inline_steps_max);
-    limits.busy_is_an_error = false;
     Handle::Outcome outcome;
     try {
-        outcome = handle_->run(context, statement, values, sink, limits);
+        outcome = handle_->run(context, statement, values, sink, limits_here());
     } catch (...) {
         if (wants_reopen(handle_->last_failure())) drop_handle();
         throw;
     }
+    const auto result = ended_here(statement, outcome, handle_, moved);
+    if (moved.handle != nullptr) drop_handle();
+    return result;
+}
+
+RunLimits LoopReader::limits_here() const {
+    RunLimits limits;
+    limits.steps_max = static_cast<std::int64_t>(readers_->options_.inline_steps_max);
+    limits.busy_is_an_error = false;
+    return limits;
+}
+
+// Nothing: it goes on on the lane, if it was over its budget with the connection.
+std::optional<RunResult> LoopReader::ended_here(const StatementRef& statement,
+                                                const Handle::Outcome& outcome,
+                                                std::unique_ptr<Handle>& handle, Moved& moved) {
     switch (outcome.ended) {
         case Handle::Ended::finished: heavy_.fitted(statement.identity); return outcome.result;
         case Handle::Ended::over_budget:
             heavy_.exceeded(statement.identity);
             readers_->metrics_->moved.add();
             readers_->away_.fetch_add(1);
-            moved.handle = std::move(handle_);
+            moved.handle = std::move(handle);
             moved.rows_skipped = outcome.result.rows;
-            drop_handle();
             return std::nullopt;
         case Handle::Ended::busy: return std::nullopt;
     }
     return std::nullopt;
+}
+
+namespace {
+
+// A run that has stopped does not outlive its caller.
+struct Half {
+    Handle& handle;
+    runtime::Fiber& fiber;
+    bool has_stopped = false;
+
+    ~Half() {
+        if (!has_stopped) return;
+        handle.abandon();
+        try {
+            while (!fiber.resume()) {
+            }
+        } catch (...) {  // that it was cancelled, or what ended it before: nobody waits for it
+        }
+    }
+};
+
+}  // namespace
+
+// On a connection of its own: others read on the loop's in its middle. In a transaction, for it may
+// have to move.
+Task<std::optional<RunResult>> LoopReader::run_in_pieces(Context& context, StatementRef statement,
+                                                         std::span<const Value> values,
+                                                         RowSink sink, Moved& moved) {
+    const auto self = shared_from_this();
+    if (!piecewise_.try_acquire() &&
+        co_await piecewise_.acquire(context.deadline()) != runtime::Acquired::yes)
+        throw Error(Errc::deadline_exceeded,
+                    fmt::format("{}: others are read in pieces", statement.name));
+    const runtime::Permit permit(piecewise_);
+    context.throw_if_done(statement.name);
+    if (fiber_ == nullptr) fiber_ = std::make_unique<runtime::Fiber>();
+    struct Taken {
+        ReaderPool& pool;
+        std::unique_ptr<Handle> handle;
+        ~Taken() { pool.give(std::move(handle)); }
+    } taken{readers_->pool_, readers_->pool_.take()};
+    taken.handle->forget_failure();
+    if (taken.handle->control("begin") != SQLITE_OK) co_return std::nullopt;
+    Handle::Outcome outcome;
+    RunLimits limits = limits_here();
+    limits.fiber = fiber_.get();
+    limits.piece_steps = readers_->options_.piece_steps;
+    auto work = [&] { outcome = taken.handle->run(context, statement, values, sink, limits); };
+    bool has_let_go = false;
+    {
+        Half half{*taken.handle, *fiber_};
+        half.has_stopped = has_let_go = !fiber_->start(work);
+        while (half.has_stopped) {
+            readers_->metrics_->stops.add();
+            co_await runtime::yield();
+            half.has_stopped = false;
+            half.has_stopped = !fiber_->resume();
+        }
+    }
+    // What is made of the rows is the next turn's work.
+    if (has_let_go) co_await runtime::yield();
+    co_return ended_here(statement, outcome, taken.handle, moved);
 }
 
 // False if the connection cannot begin to read without waiting; the lane can wait.

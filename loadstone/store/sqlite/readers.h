@@ -13,6 +13,10 @@
 // the same rows in the same order. The loop takes another connection from the pool. When
 // `away_max` connections are on the lane, reads go there without trying the loop first.
 //
+// A read that is to be in pieces (Reading::in_pieces) runs on a connection and a stack of its own
+// and stops each `piece_steps`; it goes on in the loop's next turn (runtime::Fiber). One at a time
+// on each loop.
+//
 // On the lane the sink is called on the lane's thread while the caller is suspended: rows are
 // never buffered.
 
@@ -23,8 +27,10 @@
 #include <optional>
 #include <vector>
 
+#include "loadstone/runtime/fiber.h"
 #include "loadstone/runtime/lane.h"
 #include "loadstone/runtime/loops.h"
+#include "loadstone/runtime/semaphore.h"
 #include "loadstone/store/internal/module_gates.h"
 #include "loadstone/store/sqlite/handle.h"
 #include "loadstone/store/sqlite/heavy_statements.h"
@@ -34,6 +40,7 @@ namespace loadstone::store::sqlite {
 
 struct ReaderOptions {
     std::uint64_t inline_steps_max = 20'000;
+    int piece_steps = 150;  // of a read that lets others go on in its middle
     int threads = 2;
     std::chrono::milliseconds busy_timeout{5'000};
     std::vector<ModuleShare> shares;  // of the lane's threads
@@ -112,6 +119,13 @@ private:
     bool runs_here(const StatementRef& statement);
     std::optional<RunResult> run_here(Context& context, const StatementRef& statement,
                                       std::span<const Value> values, RowSink sink, Moved& moved);
+    Task<std::optional<RunResult>> run_in_pieces(Context& context, StatementRef statement,
+                                                 std::span<const Value> values, RowSink sink,
+                                                 Moved& moved);
+    RunLimits limits_here() const;
+    std::optional<RunResult> ended_here(const StatementRef& statement,
+                                        const Handle::Outcome& outcome,
+                                        std::unique_ptr<Handle>& handle, Moved& moved);
     Task<RunResult> run_on_lane(Context& context, StatementRef statement,
                                 std::span<const Value> values, RowSink sink, Moved moved);
     bool ensure_snapshot();
@@ -131,6 +145,10 @@ private:
     bool in_snapshot_ = false;
     bool release_posted_ = false;
     HeavyStatements heavy_;
+
+    // Of reads in pieces: one at a time, so that each turn of the loop has one piece.
+    runtime::Semaphore piecewise_{1, runtime::Semaphore::count_max};
+    std::unique_ptr<runtime::Fiber> fiber_;
 };
 
 }  // namespace loadstone::store::sqlite

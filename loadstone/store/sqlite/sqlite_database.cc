@@ -128,6 +128,7 @@ private:
     static ReaderOptions reader_options(const DatabaseOptions& options) {
         ReaderOptions reader;
         reader.inline_steps_max = options.inline_steps_max;
+        reader.piece_steps = options.piece_steps;
         reader.threads = options.reader_threads;
         reader.busy_timeout = options.busy_timeout;
         reader.shares = options.shares;

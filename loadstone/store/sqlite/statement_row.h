@@ -25,7 +25,11 @@ public:
     internal::VerifiedTypes& verified() const noexcept override { return prepared_->verified; }
 
 private:
-    void require_type(int column, int type, std::string_view asked) const;
+    // Asked once for each use: a look-up of a column costs more than what is asked of its value.
+    // One thread at a time has the connection, as SQLite wants of whoever reads such values.
+    sqlite3_value* value(int column) const noexcept;
+    sqlite3_value* require(int column, int type, std::string_view asked) const;
+    std::int64_t integer_as(int column, std::string_view asked) const;
 
     std::string_view name_;
     Prepared* prepared_;

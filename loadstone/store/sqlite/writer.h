@@ -1,19 +1,21 @@
 #pragma once
-// Writer: the one connection that writes, on a thread of its own, with group commit.
+// Writer: the one connection that writes, on a thread of its own, with group commit. What callers
+// do is in writer.cc, what that thread does in writer_lane.cc.
 //
 // 1. transact() puts an op into a bounded queue and suspends. The lane begins a transaction, then
-//    runs queued bodies one after the other, each in a savepoint, until the queue is empty or the
-//    group is full, and commits once: one fsync for all.
+//    runs queued bodies one after the other, until the queue is empty or the group is full, and
+//    commits once: one fsync for all. Each but the first has a savepoint, for which SQLite keeps
+//    each page as it was before: a claim of jobs wrote as many bytes for it as into the log.
 // 2. A body runs in place: it is spawned on an io_context that only the lane polls, and its awaits
 //    of Tx complete without suspending. If it is not finished after the poll it waited for
-//    something else. Then it is named, its savepoint is rolled back, its Tx is closed, and its
+//    something else. Then it is named, what it wrote is rolled back, its Tx is closed, and its
 //    caller gets an internal error once the body has ended (its arguments live in the caller's
 //    frame).
 // 3. Nobody is answered before the commit: not those that failed either, for they may have seen
-//    what the group wrote. A body's failure rolls back its savepoint alone. A failure of the
-//    commit is everybody's: unavailable, and nothing of the group is in the database (after an I/O
-//    error: "commit outcome unknown", for it may come back if the process ends before the next
-//    commit).
+//    what the group wrote. A body's failure rolls back its savepoint alone; that of the first,
+//    which has seen nothing, the transaction, and the others begin another. A failure of the commit
+//    is everybody's: unavailable, and nothing of the group is in the database (after an I/O error:
+//    "commit outcome unknown", for it may come back if the process ends before the next commit).
 // 4. SQLite rolls the whole transaction back when it interrupts a write (deadline) and after some
 //    errors. The interrupted op fails; the others of the group go back to the head of the queue
 //    and run again. When the commit fails a constraint (a deferred foreign key), each runs again
@@ -81,7 +83,7 @@ public:
 
 private:
     struct Metrics;
-    enum class Ran { to_commit, stray, lost };
+    enum class Ran { to_commit, undone, stray, lost };  // undone: with it the whole transaction
 
     bool has_failed_of_late() const noexcept;
     void require_no_failure() const;
@@ -93,7 +95,7 @@ private:
     Ran run_body(WriteOp& op);
     void open_file();
     void spawn_and_poll(WriteOp& op);
-    void undo_body();
+    Ran undo_body(bool is_first, Ran undone);
     void commit_group();
     void committed(std::uint64_t began, std::uint64_t ended);
     void checkpoint_if_due();

@@ -127,6 +127,23 @@ TEST_F(WriterTest, RollsBackOnlyTheBodyThatFails) {
     EXPECT_EQ(names(), expected);
 }
 
+TEST_F(WriterTest, GoesOnWithTheOthersWhenTheFirstOfAGroupFails) {
+    open_with_items();
+    TaskScope scope("writes");
+    hold(scope);
+    const std::uint64_t commits = counted("loadstone_store_commits_total");
+    for (const char* name : {"holds", "a", "b"})  // the first breaks the unique key
+        scope.spawn(loops.executor(0), insert_named(name, Deadline::in(ample), &done, &failed));
+    disk.release_syncs();
+    ASSERT_TRUE(scope.join_blocking(Deadline::in(ample)));
+    EXPECT_EQ(done, 3);
+    EXPECT_EQ(failed, 1);
+    const std::vector<std::string> expected{"holds", "a", "b"};
+    EXPECT_EQ(names(), expected);
+    EXPECT_EQ(counted("loadstone_store_commits_total"), commits + 2);
+    EXPECT_EQ(counted("loadstone_store_rollbacks_total"), 1U);
+}
+
 TEST_F(WriterTest, GivesTheBodysExceptionToTheCaller) {
     open_with_items();
     const Error error = error_thrown_by([&] { write(insert_and_throw, std::string("x")); });

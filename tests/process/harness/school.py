@@ -43,7 +43,7 @@ class SchoolTest(ProcessTest):
     def start(self, role="all", **settings):
         settings = {**self.store_settings, **settings}
         self.mail.start()
-        self.server = self.campus("campus", role=role, jobs_crashes_max=100, public_url="https://campus.example.org",
+        self.server = self.campus("campus", role=role, jobs_crashes_max=100, public_url="https://campus.example.org", store_strict="on",
                                   **SHORT_LEASE, **settings).start()
         self.client = self.server.client()
         self.addCleanup(self.client.close)

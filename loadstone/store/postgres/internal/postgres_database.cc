@@ -43,7 +43,7 @@ PostgresDatabase::PostgresDatabase(const DatabaseOptions& options, telemetry::Re
       reads_(*this),
       tasks_("store/postgres"),
       targets_(options.replicas.urls.empty() ? std::vector<Target>() : servers_of(options)),
-      servers_(names_of(targets_), options.replicas, registry),
+      servers_(names_of(targets_), own_servers_of(options), options.replicas, registry),
       routing_(options.replicas, registry),
       listener_(std::make_shared<Listener>(target_.is_pooled)),
       notifier_(std::make_shared<Notifier>(target_.is_pooled, listener_)) {}

@@ -1,5 +1,7 @@
 #include "loadstone/store/postgres/internal/servers.h"
 
+#include <algorithm>
+
 #include "loadstone/base/log.h"
 
 namespace loadstone::store::postgres {
@@ -15,9 +17,11 @@ Servers::Server::Server(std::string name_of, telemetry::Registry& registry)
                                 telemetry::metric_label("server", name),
                                 "Times that it became one")) {}
 
-Servers::Servers(std::vector<std::string> names, const ReplicaOptions& options,
+Servers::Servers(std::vector<std::string> names, std::size_t own, const ReplicaOptions& options,
                  telemetry::Registry& registry)
-    : lag_max_(options.lag_max),
+    : own_(own),
+      lag_max_(options.lag_max),
+      silent_max_(options.silent_max),
       registry_(registry),
       failovers_(registry.counter("loadstone_store_replica_failovers_total", "",
                                   "Times that a primary of a newer history was found")) {
@@ -50,10 +54,26 @@ void Servers::add_gauges(telemetry::Registry& registry) {
     }
 }
 
+bool Servers::is_ours(const ServerAnswer& answer) const {
+    if (system_ != 0) return answer.system == system_;
+    return std::ranges::none_of(servers_, [&](const auto& other) {
+        return other->system != 0 && other->system != answer.system;
+    });
+}
+
+void Servers::settle_system(std::size_t server, const ServerAnswer& answer,
+                            Clock::time_point asked) {
+    if (system_ != 0) return;
+    if (!first_asked_) first_asked_ = asked;
+    const bool are_own_away = asked - *first_asked_ >= silent_max_;
+    if (server < own_ || (are_own_away && !answer.is_standby && is_ours(answer)))
+        system_ = answer.system;
+}
+
 Servers::Role Servers::role_of(const ServerAnswer& answer) const {
     const auto history = static_cast<std::uint32_t>(answer.history);
+    if (!is_ours(answer) || (system_ == 0 && !answer.is_standby)) return Role::other;
     if (!answer.is_standby) return history >= history_ ? Role::primary : Role::other;
-    if (system_ != 0 && answer.system != system_) return Role::other;
     return history_ == 0 || history == history_ ? Role::replica : Role::other;
 }
 
@@ -62,7 +82,11 @@ void Servers::answered(std::size_t number, const ServerAnswer& answer, Clock::ti
     const auto history = static_cast<std::uint32_t>(answer.history);
     {
         const std::scoped_lock lock(mutex_);
+        server.system = answer.system;
+        settle_system(number, answer, asked);
+        server.is_ours.store(is_ours(answer), std::memory_order_release);
         const Role role = role_of(answer);
+        note_system(server);
         server.history = history;
         server.position = static_cast<std::uint64_t>(answer.position);
         if (role == Role::primary) {
@@ -71,7 +95,6 @@ void Servers::answered(std::size_t number, const ServerAnswer& answer, Clock::ti
                 log::warning("another primary was found",
                              {{"server", server.name}, {"history", history}});
             }
-            system_ = answer.system;
             history_.store(history, std::memory_order_release);
             trail_.note(asked, server.position);
         }
@@ -86,6 +109,14 @@ void Servers::answered(std::size_t number, const ServerAnswer& answer, Clock::ti
 void Servers::is_silent(std::size_t number) {
     servers_[number]->role.store(Role::silent, std::memory_order_release);
     note_use(number);
+}
+
+void Servers::note_system(Server& server) {
+    const bool is_refused = system_ != 0 && server.system != system_;
+    if (is_refused && !server.was_refused)
+        log::error("a server is of another database system: it is given no reads and no writes",
+                   {{"server", server.name}});
+    server.was_refused = is_refused;
 }
 
 void Servers::note_use(std::size_t number) {
@@ -121,7 +152,9 @@ std::chrono::nanoseconds Servers::lag(std::size_t server) const noexcept {
 
 bool Servers::may_be_primary(std::size_t server) const noexcept {
     const Role role = servers_[server]->role.load(std::memory_order_acquire);
-    return role == Role::silent || role == Role::primary;
+    if (role == Role::primary) return true;
+    const bool is_known = servers_[server]->is_ours.load(std::memory_order_acquire);
+    return role == Role::silent && (is_known || server < own_);
 }
 
 bool Servers::all_have_answered(Clock::time_point since) const noexcept {

@@ -6,7 +6,8 @@
 //
 // The primary is the server that is no standby and has the newest history: of two, as after a
 // failover in which the old one goes on, the older one does not count. A replica counts if it is a
-// standby of the same database system, follows that history, answers, and is not too far behind.
+// standby, follows that history, answers, and is not too far behind. A server of another database
+// system is neither, whatever its history: it was given by mistake, and what it holds is not ours.
 
 #include <atomic>
 #include <chrono>
@@ -35,7 +36,10 @@ public:
 
     enum class Role { silent, primary, replica, other };
 
-    Servers(std::vector<std::string> names, const ReplicaOptions& options,
+    // The first `own` of them are those of the database's URL: it is they who say which system is
+    // ours. Where none of them answers within silent_max of the first answer, it is a primary
+    // elsewhere that no other answer contradicts.
+    Servers(std::vector<std::string> names, std::size_t own, const ReplicaOptions& options,
             telemetry::Registry& registry);
     ~Servers();
     Servers(const Servers&) = delete;
@@ -55,7 +59,8 @@ public:
     bool is_usable(std::size_t server) const noexcept;
     std::uint32_t history(std::size_t server) const noexcept;
     std::chrono::nanoseconds lag(std::size_t server) const noexcept;
-    // False for what is known to be a standby, or a primary of an older history.
+    // False for what is known to be a standby, a primary of an older history, or of another
+    // system, and for what was never heard of and is not of the database's URL.
     bool may_be_primary(std::size_t server) const noexcept;
     // Whether each has answered a question of after `since`: then there is no history but theirs.
     bool all_have_answered(Clock::time_point since) const noexcept;
@@ -77,18 +82,24 @@ private:
         std::atomic<std::int64_t> lag_ns{0};
         std::atomic<Clock::rep> asked{0};
         std::atomic<std::size_t> reads{0};
-        std::int64_t system = 0;  // under mutex_
-        bool was_usable = false;  // of its watch
+        std::atomic<bool> is_ours{false};  // as it answered last
+        std::int64_t system = 0;           // 0: it has not answered; under mutex_
+        bool was_usable = false;           // of its watch
+        bool was_refused = false;          // of its watch
         telemetry::Counter& served;
         telemetry::Counter& left;
         telemetry::Counter& returned;
     };
 
+    bool is_ours(const ServerAnswer& answer) const;
+    void settle_system(std::size_t server, const ServerAnswer& answer, Clock::time_point asked);
     Role role_of(const ServerAnswer& answer) const;
+    void note_system(Server& server);
     void note_use(std::size_t server);
     void add_gauges(telemetry::Registry& registry);
 
-    const std::chrono::nanoseconds lag_max_;
+    const std::size_t own_;
+    const std::chrono::nanoseconds lag_max_, silent_max_;
     telemetry::Registry& registry_;
     std::vector<std::unique_ptr<Server>> servers_;
     std::atomic<std::uint32_t> history_{0};
@@ -96,7 +107,8 @@ private:
 
     mutable std::mutex mutex_;  // trail_, system_
     internal::PositionTrail trail_;
-    std::int64_t system_ = 0;  // of the primary
+    std::optional<Clock::time_point> first_asked_;
+    std::int64_t system_ = 0;  // ours; 0 until it is known, and then for good
 };
 
 }  // namespace loadstone::store::postgres

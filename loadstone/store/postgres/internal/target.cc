@@ -78,13 +78,21 @@ void require_ports(std::string_view ports) {
     }
 }
 
+std::string value_or(const Parameters& parameters, std::string_view keyword,
+                     std::string otherwise) {
+    const std::string* const found = find(parameters, keyword);
+    return found == nullptr ? std::move(otherwise) : *found;
+}
+
+// As libpq has it: without a name it is the user's.
+std::string database_name(const Parameters& parameters) {
+    return value_or(parameters, "dbname", value_or(parameters, "user", ""));
+}
+
 std::string shown(const Parameters& parameters) {
-    const auto value = [&](std::string_view keyword, std::string_view otherwise) {
-        const std::string* found = find(parameters, keyword);
-        return found == nullptr ? std::string(otherwise) : *found;
-    };
-    return fmt::format("{}:{}/{}", value("host", value("hostaddr", "localhost")),
-                       value("port", "5432"), value("dbname", value("user", "")));
+    return fmt::format("{}:{}/{}",
+                       value_or(parameters, "host", value_or(parameters, "hostaddr", "localhost")),
+                       value_or(parameters, "port", "5432"), database_name(parameters));
 }
 
 void set_default(Parameters& parameters, std::string_view keyword, std::string value) {
@@ -181,9 +189,17 @@ std::vector<Target> servers_of(const DatabaseOptions& options) {
     for (const std::string& url : options.replicas.urls) {
         const Target target = target_of_url(url);
         if (target.is_pooled) throw bad_url("the URL of a replica names a pooler; give its own");
+        if (database_name(target.parameters) != database_name(own.parameters)) {
+            throw bad_url(fmt::format("the replica {} is not of the database '{}'", target.shown,
+                                      database_name(own.parameters)));
+        }
         for (Target& server : single_hosts(target)) servers.push_back(std::move(server));
     }
     return servers;
+}
+
+std::size_t own_servers_of(const DatabaseOptions& options) {
+    return single_hosts(target_of(options)).size();
 }
 
 Target primary_of(const DatabaseOptions& options) {

@@ -28,8 +28,11 @@ struct Target {
 Target target_of(const DatabaseOptions& options);
 
 // Each host of the URL and of the replicas' URLs by itself: any may be the primary. Errors as of
-// target_of(); with replicas no URL may name a pooler, for which server answers is not known then.
+// target_of(); with replicas no URL may name a pooler, for which server answers is not known then,
+// and all name the same database.
 std::vector<Target> servers_of(const DatabaseOptions& options);
+// How many of them, the first ones, are those of DatabaseOptions::url.
+std::size_t own_servers_of(const DatabaseOptions& options);
 // All of them as the hosts of one URL, in the same order, for connections to whichever is the
 // primary: with user, password and database of DatabaseOptions::url.
 Target primary_of(const DatabaseOptions& options);

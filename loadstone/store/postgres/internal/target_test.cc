@@ -127,6 +127,19 @@ TEST(Target, WithReplicasIsWhicheverServerIsThePrimary) {
               std::string::npos);
 }
 
+TEST(Target, OfAReplicaIsOfTheSameDatabase) {
+    DatabaseOptions options = options_with("postgres://u@a,b/d");
+    options.replicas.urls = {"postgres://v@c/d"};
+    EXPECT_EQ(own_servers_of(options), 2);
+    EXPECT_EQ(servers_of(options).size(), 3);
+    options.replicas.urls = {"postgres://v@c/other"};
+    EXPECT_THROW(servers_of(options), Error);
+    options.replicas.urls = {"postgres://d@c"};  // the user's name is that of the database
+    EXPECT_EQ(servers_of(options).size(), 3);
+    options.replicas.urls = {"postgres://v@c"};
+    EXPECT_THROW(servers_of(options), Error);
+}
+
 TEST(Target, OfAReplicaIsNoPooler) {
     DatabaseOptions options = options_with("postgres://a/d?pooler=transaction");
     EXPECT_EQ(servers_of(options).size(), 1);

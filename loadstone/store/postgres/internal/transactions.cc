@@ -157,6 +157,7 @@ Task<void> Transactions::run_until_decided(Context& context, TxBody& body) {
                 break;
         }
         lease.end();
+        context.span().repeats = {};  // what runs again is no N+1
         co_await pause_before_retry(context, conflicts);
     }
 }
