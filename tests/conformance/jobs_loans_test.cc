@@ -133,13 +133,36 @@ TEST_P(JobLoans, WhatIsLentComesBackWithADeadProcess) {
     EXPECT_EQ(one->read(places_taken), 15);
     // Two rescues, of which one comes too late.
     const std::int64_t none = -1'000'000;
-    one->write(jobs::internal::rescue, none, 3);
-    one->write(jobs::internal::rescue, none, 3);
+    const auto rescued = one->write(jobs::internal::rescue, none, 3);
+    EXPECT_TRUE(one->write(jobs::internal::rescue, none, 3).released->empty());
+    ASSERT_EQ(rescued.released->size(), 1U);
+    EXPECT_EQ(rescued.released->at(0).name, "crowd:a");
+    EXPECT_EQ(rescued.released->at(0).running, 15);
     EXPECT_EQ(one->read(places_lent), 0);
     EXPECT_EQ(one->read(places_taken), 0);
     // It does not know yet, and writes once more.
     EXPECT_TRUE(claimer.claim(30).batches.empty());
     one->write(jobs::internal::rescue, none, 3);
+    EXPECT_EQ(one->read(places_lent), 0);
+    EXPECT_EQ(one->read(places_taken), 0);
+}
+
+TEST_P(JobLoans, WhatSeveralDeadProcessesWereLentOfALimitComesBackAtOnce) {
+    auto one = node();
+    one->write(add_all<Crowded>, crowd(60));
+    Claimer first(*one), second(*one), third(*one);
+    for (Claimer* each : {&first, &second, &third}) {
+        each->claim(5);
+        each->claim(5);
+    }
+    EXPECT_EQ(one->read(places_taken), 45);
+    one->write(sign_off_of, third.process);
+    EXPECT_EQ(one->read(places_lent), 20) << "of those that live nothing is taken";
+    EXPECT_EQ(one->read(places_taken), 30);
+    const std::int64_t none = -1'000'000;
+    const auto rescued = one->write(jobs::internal::rescue, none, 3);
+    ASSERT_EQ(rescued.released->size(), 1U);
+    EXPECT_EQ(rescued.released->at(0).running, 30);
     EXPECT_EQ(one->read(places_lent), 0);
     EXPECT_EQ(one->read(places_taken), 0);
 }

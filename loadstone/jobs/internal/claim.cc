@@ -9,7 +9,6 @@
 #include "loadstone/jobs/internal/extra.h"
 #include "loadstone/jobs/internal/records.h"
 #include "loadstone/jobs/sql.h"
-#include "loadstone/store/database.h"
 
 namespace loadstone::jobs::internal {
 
@@ -106,11 +105,6 @@ private:
     SharedExtra held_;
     std::string begin_;  // "{..", without its end
 };
-
-// What a claim reads is removed by a statement of its own, and lanes are read one by one.
-bool is_sqlite(Tx& tx) {
-    return tx.context().services().get<store::Database>().dialect() == store::Dialect::sqlite;
-}
 
 // Those of lanes that were asked together.
 void put_to_lanes(std::vector<LaneRow>& rows, std::span<Lane> lanes) {

@@ -105,9 +105,12 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
     if (!wanted->empty()) {
         const auto lent = std::make_shared<internal::ClaimLoans>(loans);
         internal::Claimed claimed = co_await claim(owner, wanted, free_places(), lent);
+        // Asked once: jobs that are not started here give nothing of their loans back.
+        const bool has_lease = process == owner, is_stopping = stopping;
+        settle_claim(*lent, !lent->has_failed && has_lease && !is_stopping);
         // What was claimed meanwhile is handed back when signing off.
-        if (stopping) co_return false;
-        if (process != owner) {
+        if (is_stopping) co_return false;
+        if (!has_lease) {
             watch_for_strays(owner);  // unless they are rescued with the rest of its jobs
             co_return true;
         }
@@ -142,13 +145,12 @@ Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner, internal::LaneCl
     try {
         claimed = co_await context.write(internal::claim, owner, wanted,
                                          static_cast<std::int64_t>(total), limits_now(), lent);
-        settle_claim(*lent, process == owner && !stopping);
         claim_position = context.reading().position();
         pulled_at = Deadline::Clock::now();
     } catch (...) {
         const Error error = error_from_exception(std::current_exception());
         failed = true;
-        settle_claim(*lent, false);
+        lent->has_failed = true;
         watch_for_strays(owner);
         log::warning("jobs could not be claimed", {{"error", error.message()}});
     }

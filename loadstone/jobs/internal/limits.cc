@@ -5,6 +5,7 @@
 #include "loadstone/base/json.h"
 #include "loadstone/jobs/keys.h"
 #include "loadstone/jobs/sql.h"
+#include "loadstone/store/database.h"
 
 namespace loadstone::jobs::internal {
 
@@ -29,6 +30,10 @@ LimitBook with_settings(LimitBook declared, const std::vector<LimitSetting>& set
         if (setting.burst >= 1) limit->second.burst = setting.burst;
     }
     return declared;
+}
+
+bool is_sqlite(const Tx& tx) {
+    return tx.context().services().get<store::Database>().dialect() == store::Dialect::sqlite;
 }
 
 // What is added or pruned beside this makes it begin anew.
@@ -83,10 +88,10 @@ Task<Released> release_held(Tx& tx, std::int64_t process, std::string batches_js
 }
 
 Task<Released> release_lost_loans(Tx& tx) {
-    const auto lost = co_await tx.many<PlacesRow>(sql::remove_lost_loans);
-    Places places;
-    for (const PlacesRow& row : lost) places[row.name] += row.places;
-    co_return co_await release_limits(tx, std::move(places));
+    const auto released = std::make_shared<std::vector<ReleasedRow>>();
+    co_await tx.defer_many(released, sql::release_lost_loans);
+    if (is_sqlite(tx)) co_await tx.defer(sql::remove_lost_loans);
+    co_return released;
 }
 
 std::vector<std::string> freed_by(const Released& released, const LimitBook& book) {

@@ -64,6 +64,9 @@ struct LockedRows {
     std::vector<LockedRow> states;
     std::shared_ptr<const std::vector<PlacesRow>> loans;
 };
+// Where some statements are in two parts, and none costs a round trip.
+bool is_sqlite(const Tx& tx);
+
 // In the order of their names, so that no two transactions wait for each other. `lent`: those of
 // which `process` may have been lent something.
 Task<LockedRows> lock_limits(Tx& tx, std::vector<std::string> names, std::int64_t process,
@@ -93,7 +96,7 @@ Task<Released> release_limits(Tx& tx, Places places);
 // What is held of batches by their ids, of those that `process` still holds.
 Task<Released> release_held(Tx& tx, std::int64_t process, std::string batches_json,
                             std::map<std::int64_t, Places> places_of_batches);
-// What processes have been lent that are gone.
+// What processes have been lent that are gone. Empty: there was none.
 Task<Released> release_lost_loans(Tx& tx);
 // The limits of which none was free before, as far as its transaction saw and the book knows.
 std::vector<std::string> freed_by(const Released& released, const LimitBook& book);

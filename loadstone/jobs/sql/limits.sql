@@ -111,15 +111,32 @@ on conflict (process, name) do update set places = excluded.places
 -- Of process $2 those in $1, a JSON array of names whose locks are held.
 delete from loadstone_limit_loans where process = $2 and name {names}
 
--- name: remove_lost_loans
--- Those of processes that are gone: their places are to be released in this transaction.
+-- name: release_lost_loans
+-- Places that processes were lent that are gone are free again: as release_limits, and once, for the loans go with it. On SQLite
+-- remove_lost_loans follows.
 -- dialect: sqlite
-delete from loadstone_limit_loans where process not in (select id from loadstone_processes) returning name, places
+update loadstone_limit_states set running = max(0, running - lost.places)
+from (select name, sum(places) as places from loadstone_limit_loans where process not in (select id from loadstone_processes)
+      group by name) as lost
+where loadstone_limit_states.name = lost.name
+returning name, running + (select sum(l.places) from loadstone_limit_loans as l
+                           where l.name = loadstone_limit_states.name and l.process not in (select id from loadstone_processes)) as running
 -- dialect: postgres
-delete from loadstone_limit_loans
-where (process, name) in (select process, name from loadstone_limit_loans
-                          where process not in (select id from loadstone_processes) for update skip locked)
-returning name, places
+with lost as (
+    delete from loadstone_limit_loans
+    where (process, name) in (select process, name from loadstone_limit_loans
+                              where process not in (select id from loadstone_processes) for update skip locked)
+    returning name, places),
+     new as materialized (select name, sum(places)::bigint as places from lost group by name),
+     added as (insert into loadstone_limit_releases (name, places) select name, places from new)
+select {ran_before}
+
+-- name: remove_lost_loans
+-- On SQLite, once they are released.
+-- dialect: sqlite
+delete from loadstone_limit_loans where process not in (select id from loadstone_processes)
+-- dialect: postgres
+delete from loadstone_limit_loans where 0 = 1
 
 -- name: limit_settings
 -- What operators have set instead of what the code says.
