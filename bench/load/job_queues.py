@@ -134,7 +134,7 @@ class Loadstone:
             self.folder = self.fresh()
         output(self.command("migrate"))
         if self.postgres:
-            self.postgres.sql(f"truncate {self.TABLES}, loadstone_dead_jobs, loadstone_limits, loadstone_limit_states, loadstone_limit_releases, "
+            self.postgres.sql(f"truncate {self.TABLES}, loadstone_dead_jobs, loadstone_limits, loadstone_limit_states, loadstone_limit_releases, loadstone_limit_loans, "
                               "bench_starts")
 
     def enqueue(self, jobs):

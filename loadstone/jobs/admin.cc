@@ -97,7 +97,7 @@ Task<std::string> why_limited(Reader reader, const Place& place) {
     const internal::LimitBook book = internal::with_settings(queue->limits(), settings);
     for (const std::string& name : names) {
         const auto limit = book.find(limit_name(name));
-        const auto row = co_await reader.maybe<internal::LimitRow>(sql::limit_state, name);
+        const auto row = co_await reader.maybe<internal::BusyLimitRow>(sql::limit_state, name);
         if (limit == book.end() || !row) continue;
         const LimitState state{row->arrival_at, row->running};
         const Allowance allowed = allowance(limit->second, state, row->now, 1);
@@ -105,7 +105,9 @@ Task<std::string> why_limited(Reader reader, const Place& place) {
         if (allowed.retry_in_us > 0)
             co_return fmt::format("limit {} allows the next in {} ms", name,
                                   (allowed.retry_in_us + 999) / 1'000);
-        co_return fmt::format("limit {} has all of its {} places taken", name, row->running);
+        co_return fmt::format(
+            "limit {} has all of its {} places taken{}", name, row->running,
+            row->lent == 0 ? "" : fmt::format(", of which {} are lent to processes", row->lent));
     }
     co_return std::string();
 }

@@ -60,7 +60,7 @@ bool is_firing(Timestamp time) { return time.micros % 1'000'000 == 0; }
 Task<LimitsOverview> limits_overview(Reader reader, int keys_max) {
     const Queue& queue = reader.context().services().get<Queue>();
     const auto settings = co_await reader.many<internal::LimitSetting>(sql::limit_settings);
-    const auto busy = co_await reader.many<internal::LimitRow>(sql::busy_limits, keys_max);
+    const auto busy = co_await reader.many<internal::BusyLimitRow>(sql::busy_limits, keys_max);
     const internal::LimitBook book = internal::with_settings(queue.limits(), settings);
     std::map<std::string, LimitOverview> by_name;
     for (const auto& [name, limit] : queue.limits()) {
@@ -82,14 +82,14 @@ Task<LimitsOverview> limits_overview(Reader reader, int keys_max) {
         one.name = setting.name;
         one.set = set_by(setting);
     }
-    for (const internal::LimitRow& row : busy) {
+    for (const internal::BusyLimitRow& row : busy) {
         const auto limit = book.find(limit_name(row.name));
         if (limit == book.end()) continue;
         const LimitState state{row.arrival_at, row.running};
         const Allowance allowed = allowance(limit->second, state, row.now, 1);
         if (row.running == 0 && allowed.count > 0) continue;
         by_name[limit->first].busiest.push_back(
-            {limit_key(row.name), row.running, allowed.retry_in_us});
+            {limit_key(row.name), row.running, row.lent, allowed.retry_in_us});
     }
     for (auto& [name, one] : by_name) {
         if (name == suspect_limit && one.busiest.empty()) continue;  // nobody declared it

@@ -29,10 +29,11 @@ BOOST_DESCRIBE_STRUCT(LimitSet, (), (running_max, per_second, burst))
 
 struct BusyKey {
     std::string key;
-    std::int64_t running = 0;     // counted where running_max is set
+    std::int64_t running = 0;     // places taken; counted where running_max is set
+    std::int64_t lent = 0;        // of these, to processes: some may be free
     std::int64_t next_in_us = 0;  // throttled: how long until it may start the next; 0: it is not
 };
-BOOST_DESCRIBE_STRUCT(BusyKey, (), (key, running, next_in_us))
+BOOST_DESCRIBE_STRUCT(BusyKey, (), (key, running, lent, next_in_us))
 
 struct LimitOverview {
     std::string name;

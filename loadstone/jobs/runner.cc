@@ -56,9 +56,14 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
       limited_total(metrics.counter("loadstone_jobs_limited_total", "",
                                     "Times that a limit held up jobs that were ready")),
       fired_total(metrics.counter("loadstone_jobs_fired_total", "", "Jobs enqueued by a schedule")),
+      loans_total(metrics.counter("loadstone_jobs_limit_loans_total", "",
+                                  "Times that a limit lent places or starts")),
+      covered_total(metrics.counter("loadstone_jobs_claims_lent_total", "",
+                                    "Claims of limited jobs that asked no limit")),
       lanes(jobs_queue.kinds()),
       has_keyed(std::ranges::any_of(jobs_queue.kinds(),
                                     [](const auto& kind) { return kind->is_keyed(); })),
+      loans(options.lend_places_min),
       limits(std::make_shared<const internal::LimitBook>(jobs_queue.limits())) {
     lease_services.add(lease_transactions);
     seats.resize(options.running_max);
@@ -71,6 +76,9 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
         const std::lock_guard lock(mutex);
         return static_cast<double>(options.running_max - free_seats.size());
     });
+    metrics.gauge(this, "loadstone_jobs_limit_places_lent", "",
+                  "Places of limits that this process has in advance",
+                  [this] { return static_cast<double>(loans.places()); });
 }
 
 void Runner::Impl::begin(runtime::SpanSlot& slot, Context& context, telemetry::LabelIndex label,

@@ -29,6 +29,9 @@ struct RunnerOptions {
     std::size_t claim_batch_max = 64;
     std::chrono::milliseconds heartbeat_every{2'000};
     std::chrono::milliseconds dead_after{10'000};  // detection at most dead_after + heartbeat_every
+    // Limits that let at least so many of a key run at once lend some of these places to processes,
+    // whose claims then do not ask; 0: nothing is lent.
+    int lend_places_min = 64;
     int crashes_max = 3;  // processes a job may take down before it is a dead letter
     std::chrono::milliseconds poll_every{1'000};  // fallback when a wake-up was lost; jittered
     std::uint64_t seed = 0;                       // of the jitter; 0: from the clock

@@ -280,6 +280,9 @@ void mail_and_job_settings(SettingList& s, Config& c) {
             std::size_t{10'000});
     s.count("jobs.claim_batch_max", "claimed in one transaction", c.jobs.claim_batch_max,
             std::size_t{1}, std::size_t{10'000});
+    s.count("jobs.lend_places_min",
+            "limits of at least so many places lend some to processes; 0: nothing is lent",
+            c.jobs.lend_places_min, 0, 1'000'000);
     s.millis("jobs.heartbeat_every_ms", "how often this process says that it lives",
              c.jobs.heartbeat_every);
     s.millis("jobs.dead_after_ms", "without a heartbeat, a process's jobs are taken over",

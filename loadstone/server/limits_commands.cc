@@ -70,6 +70,9 @@ void print_limit(const jobs::LimitOverview& limit) {
     for (const jobs::BusyKey& key : limit.busiest) {
         std::string state;
         if (key.running > 0) state = fmt::format("{} running", key.running);
+        if (key.lent > 0)
+            state = fmt::format("{} running or free in a process that was lent {}", key.running,
+                                key.lent);
         if (key.next_in_us > 0)
             state += fmt::format("{}throttled, the next in {:.1f}s", state.empty() ? "" : ", ",
                                  static_cast<double>(key.next_in_us) / 1e6);

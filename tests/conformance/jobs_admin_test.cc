@@ -128,7 +128,8 @@ TEST_P(JobAdmin, SaysWhyAReadyJobDoesNotRun) {
     EXPECT_TRUE(node.why(urgent).starts_with("it is the next"));
     const std::vector<jobs::internal::LaneClaim> lanes{
         {"test", "", 5, 0, R"(["conformance_jobs.Urgent"])", 1, 1}};
-    node.write(jobs::internal::claim, process, lanes_of(lanes), std::int64_t{1}, no_limits);
+    node.write(jobs::internal::claim, process, lanes_of(lanes), std::int64_t{1}, no_limits,
+               no_loans);
     EXPECT_TRUE(node.why(urgent).starts_with("it runs, in process somebody")) << node.why(urgent);
     const jobs::QueueStats stats = stats_of(node);
     EXPECT_EQ(stats.name, "test");

@@ -323,12 +323,12 @@ TEST_P(JobLimits, WhatADeadProcessHeldIsFreeAgain) {
     const std::vector<jobs::internal::LaneClaim> lanes{
         {"test", "|crowd:a", 0, 0, kinds, 10, 20},
         {"test", "|features.Ordered:x", 0, 0, kinds, 10, 20}};
-    const auto claimed =
-        one->write(jobs::internal::claim, process, lanes_of(lanes), std::int64_t{20}, book);
+    const auto claimed = one->write(jobs::internal::claim, process, lanes_of(lanes),
+                                    std::int64_t{20}, book, no_loans);
     ASSERT_EQ(claimed.batches.size(), 1U);
     EXPECT_EQ(claimed.batches[0].jobs.size(), 3U) << "two of the crowd, one in order";
-    const auto more =
-        one->write(jobs::internal::claim, process, lanes_of(lanes), std::int64_t{20}, book);
+    const auto more = one->write(jobs::internal::claim, process, lanes_of(lanes), std::int64_t{20},
+                                 book, no_loans);
     EXPECT_TRUE(more.batches.empty());
     EXPECT_TRUE(more.lanes[0].is_full);
     one->run();
@@ -343,7 +343,8 @@ std::vector<jobs::internal::Finished> runs_of_two(Node& node, std::int64_t proce
     node.write(add<Crowded>, Crowded{"a", "2"});
     const auto book = std::make_shared<const jobs::internal::LimitBook>(node.queue->limits());
     const auto lanes = lanes_of({{"test", "|crowd:a", 0, 0, R"(["features.Crowded"])", 10, 20}});
-    const auto claimed = node.write(jobs::internal::claim, process, lanes, std::int64_t{20}, book);
+    const auto claimed =
+        node.write(jobs::internal::claim, process, lanes, std::int64_t{20}, book, no_loans);
     std::vector<jobs::internal::Finished> runs;
     jobs::internal::ExtraReader extras;
     for (const auto& job : claimed.batches.at(0).jobs) {
@@ -420,7 +421,8 @@ TEST_P(JobLimits, APlaceThatWasGivenBackIsFreeBesideANewKey) {
     const std::string kinds = R"(["features.Crowded"])";
     const auto lanes = lanes_of(
         {{"test", "|crowd:a", 0, 0, kinds, 10, 20}, {"test", "|crowd:b", 0, 0, kinds, 10, 20}});
-    const auto claimed = one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, book);
+    const auto claimed =
+        one->write(jobs::internal::claim, process, lanes, std::int64_t{20}, book, no_loans);
     ASSERT_EQ(claimed.batches.size(), 1U);
     EXPECT_EQ(claimed.batches[0].jobs.size(), 2U);
     EXPECT_EQ(one->read(places_taken), 3);

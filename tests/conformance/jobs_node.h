@@ -82,6 +82,7 @@ inline jobs::internal::FinishedRuns only(jobs::internal::Finished run) {
     return std::make_shared<const std::vector<jobs::internal::Finished>>(1, std::move(run));
 }
 inline const auto no_limits = std::make_shared<const jobs::internal::LimitBook>();
+inline const jobs::internal::SharedClaimLoans no_loans;
 inline jobs::internal::LaneClaims lanes_of(std::vector<jobs::internal::LaneClaim> lanes) {
     return std::make_shared<const std::vector<jobs::internal::LaneClaim>>(std::move(lanes));
 }

@@ -242,7 +242,7 @@ TEST_P(JobRaces, AJobThatCompletedItselfAndFailedEndsOnce) {
     const auto dying = one->write(jobs::internal::register_process, std::string("dying"));
     const auto other = one->write(jobs::internal::register_process, std::string("other"));
     const auto claimed =
-        one->write(jobs::internal::claim, dying, lanes_of(lanes), std::int64_t{20}, book);
+        one->write(jobs::internal::claim, dying, lanes_of(lanes), std::int64_t{20}, book, no_loans);
     ASSERT_EQ(claimed.batches.at(0).jobs.size(), 2U);
     jobs::internal::Finished run;
     jobs::internal::ExtraReader extras;
@@ -254,7 +254,7 @@ TEST_P(JobRaces, AJobThatCompletedItselfAndFailedEndsOnce) {
     one->write(jobs::internal::record, dying, only(run));
     EXPECT_EQ(one->read(places_taken), 1);
     const auto more =
-        one->write(jobs::internal::claim, other, lanes_of(lanes), std::int64_t{20}, book);
+        one->write(jobs::internal::claim, other, lanes_of(lanes), std::int64_t{20}, book, no_loans);
     ASSERT_EQ(more.batches.size(), 1U);
     EXPECT_EQ(one->read(places_taken), 2);
     one->write(remove_process_in, dying);
@@ -421,8 +421,8 @@ TEST_P(JobRaces, AJobThatHasEndedSavesNoSteps) {
     const std::vector<jobs::internal::LaneClaim> lanes{{"test", "a", 0, 0, kinds, 10, 20}};
     for (int i = 0; i < 2; ++i) one->write(add<Tenant>, Tenant{"a", 0});
     const auto process = one->write(jobs::internal::register_process, std::string("p"));
-    const auto claimed =
-        one->write(jobs::internal::claim, process, lanes_of(lanes), std::int64_t{20}, no_limits);
+    const auto claimed = one->write(jobs::internal::claim, process, lanes_of(lanes),
+                                    std::int64_t{20}, no_limits, no_loans);
     ASSERT_EQ(claimed.batches.at(0).jobs.size(), 2U);
     jobs::internal::Finished run;
     jobs::internal::ExtraReader extras;

@@ -24,8 +24,8 @@ std::vector<jobs::internal::ClaimedJob> claim(Node& node, std::int64_t process,
         {"test", "", 0, 0, kinds, 10, 10},
         {"test", "|loadstone.suspect:test", 0, 0, kinds, 10, 10}};
     const auto limits = std::make_shared<const jobs::internal::LimitBook>(node.queue->limits());
-    const auto claimed =
-        node.write(jobs::internal::claim, process, lanes_of(lanes), std::int64_t{10}, limits);
+    const auto claimed = node.write(jobs::internal::claim, process, lanes_of(lanes),
+                                    std::int64_t{10}, limits, no_loans);
     std::vector<jobs::internal::ClaimedJob> all;
     for (const auto& each : claimed.batches) {
         all.insert(all.end(), each.jobs.begin(), each.jobs.end());

@@ -31,14 +31,14 @@ ENQUEUE_TOLERANCE = TOLERANCE | {"wal_bytes": 0.1}
 class Waiting:
     """Jobs that wait in a fresh store, and the processes on it."""
 
-    def __init__(self, program, folder, postgres, jobs):
+    def __init__(self, program, folder, postgres, jobs, command="enqueue"):
         self.program, self.folder, self.postgres, self.jobs = program, folder, postgres, jobs
         self.database = ("--database", postgres.url) if postgres else ()
         self.run("migrate")
         if postgres:
             empty(postgres)
         if jobs:
-            self.run("enqueue", jobs)
+            self.run(command, jobs)
 
     def run(self, *words, prefix=()):
         command = [*prefix, self.program, words[0], "--data", self.folder, *self.database, *words[1:]]
@@ -117,6 +117,16 @@ def of_a_drain(program, postgres):
         return costs
 
 
+def of_a_limited_drain(program, postgres):
+    """Of 1,000 tenants, under a throttle and limits of 10 keys, which lend: most claims ask no limit."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Waiting(program, folder, postgres, DRAINED, "enqueue-limited").drain()
+        recorded(server)
+        costs = {"statements": server.activity("statements", *ACTIVITIES[:2], "rows.IndexLimited") / DRAINED}
+        server.stop()
+        return costs
+
+
 def instructions_of_a_drain(program, postgres):
     """The difference of two drains under callgrind, so that start and stop cancel out."""
     totals = []
@@ -173,6 +183,7 @@ def of_a_request(program, postgres):
 
 def counted(program, postgres):
     costs = {"drain": of_a_drain(program, None), "drain_postgres": of_a_drain(program, postgres),
+             "drain_limited_postgres": of_a_limited_drain(program, postgres),
              "enqueue_postgres": of_enqueues(program, postgres), "write_postgres": of_a_request(program, postgres),
              "enqueue_all_postgres": of_many_enqueued(program, postgres)}
     costs["enqueue_all_postgres"]["instructions"] = instructions_of_many_enqueued(program, postgres)

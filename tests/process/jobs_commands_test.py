@@ -106,7 +106,7 @@ class OperatedTest(StormTest):
         storm = self.start()
         first, second, third = (self.watched(name) for name in "abc")
         self.wait_running(first, second)
-        self.assertEqual(self.limit("host")["busiest"], [{"key": "a.example", "running": 2, "next_in_us": 0}])
+        self.assertEqual(self.limit("host")["busiest"], [{"key": "a.example", "running": 2, "lent": 0, "next_in_us": 0}])
         self.assertIn("all of its 2 places", storm.command("jobs", "why", third).stdout)
 
         self.assertIn("3 at once (declared: 2 at once)", storm.command("jobs", "limit", "host", "--running", 3).stdout)

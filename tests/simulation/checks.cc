@@ -26,6 +26,9 @@ constexpr const char* places_held = R"(
         union all select k.value from holder, json_each(json_extract(extra, '$.keeps')) k where extra <> '')
     group by name)";
 
+constexpr const char* places_lent =
+    "select name, sum(places) from loadstone_limit_loans group by name";
+
 constexpr const char* unique_twice = R"(
     with live (extra) as (
         select json_extract(j.value, '$.extra') from loadstone_batches b, json_each(b.jobs) j
@@ -50,6 +53,7 @@ void World::watch() {
     if (++commits_ % watch_every != 0) return;
     std::map<std::string, std::int64_t> held;
     for (const Row& row : rows(places_held)) held[row[0]] = std::stoll(row[1]);
+    for (const Row& row : rows(places_lent)) held[row[0]] += std::stoll(row[1]);
     std::map<std::string, std::int64_t> counted;
     for (const Row& row :
          rows("select name, running from loadstone_limit_states where running <> 0"))
@@ -59,13 +63,15 @@ void World::watch() {
         for (const auto& [name, count] : held) all += fmt::format(" held {}: {}", name, count);
         for (const auto& [name, count] : counted)
             all += fmt::format(" counted {}: {}", name, count);
-        fail("what jobs hold of limits is not what is counted:" + all);
+        fail("what jobs hold of limits and processes are lent is not what is counted:" + all);
     }
     for (const auto& [name, count] : held) {
-        const bool is_limited = name.starts_with("limited:");
-        if (count > (is_limited ? sim::limited_at_once : 1))
-            fail(fmt::format("{} jobs hold places of {}", count, name));
+        const int most = name.starts_with("limited:")   ? sim::limited_at_once
+                         : name.starts_with("crowded:") ? sim::crowded_at_once
+                                                        : 1;
+        if (count > most) fail(fmt::format("{} places of {} are taken", count, name));
     }
+    check_running();
     for (const Row& row : rows(unique_twice))
         fail(fmt::format("{} live jobs have the unique key {}", row[1], row[0]));
 }
@@ -76,11 +82,15 @@ void World::check_end() {
     check_jobs();
     check_order();
     check_batches();
-    if (!clock_jumps_) check_throttle();
+    if (!clock_jumps_) {
+        check_throttle("sim.Throttled", sim::throttled_burst, sim::throttled_per_second);
+        check_throttle("sim.Brisk", sim::brisk_burst, sim::brisk_per_second);
+    }
     const std::int64_t left = number(
         "select (select count(*) from loadstone_unique) + (select count(*) from loadstone_results) "
         "+ (select count(*) from loadstone_steps) + (select count(*) from loadstone_progress) + "
-        "(select count(*) from loadstone_limit_states where running <> 0) + "
+        "(select count(*) from loadstone_limit_states as s where running <> (select "
+        "coalesce(sum(places), 0) from loadstone_limit_loans as l where l.name = s.name)) + "
         "(select count(*) from loadstone_done)");
     if (left != 0) fail(fmt::format("{} rows are left of jobs that have ended", left));
 }
@@ -129,10 +139,28 @@ void World::check_order() {
     }
 }
 
-void World::check_throttle() {
+// Whatever they hold: so many run of a key. What runs where the process has been declared dead, or
+// its batch rescued, has lost its place and is being stopped.
+void World::check_running() {
+    std::set<std::pair<std::string, std::string>> batches;
+    for (Row& row : rows("select b.process, b.id from loadstone_batches b "
+                         "join loadstone_processes p on p.id = b.process"))
+        batches.emplace(std::move(row[0]), std::move(row[1]));
+    std::map<std::string, int> running;
+    for (const sim::Run& run : sim::crowded_runs()) {
+        if (batches.contains({std::to_string(run.lease.process), std::to_string(run.lease.batch)}))
+            ++running[run.lane];
+    }
+    for (const auto& [lane, count] : running) {
+        if (count > sim::crowded_at_once)
+            fail(fmt::format("{} crowded jobs run of lane {}", count, lane));
+    }
+}
+
+void World::check_throttle(const std::string& kind, int burst, double per_second) {
     std::map<std::string, std::vector<std::int64_t>> starts;
     for (const Claim& claim : claims_) {
-        if (claim.kind == "sim.Throttled") starts[claim.partition_key].push_back(claim.at_us);
+        if (claim.kind == kind) starts[claim.partition_key].push_back(claim.at_us);
     }
     for (const auto& [key, times] : starts) {
         for (std::size_t i = 0; i < times.size(); ++i) {
@@ -140,7 +168,7 @@ void World::check_throttle() {
                 const double seconds = static_cast<double>(times[j] - times[i]) / 1e6;
                 const auto count = static_cast<double>(j - i + 1);
                 // The database's clock is whole milliseconds here.
-                if (count > sim::throttled_burst + sim::throttled_per_second * (seconds + 0.002))
+                if (count > burst + per_second * (seconds + 0.002))
                     fail(fmt::format("{} starts of {} within {} s", count, key, seconds));
             }
         }

@@ -30,6 +30,24 @@ Task<void> make_effect(Tx& tx, jobs::Lease lease) {
     co_await tx.exec(insert_effect, lease.job);
 }
 
+// Counted while it runs, or until its process is killed.
+class Counted {
+public:
+    explicit Counted(Run run) : job_(run.lease.job), process_(run.lease.process) {
+        crowded_runs().push_back(std::move(run));
+    }
+    ~Counted() {
+        std::erase_if(crowded_runs(), [this](const Run& run) {
+            return run.lease.job == job_ && run.lease.process == process_;
+        });
+    }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+
+private:
+    std::int64_t job_, process_;
+};
+
 // What it does follows from its behaviour, so that a seed replays.
 template <class T>
 Task<void> handle(Context& context, Job<T> job) {
@@ -50,7 +68,21 @@ Task<void> handle(Context& context, Job<T> job) {
     if (behaviour % 19 == 2) throw std::runtime_error("after its end");
 }
 
+Task<void> handle_crowded(Context& context, Job<Crowded> job) {
+    const Counted counted({job.lease(), job->lane});
+    co_await handle<Crowded>(context, job);
+}
+
+Task<void> handle_brisk(Context& context, Job<Brisk> job) {
+    co_await context.write(make_effect, job.lease());
+}
+
 }  // namespace
+
+std::vector<Run>& crowded_runs() {
+    static std::vector<Run> all;
+    return all;
+}
 
 void declare(loadstone::Handlers& handlers) {
     constexpr milliseconds soon(100), late(400);
@@ -63,6 +95,13 @@ void declare(loadstone::Handlers& handlers) {
     handlers.handle(handle<Throttled>)
         .limit({.name = "throttled", .per_second = throttled_per_second, .burst = throttled_burst},
                &Throttled::lane)
+        .backoff(soon, late);
+    handlers.handle(handle_crowded)
+        .limit({.name = "crowded", .running_max = crowded_at_once}, &Crowded::lane)
+        .backoff(soon, late);
+    handlers.handle(handle_brisk)
+        .limit({.name = "brisk", .per_second = brisk_per_second, .burst = brisk_burst},
+               &Brisk::lane)
         .backoff(soon, late);
     handlers.handle(handle<Ordered>).in_order(&Ordered::lane).backoff(soon, late);
     handlers.handle(handle<Unique>).unique(&Unique::lane).backoff(soon, late);

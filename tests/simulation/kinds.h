@@ -2,6 +2,7 @@
 // The job kinds of the simulated application.
 
 #include <string>
+#include <vector>
 
 #include "loadstone/jobs/handlers.h"
 
@@ -28,6 +29,18 @@ struct Throttled {
     int behaviour = 0;
 };
 BOOST_DESCRIBE_STRUCT(Throttled, (), (lane, behaviour))
+// Under a limit that lends places.
+struct Crowded {
+    std::string lane;
+    int behaviour = 0;
+};
+BOOST_DESCRIBE_STRUCT(Crowded, (), (lane, behaviour))
+// Under a throttle that lends starts.
+struct Brisk {
+    std::string lane;
+    int behaviour = 0;
+};
+BOOST_DESCRIBE_STRUCT(Brisk, (), (lane, behaviour))
 struct Ordered {
     std::string lane;
     int behaviour = 0;
@@ -62,6 +75,17 @@ BOOST_DESCRIBE_STRUCT(Tick, (), (lane, behaviour))
 inline constexpr int limited_at_once = 2;
 inline constexpr double throttled_per_second = 5;
 inline constexpr int throttled_burst = 3;
+inline constexpr int crowded_at_once = 12;
+inline constexpr int lend_places_min = 4;
+inline constexpr double brisk_per_second = 100;
+inline constexpr int brisk_burst = 64;
+
+// The runs of crowded jobs, of all simulated processes, that have begun and not ended.
+struct Run {
+    loadstone::jobs::Lease lease;
+    std::string lane;
+};
+std::vector<Run>& crowded_runs();
 
 void declare(loadstone::Handlers& handlers);
 

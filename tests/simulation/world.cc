@@ -65,6 +65,16 @@ Task<std::int64_t> enqueue_batch(Tx& tx, int parts, int behaviour) {
     co_return ids.back();
 }
 
+// Many at once, so that claims follow each other.
+template <class T>
+Task<std::int64_t> enqueue_some(Tx& tx, std::string lane, int behaviour, std::int64_t delay_ms) {
+    const int count = 4 + behaviour % 17;
+    std::int64_t id = 0;
+    for (int i = 0; i < count; ++i)
+        id = co_await enqueue_one<T>(tx, lane, behaviour + 7 * i, delay_ms);
+    co_return id;
+}
+
 // What a client does: `enqueue` if there is one, else a batch, else it pauses a queue.
 struct ClientAct {
     using Enqueue = Task<std::int64_t> (*)(Tx&, std::string, int, std::int64_t);
@@ -114,6 +124,7 @@ Process::Process(SimulatedServer& server, int process_number, std::uint64_t seed
     options.dead_after = milliseconds(1'000);
     options.poll_every = milliseconds(200);
     options.crashes_max = crashes_max;
+    options.lend_places_min = sim::lend_places_min;
     options.seed = seed * 31 + static_cast<std::uint64_t>(number) + 1;
     runner = std::make_unique<jobs::Runner>(options, *queue, jobs::JobBulkheads{}, loops, services,
                                             registry());
@@ -201,7 +212,7 @@ void World::act_as_client() {
     act.behaviour = static_cast<int>(random_.below(10'000));
     act.lane = std::string(1, static_cast<char>('a' + random_.below(3)));
     act.delay_ms = random_.below(4) == 0 ? std::int64_t(random_.below(1'500)) : 0;
-    switch (random_.below(11)) {
+    switch (random_.below(13)) {
         case 0: act.enqueue = enqueue_one<sim::Plain>; break;
         case 1: act.enqueue = enqueue_one<sim::Urgent>; break;
         case 2:
@@ -215,6 +226,8 @@ void World::act_as_client() {
         case 7: act.enqueue = enqueue_one<sim::Unique>; break;
         case 8: act.enqueue = enqueue_one<sim::Fleeting>; break;
         case 9: act.batch = 1 + act.behaviour % 7; break;
+        case 10: act.enqueue = enqueue_some<sim::Crowded>; break;
+        case 11: act.enqueue = enqueue_some<sim::Brisk>; break;
         default:
             act.is_paused = random_.below(2) == 0;
             tell(act.is_paused ? "queue parts is paused" : "queue parts goes on");
@@ -303,6 +316,7 @@ std::string World::play() {
         pass(milliseconds(500));
     }
     if (failure_.empty()) check_end();
+    if (failure_.empty()) end_processes();
     return failure_;
 }
 
@@ -313,6 +327,18 @@ bool World::is_quiet() {
                "count(*) from loadstone_blocked)") == 0;
 }
 
+// What is lent goes back with them.
+void World::end_processes() {
+    while (!processes_.empty()) stop_process();
+    // Of those that were killed before.
+    start_process();
+    const auto until = time_.now() + std::chrono::seconds(90);  // a clock may have gone back
+    const auto lent = [this] { return number("select count(*) from loadstone_limit_loans"); };
+    while (lent() > 0 && time_.now() < until) pass(milliseconds(500));
+    if (lent() > 0)
+        fail(fmt::format("{} loans are left of processes that are gone", lent()) + left());
+}
+
 std::string World::left() {
     std::string all;
     for (const Row& row :
@@ -321,7 +347,10 @@ std::string World::left() {
               "all "
               "select 'blocked', id, kind, waits_for, extra from loadstone_blocked union all "
               "select 'batch', id, process, jobs, '' from loadstone_batches union all "
-              "select 'limit', name, version, running, arrival_at from loadstone_limit_states"))
+              "select 'limit', name, version, running, arrival_at from loadstone_limit_states "
+              "union all "
+              "select 'loan', process, name, places, '' from loadstone_limit_loans union all "
+              "select 'process', id, name, heartbeat_at, '' from loadstone_processes"))
         all += "\n  " + fmt::format("{}", fmt::join(row, " "));
     return all;
 }

@@ -60,13 +60,15 @@ private:
     void act_as_chaos();
     void heal();
     bool is_quiet();
+    void end_processes();
     std::string left();
     void watch();
     void fail(std::string what);
     void check_end();
     void check_jobs();
     void check_order();
-    void check_throttle();
+    void check_running();
+    void check_throttle(const std::string& kind, int burst, double per_second);
     void check_batches();
     struct Finalize {
         void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "loadstone/base/assert.h"
+#include "loadstone/jobs/internal/claim_limits.h"
 #include "loadstone/jobs/internal/extra.h"
 #include "loadstone/jobs/internal/records.h"
 #include "loadstone/jobs/sql.h"
-#include "loadstone/store/database.h"
 
 namespace loadstone::jobs::internal {
 
@@ -106,11 +106,6 @@ private:
     std::string begin_;  // "{..", without its end
 };
 
-// What a claim reads is removed by a statement of its own, and lanes are read one by one.
-bool is_sqlite(Tx& tx) {
-    return tx.context().services().get<store::Database>().dialect() == store::Dialect::sqlite;
-}
-
 // Those of lanes that were asked together.
 void put_to_lanes(std::vector<LaneRow>& rows, std::span<Lane> lanes) {
     std::unordered_map<LaneKey, Lane*, LaneKeyHash> by_key;
@@ -126,7 +121,7 @@ void put_to_lanes(std::vector<LaneRow>& rows, std::span<Lane> lanes) {
 // The claim of the lanes of one queue.
 class QueueClaim {
 public:
-    QueueClaim(Tx& tx, std::int64_t process, LockedLimits& limits, std::int64_t left)
+    QueueClaim(Tx& tx, std::int64_t process, ClaimLimits& limits, std::int64_t left)
         : tx_(tx), is_sqlite_(is_sqlite(tx)), process_(process), limits_(limits), left_(left) {}
 
     // Gives a result for each.
@@ -228,10 +223,11 @@ private:
         const auto held = std::make_shared<Extra>();
         lane.limits.hold(*held);
         const bool holds = *held != Extra{};
+        const SharedLent lent = lane.limits.lent();
         for (LaneRow* const row : lane.rows) {
             ++result.got;
             result.last_seq = row->seq;
-            ClaimedJob& job = jobs_.emplace_back(std::move(*row), nullptr);
+            ClaimedJob& job = jobs_.emplace_back(std::move(*row), nullptr, lent);
             if (job.extra.empty()) {
                 if (holds) job.held = held;
             } else if (lane.has_partition()) {
@@ -248,7 +244,7 @@ private:
     Tx& tx_;
     const bool is_sqlite_;
     std::int64_t process_;
-    LockedLimits& limits_;
+    ClaimLimits& limits_;
     std::int64_t left_;
     std::vector<ClaimedJob> jobs_;
 };
@@ -256,20 +252,17 @@ private:
 }  // namespace
 
 Task<Claimed> claim(Tx& tx, std::int64_t process, LaneClaims asked, std::int64_t total,
-                    SharedLimits limits) {
+                    SharedLimits limits, SharedClaimLoans loans) {
     tx.see_commits();
     const std::vector<LaneClaim>& lanes = *asked;
-    std::vector<std::string_view> partitions;
-    for (const LaneClaim& lane : lanes) {
-        if (!lane.partition_key.empty()) partitions.push_back(lane.partition_key);
-    }
-    LockedLimits locked = co_await LockedLimits::lock(tx, *limits, std::move(partitions));
+    Loans* const lent = loans ? &loans->loans : nullptr;
+    ClaimLimits under = co_await ClaimLimits::of_lanes(tx, *limits, process, lanes, total, lent);
     Claimed claimed;
     for (std::size_t i = 0; i < lanes.size();) {
         std::size_t end = i + 1;
         while (end < lanes.size() && lanes[end].queue == lanes[i].queue) ++end;
         const std::int64_t room = std::min(lanes[i].queue_count, total);
-        QueueClaim of(tx, process, locked, room);
+        QueueClaim of(tx, process, under, room);
         const auto together = std::span<const LaneClaim>(lanes).subspan(i, end - i);
         const auto results = co_await of.run(together);
         claimed.lanes.insert(claimed.lanes.end(), results.begin(), results.end());
@@ -279,8 +272,23 @@ Task<Claimed> claim(Tx& tx, std::int64_t process, LaneClaims asked, std::int64_t
         total -= static_cast<std::int64_t>(batch.jobs.size());
         claimed.batches.push_back(std::move(batch));
     }
-    co_await locked.store(tx);
+    co_await under.store(tx, process);
+    if (loans) {
+        loans->uses = under.uses();
+        loans->is_limited = under.is_limited();
+        loans->has_locked = under.has_locked();
+    }
     co_return claimed;
+}
+
+Task<LoansChanged> change_loans(Tx& tx, std::int64_t process, SharedLimits limits,
+                                SharedLoanChanges changes) {
+    tx.see_commits();
+    ClaimLimits of = co_await ClaimLimits::of_changes(tx, *limits, process, *changes);
+    co_await of.store(tx, process);
+    LoansChanged changed;
+    changed.released = std::make_shared<const std::vector<ReleasedRow>>(of.given_back());
+    co_return changed;
 }
 
 Task<std::int64_t> ready_due_jobs(Tx& tx, std::int64_t count) {

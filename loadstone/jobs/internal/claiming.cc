@@ -61,6 +61,9 @@ Task<void> Runner::Impl::dispatch() {
         const Deadline until = Deadline::in(pause_before_next_claim());
         co_await wake.wait(until);
     }
+    // What is lent goes back as jobs end, with the heartbeats.
+    loans.close_all();
+    claims_have_ended = true;
 }
 
 std::size_t Runner::Impl::free_places() const {
@@ -100,10 +103,14 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
     bool more = false;
     if (free_places() == 0) pulled_at = Deadline::Clock::now();
     if (!wanted->empty()) {
-        internal::Claimed claimed = co_await claim(owner, wanted, free_places());
+        const auto lent = std::make_shared<internal::ClaimLoans>(loans);
+        internal::Claimed claimed = co_await claim(owner, wanted, free_places(), lent);
+        // Asked once: jobs that are not started here give nothing of their loans back.
+        const bool has_lease = process == owner, is_stopping = stopping;
+        settle_claim(*lent, !lent->has_failed && has_lease && !is_stopping);
         // What was claimed meanwhile is handed back when signing off.
-        if (stopping) co_return false;
-        if (process != owner) {
+        if (is_stopping) co_return false;
+        if (!has_lease) {
             watch_for_strays(owner);  // unless they are rescued with the rest of its jobs
             co_return true;
         }
@@ -130,19 +137,20 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
 }
 
 Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner, internal::LaneClaims wanted,
-                                            std::size_t total) {
+                                            std::size_t total, internal::SharedClaimLoans lent) {
     Context context(services, Deadline::in(internal::control_deadline));
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
     internal::Claimed claimed;
     try {
         claimed = co_await context.write(internal::claim, owner, wanted,
-                                         static_cast<std::int64_t>(total), limits_now());
+                                         static_cast<std::int64_t>(total), limits_now(), lent);
         claim_position = context.reading().position();
         pulled_at = Deadline::Clock::now();
     } catch (...) {
         const Error error = error_from_exception(std::current_exception());
         failed = true;
+        lent->has_failed = true;
         watch_for_strays(owner);
         log::warning("jobs could not be claimed", {{"error", error.message()}});
     }
@@ -152,6 +160,35 @@ Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner, internal::LaneCl
         co_await runtime::sleep_until(later);
     }
     co_return claimed;
+}
+
+void Runner::Impl::settle_claim(const internal::ClaimLoans& of, bool is_certain) {
+    if (!is_certain) {
+        loans.failed(of.uses);
+        return;
+    }
+    loans.committed(of.uses);
+    if (of.is_limited && !of.has_locked) covered_total.add(1);
+    for (const internal::LoanUse& use : of.uses) {
+        if (use.was_locked && (use.has_places || use.starts > 0)) loans_total.add(1);
+    }
+}
+
+// Of the claims' task, or of the lease's when there are no claims any more.
+Task<void> Runner::Impl::give_loans_back(Context& context, std::int64_t owner) {
+    if (owner == 0) co_return;
+    const auto changes = std::make_shared<const std::vector<internal::LoanChange>>(
+        loans.surplus(Deadline::Clock::now()));
+    if (changes->empty()) co_return;
+    try {
+        const auto changed =
+            co_await context.write(internal::change_loans, owner, limits_now(), changes);
+        loans.changed(*changes, process == owner);
+        if (!internal::freed_by(changed.released, *limits_now()).empty()) queue.wake();
+    } catch (...) {
+        loans.changed(*changes, false);
+        throw;
+    }
 }
 
 std::string Runner::Impl::known_batches(std::int64_t owner) const {

@@ -33,7 +33,9 @@ SharedJob held_job(ClaimedJob job, ExtraReader& reader) {
         job.extra.clear();
         extra = none;
     }
-    return std::make_shared<const HeldJob>(std::move(job), std::move(extra), is_readable);
+    SharedLent lent = std::move(job.lent);
+    return std::make_shared<const HeldJob>(std::move(job), std::move(extra), std::move(lent),
+                                           is_readable);
 }
 
 }  // namespace loadstone::jobs::internal

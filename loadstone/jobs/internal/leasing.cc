@@ -48,7 +48,10 @@ Task<void> Runner::Impl::keep_lease() {
                 wake.set();
             }
             if (process == 0) {
-                process = co_await context.write(internal::register_process, process_name());
+                const auto mine =
+                    co_await context.write(internal::register_process, process_name());
+                loans.forget();  // what was lent to the process before is rescued
+                process = mine;
                 renewed_at = began;
                 wake.set();
             } else if (co_await context.write(internal::renew_heartbeat, process.load())) {
@@ -62,6 +65,7 @@ Task<void> Runner::Impl::keep_lease() {
                 end(*lease_slot, context, true);
                 continue;
             }
+            if (claims_have_ended) co_await give_loans_back(context, process);
             const std::int64_t dead_us = std::chrono::microseconds(options.dead_after).count();
             // Who has overslept its own lease has heard of nobody: others may have been stopped
             // with it, and are given the time to say that they live.
@@ -94,6 +98,7 @@ Task<void> Runner::Impl::keep_lease() {
 
 Task<bool> Runner::Impl::rescue(Context& context, std::int64_t dead_us) {
     const auto taken = co_await context.write(internal::rescue, dead_us, options.crashes_max);
+    if (!internal::freed_by(taken.released, *limits_now()).empty()) queue.wake();
     buried.add(taken.buried);
     rescued.add(taken.rescued);
     if (taken.rescued > 0) {

@@ -1,5 +1,6 @@
 #pragma once
-// The states of limits in a transaction: locked in the order of their names, changed at its end.
+// The states of limits in a transaction, and what is given back to them. What a claim does with
+// them: claim_limits.h.
 
 #include <map>
 #include <memory>
@@ -38,6 +39,12 @@ struct LimitRow {
 };
 BOOST_DESCRIBE_STRUCT(LimitRow, (), (name, version, arrival_at, running, now))
 
+// As operators see it: `lent` of `running` is lent to processes, whether it runs or not.
+struct BusyLimitRow : LimitRow {
+    std::int64_t lent = 0;
+};
+BOOST_DESCRIBE_STRUCT(BusyLimitRow, (), (name, version, arrival_at, running, now, lent))
+
 // Of one that is locked; `released`: places given back since it was written, which no longer run.
 struct LockedRow : LimitRow {
     std::int64_t released_before = 0, released = 0;
@@ -45,40 +52,25 @@ struct LockedRow : LimitRow {
 BOOST_DESCRIBE_STRUCT(LockedRow, (),
                       (name, version, arrival_at, running, now, released_before, released))
 
-// A limit that a claim has locked.
-struct LockedLimit {
-    const Limit* limit = nullptr;
-    LockedRow row;
-    std::int64_t taken = 0;
+// So many places of a limit.
+struct PlacesRow {
+    std::string name;
+    std::int64_t places = 0;
 };
+BOOST_DESCRIBE_STRUCT(PlacesRow, (), (name, places))
 
-// Those under which the jobs of one partition are.
-class PartitionLimits {
-public:
-    // Of `wanted` jobs; as if what was taken before had started.
-    Allowance allowance(std::int64_t wanted) const;
-    // Below 0: gives back what was taken and then not started.
-    void take(std::int64_t count) const;
-    // Writes down those of which a job holds a place.
-    void hold(Extra& extra) const;
-
-private:
-    friend class LockedLimits;
-    std::vector<LockedLimit*> all_;
+// Limits that this transaction has locked, and what a process has been lent of some of them.
+struct LockedRows {
+    std::vector<LockedRow> states;
+    std::shared_ptr<const std::vector<PlacesRow>> loans;
 };
+// Where some statements are in two parts, and none costs a round trip.
+bool is_sqlite(const Tx& tx);
 
-class LockedLimits {
-public:
-    // Those of `partitions` that the book knows.
-    static Task<LockedLimits> lock(Tx& tx, const LimitBook& book,
-                                   std::vector<std::string_view> partitions);
-    // As long as this lives, wherever it is moved to.
-    PartitionLimits of(std::string_view partition);
-    Task<void> store(Tx& tx) const;
-
-private:
-    std::map<std::string, LockedLimit, std::less<>> limits_;
-};
+// In the order of their names, so that no two transactions wait for each other. `lent`: those of
+// which `process` may have been lent something.
+Task<LockedRows> lock_limits(Tx& tx, std::vector<std::string> names, std::int64_t process,
+                             std::vector<std::string> lent);
 
 // So many places of each limit, by name ("mail:gmail.com").
 using Places = std::map<std::string, std::int64_t, std::less<>>;
@@ -104,6 +96,8 @@ Task<Released> release_limits(Tx& tx, Places places);
 // What is held of batches by their ids, of those that `process` still holds.
 Task<Released> release_held(Tx& tx, std::int64_t process, std::string batches_json,
                             std::map<std::int64_t, Places> places_of_batches);
+// What processes have been lent that are gone. Empty: there was none.
+Task<Released> release_lost_loans(Tx& tx);
 // The limits of which none was free before, as far as its transaction saw and the book knows.
 std::vector<std::string> freed_by(const Released& released, const LimitBook& book);
 

@@ -39,6 +39,7 @@ Task<void> Runner::Impl::look_around() {
     bool failed = false;
     try {
         co_await read_settings(context.reader());
+        co_await give_loans_back(context, process);
         abandon_overdue();
         co_await tell_progress(context);
         if (recurring_at.passed()) co_await fire_recurring(context);
@@ -81,8 +82,13 @@ void Runner::Impl::apply_limit_settings(const std::vector<internal::LimitSetting
                 setting.weight;
     }
     lanes.set_weights(std::move(weights));
-    const std::lock_guard lock(mutex);
-    limits = std::move(book);
+    const auto before = limits_now();
+    if (*before == *book) return;
+    {
+        const std::lock_guard lock(mutex);
+        limits = book;
+    }
+    loans.close([&](const std::string& name) { return before->at(name) != book->at(name); });
 }
 
 void Runner::Impl::cancel_asked_for(const std::vector<std::int64_t>& jobs_wanted) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -10,7 +12,7 @@ namespace loadstone::jobs {
 
 namespace {
 
-constexpr std::size_t record_batch_max = 512;
+constexpr std::size_t record_batch_max = 512;  // or claim_batch_max: a whole batch is cheaper
 // When not all jobs of a batch have ended, others may within this time: the end of a whole batch is
 // one row less, that of a part a row more for each job. As long as others do it is worth more.
 constexpr std::chrono::milliseconds gather_for{3};
@@ -42,9 +44,29 @@ Task<void> Runner::Impl::gather_outcomes() {
     }
 }
 
+// What they had of loans; those of one lane mostly stand together.
+void Runner::Impl::give_back(std::vector<internal::Finished>& runs) {
+    std::vector<std::string> awaited;
+    for (auto first = runs.begin(); first != runs.end();) {
+        const internal::SharedLent lent = first->gave_back ? nullptr : first->job->lent;
+        auto last = first;
+        for (; last != runs.end() && !last->gave_back && last->job->lent == lent; ++last)
+            last->gave_back = true;
+        if (lent) loans.ended(*lent, last - first, awaited);
+        first = std::max(last, std::next(first));
+    }
+    if (awaited.empty()) return;
+    {
+        const std::lock_guard lock(mutex);
+        freed.insert(awaited.begin(), awaited.end());
+    }
+    wake.set();
+}
+
 // Outcomes that have gathered are one transaction. While the database refuses, they wait here, and
 // claims stop when running_max of them do.
 Task<void> Runner::Impl::record_outcomes() {
+    const std::size_t batch_max = std::max(record_batch_max, options.claim_batch_max);
     int failures_at_end = 0;
     for (;;) {
         co_await gather_outcomes();
@@ -55,7 +77,7 @@ Task<void> Runner::Impl::record_outcomes() {
             const std::lock_guard lock(mutex);
             // A batch is of one lease holder: this process may have signed on anew in between.
             while (
-                !finished.empty() && batch.size() < record_batch_max &&
+                !finished.empty() && batch.size() < batch_max &&
                 (batch.empty() || finished.front().lease.process == batch.front().lease.process)) {
                 batch.push_back(std::move(finished.front()));
                 finished.pop_front();
@@ -67,6 +89,7 @@ Task<void> Runner::Impl::record_outcomes() {
             co_await finished_event.wait(until);
             continue;
         }
+        give_back(batch);
         Context context(services, Deadline::in(internal::control_deadline));
         begin(*record_slot, context, record_label, "loadstone.record");
         bool failed = false;

@@ -10,6 +10,7 @@
 #include "loadstone/base/json.h"
 #include "loadstone/jobs/internal/extra.h"
 #include "loadstone/jobs/internal/limits.h"
+#include "loadstone/jobs/internal/loans.h"
 #include "loadstone/jobs/job.h"
 #include "loadstone/jobs/retry_policy.h"
 
@@ -63,6 +64,7 @@ using SharedExtra = std::shared_ptr<const Extra>;
 // that: its own `extra` is empty.
 struct ClaimedJob : StoredJob {
     SharedExtra held;  // null: it is in `extra`, if there is any
+    SharedLent lent;   // null: it has places of no loan
 };
 
 struct InsertedBatch {
@@ -96,6 +98,7 @@ private:
 struct HeldJob {
     StoredJob stored;         // its extra may be empty: it stands beside it
     SharedExtra extra;        // never null
+    SharedLent lent;          // null: nothing
     bool is_readable = true;  // or its extra was not, and is empty
 
     StoredJob to_store() const;
@@ -116,6 +119,7 @@ struct Finished {
     Decision decision;        // where neither done nor dropped
     std::string error;
     bool may_be_recorded = false;  // it was tried, and the answer may have been lost
+    bool gave_back = false;        // what it had of loans
 };
 
 using FinishedRuns = std::shared_ptr<const std::vector<Finished>>;
@@ -137,6 +141,7 @@ BOOST_DESCRIBE_STRUCT(Recorded, (), (retried, snoozed, buried, lost, unblocked))
 struct Rescued {
     std::uint64_t rescued = 0, buried = 0;
     bool is_all = true;  // or there may be more
+    Released released;   // what was lent to them
 };
 BOOST_DESCRIBE_STRUCT(Rescued, (), (rescued, buried, is_all))
 
@@ -147,12 +152,21 @@ struct Claimed {
 };
 BOOST_DESCRIBE_STRUCT(Claimed, (), (lanes))
 
+struct LoansChanged {
+    Released released;  // those that became smaller, and what ran before
+};
+BOOST_DESCRIBE_STRUCT(LoansChanged, (), ())
+
 using SharedLimits = std::shared_ptr<const LimitBook>;
 using LaneClaims = std::shared_ptr<const std::vector<LaneClaim>>;
 
 // At most `total` jobs. The lanes of a queue stand together, in the order of their precedence.
+// `loans`: of this process; null: it has none.
 Task<Claimed> claim(Tx& tx, std::int64_t process, LaneClaims asked, std::int64_t total,
-                    SharedLimits limits);
+                    SharedLimits limits, SharedClaimLoans loans);
+// Loans of a process become what is asked.
+Task<LoansChanged> change_loans(Tx& tx, std::int64_t process, SharedLimits limits,
+                                SharedLoanChanges changes);
 // Scheduled jobs whose time has come become ready, at most `count`; gives how many.
 Task<std::int64_t> ready_due_jobs(Tx& tx, std::int64_t count);
 Task<Recorded> record(Tx& tx, std::int64_t process, FinishedRuns runs);

@@ -119,9 +119,10 @@ Task<bool> renew_heartbeat(Tx& tx, std::int64_t process) {
 
 Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max) {
     tx.see_commits();
-    co_await tx.exec(sql::remove_dead_processes, dead_after_us);
-    const auto orphans = co_await tx.many<BatchRow>(sql::orphaned_batches, batches_at_once);
+    co_await tx.defer(sql::remove_dead_processes, dead_after_us);
     Rescued counts;
+    counts.released = co_await release_lost_loans(tx);
+    const auto orphans = co_await tx.many<BatchRow>(sql::orphaned_batches, batches_at_once);
     if (orphans.empty()) co_return counts;
     Taken taken = co_await jobs_of(tx, orphans);
     co_await put_back(tx, std::move(taken), crashes_max, true, counts);
@@ -142,7 +143,8 @@ Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_jso
 Task<void> sign_off(Tx& tx, std::int64_t process) {
     const std::string none = "[]";
     co_await hand_back(tx, process, none);
-    co_await tx.exec(sql::remove_process, process);
+    co_await tx.defer(sql::remove_process, process);
+    co_await release_lost_loans(tx);
 }
 
 Task<void> drop(Tx& tx, StoredJob job, bool was_blocked) {

@@ -18,6 +18,7 @@
 #include "loadstone/base/random.h"
 #include "loadstone/jobs/internal/lanes.h"
 #include "loadstone/jobs/internal/limits.h"
+#include "loadstone/jobs/internal/loans.h"
 #include "loadstone/jobs/internal/records.h"
 #include "loadstone/jobs/runner.h"
 #include "loadstone/runtime/event.h"
@@ -88,7 +89,12 @@ struct Runner::Impl {
     Task<bool> claim_and_start(std::int64_t owner);
     runtime::Position claim_position;  // where the last claim was committed
     Task<internal::Claimed> claim(std::int64_t owner, internal::LaneClaims wanted,
-                                  std::size_t total);
+                                  std::size_t total, internal::SharedClaimLoans lent);
+    // What came of a claim's loans.
+    void settle_claim(const internal::ClaimLoans& of, bool is_certain);
+    // What is lent and hardly used goes back.
+    Task<void> give_loans_back(Context& context, std::int64_t owner);
+    void give_back(std::vector<internal::Finished>& runs);
     void watch_for_strays(std::int64_t owner);
     Task<void> hand_back_strays(std::int64_t owner);
     std::string known_batches(std::int64_t owner) const;
@@ -147,10 +153,12 @@ struct Runner::Impl {
 
     const telemetry::LabelIndex claim_label, record_label, heartbeat_label;
     telemetry::Counter &retried, &snoozed, &buried, &rescued, &leases_lost, &handed_back,
-        &expired_total, &cancelled_total, &limited_total, &fired_total;
+        &expired_total, &cancelled_total, &limited_total, &fired_total, &loans_total,
+        &covered_total;
 
-    std::atomic<bool> stopping{false};        // claims no more
-    std::atomic<bool> giving_up{false};       // running jobs are cancelled
+    std::atomic<bool> stopping{false};   // claims no more
+    std::atomic<bool> giving_up{false};  // running jobs are cancelled
+    std::atomic<bool> claims_have_ended{false};
     std::atomic<bool> recording_ends{false};  // all jobs have ended
     std::atomic<bool> closing{false};         // all outcomes are recorded: sign off
     std::atomic<std::int64_t> process{0};     // 0: no lease
@@ -193,6 +201,8 @@ struct Runner::Impl {
 
     std::int64_t strays_of = 0;  // whose lost claims are looked for; of the claims' task
     Deadline strays_until{Deadline::Clock::now()}, strays_next{Deadline::Clock::now()};
+
+    internal::Loans loans;
 
     mutable std::mutex mutex;
     internal::SharedLimits limits;

@@ -28,6 +28,13 @@ in (select value from json_each($1))
 -- dialect: postgres
 (select coalesce(sum(r.places), 0)::bigint from loadstone_limit_releases as r where r.name = s.name and r.xid >= s.released_before)
 
+-- fragment: lent
+-- Places of a limit whose state is s that processes have been lent.
+-- dialect: sqlite
+(select coalesce(sum(l.places), 0) from loadstone_limit_loans as l where l.name = s.name)
+-- dialect: postgres
+(select coalesce(sum(l.places), 0)::bigint from loadstone_limit_loans as l where l.name = s.name)
+
 -- fragment: ran_before
 -- Of limits of which places ($1 as release_limits has it, on PostgreSQL as the rows of `new`) are given back: how many ran before.
 -- dialect: sqlite

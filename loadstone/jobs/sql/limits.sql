@@ -2,7 +2,8 @@
 -- row of the highest version in loadstone_limit_states: a change is a new row, so that the newest entry of the index is the
 -- one that is alive, whatever an old snapshot keeps behind it. What is given back on PostgreSQL is rows of their own, without the
 -- lock: whoever holds it next takes them into the state. All of transactions before released_before have been taken: what
--- an old snapshot keeps of them is not walked over. SQLite has one writer, and changes the state in place.
+-- an old snapshot keeps of them is not walked over. SQLite has one writer, and changes the state in place. What is lent to processes
+-- (loadstone_limit_loans) is in `running`, and changes under the lock; of a process that is gone it is released as the rest.
 
 -- name: add_limits
 -- Those of $1, a JSON array of names in order.
@@ -86,6 +87,56 @@ with state as (select * from json_to_recordset($1::json) as s (name text, versio
      old as (delete from loadstone_limit_states as l using state where l.name = state.name and l.version = state.version)
 insert into loadstone_limit_states (name, version, arrival_at, running, released_before)
 select name, version + 1, arrival_at, running, released_before from state
+
+-- name: loans_of
+-- What process $2 has been lent of those in $1, a JSON array of names whose locks are held. Locked: who finds the process dead
+-- takes none of it before this transaction ends.
+-- dialect: sqlite
+select name, places from loadstone_limit_loans where process = $2 and name {names}
+-- dialect: postgres
+select name, places from loadstone_limit_loans where process = $2 and name {names} for update
+
+-- name: change_loans
+-- What process $2 has been lent from now on: $1, a JSON array of {"name":..,"places":..}, whose locks are held.
+-- dialect: sqlite
+insert into loadstone_limit_loans (process, name, places)
+select $2, json_extract(value, '$.name'), json_extract(value, '$.places') from json_each($1) where true
+on conflict (process, name) do update set places = excluded.places
+-- dialect: postgres
+insert into loadstone_limit_loans (process, name, places)
+select $2, name, places from json_to_recordset($1::json) as new (name text, places bigint)
+on conflict (process, name) do update set places = excluded.places
+
+-- name: remove_loans
+-- Of process $2 those in $1, a JSON array of names whose locks are held.
+delete from loadstone_limit_loans where process = $2 and name {names}
+
+-- name: release_lost_loans
+-- Places that processes were lent that are gone are free again: as release_limits, and once, for the loans go with it. On SQLite
+-- remove_lost_loans follows.
+-- dialect: sqlite
+update loadstone_limit_states set running = max(0, running - lost.places)
+from (select name, sum(places) as places from loadstone_limit_loans where process not in (select id from loadstone_processes)
+      group by name) as lost
+where loadstone_limit_states.name = lost.name
+returning name, running + (select sum(l.places) from loadstone_limit_loans as l
+                           where l.name = loadstone_limit_states.name and l.process not in (select id from loadstone_processes)) as running
+-- dialect: postgres
+with lost as (
+    delete from loadstone_limit_loans
+    where (process, name) in (select process, name from loadstone_limit_loans
+                              where process not in (select id from loadstone_processes) for update skip locked)
+    returning name, places),
+     new as materialized (select name, sum(places)::bigint as places from lost group by name),
+     added as (insert into loadstone_limit_releases (name, places) select name, places from new)
+select {ran_before}
+
+-- name: remove_lost_loans
+-- On SQLite, once they are released.
+-- dialect: sqlite
+delete from loadstone_limit_loans where process not in (select id from loadstone_processes)
+-- dialect: postgres
+delete from loadstone_limit_loans where 0 = 1
 
 -- name: limit_settings
 -- What operators have set instead of what the code says.

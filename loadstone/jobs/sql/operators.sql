@@ -105,7 +105,7 @@ select count(*) from loadstone_ready where queue = $1 and partition_key = $4 and
 
 -- name: limit_state
 -- For operators, of a limit ($1) as it was last changed.
-select name, version, arrival_at, running - {released} as running, {now} as now from loadstone_limit_states as s
+select name, version, arrival_at, running - {released} as running, {now} as now, {lent} as lent from loadstone_limit_states as s
 where name = $1 order by version desc limit 1
 
 -- name: runs_in

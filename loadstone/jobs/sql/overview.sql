@@ -3,16 +3,16 @@
 -- name: busy_limits
 -- Of each limit the $1 keys of which most run, or that were used last.
 -- dialect: sqlite
-select name, version, arrival_at, running, {now} as now
+select name, version, arrival_at, running, {now} as now, {lent} as lent
 from (select s.*, row_number() over (partition by substr(name, 1, instr(name, ':')) order by running desc, arrival_at desc, name) as place
-      from loadstone_limit_states as s where running > 0 or arrival_at > {now}) as ranked
+      from loadstone_limit_states as s where running > 0 or arrival_at > {now}) as s
 where place <= $1 order by place, name limit 5000
 -- dialect: postgres
-select name, version, arrival_at, running, {now} as now
+select name, version, arrival_at, running, {now} as now, {lent} as lent
 from (select s.*, row_number() over (partition by split_part(name, ':', 1) order by running desc, arrival_at desc, name) as place
       from (select name, version, arrival_at, running - {released} as running from loadstone_limit_states as s
             where running > 0 or arrival_at > {now}) as s
-      where running > 0 or arrival_at > {now}) as ranked
+      where running > 0 or arrival_at > {now}) as s
 where place <= $1 order by place, name limit 5000
 
 -- name: job_keys
