@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "campus/learning/learning.h"
 #include "campus/reports/writing.h"
 #include "loadstone/base/error.h"
+#include "loadstone/base/log.h"
 
 namespace campus::reports {
 
@@ -68,16 +70,33 @@ Task<void> copy(Writing& writing, const analytics::ExportedFile& made) {
                                 writing.step.bytes, made.bytes()));
 }
 
+// On a server that has not the store, or while it is out of order: the job is put off, and any
+// server that runs jobs may go on with it. Why is for operators.
+Task<analytics::ExportedFile> export_file(Writing& writing) {
+    auto ids = co_await own_courses(writing);
+    const learning::Period period{writing.report.period_from, writing.report.period_to};
+    std::optional<Error> failed;
+    try {
+        co_return co_await learning::export_activity(writing.context, std::move(ids), period,
+                                                     "report-" + writing.step.file);
+    } catch (const Error& error) {
+        failed = error;
+    }
+    if (failed->code() == Errc::unavailable) {
+        writing.job.progress(0, "waits for the column store");
+        log::warning("a report waits for the column store",
+                     {{"report", writing.report.id.value}, {"error", failed->message()}});
+    }
+    throw Error(*failed);
+}
+
 }  // namespace
 
 Task<void> write_activity(Writing& writing) {
     writing.step = Step{};
     writing.step.file = writing.file_name();
     writing.job.progress(0, "the column store makes the file");
-    auto ids = co_await own_courses(writing);
-    const learning::Period period{writing.report.period_from, writing.report.period_to};
-    const auto made = co_await learning::export_activity(writing.context, std::move(ids), period,
-                                                         "report-" + writing.step.file);
+    const auto made = co_await export_file(writing);
     writing.step.rows = writing.step.total = made.rows();
     auto begin = [&] {
         writing.file = std::make_unique<ReportFile>(writing.folder, writing.step.file);

@@ -2,8 +2,9 @@
 // Analytics: the column store of a server, as a service, and the lanes on which questions wait for
 // its answers.
 
-#include <atomic>
 #include <memory>
+#include <mutex>
+#include <string>
 
 #include "loadstone/analytics/options.h"
 #include "loadstone/analytics/position.h"
@@ -26,6 +27,14 @@ public:
 
     const Options& options() const noexcept { return options_; }
     internal::ColumnStore& store() noexcept { return *store_; }
+
+    // Whether the store is the one that the database names, and has its history: what feeds it, or
+    // sees that another server does, says so. From any thread. Before it is known, it is not.
+    void open();
+    void close(std::string why);
+    // Errors: unavailable, with why.
+    void require_open() const;
+
     runtime::Lane& queries() noexcept { return queries_; }
     runtime::Lane& exports() noexcept { return exports_; }
     runtime::Lane& feeding() noexcept { return feeding_; }
@@ -33,6 +42,8 @@ public:
 private:
     const Options options_;
     std::unique_ptr<internal::ColumnStore> store_;
+    mutable std::mutex mutex_;
+    std::string closed_because_ = "the server has not seen yet whose column store it has";
     runtime::Lane queries_;  // its threads wait for the store's answers
     runtime::Lane exports_;  // one at a time: they take minutes, and no query waits for them
     runtime::Lane feeding_;

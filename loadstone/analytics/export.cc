@@ -36,6 +36,7 @@ Task<ExportedFile> export_values(Context& context, const Query& query, std::stri
                                  std::span<const store::Value> values) {
     context.require_no_transaction("analytics::export_rows()");
     Analytics& analytics = context.services().get<Analytics>();
+    analytics.require_open();
     ExportedFile file;
     auto ask = [&] {
         internal::Question question;

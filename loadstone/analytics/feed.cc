@@ -6,7 +6,8 @@
 #include <utility>
 
 #include "loadstone/analytics/internal/column_store.h"
-#include "loadstone/analytics/internal/feed_rows.h"
+#include "loadstone/analytics/internal/history.h"
+#include "loadstone/analytics/internal/holder.h"
 #include "loadstone/analytics/internal/wire.h"
 #include "loadstone/analytics/sql.h"
 #include "loadstone/base/error.h"
@@ -38,11 +39,6 @@ struct Form {
 };
 BOOST_DESCRIBE_STRUCT(Form, (), (id, fact, members))
 
-struct Transactions {
-    std::int64_t oldest = 0, next = 0;
-};
-BOOST_DESCRIBE_STRUCT(Transactions, (), (oldest, next))
-
 Task<void> declare_form(Tx& tx, Form form) {
     co_await tx.exec(sql::declare_form, form.id, form.fact, form.members);
 }
@@ -52,44 +48,32 @@ Task<void> begin_feed(Tx& tx, std::string store, internal::FeedTerm term) {
     co_await tx.exec(sql::begin_feed, store);
 }
 
-Task<void> note_carried(Tx& tx, std::string store, Position at, std::int64_t as_of,
-                        internal::FeedTerm term) {
+struct Carried {
+    std::string store;
+    Position at;
+    std::int64_t as_of = 0, history = 0;
+};
+
+Task<void> note_carried(Tx& tx, Carried to, internal::FeedTerm term) {
     co_await internal::require_epoch(tx, term);
+    const Position& at = to.at;
+    const auto noted = co_await tx.exec(sql::note_carried, to.store, at.low, at.high, at.seq,
+                                        to.as_of, to.history);
+    if (noted == 0)
+        throw Error(Errc::conflict, "the facts of this database go to another column store now");
     co_await tx.exec(sql::prune_carried, at.low, at.high, at.seq);
-    co_await tx.exec(sql::note_carried, store, at.low, at.high, at.seq, as_of);
 }
 
-// The store is where the database last heard of, or further by what was not yet noted.
-void require_same_past(const FeedState& noted, const StoreState& store, std::int64_t last_fact,
-                       std::int64_t next_transaction) {
-    const Position& at = store.position;
-    const bool is_behind = at.high < noted.high || (at.high == noted.high && at.seq < noted.seq);
-    if (is_behind)
-        throw Error(Errc::data_loss,
-                    fmt::format("the column store is at fact {}, and the database has given it "
-                                "those up to {}: its file was put back to an earlier day",
-                                at.seq, noted.seq));
-    if (at.seq > last_fact || at.high > next_transaction)
-        throw Error(Errc::data_loss,
-                    fmt::format("the column store is at fact {}, and the database has given out "
-                                "{}: the database was put back to an earlier day",
-                                at.seq, last_fact));
-}
-
-Task<void> require_same_store(Reader& reader, const FeedState& noted, const StoreState& state) {
-    if (noted.store != state.store)
-        throw Error(Errc::conflict,
-                    "the facts of this database go to another column store than the one of this "
-                    "data folder");
-    const auto transactions = co_await reader.one<Transactions>(sql::transactions_now);
-    const auto last_fact = co_await reader.one<std::int64_t>(sql::last_fact);
-    require_same_past(noted, state, last_fact, transactions.next);
+Task<void> note_begun(Tx& tx, Carried to, std::string holder, internal::FeedTerm term) {
+    co_await note_carried(tx, to, term);
+    co_await tx.exec(sql::note_holder, to.store, holder);
 }
 
 }  // namespace
 
 struct Feed::Batch {
     Position from, to;
+    std::int64_t history = 0;  // at `to`
     std::int64_t facts = 0;
     bool is_full = false;                           // there may be more in the window
     bool has_unknown_form = false;                  // of the first one that is not in it
@@ -104,6 +88,7 @@ Feed::Feed(Analytics& analytics, Recorder& recorder, const runtime::Services& se
       recorder_(recorder),
       services_(services),
       registry_(registry),
+      backlog_(recorder, analytics.options().lag_max, registry),
       lease_(analytics.options().lease),
       work_(analytics, recorder),
       batches_(registry.counter("loadstone_analytics_batches_total", "",
@@ -116,19 +101,9 @@ Feed::Feed(Analytics& analytics, Recorder& recorder, const runtime::Services& se
                               "Epochs in which this process began to feed ClickHouse: one when it "
                               "starts, one for each doubt")),
       failed_merges_(registry.counter("loadstone_analytics_failed_merges_total", "",
-                                      "Merges of rollups that have failed in the store")) {
-    registry.gauge(this, "loadstone_analytics_facts_waiting", "",
-                   "Facts that are not in the column store yet, about",
-                   [this] { return static_cast<double>(recorder_.waiting()); });
-    registry.gauge(this, "loadstone_analytics_lag_seconds", "",
-                   "How old the state is that the column store shows", [this] {
-                       const std::int64_t as_of = as_of_;
-                       if (as_of == 0) return 0.0;
-                       return static_cast<double>(Timestamp::now().micros - as_of) / 1e6;
-                   });
-}
+                                      "Merges of rollups that have failed in the store")) {}
 
-Feed::~Feed() { registry_.remove_gauges(this); }
+Feed::~Feed() = default;
 
 void Feed::stop() {
     stopping_ = true;
@@ -140,7 +115,9 @@ FeedReport Feed::report() const {
     report.is_carrying = is_carrying_;
     report.waiting = recorder_.waiting();
     report.waiting_max = recorder_.waiting_max();
-    report.as_of = {as_of_};
+    report.as_of = backlog_.as_of();
+    report.is_late = backlog_.is_late();
+    if (report.is_late) report.held_by = backlog_.held_by();
     report.batches = static_cast<std::int64_t>(batches_.value());
     report.facts = static_cast<std::int64_t>(carried_.value());
     report.failures = static_cast<std::int64_t>(failures_.value());
@@ -150,6 +127,8 @@ FeedReport Feed::report() const {
     report.store_process = store.pid;
     report.file_bytes = store.bytes;
     report.failed_merges = static_cast<std::int64_t>(failed_merges_.value());
+    const std::lock_guard lock(mutex_);
+    report.failure = failure_;
     return report;
 }
 
@@ -165,10 +144,14 @@ Task<void> Feed::run() {
             if (is_failing) log::info("facts are carried to the column store again");
             is_failing = false;
             turns_taken_ = 0;
+            note_failure({});
         } catch (const Error& error) {
             failures_.add();
             has_begun_ = false;
-            // An epoch of a shared store is for good: they are not used up by trying.
+            note_failure(error.message());
+            // An epoch of a shared store is for good, and so is another history: they are not tried
+            // for ever at this pace.
+            if (error.code() == Errc::data_loss) ++turns_taken_;
             pause = pause_after_failure * (1 << std::min(turns_taken_, doublings_max));
             if (!is_failing)
                 log::warning("facts wait: they cannot be carried to the column store",
@@ -205,34 +188,30 @@ Task<bool> Feed::step(Context& context) {
         const internal::StoreReport store = analytics_.store().report();
         failed_merges_.add(static_cast<std::uint64_t>(store.failed_merges) -
                            failed_merges_.value());
-        if (!has_begun_ || store.restarts != restarts_) co_await begin(context);
+        if (!has_begun_ || store.restarts != restarts_) {
+            is_carrying_ = co_await begin(context);
+            if (!is_carrying_) co_return false;
+        }
         restarts_ = store.restarts;
         is_full = co_await carry(context);
         // Under a steady load there is always more to carry: the two take turns.
         const bool has_work = co_await work_.step(context, position_, lease_.term());
         is_full = is_full || has_work;
     }
-    co_await measure(context);
     co_return is_full;
 }
 
 // Does this server carry? It holds the folder's lock and the folder's store is the one that is
 // named, or none is named yet; or it is the one that feeds a shared store.
 Task<bool> Feed::is_owner(Context& context) {
-    if (analytics_.store().is_shared()) {
-        const bool is_free = co_await lease_.is_ours_or_free(context);
-        has_begun_ = has_begun_ && lease_.term().epoch != 0;
-        co_return is_free;
-    }
-    Reader reader = context.reader();
-    const auto noted = co_await reader.maybe<FeedState>(sql::feed_state);
-    if (noted && !analytics_.store().is_made_here()) co_return false;
-    auto keep = [this] { return analytics_.store().keep_running(); };
-    const bool has_lock = co_await analytics_.feeding().run(context, keep);
-    co_return has_lock;
+    if (!analytics_.store().is_shared()) co_return co_await is_of_this_folder(context);
+    const bool is_free = co_await lease_.is_ours_or_free(context);
+    has_begun_ = has_begun_ && lease_.term().epoch != 0;
+    if (!is_free) co_await look_at_shared(context);
+    co_return is_free;
 }
 
-Task<void> Feed::begin(Context& context) {
+Task<bool> Feed::begin(Context& context) {
     Reader reader = context.reader();
     FeedState noted;
     if (const auto found = co_await reader.maybe<FeedState>(sql::feed_state)) noted = *found;
@@ -242,7 +221,7 @@ Task<void> Feed::begin(Context& context) {
     if (analytics_.store().is_shared() && !has_turn) {
         // An epoch shuts out whoever feeds the store: not if it is another database's.
         if (noted.store.empty()) noted.store = state.store;
-        co_await require_same_store(reader, noted, state);
+        co_await require_same_past(context, noted, state);
         ++turns_taken_;
         co_await lease_.take(context, state.epoch + 1);
         auto take = [&] {
@@ -253,13 +232,22 @@ Task<void> Feed::begin(Context& context) {
     }
     co_await context.write(begin_feed, state.store, lease_.term());
     noted = co_await reader.one<FeedState>(sql::feed_state);
-    co_await require_same_store(reader, noted, state);
+    if (noted.store != state.store && !analytics_.store().is_shared()) {
+        co_await leave_to(context, noted);
+        co_return false;
+    }
+    co_await require_same_past(context, noted, state);
+    analytics_.open();
     co_await declare_rollups(context);
     store_ = state.store;
     position_ = state.position;
+    history_ = state.history;
     as_of_done_ = state.as_of;
-    co_await context.write(note_carried, store_, position_, state.as_of, lease_.term());
+    const Carried begun{store_, position_, state.as_of, history_};
+    const std::string holder = internal::holder_of(analytics_.options());
+    co_await context.write(note_begun, begun, holder, lease_.term());
     has_begun_ = true;
+    co_return true;
 }
 
 // Before anything is carried: a rollup is true from the first fact on.
@@ -319,6 +307,7 @@ Task<void> Feed::read_rows(Context& context, Batch& batch) {
         to.integer(place->second);
         to.text({reinterpret_cast<const char*>(fact.body.data()), fact.body.size()});
         batch.to.seq = fact.seq;
+        batch.history = internal::next_history(batch.history, fact);
         ++batch.facts;
     };
     Reader reader = context.reader();
@@ -332,10 +321,11 @@ Task<void> Feed::read_rows(Context& context, Batch& batch) {
 Task<Feed::Batch> Feed::read_batch(Context& context) {
     Reader reader = context.reader();
     const std::int64_t clock = Timestamp::now().micros;
-    const auto now = co_await reader.one<Transactions>(sql::transactions_now);
+    const auto now = co_await reader.one<internal::Transactions>(sql::transactions_now);
     const std::int64_t seen_as_of = horizon_.look(clock, now.oldest, now.next);
     Batch batch;
     batch.from = batch.to = position_;
+    batch.history = history_;
     const bool is_one_window = now.next == 0;  // SQLite
     if (is_one_window) window_as_of_ = seen_as_of;
     co_await read_rows(context, batch);
@@ -356,28 +346,22 @@ Task<bool> Feed::carry(Context& context) {
         // Nothing new is news, too: how fresh the store is.
         auto tell = [&] { analytics_.store().touch(position_, as_of, hello_timeout_ms); };
         co_await analytics_.feeding().run(context, tell);
-        as_of_ = as_of;
+        backlog_.note_shown(as_of);
         co_return batch.is_full;
     }
-    const internal::FactBatch facts{batch.from, batch.to, as_of, batch.forms, batch.rows};
+    const internal::FactBatch facts{batch.from, batch.to,    batch.history,
+                                    as_of,      batch.forms, batch.rows};
     const int timeout_ms = static_cast<int>(analytics_.options().apply_timeout.count());
     auto apply = [&] { analytics_.store().apply(facts, timeout_ms); };
     co_await internal::run_in_term(context, analytics_.feeding(), lease_.term(), apply);
     position_ = batch.to;
+    history_ = batch.history;
     batches_.add();
     carried_.add(static_cast<std::uint64_t>(batch.facts));
-    as_of_ = as_of;
-    co_await context.write(note_carried, store_, position_, as_of, lease_.term());
+    backlog_.note_shown(as_of);
+    const Carried carried{store_, position_, as_of, history_};
+    co_await context.write(note_carried, carried, lease_.term());
     co_return batch.is_full;
-}
-
-// How many wait, for record() of this process.
-Task<void> Feed::measure(Context& context) {
-    Reader reader = context.reader();
-    const auto noted = co_await reader.maybe<FeedState>(sql::feed_state);
-    const auto last = co_await reader.one<std::int64_t>(sql::last_fact);
-    recorder_.set_waiting(std::max<std::int64_t>(0, last - (noted ? noted->seq : 0)));
-    if (noted && noted->as_of > as_of_) as_of_ = noted->as_of;
 }
 
 }  // namespace loadstone::analytics

@@ -18,6 +18,10 @@ struct Options {
     std::int64_t rollup_recent_rows = 20'000;
     std::int64_t batch_facts = 10'000;  // carried in one transaction
     std::int64_t waiting_max = 5'000'000;
+    std::chrono::milliseconds lag_max{600'000};  // beyond, the log and `analytics status` say why
+    // Whether this server makes a DuckDB in an empty folder: not one that runs no jobs, since those
+    // that ask the store (exports) run where it is.
+    bool makes_store = true;
     std::chrono::milliseconds poll_every{200};
     std::chrono::milliseconds apply_timeout{60'000};
     std::chrono::milliseconds lease{10'000};  // of who feeds a store that several servers reach

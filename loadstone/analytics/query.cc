@@ -31,6 +31,7 @@ Task<Timestamp> query_objects(Context& context, const Query& query, std::span<co
                               const TypeInfo& type, NewObject next, FunctionRef<void()> row_read) {
     context.require_no_transaction("analytics::query()");
     Analytics& analytics = context.services().get<Analytics>();
+    analytics.require_open();
     auto ask = [&]() -> Timestamp {
         // Of when it begins: it may have waited for its turn.
         const auto timeout =

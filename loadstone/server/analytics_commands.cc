@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "loadstone/analytics/ad_hoc.h"
+#include "loadstone/analytics/backlog.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/json.h"
 #include "loadstone/server/blocking.h"
@@ -26,13 +27,17 @@ struct ServerLine {
 BOOST_DESCRIBE_STRUCT(ServerLine, (), (process, feed))
 
 struct StatusReport {
+    std::int64_t waiting = 0, waiting_max = 0;  // in the database, whoever runs
     std::vector<ServerLine> servers;
     std::vector<analytics::Work> work;
 };
-BOOST_DESCRIBE_STRUCT(StatusReport, (), (servers, work))
+BOOST_DESCRIBE_STRUCT(StatusReport, (), (waiting, waiting_max, servers, work))
 
-Task<std::vector<analytics::Work>> read_work(Context& context) {
-    return analytics::all_work(context.reader());
+Task<StatusReport> read_database(Context& context) {
+    StatusReport report;
+    report.waiting = co_await analytics::facts_waiting(context.reader());
+    report.work = co_await analytics::all_work(context.reader());
+    co_return report;
 }
 
 std::string age_of(Timestamp time, Timestamp now) {
@@ -42,10 +47,13 @@ std::string age_of(Timestamp time, Timestamp now) {
 
 std::string to_text(const ServerLine& line, Timestamp now) {
     const analytics::FeedReport& feed = line.feed;
-    std::string text =
-        fmt::format("process {}: {} facts wait, {} may; the store's state is {}\n", line.process,
-                    feed.waiting, feed.waiting_max, age_of(feed.as_of, now));
-    if (!feed.is_carrying) return text + "  another server has the store\n";
+    std::string text = fmt::format("process {}: the store's state is {}{}\n", line.process,
+                                   age_of(feed.as_of, now),
+                                   feed.is_late ? ", older than analytics.lag_max_ms" : "");
+    if (!feed.held_by.empty()) text += fmt::format("  the oldest transaction: {}\n", feed.held_by);
+    if (!feed.failure.empty()) text += fmt::format("  facts wait: {}\n", feed.failure);
+    if (!feed.is_carrying)
+        return text + (feed.failure.empty() ? "  another server has the store\n" : "");
     text += fmt::format("  {} facts in {} batches since it was started, {} steps failed\n",
                         feed.facts, feed.batches, feed.failures);
     const double megabytes = static_cast<double>(feed.file_bytes) / 1e6;
@@ -98,18 +106,19 @@ std::string to_text(const analytics::AdHocAnswer& answer) {
 void analytics_status_command(const Config& config, const std::vector<Module>& modules,
                               const AnalyticsQuery& query) {
     CommandSession session(config, modules);
-    StatusReport report;
+    StatusReport report = run_blocking(session.loops(), read_database(session.context()));
+    report.waiting_max = config.analytics.waiting_max;
     const auto folder = (std::filesystem::path(config.data) / "run").string();
     for (const auto& answer : ask_servers(folder, "analytics")) {
         ServerLine& line = report.servers.emplace_back();
         line.process = answer.process;
         line.feed = value_or_throw(from_json<analytics::FeedReport>(answer.text, stored_json));
     }
-    report.work = run_blocking(session.loops(), read_work(session.context()));
     if (query.json) {
         print(to_json(report) + "\n");
         return;
     }
+    print(fmt::format("{} facts wait, {} may\n", report.waiting, report.waiting_max));
     const Timestamp now = Timestamp::now();
     for (const ServerLine& line : report.servers) print(to_text(line, now));
     if (report.servers.empty())

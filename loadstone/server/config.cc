@@ -313,6 +313,9 @@ void mail_and_job_settings(SettingList& s, Config& c) {
             c.analytics.batch_facts, std::int64_t{1}, std::int64_t{100'000});
     s.count("analytics.waiting_max", "facts that may wait for it; then writes that tell some fail",
             c.analytics.waiting_max, std::int64_t{1'000}, std::int64_t{1'000'000'000});
+    s.millis("analytics.lag_max_ms",
+             "how old the state may be that it shows before the log says what holds facts back",
+             c.analytics.lag_max, 1'000);
     s.millis("analytics.poll_every_ms", "how often it is looked for new facts",
              c.analytics.poll_every);
     s.count("analytics.queries_max", "at once, of this process", c.analytics.queries_max, 1, 16);
@@ -405,6 +408,7 @@ void complete(Config& config) {
         config.database.url = "sqlite:" + (data / "campus.db").string();
     if (config.mail.url.empty()) config.mail.url = "maildir:" + (data / "mail").string();
     config.analytics.folder = (data / "analytics").string();
+    config.analytics.makes_store = config.role != Role::web;
     config.analytics.socket = (data / "analytics" / "store.sock").string();
     if (config.site.files.empty()) config.site.files = (data / "files").string();
     if (config.http.tls_certificate.empty() != config.http.tls_key.empty()) {

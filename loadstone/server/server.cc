@@ -340,7 +340,10 @@ void Server::start() {
     impl.background.spawn(impl.loops.executor(0),
                           impl.cache->folding().run(impl.services, impl.stop_event));
     if (impl.warmth) impl.warmth->load(impl.background);
-    if (impl.feed) impl.background.spawn(impl.loops.executor(0), impl.feed->run());
+    if (impl.feed) {
+        impl.background.spawn(impl.loops.executor(0), impl.feed->run());
+        impl.background.spawn(impl.loops.executor(0), impl.feed->run_measuring());
+    }
     if (impl.runner) impl.runner->start();
     try {
         impl.admin = std::make_unique<internal::AdminSocket>(

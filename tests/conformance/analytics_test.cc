@@ -191,20 +191,6 @@ TEST_P(Analytics, AFactMayGetAMemberAndLoseOne) {
     expect_visits(11);
 }
 
-TEST_P(Analytics, RefusesFactsBeyondItsBound) {
-    start<Visit>(150);
-    store().run(write_visits, std::int64_t{0}, std::int64_t{150});
-    recorder_->set_waiting(149);
-    store().run(write_visits, std::int64_t{150}, std::int64_t{151});
-    recorder_->set_waiting(150);
-    EXPECT_EQ(code_of([&] { store().run(write_visits, std::int64_t{151}, std::int64_t{152}); }),
-              Errc::resource_exhausted);
-    carry_all();
-    step();
-    EXPECT_EQ(recorder_->waiting(), 0);
-    store().run(write_visits, std::int64_t{151}, std::int64_t{152});
-}
-
 TEST_P(Analytics, AQueryEndsAtItsDeadlineAndCannotWrite) {
     start<Visit>();
     store().run(write_visits, std::int64_t{0}, std::int64_t{1});

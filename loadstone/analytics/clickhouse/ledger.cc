@@ -33,7 +33,8 @@ const char* const tables[] = {
     // One row in the end: the greatest epoch.
     "CREATE TABLE IF NOT EXISTS loadstone_epochs (id UInt8, epoch UInt32, lasts Array(UInt32)) "
     "ENGINE = ReplacingMergeTree(epoch) ORDER BY id",
-    // The last one of each epoch, of the feed (fact = '') and of each table.
+    // The last one of each epoch, of the feed (fact = ''), whose `run` is its history, and of each
+    // table.
     "CREATE TABLE IF NOT EXISTS loadstone_commits (epoch UInt32, version UInt32, batch UInt32, "
     "fact String, low Int64, high Int64, seq Int64, as_of Int64, shown UInt32, made UInt32, "
     "run Int64, next_key Int64) ENGINE = ReplacingMergeTree(version) ORDER BY (epoch, fact)"};
@@ -63,7 +64,7 @@ bool Ledger::has_tables(milliseconds timeout) {
 
 void Ledger::read(milliseconds timeout) {
     store_.clear();
-    epoch_ = batch_ = version_ = as_of_ = 0;
+    epoch_ = batch_ = version_ = as_of_ = history_ = 0;
     position_ = {};
     lasts_.clear();
     generations_.clear();
@@ -86,6 +87,7 @@ void Ledger::read(milliseconds timeout) {
         if (row.at(3).empty()) {
             position_ = {number_of(row.at(4)), number_of(row.at(5)), number_of(row.at(6))};
             as_of_ = number_of(row.at(7));
+            history_ = number_of(row.at(10));
         } else {
             generations_[row.at(3)] = {number_of(row.at(8)), number_of(row.at(9)),
                                        number_of(row.at(10)), number_of(row.at(11))};
@@ -121,7 +123,7 @@ std::string Ledger::row_of(const std::string& fact) const {
     const Generations of = generations(fact);
     return fmt::format("({},{},{},'{}',{},{},{},{},{},{},{},{})", epoch_, version_, batch_, fact,
                        position_.low, position_.high, position_.seq, as_of_, of.shown, of.made,
-                       of.run, of.next_key);
+                       fact.empty() ? history_ : of.run, of.next_key);
 }
 
 void Ledger::write(const std::string& rows, milliseconds timeout) {
@@ -129,10 +131,12 @@ void Ledger::write(const std::string& rows, milliseconds timeout) {
                    timeout);
 }
 
-void Ledger::commit(const Position& position, std::int64_t as_of, milliseconds timeout) {
+void Ledger::commit(const Position& position, std::int64_t history, std::int64_t as_of,
+                    milliseconds timeout) {
     ++version_;
     ++batch_;
     position_ = position;
+    history_ = history;
     as_of_ = as_of;
     write(row_of(""), timeout);
 }

@@ -40,7 +40,8 @@ public:
     void begin(std::int64_t epoch, std::chrono::milliseconds timeout);
 
     // Behind the rows of batch next_batch(): it is there, and with it the position.
-    void commit(const Position& position, std::int64_t as_of, std::chrono::milliseconds timeout);
+    void commit(const Position& position, std::int64_t history, std::int64_t as_of,
+                std::chrono::milliseconds timeout);
     // The same for the rows and generations of one table.
     void commit(const std::string& fact, const Generations& generations,
                 std::chrono::milliseconds timeout);
@@ -55,6 +56,7 @@ public:
     std::int64_t epoch() const noexcept { return epoch_; }
     std::int64_t next_batch() const noexcept { return batch_ + 1; }
     const Position& position() const noexcept { return position_; }
+    std::int64_t history() const noexcept { return history_; }
     std::int64_t as_of() const noexcept { return as_of_; }
     Generations generations(const std::string& fact) const;
 
@@ -68,7 +70,7 @@ private:
     std::int64_t epoch_ = 0, batch_ = 0, version_ = 0;
     std::vector<std::int64_t> lasts_;  // of epochs 1 .. epoch_ - 1
     Position position_;
-    std::int64_t as_of_ = 0;
+    std::int64_t history_ = 0, as_of_ = 0;
     std::map<std::string, Generations> generations_;
 };
 

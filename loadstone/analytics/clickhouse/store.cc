@@ -147,6 +147,7 @@ StoreState Store::state_now() const {
     StoreState state;
     state.store = ledger_.store();
     state.position = ledger_.position();
+    state.history = ledger_.history();
     state.as_of = ledger_.as_of();
     state.epoch = ledger_.epoch();
     return state;
@@ -209,7 +210,7 @@ void Store::apply(const FactBatch& facts, int timeout_ms) {
     }
     has_turn_ = false;  // until all of it is there
     batch.insert(timeout_ms);
-    ledger_.commit(facts.to, facts.as_of, milliseconds(timeout_ms));
+    ledger_.commit(facts.to, facts.history, facts.as_of, milliseconds(timeout_ms));
     ledger_.require_greatest(milliseconds(timeout_ms));
     has_turn_ = true;
     measure_at_times(timeout_ms);

@@ -24,6 +24,7 @@ public:
     bool is_shared() const noexcept override { return true; }
     bool is_made_here() const override { return true; }
     bool keep_running() override { return true; }
+    void shut() override {}
 
     internal::StoreState state(int timeout_ms) override;
     internal::StoreState begin(std::int64_t epoch, int timeout_ms) override;

@@ -155,15 +155,19 @@ void Database::open_state(std::int64_t rollup_recent_rows) {
         "CREATE TABLE IF NOT EXISTS loadstone_position (store VARCHAR NOT NULL, low BIGINT NOT "
         "NULL, high BIGINT NOT NULL, seq BIGINT NOT NULL, as_of BIGINT NOT NULL)");
     writer_->run(
-        "INSERT INTO loadstone_position SELECT uuid()::VARCHAR, 0, 0, 0, 0 WHERE NOT EXISTS "
+        "ALTER TABLE loadstone_position ADD COLUMN IF NOT EXISTS history BIGINT DEFAULT 0");
+    writer_->run(
+        "INSERT INTO loadstone_position (store, low, high, seq, as_of) SELECT uuid()::VARCHAR, 0, "
+        "0, 0, 0 WHERE NOT EXISTS "
         "(SELECT 1 FROM loadstone_position)");
     Result row;
-    query(*writer_, "SELECT store, low, high, seq, as_of FROM loadstone_position", row);
+    query(*writer_, "SELECT store, low, high, seq, as_of, history FROM loadstone_position", row);
     state_.store = row.text(0, 0);
     state_.position.low = row.number(1, 0);
     state_.position.high = row.number(2, 0);
     state_.position.seq = row.number(3, 0);
     state_.as_of = row.number(4, 0);
+    state_.history = row.number(5, 0);
     rollups_ = std::make_unique<Rollups>(*writer_, rollup_recent_rows);
     rollups_->open(text_of(state_.position));
 }
@@ -262,6 +266,7 @@ void Database::apply(std::string_view body) {
     const Position begins = internal::read_position(from);
     internal::StoreState next = state();
     next.position = internal::read_position(from);
+    next.history = from.integer();
     next.as_of = from.integer();
     if (begins != state().position)
         throw Error(Errc::conflict, "these facts do not begin where the store is");
@@ -277,9 +282,10 @@ void Database::apply(std::string_view body) {
     auto work = [&] {
         append_rows(schemas, from, roll_up);
         rollups_->note(text_of(next.position));
-        writer_->run(
-            fmt::format("UPDATE loadstone_position SET low = {}, high = {}, seq = {}, as_of = {}",
-                        next.position.low, next.position.high, next.position.seq, next.as_of));
+        writer_->run(fmt::format(
+            "UPDATE loadstone_position SET low = {}, high = {}, seq = {}, as_of = {}, "
+            "history = {}",
+            next.position.low, next.position.high, next.position.seq, next.as_of, next.history));
     };
     in_transaction(work);
     set_state(next);
@@ -289,6 +295,7 @@ void Database::apply(std::string_view body) {
 void Database::merge_named(std::string_view text) { rollups_->merge_named(text); }
 
 void Database::declare(std::string_view body) {
+    is_confirmed_ = true;
     WireReader from(body);
     const std::int64_t count = from.integer();
     if (count < 0 || count > rollups_max)

@@ -39,7 +39,9 @@ public:
     // Of an apply() that has committed, perhaps of the one before the last. From any thread.
     internal::StoreState state() const;
 
-    // Since it was opened. From any thread.
+    // Since it was opened: a feed has seen that it is its database's (it declares what there is),
+    // and its rollups have been made. From any thread.
+    bool is_confirmed() const noexcept { return is_confirmed_; }
     bool has_declared() const noexcept { return has_declared_; }
 
     // One thread at a time, all below.
@@ -73,7 +75,7 @@ private:
     duckdb_database handle_ = nullptr;
     std::unique_ptr<Connection> writer_;
     std::unique_ptr<Rollups> rollups_;
-    std::atomic<bool> has_declared_{false};
+    std::atomic<bool> is_confirmed_{false}, has_declared_{false};
     mutable std::mutex state_mutex_;
     internal::StoreState state_;
 };

@@ -11,6 +11,7 @@
 //   loadstone-duckdb --write MEMORY_MB
 
 #include <fmt/core.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -44,11 +45,27 @@ int number(std::string_view text) {
     return value;
 }
 
+// What the process may have in memory. Behind memory_mb there is room for an export's second
+// DuckDB, which has half of it, and for threads' stacks and what is freed and not yet given back.
+std::int64_t resident_max(int memory_mb, int threads) {
+    return (std::int64_t{memory_mb} * 3 / 2 + 512 + std::int64_t{threads} * 16) << 20U;
+}
+
+// Should the watch of that be too late, on a machine that is busy: what is mapped counts, also when
+// it has been freed, so the bound is wide.
+void bound_mappings(int memory_mb, int threads) {
+    const auto bytes = static_cast<rlim_t>(4 * resident_max(memory_mb, threads));
+    const rlimit bound{bytes, bytes};
+    if (::setrlimit(RLIMIT_DATA, &bound) != 0)
+        fmt::print(stderr, "loadstone-duckdb: its memory has no bound: setrlimit failed\n");
+}
+
 // Its rows end with the server, and so does this.
 int write_one_file(std::string_view memory_mb) {
     const std::string file =
         fmt::format("/proc/self/fd/{}", loadstone::analytics::internal::file_of_child);
     try {
+        bound_mappings(number(memory_mb), 1);
         loadstone::analytics::duckdb::write_stream(STDIN_FILENO, file, number(memory_mb));
     } catch (const std::exception&) {
         return 1;  // the server has gone
@@ -76,6 +93,7 @@ int main(int argc, char** argv) {
         options.memory_mb = number(argv[4]);
         options.temporary_mb = number(argv[5]);
         options.threads = number(argv[6]);
+        bound_mappings(options.memory_mb, options.threads);
         options.rollup_recent_rows = number(argv[8]);
         Database database(options);
         ServiceOptions service;
@@ -85,6 +103,7 @@ int main(int argc, char** argv) {
         clear_exports(service.exports);
         service.socket = argv[2];
         service.connections_max = number(argv[7]);
+        service.resident_max = resident_max(options.memory_mb, options.threads);
         serve(database, service);
     } catch (const std::exception& error) {
         fmt::print(stderr, "loadstone-duckdb: {}\n", error.what());

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "loadstone/analytics/duckdb/statement.h"
@@ -17,11 +18,18 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr std::size_t frame_bytes_aim = 64U << 10U;
-constexpr int send_timeout_ms = 30'000;
+constexpr int send_timeout_ms = 30'000, last_send_ms = 1'000;
 
 struct Budget {
     std::int64_t rows_max = 0, bytes_max = 0;
+    steady_clock::time_point end;
 };
+
+// For an asker that takes its rows slowly: what it has not taken by then is not stuck (watch.h).
+int left_ms(steady_clock::time_point end) {
+    const auto left = std::chrono::ceil<milliseconds>(end - steady_clock::now());
+    return static_cast<int>(std::clamp<std::int64_t>(left.count(), last_send_ms, send_timeout_ms));
+}
 
 template <class T>
 T at(void* data, idx_t row) {
@@ -60,8 +68,19 @@ void append_value(WireWriter& to, duckdb_type type, void* data, idx_t row) {
     }
 }
 
+void require_names(const std::vector<Column>& columns) {
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+        if (!is_name(columns[i].name))
+            throw Error(Errc::invalid_argument,
+                        fmt::format("column {} of the result is called \"{}\": give it a name of "
+                                    "a-z, 0-9 and _ that begins with a letter, as in `count(*) as "
+                                    "facts`",
+                                    i + 1, columns[i].name));
+    }
+}
+
 // Every column is nullable here: DuckDB does not say which are.
-std::vector<duckdb_type> send_columns(int fd, duckdb_result& result) {
+std::vector<duckdb_type> send_columns(int fd, duckdb_result& result, steady_clock::time_point end) {
     std::vector<duckdb_type> types;
     std::vector<Column> columns;
     for (idx_t i = 0; i < duckdb_column_count(&result); ++i) {
@@ -69,7 +88,8 @@ std::vector<duckdb_type> send_columns(int fd, duckdb_result& result) {
         const char* name = duckdb_column_name(&result, i);
         columns.push_back({name, column_type(types.back(), name), true});
     }
-    send_frame(fd, FrameKind::columns, to_text(columns), send_timeout_ms);
+    require_names(columns);
+    send_frame(fd, FrameKind::columns, to_text(columns), left_ms(end));
     return types;
 }
 
@@ -94,7 +114,7 @@ void append_chunk(std::string& out, duckdb_data_chunk chunk,
 }
 
 void send_rows(int fd, Statement& statement, const Budget& budget) {
-    const auto types = send_columns(fd, statement.result);
+    const auto types = send_columns(fd, statement.result, budget.end);
     std::string body;
     std::int64_t rows = 0, bytes = 0;
     for (;;) {
@@ -111,12 +131,12 @@ void send_rows(int fd, Statement& statement, const Budget& budget) {
             throw Error(Errc::resource_exhausted,
                         fmt::format("the result has more than {} bytes", budget.bytes_max));
         if (body.size() < frame_bytes_aim) continue;
-        send_frame(fd, FrameKind::rows, body, send_timeout_ms);
+        send_frame(fd, FrameKind::rows, body, left_ms(budget.end));
         body.clear();
     }
     const char* said = duckdb_result_error(&statement.result);
     if (said != nullptr) throw error_of(duckdb_result_error_type(&statement.result), said);
-    if (!body.empty()) send_frame(fd, FrameKind::rows, body, send_timeout_ms);
+    if (!body.empty()) send_frame(fd, FrameKind::rows, body, left_ms(budget.end));
 }
 
 }  // namespace
@@ -128,6 +148,7 @@ void run_query(Connection& on, Watch& watch, int fd, std::string_view body) {
     Budget budget;
     budget.rows_max = from.integer();
     budget.bytes_max = from.integer();
+    budget.end = deadline;
     const Watch::Guard guard(watch, on.handle, fd, deadline);
     try {
         Statement statement;

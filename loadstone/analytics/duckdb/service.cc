@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -31,7 +33,7 @@ constexpr int accept_pause_ms = 100;
 struct Shared {
     Database& database;
     const ExportOptions& exports;
-    Watch watch{};
+    Watch watch;
     std::mutex applying{};  // one batch at a time
 };
 
@@ -49,6 +51,15 @@ void ask(Shared& shared, Connection& own, int fd, std::string_view body) {
         throw Error(Errc::unavailable, "the store has not made its rollups yet: " + error.message())
             .with_retry_after(std::chrono::seconds(1));
     }
+}
+
+// A file of another database, or of another history of it, tells nobody anything.
+void require_confirmed(const Database& database) {
+    if (!database.is_confirmed())
+        throw Error(Errc::unavailable,
+                    "no server has seen yet that this store is its database's: `analytics status` "
+                    "and the server's log say more")
+            .with_retry_after(std::chrono::seconds(1));
 }
 
 void answer(Shared& shared, Connection& own, int fd, const Frame& frame) {
@@ -74,6 +85,7 @@ void answer(Shared& shared, Connection& own, int fd, const Frame& frame) {
             break;
         }
         case FrameKind::query: {
+            require_confirmed(shared.database);
             // What it sees is what it says: taken before, never newer than the query's snapshot.
             const internal::StoreState state = shared.database.state();
             ask(shared, own, fd, frame.body);
@@ -81,6 +93,7 @@ void answer(Shared& shared, Connection& own, int fd, const Frame& frame) {
             return;
         }
         case FrameKind::export_file: {
+            require_confirmed(shared.database);
             const internal::StoreState state = shared.database.state();
             run_export(own, shared.exports, shared.watch, fd, frame.body);
             send_frame(fd, FrameKind::done, to_body(state), send_timeout_ms);
@@ -95,9 +108,20 @@ void answer(Shared& shared, Connection& own, int fd, const Frame& frame) {
     send_frame(fd, FrameKind::done, to_body(shared.database.state()), send_timeout_ms);
 }
 
+// Without memory for that nothing goes on here: the server starts another process.
+std::unique_ptr<Connection> connect(Database& database) {
+    try {
+        return database.connect();
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "loadstone-duckdb: {}: all that run end\n", error.what());
+        std::fflush(stderr);
+        ::_exit(1);
+    }
+}
+
 void converse(Shared& shared, int fd) {
     try {
-        const auto own = shared.database.connect();
+        const auto own = connect(shared.database);
         for (;;) {
             const Frame frame = internal::receive_frame(fd, idle_ms);
             try {
@@ -127,7 +151,8 @@ int listen_on(const std::string& path) {
 }  // namespace
 
 void serve(Database& database, const ServiceOptions& options) {
-    Shared shared{.database = database, .exports = options.exports};
+    Shared shared{
+        .database = database, .exports = options.exports, .watch = Watch(options.resident_max)};
     const int listener = listen_on(options.socket);
     if (::write(options.ready, "", 1) != 1)
         throw Error(Errc::unavailable, "nobody waits for this column store");

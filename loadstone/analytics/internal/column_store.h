@@ -4,7 +4,8 @@
 // thread; those that change it come from one at a time.
 //
 // What both promise:
-//   1. apply() takes a batch and the position behind it together, or neither. After an error it may
+//   1. apply() takes a batch, the position and the history behind it together, or neither. After an
+//   error it may
 //      have taken it: state() tells.
 //   2. It takes only what begins where it is, from who feeds it now.
 //   3. What a question sees is a position of the past, whole, and `as_of` is never newer. Of
@@ -35,6 +36,7 @@ struct FactForm {
 
 struct FactBatch {
     Position from, to;
+    std::int64_t history = 0;  // behind it
     std::int64_t as_of = 0;
     std::vector<FactForm> forms{};
     std::string_view rows{};  // for each fact the place of its form and its bytes (row_bytes.h)
@@ -91,6 +93,9 @@ public:
     // another server has it. Errors: unavailable.
     virtual bool is_made_here() const = 0;
     virtual bool keep_running() = 0;
+    // It is not this database's, or has another history: of one that is not shared, nobody is
+    // answered until keep_running() and declare().
+    virtual void shut() = 0;
 
     // Errors of all below: unavailable while it cannot be reached, deadline_exceeded.
     virtual StoreState state(int timeout_ms) = 0;

@@ -36,6 +36,7 @@ void DuckDbStore::apply(const FactBatch& batch, int timeout_ms) {
     WireWriter out(body);
     append(out, batch.from);
     append(out, batch.to);
+    out.integer(batch.history);
     out.integer(batch.as_of);
     out.integer(static_cast<std::int64_t>(batch.forms.size()));
     for (const FactForm& form : batch.forms) {

@@ -15,6 +15,7 @@ public:
     bool is_shared() const noexcept override { return false; }
     bool is_made_here() const override { return process_.has_file(); }
     bool keep_running() override { return process_.keep_running(); }
+    void shut() override { process_.end(); }
 
     StoreState state(int timeout_ms) override { return noted(client_.state(timeout_ms)); }
     StoreState begin(std::int64_t, int timeout_ms) override { return state(timeout_ms); }

@@ -80,6 +80,7 @@ std::string to_body(const StoreState& state) {
     WireWriter to(body);
     to.text(state.store);
     append(to, state.position);
+    to.integer(state.history);
     to.integer(state.as_of);
     to.integer(state.failed_merges);
     return body;
@@ -90,6 +91,7 @@ StoreState state_from(std::string_view body) {
     StoreState state;
     state.store = from.text();
     state.position = read_position(from);
+    state.history = from.integer();
     state.as_of = from.integer();
     state.failed_merges = from.integer();
     return state;

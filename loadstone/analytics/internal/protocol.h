@@ -5,13 +5,13 @@
 // which the last is `done` or `failed`.
 //
 //   hello, or hello(position, as_of)                       -> done(state)
-//   apply(from, to, as_of, schemas, rows)                  -> done(state)
+//   apply(from, to, history, as_of, schemas, rows)         -> done(state)
 //   replace(position, schema, key, from, end, rows)        -> done(state)
 //   declare(rollups: for each fact, schema, name, columns) -> done(state)
 //   query(text, values, deadline_ms, rows_max, bytes_max)  -> columns rows* done(state)
 //   export(name, text, values, deadline_ms, -, bytes_max)  -> columns rows done(state)
 //
-// where state is store, position, as_of, failed merges (store_state.h).
+// where state is store, position, history, as_of, failed merges (store_state.h).
 //
 // A process of its own that writes one file (file_process.h) is told and answers, on one
 // connection:

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,8 +36,7 @@ void make_folder(const std::string& path) {
 StoreProcess::StoreProcess(const Options& options) : options_(options) {}
 
 StoreProcess::~StoreProcess() {
-    if (lifeline_ >= 0) ::close(lifeline_);
-    if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
+    end();
     if (lock_ >= 0) ::close(lock_);
 }
 
@@ -89,6 +89,15 @@ bool StoreProcess::keep_running() {
     if (!take_lock()) return false;
     if (!is_running()) spawn();
     return true;
+}
+
+// One that stands still would not see that its lifeline is closed.
+void StoreProcess::end() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    ::close(lifeline_);
+    pid_ = lifeline_ = -1;
 }
 
 void StoreProcess::spawn() {

@@ -23,6 +23,8 @@ public:
     // Takes the folder's lock, if it is free, and sees that the process runs. False: another
     // server has the lock. Errors: unavailable.
     bool keep_running();
+    // Whatever it does; what it has committed is on disk. The lock stays.
+    void end();
     // On disk, with its log. From any thread, as the next two.
     std::int64_t file_bytes() const;
     int restarts() const noexcept { return restarts_; }

@@ -31,14 +31,17 @@ select coalesce((select seq from sqlite_sequence where name = 'loadstone_facts')
 select coalesce(pg_sequence_last_value(pg_get_serial_sequence('loadstone_facts', 'seq')::regclass), 0) as last
 
 -- name: feed_state
-select store, low, high, seq, as_of from loadstone_fact_feed where id = 1
+select store, low, high, seq, as_of, history, holder from loadstone_fact_feed where id = 1
 
 -- name: begin_feed
 -- One row if no store had been named.
 insert into loadstone_fact_feed (id, store, low, high, seq, as_of) values (1, $1, 0, 0, 0, 0) on conflict (id) do nothing
 
 -- name: note_carried
-update loadstone_fact_feed set low = $2, high = $3, seq = $4, as_of = $5 where id = 1 and store = $1
+update loadstone_fact_feed set low = $2, high = $3, seq = $4, as_of = $5, history = $6 where id = 1 and store = $1
+
+-- name: note_holder
+update loadstone_fact_feed set holder = $2 where id = 1 and store = $1
 
 -- name: prune_carried
 -- All up to a position: $1 low, $2 high, $3 seq. Index: the primary key where the first condition is false; the facts of older
@@ -51,3 +54,31 @@ delete from loadstone_facts where seq <= $3 and xid < $2 and $1 <= $2
 -- name: facts_kept
 -- Those that wait, and those that are about to be deleted. Reads them all: for tests and operators.
 select count(*) as facts from loadstone_facts
+
+-- name: backlog
+-- How many wait, about: behind what was carried last, or, if nothing was yet, all that are there; and what the feed has noted.
+-- dialect: sqlite
+select coalesce(feed.as_of, 0) as as_of,
+    max(0, last - coalesce(nullif(feed.seq, 0), (select min(seq) - 1 from loadstone_facts), last)) as waiting
+from (select coalesce((select seq from sqlite_sequence where name = 'loadstone_facts'), 0) as last) as given
+    left join loadstone_fact_feed as feed on feed.id = 1
+-- dialect: postgres
+select coalesce(feed.as_of, 0) as as_of,
+    greatest(0, last - coalesce(nullif(feed.seq, 0), (select min(seq) - 1 from loadstone_facts), last)) as waiting
+from (select coalesce(pg_sequence_last_value(pg_get_serial_sequence('loadstone_facts', 'seq')::regclass), 0) as last) as given
+    left join loadstone_fact_feed as feed on feed.id = 1
+
+-- name: oldest_transaction
+-- The one that runs longest of those that may write, as an operator finds it; empty: none, or it may not be seen.
+-- dialect: sqlite
+select '' as oldest
+-- dialect: postgres
+select coalesce((
+    select who from (
+        select age(backend_xid) as age, format('process %s, user %s, application "%s", %s, for %s s', pid, usename, application_name,
+            state, extract(epoch from clock_timestamp() - xact_start)::bigint) as who
+        from pg_stat_activity where backend_xid is not null
+        union all
+        select age(transaction), format('prepared transaction %s, for %s s', gid, extract(epoch from clock_timestamp() - prepared)::bigint)
+        from pg_prepared_xacts) as running
+    order by age desc limit 1), '') as oldest
