@@ -47,6 +47,16 @@ class AnalyticsInClickHouseTest(WithClickHouse, analytics_test.AnalyticsTest):
         self.check_questions()
         self.expect_no_password()
 
+    def check_unknown_scores(self, before):
+        """Attempts of which it is not known what their quiz has are in no band."""
+        self.database.execute("update quiz_attempts set points_max = null where id % 3 = 0")
+        self.server.command("analytics", "rebuild")
+        attempts, unknown = (self.tables.value(f"select count(*) from quiz_attempts {where}") for where in ("", "where points_max is null"))
+        self.assertGreater(unknown, 0)
+        after = self.client.get("/api/dashboards/instructor/analytics", cookie=self.teacher).json["scores"]
+        self.assertEqual((before["unknown"], after["unknown"]), (0, unknown))
+        self.assertEqual((sum(before["bands"]), sum(after["bands"])), (attempts, attempts - unknown))
+
     def check_questions(self):
         found = self.client.get("/api/dashboards/instructor/analytics", cookie=self.teacher)
         self.assertEqual(found.status, 200, found)
@@ -56,6 +66,7 @@ class AnalyticsInClickHouseTest(WithClickHouse, analytics_test.AnalyticsTest):
         self.assertEqual([(line["course"], line["learners"]) for line in top], [(self.own.id, learners)])
         self.assertEqual(sum(day["attempts"] for day in found.json["activity"]["days"]), self.tables.value("select count(*) from quiz_attempts"))
         self.assertEqual(found.json["at_risk"]["total"], 0)
+        self.check_unknown_scores(found.json["scores"])
         asked = self.client.post("/api/reports", {"kind": "activity_csv"}, cookie=self.teacher)
         self.assertEqual(asked.status, 202, asked)
         report = wait_until(lambda: (shown := self.client.get(f"/api/reports/{asked.json['id']}", cookie=self.teacher).json)["state"]

@@ -33,6 +33,7 @@ class DashboardsPageTest(ProcessTest):
         seeded = self.server.command("seed", "--users", "300", "--courses", "12", timeout_s=300).stdout
         self.learner, self.instructor, self.password = re.search(
             r"one of them, (\S+) or the instructor (\S+), with the password (\S+)$", seeded, re.M).groups()
+        self.database.execute("update quiz_attempts set points_max = null where id % 9 = 0")
         self.server.start()
         self.client = self.server.client()
         self.addCleanup(self.client.close)
@@ -96,7 +97,9 @@ class DashboardsPageTest(ProcessTest):
         self.assertGreater(sum(bands), 100)
         self.assertEqual(self.table("scores-table"), [[f"{at * 10}–{100 if at == 9 else at * 10 + 9} %", str(attempts)]
                                                       for at, attempts in enumerate(bands)])
-        self.assertEqual((answers["scores"]["unknown"], self.browser.run("document.getElementById('scores-unknown').textContent")), (0, ""))
+        unknown = answers["scores"]["unknown"]
+        self.assertGreater(unknown, 0)
+        self.assertEqual(self.browser.run("document.getElementById('scores-unknown').textContent"), f"Of {unknown} older attempts it is not known.")
         self.assertEqual(self.table("risk-table"), [[str(one["course"]), str(one["learner"]), one["last_active"][:10], str(one["lessons_completed"])]
                                                     for one in answers["at_risk"]["learners"]])
         self.assertIn(str(answers["at_risk"]["total"]), self.browser.run("document.getElementById('risk-total').textContent"))
