@@ -73,15 +73,15 @@ constexpr analytics::Query longest_idle{
     "order by last_active, course, learner limit 50"};
 
 // A row of learning_scores without attempts is of the other facts. In DuckDB least() passes over a
-// null.
+// null, and in ClickHouse a condition that is null gives one.
 constexpr analytics::Query scores{
     "learning.scores",
     "select case when points_max > 0 then least(points * 10 // points_max, 9) else -1 end as band, "
     "sum(attempts)::bigint as attempts from learning_scores where attempts > 0 "
     "and course in (select unnest(string_split($1, ',')::bigint[])) group by 1 order by 1",
     "select band, sum(n) as attempts "
-    "from (select attempts as n, if(points_max > 0, "
-    "least(intDiv(points * 10, greatest(ifNull(points_max, 1), 1)), 9), -1) as band "
+    "from (select attempts as n, if(ifNull(points_max, 0) > 0, "
+    "least(intDiv(ifNull(points, 0) * 10, greatest(ifNull(points_max, 1), 1)), 9), -1) as band "
     "from learning_scores where attempts > 0 and course in "
     "(select arrayJoin(arrayMap(x -> toInt64(x), splitByChar(',', $1))))) "
     "group by band order by band"};

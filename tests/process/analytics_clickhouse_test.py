@@ -53,7 +53,9 @@ class AnalyticsInClickHouseTest(WithClickHouse, analytics_test.AnalyticsTest):
         self.server.command("analytics", "rebuild")
         attempts, unknown = (self.tables.value(f"select count(*) from quiz_attempts {where}") for where in ("", "where points_max is null"))
         self.assertGreater(unknown, 0)
-        after = self.client.get("/api/dashboards/instructor/analytics", cookie=self.teacher).json["scores"]
+        found = self.client.get("/api/dashboards/instructor/analytics", cookie=self.teacher)
+        self.assertEqual(found.status, 200, found)
+        after = found.json["scores"]
         self.assertEqual((before["unknown"], after["unknown"]), (0, unknown))
         self.assertEqual((sum(before["bands"]), sum(after["bands"])), (attempts, attempts - unknown))
 
