@@ -29,6 +29,10 @@ std::vector<Day> every_day(const std::vector<learning::ActiveDay>& active, std::
 
 }  // namespace
 
+Timestamp days_before(int days, Timestamp now) {
+    return {(now.micros / day_us - days) * day_us};
+}
+
 Task<std::vector<Day>> last_days(Reader reader, std::vector<courses::CourseId> courses,
                                  Timestamp now) {
     const std::int64_t first_day = now.micros / day_us - days_shown + 1;

@@ -14,6 +14,10 @@ inline constexpr std::int64_t days_shown = 30;  // with today
 // Who has done nothing for so long, and less than half of the lessons, is at risk.
 inline constexpr std::chrono::hours idle_from{14 * 24};
 
+// The start of a day, UTC: of the one so many days before that of `now`; 0: of that one. What is
+// shown of days is of whole ones.
+loadstone::Timestamp days_before(int days, loadstone::Timestamp now);
+
 struct Day {
     loadstone::Timestamp day;  // its start, UTC
     std::int64_t learners = 0;

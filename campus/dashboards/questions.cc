@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "campus/dashboards/days.h"
 #include "campus/learning/learning.h"
 #include "campus/organisations/organisations.h"
 
@@ -20,7 +21,8 @@ constexpr int courses_at_once = 100;
 constexpr std::size_t score_bands = 10;
 
 struct Span {
-    std::optional<int> days;       // how far back activity and top courses go; 30
+    // Of activity and top courses: so many whole days (UTC), of which today is the last; 30.
+    std::optional<int> days;
     std::optional<int> idle_days;  // without activity: at risk; 14
 };
 BOOST_DESCRIBE_STRUCT(Span, (), (days, idle_days))
@@ -100,8 +102,6 @@ struct Asked {
     bool is_partial = false;
 };
 
-Timestamp days_ago(int days) { return Timestamp::now() - std::chrono::hours(24 * days); }
-
 Task<TopPart> top_of(Context& context, std::vector<courses::CourseId> ids, Timestamp since) {
     const auto busy = co_await learning::busiest(context, std::move(ids), since);
     TopPart part;
@@ -147,8 +147,9 @@ Task<Reply<Answers>> answers_about(Context& context, Asked asked, Span span) {
         answers.at_risk.as_of = answers.top_courses.as_of = answers.scores.as_of = now;
         co_return reply;
     }
-    const Timestamp since = days_ago(span.days.value_or(30));
-    const Timestamp idle_since = days_ago(span.idle_days.value_or(14));
+    const Timestamp now = Timestamp::now();
+    const Timestamp since = days_before(span.days.value_or(30) - 1, now);
+    const Timestamp idle_since = days_before(span.idle_days.value_or(14), now);
     const auto progress = co_await learning::progress_of(context, asked.courses, idle_since);
     const learning::Progress& all = progress.rows.at(0);
     answers.funnel.learners = {all.enrolled, all.began, all.attempted, all.completed};

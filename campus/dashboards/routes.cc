@@ -149,14 +149,15 @@ Task<Reply<CourseDashboard>> of_course(Context& context, Path<courses::CourseId>
 
 struct CourseActivity {
     courses::CourseId course;
-    std::vector<learning::FactsOfDay> days;  // of the last 365, those with activity, oldest first
+    // Of the last 365 with today, those with activity, oldest first.
+    std::vector<learning::FactsOfDay> days;
     Timestamp as_of;                         // what was committed later is not counted yet
 };
 BOOST_DESCRIBE_STRUCT(CourseActivity, (), (course, days, as_of))
 
 Task<Reply<CourseActivity>> activity_of_course(Context& context, Path<courses::CourseId> id) {
     const courses::Outline course = co_await own_course(context, id.value);
-    const Timestamp since = Timestamp::now() - std::chrono::hours(365 * 24);
+    const Timestamp since = days_before(364, Timestamp::now());
     auto activity = co_await learning::activity_by_day_of(context, course.id, since);
     Reply<CourseActivity> reply;
     reply.body.course = course.id;

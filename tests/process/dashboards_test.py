@@ -160,6 +160,8 @@ class DashboardsTest(ExpectStatements, ProcessTest):
             self.assertRegex(shown[part]["as_of"], r"^20\d\d-.*Z$")
         self.assertEqual(sum(day["lessons"] for day in shown["activity"]["days"]), len(lessons))
         self.assertEqual(sum(day["attempts"] for day in shown["activity"]["days"]), len(attempts))
+        for count in (1, 7, 30):
+            self.check_whole_days(f"{path}?days={count}", cookie, count, lessons, attempts)
         active = {}
         for course, user, _ in enrolled + lessons + attempts + completed:
             active.setdefault(course, set()).add(user)
@@ -181,6 +183,19 @@ class DashboardsTest(ExpectStatements, ProcessTest):
         self.assertLessEqual({(one["course"], one["learner"]) for one in at_risk["learners"]}, idle(ended))
         self.assertEqual([one["last_active"] for one in at_risk["learners"]], sorted(one["last_active"] for one in at_risk["learners"]))
         return shown
+
+    def check_whole_days(self, path, cookie, count, lessons, attempts):
+        """The last `count` days with today, each from its beginning on."""
+        first = now_us() // DAY - count + 1
+        expected = {}
+        for number, rows in enumerate((lessons, attempts)):
+            for _, _, at in rows:
+                if at // DAY >= first:
+                    expected.setdefault(at // DAY, [0, 0])[number] += 1
+        days = self.get(path, cookie)["activity"]["days"]
+        self.assertEqual(first, now_us() // DAY - count + 1, "not over midnight")
+        self.assertEqual({int(datetime.datetime.fromisoformat(day["day"].replace("Z", "+00:00")).timestamp()) * 1_000_000 // DAY:
+                          [day["lessons"], day["attempts"]] for day in days if day["lessons"] + day["attempts"] > 0}, expected)
 
     def test_the_column_store_answers(self):
         shown = self.check_answers("/api/dashboards/instructor/analytics", self.cookie, {course["id"]: course for course in self.own})
