@@ -156,7 +156,7 @@ Task<Reply<OrganisationAtRisk>> at_risk_of(Context& context, Parameters<PageAtRi
         after.emplace().course_id = courses::CourseId(*page->after_course);
         after->user_id = accounts::UserId(*page->after_user);
     }
-    const Timestamp since = Timestamp::now() - idle_from;
+    const Timestamp since = days_before(idle_days_default, Timestamp::now());
     const auto found = co_await learning::at_risk_among(context.reader(), std::move(rows), since,
                                                         after, page->limit.value_or(50));
     Reply<OrganisationAtRisk> reply;

@@ -98,7 +98,7 @@ BOOST_DESCRIBE_STRUCT(Answers, (),
                       (courses, is_partial, funnel, activity, top_courses, at_risk, scores))
 
 struct Asked {
-    std::vector<courses::CourseId> courses;
+    std::vector<learning::CourseSize> courses;
     bool is_partial = false;
 };
 
@@ -149,20 +149,22 @@ Task<Reply<Answers>> answers_about(Context& context, Asked asked, Span span) {
     }
     const Timestamp now = Timestamp::now();
     const Timestamp since = days_before(span.days.value_or(30) - 1, now);
-    const Timestamp idle_since = days_before(span.idle_days.value_or(14), now);
+    const Timestamp idle_since = days_before(span.idle_days.value_or(idle_days_default), now);
+    std::vector<courses::CourseId> ids;
+    for (const learning::CourseSize& course : asked.courses) ids.push_back(course.course_id);
     const auto progress = co_await learning::progress_of(context, asked.courses, idle_since);
     const learning::Progress& all = progress.rows.at(0);
     answers.funnel.learners = {all.enrolled, all.began, all.attempted, all.completed};
     answers.funnel.as_of = progress.as_of;
-    auto activity = co_await learning::activity_by_day_among(context, asked.courses, since);
+    auto activity = co_await learning::activity_by_day_among(context, ids, since);
     answers.activity.days = std::move(activity.days);
     answers.activity.as_of = activity.as_of;
     const auto idle = co_await learning::longest_idle_of(context, asked.courses, idle_since);
     answers.at_risk = part_of(idle);
     answers.at_risk.total = all.idle;
-    const auto scores = co_await learning::scores_of(context, asked.courses);
+    const auto scores = co_await learning::scores_of(context, ids);
     answers.scores = part_of(scores);
-    answers.top_courses = co_await top_of(context, std::move(asked.courses), since);
+    answers.top_courses = co_await top_of(context, std::move(ids), since);
     co_return reply;
 }
 
@@ -173,7 +175,8 @@ Task<Reply<Answers>> of_instructor(Context& context, Parameters<Span> span) {
     do {
         const auto page = co_await courses::courses_of_instructor(context.reader(), user, before,
                                                                   courses_at_once);
-        for (const courses::Course& course : page.courses) asked.courses.push_back(course.id);
+        for (const courses::Course& course : page.courses)
+            asked.courses.push_back({course.id, course.lesson_count});
         before = page.next_before;
     } while (before && asked.courses.size() < courses_max);
     asked.is_partial = before.has_value();
@@ -190,7 +193,8 @@ Task<Reply<Answers>> of_organisation(Context& context, Parameters<Span> span) {
     Asked asked;
     asked.is_partial = sizes.size() > courses_max;
     for (const courses::CourseSize& course : sizes) {
-        if (asked.courses.size() < courses_max) asked.courses.push_back(course.id);
+        if (asked.courses.size() < courses_max)
+            asked.courses.push_back({course.id, course.lesson_count});
     }
     const Span wanted = *span;
     co_return co_await answers_about(context, std::move(asked), wanted);

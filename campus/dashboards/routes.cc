@@ -128,12 +128,12 @@ Task<Reply<CourseDashboard>> of_course(Context& context, Path<courses::CourseId>
     auto days = co_await last_days(context.reader(), std::move(only), now);
     const auto reached = co_await learning::lesson_reach(context.reader(), course.id);
     auto grades = co_await learning::grade_distribution(context.reader(), course.id);
-    // The one that is no view comes last: views after it would ask the database what it has seen.
     std::optional<accounts::UserId> after;
     if (page->after) after = accounts::UserId(*page->after);
-    const Timestamp idle_since = now - idle_from;
-    const auto at_risk = co_await learning::at_risk(context.reader(), course.id, lesson_count,
-                                                    idle_since, after, page->limit.value_or(50));
+    const Timestamp idle_since = days_before(idle_days_default, now);
+    const learning::CourseSize size{course.id, lesson_count};
+    const auto at_risk = co_await learning::at_risk(context.reader(), size, idle_since, after,
+                                                    page->limit.value_or(50));
     Reply<CourseDashboard> reply;
     CourseDashboard& shown = reply.body;
     shown.grades = std::move(grades);
