@@ -113,7 +113,7 @@ class ExportsFromClickHouseTest(WithClickHouse, analytics_export_test.AnalyticsE
             self.client.request("POST", f"{course.path}/enrolment", cookie=who.cookie)
             for quiz in course.quizzes:
                 self.client.request("POST", f"{course.path}/quizzes/{quiz}/attempts", {"points": 7}, cookie=who.cookie)
-        self.facts = 7 * 3
+        self.facts = 7 * 4
         wait_until(lambda: self.tables.value("select count(*) from loadstone_facts") == 0, 30, "facts to be carried")
 
     def copy(self, asked, name):
