@@ -1,5 +1,6 @@
 #include "campus/dashboards/questions.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "campus/dashboards/days.h"
+#include "campus/dashboards/fresh.h"
 #include "campus/learning/learning.h"
 #include "campus/organisations/organisations.h"
 
@@ -109,7 +111,7 @@ Task<TopPart> top_of(Context& context, std::vector<courses::CourseId> ids, Times
     std::vector<courses::CourseId> shown;
     for (const learning::BusyCourse& one : busy.rows) shown.push_back(one.course);
     if (shown.empty()) co_return part;
-    auto found = co_await courses::courses_by_id(context.reader(), std::move(shown));
+    auto found = co_await courses::courses_by_id(context, std::move(shown));
     std::unordered_map<courses::CourseId, std::string> titles;
     for (courses::Course& course : found) titles[course.id] = std::move(course.title);
     for (const learning::BusyCourse& one : busy.rows)
@@ -136,16 +138,31 @@ ScoresPart part_of(const analytics::Answer<learning::ScoreBand>& found) {
     return part;
 }
 
+// The part that is oldest.
+Timestamp as_of(const Answers& answers) {
+    return std::min({answers.funnel.as_of, answers.activity.as_of, answers.top_courses.as_of,
+                     answers.at_risk.as_of, answers.scores.as_of});
+}
+
+Reply<Answers> reply_with(Answers answers) {
+    Answers untimed = answers;
+    untimed.funnel.as_of = untimed.activity.as_of = untimed.top_courses.as_of = {};
+    untimed.at_risk.as_of = untimed.scores.as_of = {};
+    const Timestamp oldest = as_of(answers);
+    Reply<Answers> reply{std::move(answers)};
+    set_headers(reply.headers, to_json(untimed), oldest);
+    return reply;
+}
+
 Task<Reply<Answers>> answers_about(Context& context, Asked asked, Span span) {
-    Reply<Answers> reply;
-    Answers& answers = reply.body;
+    Answers answers;
     answers.courses = std::ssize(asked.courses);
     answers.is_partial = asked.is_partial;
     if (asked.courses.empty()) {  // nothing is known of them all
         const Timestamp now = Timestamp::now();
         answers.funnel.as_of = answers.activity.as_of = now;
         answers.at_risk.as_of = answers.top_courses.as_of = answers.scores.as_of = now;
-        co_return reply;
+        co_return reply_with(std::move(answers));
     }
     const Timestamp now = Timestamp::now();
     const Timestamp since = days_before(span.days.value_or(30) - 1, now);
@@ -165,7 +182,7 @@ Task<Reply<Answers>> answers_about(Context& context, Asked asked, Span span) {
     const auto scores = co_await learning::scores_of(context, ids);
     answers.scores = part_of(scores);
     answers.top_courses = co_await top_of(context, std::move(ids), since);
-    co_return reply;
+    co_return reply_with(std::move(answers));
 }
 
 Task<Reply<Answers>> of_instructor(Context& context, Parameters<Span> span) {
@@ -173,8 +190,8 @@ Task<Reply<Answers>> of_instructor(Context& context, Parameters<Span> span) {
     Asked asked;
     std::optional<courses::CourseId> before;
     do {
-        const auto page = co_await courses::courses_of_instructor(context.reader(), user, before,
-                                                                  courses_at_once);
+        const auto page =
+            co_await courses::courses_of_instructor(context, user, before, courses_at_once);
         for (const courses::Course& course : page.courses)
             asked.courses.push_back({course.id, course.lesson_count});
         before = page.next_before;
@@ -188,7 +205,7 @@ Task<Reply<Answers>> of_organisation(Context& context, Parameters<Span> span) {
     const accounts::UserId user(context.require_session().user);
     const auto own =
         co_await organisations::require_role(context, user, organisations::Role::admin);
-    const auto sizes = co_await courses::sizes_of_organisation(context.reader(), own.organisation,
+    const auto sizes = co_await courses::sizes_of_organisation(context, own.organisation,
                                                                static_cast<int>(courses_max) + 1);
     Asked asked;
     asked.is_partial = sizes.size() > courses_max;
@@ -206,6 +223,7 @@ void question_routes(Routes& routes) {
     routes.get("/api/dashboards/instructor/analytics", of_instructor)
         .summary_is(
             "One's own courses, from the column store: funnel, days, top courses, at risk, scores")
+        .revalidated()
         .heavy_on_reads()
         .limit_per_address(60, std::chrono::seconds(60));
     routes.get("/api/dashboards/organisation/analytics", of_organisation)
@@ -213,6 +231,7 @@ void question_routes(Routes& routes) {
             "One's organisation, from the column store: funnel, days, top courses, at risk, "
             "scores; "
             "for admins")
+        .revalidated()
         .heavy_on_reads()
         .limit_per_address(60, std::chrono::seconds(60))
         .may_answer(403);
