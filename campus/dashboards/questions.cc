@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -66,11 +67,13 @@ BOOST_DESCRIBE_STRUCT(TopPart, (), (courses, as_of))
 
 struct IdleOne {
     courses::CourseId course;
+    std::string title;  // of the course
     accounts::UserId learner;
+    std::string name;
     Timestamp last_active;
     std::int64_t lessons_completed = 0;
 };
-BOOST_DESCRIBE_STRUCT(IdleOne, (), (course, learner, last_active, lessons_completed))
+BOOST_DESCRIBE_STRUCT(IdleOne, (), (course, title, learner, name, last_active, lessons_completed))
 
 struct IdlePart {
     std::int64_t total = 0;
@@ -104,28 +107,56 @@ struct Asked {
     bool is_partial = false;
 };
 
+Task<std::unordered_map<courses::CourseId, std::string>> titles_of(
+    Context& context, std::vector<courses::CourseId> ids) {
+    std::unordered_map<courses::CourseId, std::string> titles;
+    if (ids.empty()) co_return titles;
+    auto found = co_await courses::courses_by_id(context, std::move(ids));
+    for (courses::Course& course : found) titles[course.id] = std::move(course.title);
+    co_return titles;
+}
+
+Task<std::unordered_map<accounts::UserId, std::string>> names_of(
+    Context& context, std::vector<accounts::UserId> ids) {
+    std::unordered_map<accounts::UserId, std::string> names;
+    if (ids.empty()) co_return names;
+    auto found = co_await accounts::people(context.reader(), std::move(ids));
+    for (accounts::Person& person : found) names[person.id] = std::move(person.name);
+    co_return names;
+}
+
 Task<TopPart> top_of(Context& context, std::vector<courses::CourseId> ids, Timestamp since) {
     const auto busy = co_await learning::busiest(context, std::move(ids), since);
     TopPart part;
     part.as_of = busy.as_of;
     std::vector<courses::CourseId> shown;
     for (const learning::BusyCourse& one : busy.rows) shown.push_back(one.course);
-    if (shown.empty()) co_return part;
-    auto found = co_await courses::courses_by_id(context, std::move(shown));
-    std::unordered_map<courses::CourseId, std::string> titles;
-    for (courses::Course& course : found) titles[course.id] = std::move(course.title);
+    auto titles = co_await titles_of(context, std::move(shown));
     for (const learning::BusyCourse& one : busy.rows)
         part.courses.push_back(
             {one.course, titles[one.course], one.learners, one.lessons, one.attempts});
     co_return part;
 }
 
-IdlePart part_of(const analytics::Answer<learning::IdleLearner>& found) {
+Task<IdlePart> idle_of(Context& context, std::vector<learning::CourseSize> courses,
+                       Timestamp since) {
+    const auto found = co_await learning::longest_idle_of(context, std::move(courses), since);
+    std::set<courses::CourseId> ids;
+    std::set<accounts::UserId> learners;
+    for (const learning::IdleLearner& one : found.rows) {
+        ids.insert(one.course);
+        learners.insert(one.learner);
+    }
+    std::vector<courses::CourseId> shown(ids.begin(), ids.end());
+    std::vector<accounts::UserId> named(learners.begin(), learners.end());
+    auto titles = co_await titles_of(context, std::move(shown));
+    auto names = co_await names_of(context, std::move(named));
     IdlePart part;
     part.as_of = found.as_of;
     for (const learning::IdleLearner& one : found.rows)
-        part.learners.push_back({one.course, one.learner, one.last_active, one.lessons_completed});
-    return part;
+        part.learners.push_back({one.course, titles[one.course], one.learner, names[one.learner],
+                                 one.last_active, one.lessons_completed});
+    co_return part;
 }
 
 ScoresPart part_of(const analytics::Answer<learning::ScoreBand>& found) {
@@ -176,8 +207,7 @@ Task<Reply<Answers>> answers_about(Context& context, Asked asked, Span span) {
     auto activity = co_await learning::activity_by_day_among(context, ids, since);
     answers.activity.days = std::move(activity.days);
     answers.activity.as_of = activity.as_of;
-    const auto idle = co_await learning::longest_idle_of(context, asked.courses, idle_since);
-    answers.at_risk = part_of(idle);
+    answers.at_risk = co_await idle_of(context, asked.courses, idle_since);
     answers.at_risk.total = all.idle;
     const auto scores = co_await learning::scores_of(context, ids);
     answers.scores = part_of(scores);

@@ -3,11 +3,13 @@
 import datetime
 import re
 import time
+import unittest
+from unittest.mock import ANY
 
 from harness import case
 from harness.case import ProcessTest, main
 from harness.school import DAY
-from harness.statements import ExpectStatements
+from harness.statements import ExpectStatements, top
 from harness.waiting import wait_until
 
 
@@ -27,7 +29,7 @@ def day_number(day):
 class DashboardsTest(ExpectStatements, ProcessTest):
     def setUp(self):
         super().setUp()
-        self.server = self.campus("campus", smtp=None, cache_warm="on", store_strict="on")
+        self.server = self.campus("campus", smtp=None, cache_warm="on", store_strict="on", store_analytic_rows=100)
         self.server.command("migrate")
         seeded = self.server.command("seed", "--users", "500", "--courses", "40", timeout_s=300).stdout
         learner, instructor, self.password = re.search(
@@ -103,7 +105,7 @@ class DashboardsTest(ExpectStatements, ProcessTest):
             else:
                 self.assertIsNone(line["average_percent"])
         self.assertTrue(0 < some_active < ever_active / 2, f"{some_active} of {ever_active}")
-        self.assertEqual(self.get("/api/dashboards/instructor", self.learner), {"courses": [], "next_before": None})
+        self.assertEqual(self.get("/api/dashboards/instructor", self.learner), {"courses": [], "next_before": None, "as_of": ANY})
 
     def test_a_course_is_shown_whole(self):
         grades = self.table("grades")
@@ -264,7 +266,9 @@ class DashboardsTest(ExpectStatements, ProcessTest):
             self.get(f"/api/dashboards/organisation/courses?{query}", self.admin, 422)
 
     def test_what_is_beyond_the_newest_thousand_is_said(self):
-        top = self.get("/api/dashboards/organisation", self.admin)["top_courses"]
+        own = {course["id"] for course in self.of_organisation()}
+        taken = {id: sum(row["taken"] for row in rows) for id, rows in self.table("course_seats").items() if id in own}
+        top = sorted(taken, key=lambda id: (-taken[id], id))[:10]
         self.assertGreater(len(top), 0)
         self.database.execute(
             "insert into courses (title, title_key, description, instructor_id, organisation_id, capacity, state, lesson_count, "
@@ -272,9 +276,9 @@ class DashboardsTest(ExpectStatements, ProcessTest):
                 f"('t', 't', '', {self.instructor}, {self.organisation}, 1, 'draft', 0, 0, 0)" for _ in range(1_000)))
         shown = self.get("/api/dashboards/organisation", self.admin)
         self.assertEqual((shown["courses"], shown["is_partial"], shown["enrolled"]), (1_000, True, 0))
-        self.assertEqual([line["course"] for line in shown["top_courses"]], [line["course"] for line in top], "of all courses")
+        self.assertEqual([line["course"] for line in shown["top_courses"]], top, "of all courses")
         self.assertEqual(self.get("/api/dashboards/organisation/at-risk", self.admin),
-                         {"is_partial": True, "at_risk": [], "next_after_course": None, "next_after_user": None})
+                         {"is_partial": True, "at_risk": [], "next_after_course": None, "next_after_user": None, "as_of": ANY})
 
     def check_days(self, courses, days, began, ended):
         courses = courses if isinstance(courses, list) else [courses]
@@ -356,34 +360,66 @@ class DashboardsTest(ExpectStatements, ProcessTest):
 
     def test_who_has_a_dashboard_is_not_sent_it_again(self):
         course = f"/api/dashboards/courses/{self.own[0]['id']}"
-        for path, cookie in ((course, self.cookie), ("/api/dashboards/organisation", self.admin)):
+        wait_until(lambda: self.tables.value("select count(*) from loadstone_fact_work where state = 'done'") == 1, 30, "the back-fill")
+        instructor, organisation = "/api/dashboards/instructor", "/api/dashboards/organisation"
+        for path, cookie, others in ((course, self.cookie, (403, 401)), (f"{course}/activity", self.cookie, (403, 401)),
+                                     (instructor, self.cookie, (200, 401)), (f"{instructor}/analytics", self.cookie, (200, 401)),
+                                     (organisation, self.admin, (403, 401)), (f"{organisation}/analytics", self.admin, (403, 401)),
+                                     (f"{organisation}/courses", self.admin, (403, 401)), (f"{organisation}/at-risk", self.admin, (403, 401))):
             first = self.client.get(path, cookie=cookie)
-            tag = first.headers["ETag"]
+            tag, as_of = first.headers["ETag"], first.headers["Loadstone-As-Of"]
             self.assertEqual(first.headers["Cache-Control"], "private, no-cache")
+            if "as_of" in first.json:
+                self.assertEqual(first.json["as_of"], as_of)
+            self.assertRegex(as_of, r"^20\d\d-\d\d-\d\dT.*Z$")
             again = self.ask_again(path, tag, cookie)
-            self.assertEqual((again.status, again.body, again.headers["ETag"]), (304, b"", tag))
-            for other, status in ((self.learner, 403), (None, 401)):
+            self.assertEqual((again.status, again.body, again.headers["ETag"]), (304, b"", tag), path)
+            self.assertGreaterEqual(again.headers["Loadstone-As-Of"], as_of, "it is known anew")
+            for other, status in zip((self.learner, None), others):
                 self.assertEqual(self.ask_again(path, tag, other).status, status, "another is not told that it is the same")
 
+    def test_a_dashboard_says_as_of_when(self):
+        """Not long ago, and all that was acknowledged before is counted."""
+        course = self.own[0]["id"]
+        paths = [("/api/dashboards/instructor", self.cookie), (f"/api/dashboards/courses/{course}", self.cookie)]
+        paths += [(f"/api/dashboards/organisation{each}", self.admin) for each in ("", "/courses", "/at-risk")]
+        for path, cookie in paths * 2:
+            began = now_us()
+            as_of = self.get(path, cookie)["as_of"]
+            at = datetime.datetime.fromisoformat(as_of.replace("Z", "+00:00")).timestamp() * 1e6
+            self.assertTrue(began - 1_500_000 < at <= now_us(), f"{path}: {as_of}")
+
     def test_few_statements_are_needed(self):
-        # With the one that finds the session.
-        self.expect_statements(self.server, "GET /api/dashboards/instructor", 4,
-                               lambda: self.get("/api/dashboards/instructor?limit=100"), times=3)
+        """One finds the session, and aggregates are read in one; what is left is a view, and costs none."""
         course = f"/api/dashboards/courses/{self.own[0]['id']}"
-        self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 6, lambda: self.get(course))
-        # Four of them are views: what is left finds the session and the learners at risk.
-        self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 2, lambda: self.get(course), times=3)
-        # So are they in the server that starts in its place.
+        dashboards = [("GET /api/dashboards/instructor", "/api/dashboards/instructor?limit=100", self.cookie, 5, 2),
+                      ("GET /api/dashboards/courses/{course}", course, self.cookie, 6, 1),
+                      # Totals, those with most learners, and their lines.
+                      ("GET /api/dashboards/organisation", "/api/dashboards/organisation", self.admin, 11, 4),
+                      ("GET /api/dashboards/organisation/courses", "/api/dashboards/organisation/courses", self.admin, 5, 2),
+                      ("GET /api/dashboards/organisation/at-risk", "/api/dashboards/organisation/at-risk", self.admin, 3, 1)]
+        for activity, path, cookie, first, kept in dashboards:
+            self.expect_statements(self.server, activity, first, lambda: self.get(path, cookie))
+            self.expect_statements(self.server, activity, kept, lambda: self.get(path, cookie), times=3)
+        # So it is in the server that starts in its place; that one is an admin is asked anew.
         self.client.close()
         self.assertEqual(self.server.terminate(), 0)
         self.server.start()
         self.client = self.server.client()
         wait_until(lambda: "answers of before the start are used" in self.server.log_text(), 20, "the answers that were kept")
-        self.expect_statements(self.server, "GET /api/dashboards/courses/{course}", 2, lambda: self.get(course))
-        # So is that one is an admin: only the first asks.
-        for path, at_most in (("organisation", 9), ("organisation/courses", 4), ("organisation/at-risk", 3)):
-            self.expect_statements(self.server, f"GET /api/dashboards/{path}", at_most,
-                                   lambda path=path: self.get(f"/api/dashboards/{path}", self.admin), times=3)
+        for activity, path, cookie, _, kept in dashboards:
+            self.expect_statements(self.server, activity, kept + (cookie == self.admin), lambda: self.get(path, cookie))
+
+    @unittest.skipUnless(case.DATABASE == "sqlite", "PostgreSQL tells of those statements that it samples")
+    def test_what_a_view_costs_is_told_as_such(self):
+        """Nobody is told to declare a view of what a view's computation runs."""
+        self.get("/api/dashboards/organisation", self.admin)
+        told = {line["statement"]: line["is_of_view"] for line in top(self.server)["analytic"]}
+        self.assertEqual(told.get("learning.active_days"), True, told)
+        self.assertNotIn(False, told.values(), told)
+        lines = [line for line in self.server.log_lines() if line.get("statement") == "learning.active_days"]
+        self.assertEqual([line["event"] for line in lines], ["computing a view added up many rows of the transactional database"])
+        self.assertNotIn("declare a view", lines[0]["do"])
 
     def not_begun(self):
         """Of one course: lessons that a learner, signed in, has not begun; two of them at least."""
