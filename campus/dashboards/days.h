@@ -18,9 +18,9 @@ inline constexpr int idle_days_default = 14;
 loadstone::Timestamp days_before(int days, loadstone::Timestamp now);
 
 struct Day {
-    loadstone::Timestamp day;  // its start, UTC
+    loadstone::Timestamp day;   // its start, UTC
     std::int64_t learners = 0;  // different ones who were active
-    std::int64_t lessons = 0;  // completed
+    std::int64_t lessons = 0;   // completed
     std::int64_t attempts = 0;
 };
 BOOST_DESCRIBE_STRUCT(Day, (), (day, learners, lessons, attempts))

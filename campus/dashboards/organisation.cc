@@ -101,8 +101,7 @@ struct Sizes {
 
 Task<Sizes> sizes_of(Context& context, organisations::OrganisationId organisation) {
     Sizes sizes;
-    sizes.courses =
-        co_await courses::sizes_of_organisation(context, organisation, courses_max + 1);
+    sizes.courses = co_await courses::sizes_of_organisation(context, organisation, courses_max + 1);
     sizes.is_partial = sizes.courses.size() > courses_max;
     if (sizes.is_partial) sizes.courses.pop_back();
     co_return sizes;

@@ -156,7 +156,7 @@ struct CourseActivity {
     courses::CourseId course;
     // Of the last 365 with today, those with activity, oldest first.
     std::vector<learning::FactsOfDay> days;
-    Timestamp as_of;                         // what was committed later is not counted yet
+    Timestamp as_of;  // what was committed later is not counted yet
 };
 BOOST_DESCRIBE_STRUCT(CourseActivity, (), (course, days, as_of))
 

@@ -65,8 +65,8 @@ Task<void> note_activity(Tx& tx, sql::EnrolmentRow enrolment, Done done) {
             co_await sql::add_to_active_day(tx, course, day, user, done.lessons, done.attempts);
         if (added > 0) co_return;
     }
-    const auto begun = co_await sql::begin_active_day(tx, course, day, user, done.at, done.lessons,
-                                                      done.attempts);
+    const auto begun =
+        co_await sql::begin_active_day(tx, course, day, user, done.at, done.lessons, done.attempts);
     if (begun == 0 && adds)
         co_await sql::add_to_active_day(tx, course, day, user, done.lessons, done.attempts);
     if (enrolment.active_day < day) co_await sql::note_active_day(tx, course, user, day);

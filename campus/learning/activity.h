@@ -21,7 +21,6 @@ struct Done {
 // costs nothing if its learner was active in the course on that day (UTC) before.
 loadstone::Task<void> note_activity(loadstone::Tx& tx, sql::EnrolmentRow enrolment, Done done);
 
-
 // A row of active_days.
 struct SeededDay {
     courses::CourseId course_id;

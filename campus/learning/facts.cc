@@ -45,16 +45,15 @@ Activity activity(Timestamp at, courses::CourseId course, accounts::UserId learn
 void facts(Facts& facts) {
     facts.table<Activity>("learning_activity")
         .back_filled_by<Activity>("course", activity_of_courses, last_course)
-        .rolled_up("learning_progress",
-                   Rollup({"course", "learner"})
-                       .max("last_active", "happened_at")
-                       .max("last_day", "happened_at", {"kind", "active"})
-                       .count("days", {"kind", "active"})
-                       .count("enrolments", {"kind", "enrolled"})
-                       .count("departures", {"kind", "left"})
-                       .count("lessons", {"kind", "lesson_completed"})
-                       .count("attempts", {"kind", "quiz_attempted"})
-                       .count("completions", {"kind", "course_completed"}))
+        .rolled_up("learning_progress", Rollup({"course", "learner"})
+                                            .max("last_active", "happened_at")
+                                            .max("last_day", "happened_at", {"kind", "active"})
+                                            .count("days", {"kind", "active"})
+                                            .count("enrolments", {"kind", "enrolled"})
+                                            .count("departures", {"kind", "left"})
+                                            .count("lessons", {"kind", "lesson_completed"})
+                                            .count("attempts", {"kind", "quiz_attempted"})
+                                            .count("completions", {"kind", "course_completed"}))
         .rolled_up("learning_scores", Rollup({"course", "points", "points_max"})
                                           .count("attempts", {"kind", "quiz_attempted"}));
 }

@@ -10,8 +10,8 @@ struct Activity {
     loadstone::Timestamp happened_at;
     courses::CourseId course;
     accounts::UserId learner;
-    // enrolled, left, lesson_completed, quiz_attempted, course_completed; active: what a learner did
-    // first on a day (UTC) in a course was done then, a lesson that went on or an attempt.
+    // enrolled, left, lesson_completed, quiz_attempted, course_completed; active: what a learner
+    // did first on a day (UTC) in a course was done then, a lesson that went on or an attempt.
     std::string kind;
     std::optional<courses::LessonId> lesson;
     std::optional<courses::QuizId> quiz;

@@ -73,7 +73,7 @@ constexpr std::int64_t day_of(loadstone::Timestamp at) { return at.micros / day_
 struct FactsOfDay {
     loadstone::Timestamp day;   // its start, UTC
     std::int64_t learners = 0;  // different ones who were active
-    std::int64_t lessons = 0;  // completed
+    std::int64_t lessons = 0;   // completed
     std::int64_t attempts = 0;
 };
 BOOST_DESCRIBE_STRUCT(FactsOfDay, (), (day, learners, lessons, attempts))

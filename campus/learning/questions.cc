@@ -13,8 +13,8 @@ using namespace loadstone;
 
 namespace {
 
-// $1: course ids, with commas between; $3 where it is about risk: how many lessons each has. In ClickHouse times are microseconds, and a name that a
-// statement gives hides a column of that name.
+// $1: course ids, with commas between; $3 where it is about risk: how many lessons each has. In
+// ClickHouse times are microseconds, and a name that a statement gives hides a column of that name.
 constexpr analytics::Query activity_of_period{
     "learning.activity_of_period",
     "select happened_at, course, learner, kind, lesson, quiz, points "
@@ -58,7 +58,8 @@ constexpr analytics::Query busiest_courses{
     "where course in (select unnest(string_split($1, ',')::bigint[])) "
     "and happened_at >= make_timestamp($2) group by course) using (course) "
     "order by learners desc, course limit 10",
-    "select course, uniqExactIf(learner, kind = 'active') as learners, countIf(kind = 'lesson_completed') as lessons, "
+    "select course, uniqExactIf(learner, kind = 'active') as learners, countIf(kind = "
+    "'lesson_completed') as lessons, "
     "countIf(kind = 'quiz_attempted') as attempts from learning_activity "
     "where course in (select arrayJoin(arrayMap(x -> toInt64(x), splitByChar(',', $1)))) "
     "and happened_at >= $2 group by course having learners > 0 "

@@ -33,7 +33,8 @@ loadstone::Task<void> save(Writing& writing);
 const char* ending_of(const std::string& kind);
 
 // The kinds activity_csv and activity_parquet: what learners did in the courses that the owner
-// teaches, and for an admin in those of the organisation, as the column store tells it. The store makes the file anew at each attempt, and it is copied here.
+// teaches, and for an admin in those of the organisation, as the column store tells it. The store
+// makes the file anew at each attempt, and it is copied here.
 loadstone::Task<void> write_activity(Writing& writing);
 
 }  // namespace campus::reports
