@@ -78,6 +78,7 @@ struct CoursesPage {
     std::vector<Course> courses;  // newest first, drafts too
     std::optional<CourseId> next_before;
 };
+BOOST_DESCRIBE_STRUCT(CoursesPage, (), (courses, next_before))
 // Those of an instructor before `before`.
 loadstone::Task<CoursesPage> courses_of_instructor(loadstone::Reader reader,
                                                    accounts::UserId instructor,
@@ -99,6 +100,18 @@ BOOST_DESCRIBE_STRUCT(CourseSize, (), (id, lesson_count))
 // The newest of an organisation, `limit` at most; drafts too.
 loadstone::Task<std::vector<CourseSize>> sizes_of_organisation(
     loadstone::Reader reader, organisations::OrganisationId organisation, int limit);
+
+// The same from the cache, for dashboards.
+loadstone::Task<CoursesPage> courses_of_instructor(loadstone::Context& context,
+                                                   accounts::UserId instructor,
+                                                   std::optional<CourseId> before, int limit);
+loadstone::Task<CoursesPage> courses_of_organisation(loadstone::Context& context,
+                                                     organisations::OrganisationId organisation,
+                                                     std::optional<CourseId> before, int limit);
+loadstone::Task<std::vector<Course>> courses_by_id(loadstone::Context& context,
+                                                   std::vector<CourseId> ids);
+loadstone::Task<std::vector<CourseSize>> sizes_of_organisation(
+    loadstone::Context& context, organisations::OrganisationId organisation, int limit);
 
 // A course and the titles of its lessons, from the cache. Whose it is stays, so an answer that is
 // as old as the session may be shown decides no less well.

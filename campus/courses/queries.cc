@@ -65,6 +65,30 @@ Task<std::vector<CourseSize>> sizes_of_organisation(Reader reader,
     return sql::sizes_of_organisation(reader, organisation, limit);
 }
 
+Task<CoursesPage> courses_of_instructor(Context& context, accounts::UserId instructor,
+                                        std::optional<CourseId> before, int limit) {
+    const InstructorPage key{instructor, before, limit};
+    co_return co_await cache::value(context, page_of_instructor, key);
+}
+
+Task<CoursesPage> courses_of_organisation(Context& context,
+                                          organisations::OrganisationId organisation,
+                                          std::optional<CourseId> before, int limit) {
+    const OrganisationPage key{organisation, before, limit};
+    co_return co_await cache::value(context, page_of_organisation, key);
+}
+
+Task<std::vector<Course>> courses_by_id(Context& context, std::vector<CourseId> ids) {
+    co_return co_await cache::value(context, courses_with_ids, std::move(ids));
+}
+
+Task<std::vector<CourseSize>> sizes_of_organisation(Context& context,
+                                                    organisations::OrganisationId organisation,
+                                                    int limit) {
+    const OrganisationNewest key{organisation, limit};
+    co_return co_await cache::value(context, sizes_in_organisation, key);
+}
+
 Task<std::optional<Outline>> outline(Reader reader, CourseId id) {
     co_return co_await cache::value(reader.context(), outline_of_course, id);
 }

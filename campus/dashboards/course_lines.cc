@@ -3,6 +3,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "campus/dashboards/days.h"
 #include "campus/learning/learning.h"
 
 namespace campus::dashboards {
@@ -11,7 +12,7 @@ using namespace loadstone;
 
 namespace {
 
-constexpr std::chrono::hours active_within{7 * 24};
+constexpr int active_days = 7;  // with today
 
 CourseLine line_of(courses::Course course, const learning::Standing& standing) {
     CourseLine line;
@@ -34,7 +35,7 @@ CourseLine line_of(courses::Course course, const learning::Standing& standing) {
 Task<std::vector<CourseLine>> lines_of(Reader reader, std::vector<courses::Course> courses) {
     std::vector<courses::CourseId> ids;
     for (const courses::Course& course : courses) ids.push_back(course.id);
-    const Timestamp since = Timestamp::now() - active_within;
+    const Timestamp since = days_before(active_days - 1, Timestamp::now());
     const auto standings = co_await learning::standings(reader, ids, since);
     std::unordered_map<courses::CourseId, learning::Standing> standing_of;
     for (const learning::Standing& one : standings) standing_of[one.course_id] = one;

@@ -16,7 +16,7 @@ struct CourseLine {
     courses::CourseId course;
     std::string title, state;
     std::int64_t capacity = 0, lessons = 0, enrolled = 0;
-    std::int64_t active = 0;     // learners in the last 7 days
+    std::int64_t active = 0;     // learners in the last 7 days, with today
     std::int64_t completed = 0;  // learners, also those who have left
     std::optional<double> average_percent;
 };

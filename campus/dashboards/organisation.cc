@@ -8,8 +8,10 @@
 
 #include "campus/dashboards/course_lines.h"
 #include "campus/dashboards/days.h"
+#include "campus/dashboards/fresh.h"
 #include "campus/learning/learning.h"
 #include "campus/organisations/organisations.h"
+#include "loadstone/cache/as_of.h"
 
 namespace campus::dashboards {
 
@@ -27,9 +29,10 @@ struct OrganisationDashboard {
     std::int64_t completed = 0;  // also by those who have left
     std::vector<Day> days;       // the last 30 with today, oldest first; a learner counts once
     std::vector<CourseLine> top_courses;  // 10 of all, by learners who are enrolled
+    Timestamp as_of;                      // all that was committed by then is counted
 };
 BOOST_DESCRIBE_STRUCT(OrganisationDashboard, (),
-                      (courses, is_partial, enrolled, completed, days, top_courses))
+                      (courses, is_partial, enrolled, completed, days, top_courses, as_of))
 
 struct PageOfOrganisation {
     std::optional<std::int64_t> before;
@@ -45,8 +48,9 @@ void validate(Check& check, const PageOfOrganisation& page) {
 struct OrganisationCourses {
     std::vector<CourseLine> courses;               // newest first
     std::optional<courses::CourseId> next_before;  // for the next page; null at the end
+    Timestamp as_of;                               // as of the dashboard
 };
-BOOST_DESCRIBE_STRUCT(OrganisationCourses, (), (courses, next_before))
+BOOST_DESCRIBE_STRUCT(OrganisationCourses, (), (courses, next_before, as_of))
 
 // The last one of the page before, both or neither.
 struct PageAtRisk {
@@ -78,9 +82,10 @@ struct OrganisationAtRisk {
     // For the next page; null at the end.
     std::optional<courses::CourseId> next_after_course;
     std::optional<accounts::UserId> next_after_user;
+    Timestamp as_of;  // as of the dashboard
 };
 BOOST_DESCRIBE_STRUCT(OrganisationAtRisk, (),
-                      (is_partial, at_risk, next_after_course, next_after_user))
+                      (is_partial, at_risk, next_after_course, next_after_user, as_of))
 
 Task<organisations::OrganisationId> administered(Context& context) {
     const accounts::UserId user(context.require_session().user);
@@ -96,24 +101,24 @@ struct Sizes {
 
 Task<Sizes> sizes_of(Context& context, organisations::OrganisationId organisation) {
     Sizes sizes;
-    sizes.courses =
-        co_await courses::sizes_of_organisation(context.reader(), organisation, courses_max + 1);
+    sizes.courses = co_await courses::sizes_of_organisation(context, organisation, courses_max + 1);
     sizes.is_partial = sizes.courses.size() > courses_max;
     if (sizes.is_partial) sizes.courses.pop_back();
     co_return sizes;
 }
 
 // In the order of `ids`.
-Task<std::vector<CourseLine>> lines_in_order(Reader reader, std::vector<courses::CourseId> ids) {
-    auto found = co_await courses::courses_by_id(reader, ids);
+Task<std::vector<CourseLine>> lines_in_order(Context& context, std::vector<courses::CourseId> ids) {
+    auto found = co_await courses::courses_by_id(context, ids);
     std::ranges::sort(found, {}, [&](const courses::Course& course) {
         return std::ranges::find(ids, course.id) - ids.begin();
     });
-    co_return co_await lines_of(reader, std::move(found));
+    co_return co_await lines_of(context.reader(), std::move(found));
 }
 
 Task<Reply<OrganisationDashboard>> of_organisation(Context& context) {
     const auto organisation = co_await administered(context);
+    const Timestamp as_of = co_await cache::as_of(context);
     const Sizes sizes = co_await sizes_of(context, organisation);
     std::vector<courses::CourseId> ids;
     for (const courses::CourseSize& course : sizes.courses) ids.push_back(course.id);
@@ -122,31 +127,32 @@ Task<Reply<OrganisationDashboard>> of_organisation(Context& context) {
         co_await learning::popular_courses_of(context.reader(), organisation, top_shown);
     std::vector<courses::CourseId> top_ids;
     for (const learning::PopularCourse& one : top) top_ids.push_back(one.course);
-    Reply<OrganisationDashboard> reply;
-    OrganisationDashboard& shown = reply.body;
+    OrganisationDashboard shown;
     shown.courses = std::ssize(ids);
     shown.is_partial = sizes.is_partial;
     shown.enrolled = totals.enrolled;
     shown.completed = totals.completed;
     shown.days = co_await last_days(context.reader(), std::move(ids), Timestamp::now());
-    shown.top_courses = co_await lines_in_order(context.reader(), std::move(top_ids));
-    co_return reply;
+    shown.top_courses = co_await lines_in_order(context, std::move(top_ids));
+    co_return fresh(std::move(shown), as_of);
 }
 
 Task<Reply<OrganisationCourses>> courses_of(Context& context, Parameters<PageOfOrganisation> page) {
     const auto organisation = co_await administered(context);
+    const Timestamp as_of = co_await cache::as_of(context);
     std::optional<courses::CourseId> before;
     if (page->before) before = courses::CourseId(*page->before);
-    auto found = co_await courses::courses_of_organisation(context.reader(), organisation, before,
+    auto found = co_await courses::courses_of_organisation(context, organisation, before,
                                                            page->limit.value_or(20));
-    Reply<OrganisationCourses> reply;
-    reply.body.next_before = found.next_before;
-    reply.body.courses = co_await lines_of(context.reader(), std::move(found.courses));
-    co_return reply;
+    OrganisationCourses shown;
+    shown.next_before = found.next_before;
+    shown.courses = co_await lines_of(context.reader(), std::move(found.courses));
+    co_return fresh(std::move(shown), as_of);
 }
 
 Task<Reply<OrganisationAtRisk>> at_risk_of(Context& context, Parameters<PageAtRisk> page) {
     const auto organisation = co_await administered(context);
+    const Timestamp as_of = co_await cache::as_of(context);
     const Sizes sizes = co_await sizes_of(context, organisation);
     std::vector<learning::CourseSize> rows;
     for (const courses::CourseSize& course : sizes.courses)
@@ -156,19 +162,19 @@ Task<Reply<OrganisationAtRisk>> at_risk_of(Context& context, Parameters<PageAtRi
         after.emplace().course_id = courses::CourseId(*page->after_course);
         after->user_id = accounts::UserId(*page->after_user);
     }
-    const Timestamp since = Timestamp::now() - idle_from;
+    const Timestamp since = days_before(idle_days_default, Timestamp::now());
     const auto found = co_await learning::at_risk_among(context.reader(), std::move(rows), since,
                                                         after, page->limit.value_or(50));
-    Reply<OrganisationAtRisk> reply;
-    reply.body.is_partial = sizes.is_partial;
+    OrganisationAtRisk shown;
+    shown.is_partial = sizes.is_partial;
     if (found.next_after) {
-        reply.body.next_after_course = found.next_after->course_id;
-        reply.body.next_after_user = found.next_after->user_id;
+        shown.next_after_course = found.next_after->course_id;
+        shown.next_after_user = found.next_after->user_id;
     }
     for (const learning::AtRiskAmong& one : found.learners)
-        reply.body.at_risk.push_back(
+        shown.at_risk.push_back(
             {one.course_id, one.user_id, one.enrolled_at, one.lessons_completed});
-    co_return reply;
+    co_return fresh(std::move(shown), as_of);
 }
 
 }  // namespace
@@ -182,10 +188,12 @@ void organisation_routes(Routes& routes) {
         .may_answer(403);
     routes.get("/api/dashboards/organisation/courses", courses_of)
         .summary_is("The courses of one's organisation, as their instructors see them; for admins")
+        .revalidated()
         .heavy_on_reads()
         .may_answer(403);
     routes.get("/api/dashboards/organisation/at-risk", at_risk_of)
         .summary_is("Learners at risk in the courses of one's organisation; for admins")
+        .revalidated()
         .heavy_on_reads()
         .may_answer(403);
 }

@@ -1,11 +1,15 @@
 #include "campus/dashboards/questions.h"
 
+#include <algorithm>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "campus/dashboards/days.h"
+#include "campus/dashboards/fresh.h"
 #include "campus/learning/learning.h"
 #include "campus/organisations/organisations.h"
 
@@ -20,7 +24,8 @@ constexpr int courses_at_once = 100;
 constexpr std::size_t score_bands = 10;
 
 struct Span {
-    std::optional<int> days;       // how far back activity and top courses go; 30
+    // Of activity and top courses: so many whole days (UTC), of which today is the last; 30.
+    std::optional<int> days;
     std::optional<int> idle_days;  // without activity: at risk; 14
 };
 BOOST_DESCRIBE_STRUCT(Span, (), (days, idle_days))
@@ -62,11 +67,13 @@ BOOST_DESCRIBE_STRUCT(TopPart, (), (courses, as_of))
 
 struct IdleOne {
     courses::CourseId course;
+    std::string title;  // of the course
     accounts::UserId learner;
+    std::string name;
     Timestamp last_active;
     std::int64_t lessons_completed = 0;
 };
-BOOST_DESCRIBE_STRUCT(IdleOne, (), (course, learner, last_active, lessons_completed))
+BOOST_DESCRIBE_STRUCT(IdleOne, (), (course, title, learner, name, last_active, lessons_completed))
 
 struct IdlePart {
     std::int64_t total = 0;
@@ -96,11 +103,27 @@ BOOST_DESCRIBE_STRUCT(Answers, (),
                       (courses, is_partial, funnel, activity, top_courses, at_risk, scores))
 
 struct Asked {
-    std::vector<courses::CourseId> courses;
+    std::vector<learning::CourseSize> courses;
     bool is_partial = false;
 };
 
-Timestamp days_ago(int days) { return Timestamp::now() - std::chrono::hours(24 * days); }
+Task<std::unordered_map<courses::CourseId, std::string>> titles_of(
+    Context& context, std::vector<courses::CourseId> ids) {
+    std::unordered_map<courses::CourseId, std::string> titles;
+    if (ids.empty()) co_return titles;
+    auto found = co_await courses::courses_by_id(context, std::move(ids));
+    for (courses::Course& course : found) titles[course.id] = std::move(course.title);
+    co_return titles;
+}
+
+Task<std::unordered_map<accounts::UserId, std::string>> names_of(
+    Context& context, std::vector<accounts::UserId> ids) {
+    std::unordered_map<accounts::UserId, std::string> names;
+    if (ids.empty()) co_return names;
+    auto found = co_await accounts::people(context.reader(), std::move(ids));
+    for (accounts::Person& person : found) names[person.id] = std::move(person.name);
+    co_return names;
+}
 
 Task<TopPart> top_of(Context& context, std::vector<courses::CourseId> ids, Timestamp since) {
     const auto busy = co_await learning::busiest(context, std::move(ids), since);
@@ -108,22 +131,32 @@ Task<TopPart> top_of(Context& context, std::vector<courses::CourseId> ids, Times
     part.as_of = busy.as_of;
     std::vector<courses::CourseId> shown;
     for (const learning::BusyCourse& one : busy.rows) shown.push_back(one.course);
-    if (shown.empty()) co_return part;
-    auto found = co_await courses::courses_by_id(context.reader(), std::move(shown));
-    std::unordered_map<courses::CourseId, std::string> titles;
-    for (courses::Course& course : found) titles[course.id] = std::move(course.title);
+    auto titles = co_await titles_of(context, std::move(shown));
     for (const learning::BusyCourse& one : busy.rows)
         part.courses.push_back(
             {one.course, titles[one.course], one.learners, one.lessons, one.attempts});
     co_return part;
 }
 
-IdlePart part_of(const analytics::Answer<learning::IdleLearner>& found) {
+Task<IdlePart> idle_of(Context& context, std::vector<learning::CourseSize> courses,
+                       Timestamp since) {
+    const auto found = co_await learning::longest_idle_of(context, std::move(courses), since);
+    std::set<courses::CourseId> ids;
+    std::set<accounts::UserId> learners;
+    for (const learning::IdleLearner& one : found.rows) {
+        ids.insert(one.course);
+        learners.insert(one.learner);
+    }
+    std::vector<courses::CourseId> shown(ids.begin(), ids.end());
+    std::vector<accounts::UserId> named(learners.begin(), learners.end());
+    auto titles = co_await titles_of(context, std::move(shown));
+    auto names = co_await names_of(context, std::move(named));
     IdlePart part;
     part.as_of = found.as_of;
     for (const learning::IdleLearner& one : found.rows)
-        part.learners.push_back({one.course, one.learner, one.last_active, one.lessons_completed});
-    return part;
+        part.learners.push_back({one.course, titles[one.course], one.learner, names[one.learner],
+                                 one.last_active, one.lessons_completed});
+    co_return part;
 }
 
 ScoresPart part_of(const analytics::Answer<learning::ScoreBand>& found) {
@@ -136,33 +169,50 @@ ScoresPart part_of(const analytics::Answer<learning::ScoreBand>& found) {
     return part;
 }
 
+// The part that is oldest.
+Timestamp as_of(const Answers& answers) {
+    return std::min({answers.funnel.as_of, answers.activity.as_of, answers.top_courses.as_of,
+                     answers.at_risk.as_of, answers.scores.as_of});
+}
+
+Reply<Answers> reply_with(Answers answers) {
+    Answers untimed = answers;
+    untimed.funnel.as_of = untimed.activity.as_of = untimed.top_courses.as_of = {};
+    untimed.at_risk.as_of = untimed.scores.as_of = {};
+    const Timestamp oldest = as_of(answers);
+    Reply<Answers> reply{std::move(answers)};
+    set_headers(reply.headers, to_json(untimed), oldest);
+    return reply;
+}
+
 Task<Reply<Answers>> answers_about(Context& context, Asked asked, Span span) {
-    Reply<Answers> reply;
-    Answers& answers = reply.body;
+    Answers answers;
     answers.courses = std::ssize(asked.courses);
     answers.is_partial = asked.is_partial;
     if (asked.courses.empty()) {  // nothing is known of them all
         const Timestamp now = Timestamp::now();
         answers.funnel.as_of = answers.activity.as_of = now;
         answers.at_risk.as_of = answers.top_courses.as_of = answers.scores.as_of = now;
-        co_return reply;
+        co_return reply_with(std::move(answers));
     }
-    const Timestamp since = days_ago(span.days.value_or(30));
-    const Timestamp idle_since = days_ago(span.idle_days.value_or(14));
+    const Timestamp now = Timestamp::now();
+    const Timestamp since = days_before(span.days.value_or(30) - 1, now);
+    const Timestamp idle_since = days_before(span.idle_days.value_or(idle_days_default), now);
+    std::vector<courses::CourseId> ids;
+    for (const learning::CourseSize& course : asked.courses) ids.push_back(course.course_id);
     const auto progress = co_await learning::progress_of(context, asked.courses, idle_since);
     const learning::Progress& all = progress.rows.at(0);
     answers.funnel.learners = {all.enrolled, all.began, all.attempted, all.completed};
     answers.funnel.as_of = progress.as_of;
-    auto activity = co_await learning::activity_by_day_among(context, asked.courses, since);
+    auto activity = co_await learning::activity_by_day_among(context, ids, since);
     answers.activity.days = std::move(activity.days);
     answers.activity.as_of = activity.as_of;
-    const auto idle = co_await learning::longest_idle_of(context, asked.courses, idle_since);
-    answers.at_risk = part_of(idle);
+    answers.at_risk = co_await idle_of(context, asked.courses, idle_since);
     answers.at_risk.total = all.idle;
-    const auto scores = co_await learning::scores_of(context, asked.courses);
+    const auto scores = co_await learning::scores_of(context, ids);
     answers.scores = part_of(scores);
-    answers.top_courses = co_await top_of(context, std::move(asked.courses), since);
-    co_return reply;
+    answers.top_courses = co_await top_of(context, std::move(ids), since);
+    co_return reply_with(std::move(answers));
 }
 
 Task<Reply<Answers>> of_instructor(Context& context, Parameters<Span> span) {
@@ -170,9 +220,10 @@ Task<Reply<Answers>> of_instructor(Context& context, Parameters<Span> span) {
     Asked asked;
     std::optional<courses::CourseId> before;
     do {
-        const auto page = co_await courses::courses_of_instructor(context.reader(), user, before,
-                                                                  courses_at_once);
-        for (const courses::Course& course : page.courses) asked.courses.push_back(course.id);
+        const auto page =
+            co_await courses::courses_of_instructor(context, user, before, courses_at_once);
+        for (const courses::Course& course : page.courses)
+            asked.courses.push_back({course.id, course.lesson_count});
         before = page.next_before;
     } while (before && asked.courses.size() < courses_max);
     asked.is_partial = before.has_value();
@@ -184,12 +235,13 @@ Task<Reply<Answers>> of_organisation(Context& context, Parameters<Span> span) {
     const accounts::UserId user(context.require_session().user);
     const auto own =
         co_await organisations::require_role(context, user, organisations::Role::admin);
-    const auto sizes = co_await courses::sizes_of_organisation(context.reader(), own.organisation,
+    const auto sizes = co_await courses::sizes_of_organisation(context, own.organisation,
                                                                static_cast<int>(courses_max) + 1);
     Asked asked;
     asked.is_partial = sizes.size() > courses_max;
     for (const courses::CourseSize& course : sizes) {
-        if (asked.courses.size() < courses_max) asked.courses.push_back(course.id);
+        if (asked.courses.size() < courses_max)
+            asked.courses.push_back({course.id, course.lesson_count});
     }
     const Span wanted = *span;
     co_return co_await answers_about(context, std::move(asked), wanted);
@@ -201,6 +253,7 @@ void question_routes(Routes& routes) {
     routes.get("/api/dashboards/instructor/analytics", of_instructor)
         .summary_is(
             "One's own courses, from the column store: funnel, days, top courses, at risk, scores")
+        .revalidated()
         .heavy_on_reads()
         .limit_per_address(60, std::chrono::seconds(60));
     routes.get("/api/dashboards/organisation/analytics", of_organisation)
@@ -208,6 +261,7 @@ void question_routes(Routes& routes) {
             "One's organisation, from the column store: funnel, days, top courses, at risk, "
             "scores; "
             "for admins")
+        .revalidated()
         .heavy_on_reads()
         .limit_per_address(60, std::chrono::seconds(60))
         .may_answer(403);

@@ -12,11 +12,13 @@
 #include "campus/courses/courses.h"
 #include "campus/dashboards/course_lines.h"
 #include "campus/dashboards/days.h"
+#include "campus/dashboards/fresh.h"
 #include "campus/dashboards/organisation.h"
 #include "campus/dashboards/page.h"
 #include "campus/dashboards/questions.h"
 #include "campus/learning/learning.h"
 #include "loadstone/base/error.h"
+#include "loadstone/cache/as_of.h"
 
 namespace campus::dashboards {
 
@@ -38,8 +40,9 @@ void validate(Check& check, const PageOfCourses& page) {
 struct InstructorDashboard {
     std::vector<CourseLine> courses;               // newest first
     std::optional<courses::CourseId> next_before;  // for the next page; null at the end
+    Timestamp as_of;                               // all that was committed by then is counted
 };
-BOOST_DESCRIBE_STRUCT(InstructorDashboard, (), (courses, next_before))
+BOOST_DESCRIBE_STRUCT(InstructorDashboard, (), (courses, next_before, as_of))
 
 struct PageOfLearners {
     std::optional<std::int64_t> after;
@@ -75,9 +78,10 @@ struct CourseDashboard {
     std::vector<std::int64_t> grades;  // in [0 %, 10 %), .. [90 %, 100 %]
     std::vector<LearnerAtRisk> at_risk;
     std::optional<accounts::UserId> next_after;  // of them; null at the end
+    Timestamp as_of;                             // all that was committed by then is counted
 };
 BOOST_DESCRIBE_STRUCT(CourseDashboard, (),
-                      (course, title, days, funnel, grades, at_risk, next_after))
+                      (course, title, days, funnel, grades, at_risk, next_after, as_of))
 
 accounts::UserId user_of(Context& context) {
     return accounts::UserId(context.require_session().user);
@@ -86,12 +90,13 @@ accounts::UserId user_of(Context& context) {
 Task<Reply<InstructorDashboard>> of_instructor(Context& context, Parameters<PageOfCourses> page) {
     std::optional<courses::CourseId> before;
     if (page->before) before = courses::CourseId(*page->before);
-    auto found = co_await courses::courses_of_instructor(context.reader(), user_of(context), before,
+    const Timestamp as_of = co_await cache::as_of(context);
+    auto found = co_await courses::courses_of_instructor(context, user_of(context), before,
                                                          page->limit.value_or(20));
-    Reply<InstructorDashboard> reply;
-    reply.body.next_before = found.next_before;
-    reply.body.courses = co_await lines_of(context.reader(), std::move(found.courses));
-    co_return reply;
+    InstructorDashboard shown;
+    shown.next_before = found.next_before;
+    shown.courses = co_await lines_of(context.reader(), std::move(found.courses));
+    co_return fresh(std::move(shown), as_of);
 }
 
 std::vector<Step> funnel_of(std::vector<courses::Outline::Item> lessons,
@@ -121,6 +126,7 @@ Task<courses::Outline> own_course(Context& context, courses::CourseId id) {
 
 Task<Reply<CourseDashboard>> of_course(Context& context, Path<courses::CourseId> id,
                                        Parameters<PageOfLearners> page) {
+    const Timestamp as_of = co_await cache::as_of(context);
     courses::Outline course = co_await own_course(context, id.value);
     const auto lesson_count = static_cast<std::int64_t>(course.lessons.size());
     const Timestamp now = Timestamp::now();
@@ -128,14 +134,13 @@ Task<Reply<CourseDashboard>> of_course(Context& context, Path<courses::CourseId>
     auto days = co_await last_days(context.reader(), std::move(only), now);
     const auto reached = co_await learning::lesson_reach(context.reader(), course.id);
     auto grades = co_await learning::grade_distribution(context.reader(), course.id);
-    // The one that is no view comes last: views after it would ask the database what it has seen.
     std::optional<accounts::UserId> after;
     if (page->after) after = accounts::UserId(*page->after);
-    const Timestamp idle_since = now - idle_from;
-    const auto at_risk = co_await learning::at_risk(context.reader(), course.id, lesson_count,
-                                                    idle_since, after, page->limit.value_or(50));
-    Reply<CourseDashboard> reply;
-    CourseDashboard& shown = reply.body;
+    const Timestamp idle_since = days_before(idle_days_default, now);
+    const learning::CourseSize size{course.id, lesson_count};
+    const auto at_risk = co_await learning::at_risk(context.reader(), size, idle_since, after,
+                                                    page->limit.value_or(50));
+    CourseDashboard shown;
     shown.grades = std::move(grades);
     shown.course = course.id;
     shown.title = std::move(course.title);
@@ -144,25 +149,25 @@ Task<Reply<CourseDashboard>> of_course(Context& context, Path<courses::CourseId>
     shown.next_after = at_risk.next_after;
     for (const learning::AtRisk& one : at_risk.learners)
         shown.at_risk.push_back({one.user_id, one.enrolled_at, one.lessons_completed});
-    co_return reply;
+    co_return fresh(std::move(shown), as_of);
 }
 
 struct CourseActivity {
     courses::CourseId course;
-    std::vector<learning::FactsOfDay> days;  // of the last 365, those with activity, oldest first
-    Timestamp as_of;                         // what was committed later is not counted yet
+    // Of the last 365 with today, those with activity, oldest first.
+    std::vector<learning::FactsOfDay> days;
+    Timestamp as_of;  // what was committed later is not counted yet
 };
 BOOST_DESCRIBE_STRUCT(CourseActivity, (), (course, days, as_of))
 
 Task<Reply<CourseActivity>> activity_of_course(Context& context, Path<courses::CourseId> id) {
     const courses::Outline course = co_await own_course(context, id.value);
-    const Timestamp since = Timestamp::now() - std::chrono::hours(365 * 24);
+    const Timestamp since = days_before(364, Timestamp::now());
     auto activity = co_await learning::activity_by_day_of(context, course.id, since);
-    Reply<CourseActivity> reply;
-    reply.body.course = course.id;
-    reply.body.days = std::move(activity.days);
-    reply.body.as_of = activity.as_of;
-    co_return reply;
+    CourseActivity shown;
+    shown.course = course.id;
+    shown.days = std::move(activity.days);
+    co_return fresh(std::move(shown), activity.as_of);
 }
 
 }  // namespace
@@ -170,6 +175,7 @@ Task<Reply<CourseActivity>> activity_of_course(Context& context, Path<courses::C
 void routes(Routes& routes) {
     routes.get("/api/dashboards/instructor", of_instructor)
         .summary_is("One's own courses: enrolled, active, completed, average grade")
+        .revalidated()
         .heavy_on_reads();
     routes.get("/api/dashboards/courses/{course}", of_course)
         .summary_is("A course of one's own: activity, lessons, grades, learners at risk")
@@ -179,6 +185,7 @@ void routes(Routes& routes) {
         .may_answer(404);
     routes.get("/api/dashboards/courses/{course}/activity", activity_of_course)
         .summary_is("A course of one's own: what was done on each day, from the column store")
+        .revalidated()
         .heavy_on_reads()
         .may_answer(403)
         .may_answer(404);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "campus/audit/audit.h"
+#include "campus/learning/activity.h"
 #include "campus/learning/facts.h"
 #include "campus/learning/sql.h"
 #include "campus/learning/views.h"
@@ -27,19 +28,10 @@ Task<void> note(Tx& tx, courses::CourseId course, accounts::UserId user, const c
     co_await audit::append(tx, std::move(event));
 }
 
-Task<void> require_enrolment(Tx& tx, courses::CourseId course, accounts::UserId user) {
+Task<sql::EnrolmentRow> require_enrolment(Tx& tx, courses::CourseId course, accounts::UserId user) {
     const auto found = co_await sql::enrolment(tx, course, user);
     if (!found) throw not_enrolled(course);
-}
-
-Activity activity(Timestamp at, courses::CourseId course, accounts::UserId learner,
-                  const char* kind) {
-    Activity fact;
-    fact.happened_at = at;
-    fact.course = course;
-    fact.learner = learner;
-    fact.kind = kind;
-    return fact;
+    co_return *found;
 }
 
 }  // namespace
@@ -94,14 +86,16 @@ Task<void> leave(Tx& tx, courses::CourseId course, accounts::UserId user, std::s
 
 Task<std::int64_t> note_progress(Tx& tx, Ping ping) {
     const courses::Lesson& lesson = ping.lesson;
-    co_await require_enrolment(tx, lesson.course_id, ping.user);
+    const auto enrolment = co_await require_enrolment(tx, lesson.course_id, ping.user);
     const Timestamp now = Timestamp::now();
     const auto raised = co_await sql::raise_position(tx, ping.user, lesson.course_id, lesson.id,
                                                      ping.position_s, now);
     if (raised == 0) co_return co_await sql::position(tx, ping.user, lesson.course_id, lesson.id);
-    if (ping.position_s < lesson.length_s) co_return ping.position_s;
-    const auto completed =
-        co_await sql::complete_lesson(tx, ping.user, lesson.course_id, lesson.id, now);
+    std::int64_t completed = 0;
+    if (ping.position_s >= lesson.length_s)
+        completed = co_await sql::complete_lesson(tx, ping.user, lesson.course_id, lesson.id, now);
+    const Done done{.at = now, .lessons = completed, .attempts = 0};
+    co_await note_activity(tx, enrolment, done);
     if (completed == 0) co_return ping.position_s;
     Activity fact = activity(now, lesson.course_id, ping.user, "lesson_completed");
     fact.lesson = lesson.id;
@@ -119,13 +113,15 @@ Task<std::int64_t> note_progress(Tx& tx, Ping ping) {
 
 Task<RecordedAttempt> record_attempt(Tx& tx, NewAttempt attempt) {
     const courses::Quiz& quiz = attempt.quiz;
-    co_await require_enrolment(tx, quiz.course_id, attempt.user);
+    const auto enrolment = co_await require_enrolment(tx, quiz.course_id, attempt.user);
     auto recorded = co_await sql::attempts_of_quiz(tx, quiz.course_id, attempt.user, quiz.id);
     if (recorded.attempts >= attempts_max)
         throw Error(Errc::conflict, fmt::format("quiz {} was attempted {} times, the limit",
                                                 quiz.id.value, recorded.attempts));
     const Timestamp at = co_await sql::insert_attempt(tx, quiz.course_id, attempt.user, quiz.id,
                                                       attempt.points, quiz.points_max);
+    const Done done{.at = at, .lessons = 0, .attempts = 1};
+    co_await note_activity(tx, enrolment, done);
     Activity fact = activity(at, quiz.course_id, attempt.user, "quiz_attempted");
     fact.quiz = quiz.id;
     fact.points = attempt.points;

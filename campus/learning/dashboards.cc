@@ -1,8 +1,8 @@
+#include <unordered_map>
 #include <utility>
 
 #include "campus/learning/grade.h"
 #include "campus/learning/learning.h"
-#include "campus/learning/sql.h"
 #include "campus/learning/views.h"
 
 namespace campus::learning {
@@ -22,26 +22,30 @@ std::vector<PopularCourse> popular(const std::vector<cache::Figure>& figures) {
 
 Task<std::vector<Standing>> standings(Reader reader, std::vector<courses::CourseId> courses,
                                       Timestamp since) {
-    const auto rows = co_await sql::standings(reader, courses, since);
+    const auto enrolled = co_await cache::value(reader.context(), enrolled_in_courses, courses);
+    const CoursesAndDay key{courses, day_of(since)};
+    const auto active = co_await cache::value(reader.context(), active_learners_of_courses, key);
+    std::unordered_map<courses::CourseId, std::int64_t> active_in;
+    for (const ActiveLearners& one : active) active_in[one.course_id] = one.learners;
     const std::vector<const cache::Aggregate*> kept_of_course{
         &completions_of_course, &graded_in_course, &grade_sum_of_course};
     const auto figures = co_await cache::kept(reader, kept_of_course, courses);
     std::vector<Standing> standings;
-    for (const auto& row : rows) {
+    for (const EnrolledIn& each : enrolled) {
         Standing& one = standings.emplace_back();
-        one.course_id = row.course_id;
-        one.enrolled = row.enrolled;
-        one.active = row.active;
-        one.completed = figures.of(completions_of_course, row.course_id);
-        one.graded = figures.of(graded_in_course, row.course_id);
-        one.grade_sum = figures.of(grade_sum_of_course, row.course_id);
+        one.course_id = each.course_id;
+        one.enrolled = each.taken;
+        one.active = active_in[each.course_id];
+        one.completed = figures.of(completions_of_course, each.course_id);
+        one.graded = figures.of(graded_in_course, each.course_id);
+        one.grade_sum = figures.of(grade_sum_of_course, each.course_id);
     }
     co_return standings;
 }
 
 Task<std::vector<ActiveDay>> active_days(Reader reader, std::vector<courses::CourseId> courses,
                                          Timestamp since) {
-    const CoursesAndDay key{std::move(courses), since};
+    const CoursesAndDay key{std::move(courses), day_of(since)};
     co_return co_await cache::value(reader.context(), active_days_of_courses, key);
 }
 
@@ -56,20 +60,16 @@ Task<std::vector<std::int64_t>> grade_distribution(Reader reader, courses::Cours
     co_return all;
 }
 
-Task<AtRiskPage> at_risk(Reader reader, courses::CourseId course, std::int64_t lesson_count,
-                         Timestamp since, std::optional<accounts::UserId> after, int limit) {
-    std::optional<sql::AtRiskCursor> cursor;
-    if (after) cursor.emplace().user_id = *after;
-    auto found = co_await sql::at_risk(reader, course, lesson_count, since, limit, cursor);
-    AtRiskPage page;
-    page.learners = std::move(found.rows);
-    if (found.next) page.next_after = found.next->user_id;
-    co_return page;
+Task<AtRiskPage> at_risk(Reader reader, CourseSize course, Timestamp since,
+                         std::optional<accounts::UserId> after, int limit) {
+    const AtRiskKey key{course, day_of(since), after, limit};
+    co_return co_await cache::value(reader.context(), at_risk_in_course, key);
 }
 
 Task<CourseTotals> totals(Reader reader, std::vector<courses::CourseId> courses) {
     CourseTotals totals;
-    totals.enrolled = co_await sql::seats_of_courses(reader, courses);
+    const auto enrolled = co_await cache::value(reader.context(), enrolled_in_courses, courses);
+    for (const EnrolledIn& one : enrolled) totals.enrolled += one.taken;
     const std::vector<const cache::Aggregate*> only{&completions_of_course};
     const auto figures = co_await cache::kept(reader, only, courses);
     for (const courses::CourseId course : courses)
@@ -91,16 +91,8 @@ Task<std::vector<PopularCourse>> popular_courses_of(Reader reader,
 
 Task<AtRiskAmongPage> at_risk_among(Reader reader, std::vector<CourseSize> courses, Timestamp since,
                                     std::optional<AtRiskPlace> after, int limit) {
-    std::optional<sql::AtRiskAmongCursor> cursor;
-    if (after) {
-        cursor.emplace().course_id = after->course_id;
-        cursor->user_id = after->user_id;
-    }
-    auto found = co_await sql::at_risk_among(reader, courses, since, limit, cursor);
-    AtRiskAmongPage page;
-    page.learners = std::move(found.rows);
-    if (found.next) page.next_after = AtRiskPlace{found.next->course_id, found.next->user_id};
-    co_return page;
+    const AtRiskAmongKey key{std::move(courses), day_of(since), after, limit};
+    co_return co_await cache::value(reader.context(), at_risk_in_courses, key);
 }
 
 }  // namespace campus::learning

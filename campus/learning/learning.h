@@ -59,12 +59,21 @@ BOOST_DESCRIBE_STRUCT(SendGradesNotice, (), (run, instructor, provider, tenant))
 struct CloseStrandedRuns {};
 BOOST_DESCRIBE_STRUCT(CloseStrandedRuns, (), ())
 
-// From the column store: what was done on each day, as facts that are kept, where lesson_progress
-// has the last time of a lesson alone. Days on which nothing was done are not in it.
+// Since 1970, UTC. Whatever is told of days is told of whole ones.
+inline constexpr std::int64_t day_us = 86'400'000'000;
+constexpr std::int64_t day_of(loadstone::Timestamp at) { return at.micros / day_us; }
+
+// Active on a day, in a course: who went on with a lesson or attempted a quiz of it. What is asked
+// of the database and of the column store is told by the same rows of active_days.
+//
+// At risk: who is enrolled, has completed less than half of the lessons, and since some day has
+// neither enrolled nor been active.
+
+// From the column store: what was done on each day. Days on which nothing was are not in it.
 struct FactsOfDay {
-    loadstone::Timestamp day;  // its start, UTC
-    std::int64_t learners = 0;
-    std::int64_t lessons = 0;  // completed
+    loadstone::Timestamp day;   // its start, UTC
+    std::int64_t learners = 0;  // different ones who were active
+    std::int64_t lessons = 0;   // completed
     std::int64_t attempts = 0;
 };
 BOOST_DESCRIBE_STRUCT(FactsOfDay, (), (day, learners, lessons, attempts))
@@ -72,31 +81,37 @@ struct ActivityByDay {
     std::vector<FactsOfDay> days;
     loadstone::Timestamp as_of;  // all that was committed by then is counted
 };
-// Errors: unavailable where the column store is not.
+// `since`: the start of a day. Errors: unavailable where the column store is not.
 loadstone::Task<ActivityByDay> activity_by_day_of(loadstone::Context& context,
                                                   courses::CourseId course,
                                                   loadstone::Timestamp since);
 
-// For dashboards. Activity: a lesson that goes on, or an attempt at a quiz.
+struct CourseSize {
+    courses::CourseId course_id;
+    std::int64_t lesson_count = 0;
+};
+BOOST_DESCRIBE_STRUCT(CourseSize, (), (course_id, lesson_count))
+
+// For dashboards, from views and aggregates: what is computed once for all until it changes.
+// `since` is the start of a day, UTC.
 
 struct Standing {
     courses::CourseId course_id;
     std::int64_t enrolled = 0;   // now
-    std::int64_t active = 0;     // learners, since
+    std::int64_t active = 0;     // different learners, since
     std::int64_t completed = 0;  // learners, ever, also those who have left
     std::int64_t graded = 0;     // as `completed`
     std::int64_t grade_sum = 0;  // hundredths of a percent
 };
-BOOST_DESCRIBE_STRUCT(Standing, (), (course_id, enrolled, active, completed, graded, grade_sum))
 // By course; none of a course that nobody ever enrolled in. Some 200 courses at most.
 loadstone::Task<std::vector<Standing>> standings(loadstone::Reader reader,
                                                  std::vector<courses::CourseId> courses,
                                                  loadstone::Timestamp since);
 
 struct ActiveDay {
-    std::int64_t day = 0;       // since 1970, UTC
+    std::int64_t day = 0;       // as day_of()
     std::int64_t learners = 0;  // different ones
-    std::int64_t lessons = 0;   // whose last activity was on that day
+    std::int64_t lessons = 0;   // completed
     std::int64_t attempts = 0;
 };
 BOOST_DESCRIBE_STRUCT(ActiveDay, (), (day, learners, lessons, attempts))
@@ -134,10 +149,10 @@ struct AtRiskPage {
     std::vector<AtRisk> learners;  // by id
     std::optional<accounts::UserId> next_after;
 };
-// Who was enrolled before `since`, has done nothing since, and has completed less than half of the
-// lessons, behind `after`.
-loadstone::Task<AtRiskPage> at_risk(loadstone::Reader reader, courses::CourseId course,
-                                    std::int64_t lesson_count, loadstone::Timestamp since,
+BOOST_DESCRIBE_STRUCT(AtRiskPage, (), (learners, next_after))
+// Who is at risk since then, behind `after`.
+loadstone::Task<AtRiskPage> at_risk(loadstone::Reader reader, CourseSize course,
+                                    loadstone::Timestamp since,
                                     std::optional<accounts::UserId> after, int limit);
 
 // The same of many courses at once: those of an organisation.
@@ -165,20 +180,19 @@ loadstone::Task<std::vector<PopularCourse>> popular_courses_of(
 // two courses counts twice. Each answer says as of when.
 struct Progress {
     std::int64_t enrolled = 0;   // ever
-    std::int64_t began = 0;      // completed a lesson or attempted a quiz
+    std::int64_t began = 0;      // were active on any day
     std::int64_t attempted = 0;  // a quiz
     std::int64_t completed = 0;  // the course
-    std::int64_t idle = 0;       // enrolled now, not through, and nothing done since then
+    std::int64_t idle = 0;       // at risk
 };
 BOOST_DESCRIBE_STRUCT(Progress, (), (enrolled, began, attempted, completed, idle))
 // One row.
 loadstone::Task<loadstone::analytics::Answer<Progress>> progress_of(
-    loadstone::Context& context, std::vector<courses::CourseId> courses,
-    loadstone::Timestamp idle_since);
+    loadstone::Context& context, std::vector<CourseSize> courses, loadstone::Timestamp idle_since);
 
 struct BusyCourse {
     courses::CourseId course;
-    std::int64_t learners = 0;  // who did anything
+    std::int64_t learners = 0;  // different ones who were active
     std::int64_t lessons = 0, attempts = 0;
 };
 BOOST_DESCRIBE_STRUCT(BusyCourse, (), (course, learners, lessons, attempts))
@@ -196,8 +210,7 @@ struct IdleLearner {
 BOOST_DESCRIBE_STRUCT(IdleLearner, (), (course, learner, last_active, lessons_completed))
 // Those of Progress::idle, longest idle first, 50 at most.
 loadstone::Task<loadstone::analytics::Answer<IdleLearner>> longest_idle_of(
-    loadstone::Context& context, std::vector<courses::CourseId> courses,
-    loadstone::Timestamp since);
+    loadstone::Context& context, std::vector<CourseSize> courses, loadstone::Timestamp since);
 
 struct ScoreBand {
     // 0..9: [0 %, 10 %), .. [90 %, 100 %] of what the quiz has; -1: attempts that were made before
@@ -224,11 +237,6 @@ loadstone::Task<loadstone::analytics::ExportedFile> export_activity(
     loadstone::Context& context, std::vector<courses::CourseId> courses, Period period,
     std::string name);
 
-struct CourseSize {
-    courses::CourseId course_id;
-    std::int64_t lesson_count = 0;
-};
-BOOST_DESCRIBE_STRUCT(CourseSize, (), (course_id, lesson_count))
 struct AtRiskAmong {
     courses::CourseId course_id;
     accounts::UserId user_id;
@@ -240,11 +248,13 @@ struct AtRiskPlace {
     courses::CourseId course_id;
     accounts::UserId user_id;
 };
+BOOST_DESCRIBE_STRUCT(AtRiskPlace, (), (course_id, user_id))
 struct AtRiskAmongPage {
     std::vector<AtRiskAmong> learners;  // by course and user
     std::optional<AtRiskPlace> next_after;
 };
-// As at_risk(), behind `after`.
+BOOST_DESCRIBE_STRUCT(AtRiskAmongPage, (), (learners, next_after))
+// As at_risk(), behind `after`. Some thousand courses at most.
 loadstone::Task<AtRiskAmongPage> at_risk_among(loadstone::Reader reader,
                                                std::vector<CourseSize> courses,
                                                loadstone::Timestamp since,
@@ -256,8 +266,10 @@ struct SeededEnrolment {
     accounts::UserId user_id;
     loadstone::Timestamp enrolled_at;
     std::int64_t lessons_completed = 0;  // as many as are completed in SeededProgress
+    std::int64_t active_day = 0;         // found by seed_learning()
 };
-BOOST_DESCRIBE_STRUCT(SeededEnrolment, (), (course_id, user_id, enrolled_at, lessons_completed))
+BOOST_DESCRIBE_STRUCT(SeededEnrolment, (),
+                      (course_id, user_id, enrolled_at, lessons_completed, active_day))
 struct SeededCompletion {
     accounts::UserId user_id;
     courses::CourseId course_id;

@@ -4,8 +4,10 @@
 #include <map>
 #include <set>
 #include <tuple>
+#include <utility>
 #include <vector>
 
+#include "campus/learning/activity.h"
 #include "campus/learning/sql.h"
 
 namespace campus::learning {
@@ -17,7 +19,10 @@ namespace {
 using Key = std::tuple<accounts::UserId, courses::CourseId, courses::LessonId>;
 
 // In the order of the primary key.
-Key key_of(const NotedPosition& row) { return {row.user_id, row.course_id, row.lesson_id}; }
+template <class Row>
+Key key_of(const Row& row) {
+    return {row.user_id, row.course_id, row.lesson_id};
+}
 
 bool is_before(const NotedPosition& one, const NotedPosition& other) {
     return key_of(one) < key_of(other);
@@ -27,6 +32,20 @@ void take_greatest(NotedPosition& into, const NotedPosition& other) {
     into.position_s = std::max(into.position_s, other.position_s);
 }
 
+// What comes first of its learner, course and day makes the learner active, as one by itself does.
+Task<void> note_active(Tx& tx, const std::vector<sql::KeptPosition>& found, Timestamp now) {
+    std::set<std::pair<accounts::UserId, courses::CourseId>> noted;
+    for (const sql::KeptPosition& row : found) {
+        const bool was_raised = row.updated_at == now;
+        if (!was_raised || row.active_day >= day_of(now)) continue;
+        if (!noted.emplace(row.user_id, row.course_id).second) continue;
+        const sql::EnrolmentRow enrolment{row.course_id, row.user_id, row.enrolled_at,
+                                          row.lessons_completed, row.active_day};
+        const Done done{.at = now, .lessons = 0, .attempts = 0};
+        co_await note_activity(tx, enrolment, done);
+    }
+}
+
 // Of a row whose position is not kept the learner was not enrolled when it was written.
 Task<std::vector<Result<std::int64_t>>> write_positions(Tx& tx, std::vector<NotedPosition> rows) {
     std::set<courses::CourseId> courses;
@@ -34,9 +53,10 @@ Task<std::vector<Result<std::int64_t>>> write_positions(Tx& tx, std::vector<Note
     const std::vector<courses::CourseId> of(courses.begin(), courses.end());
     const Timestamp now = Timestamp::now();
     co_await sql::raise_positions(tx, of, rows, now);
-    const std::vector<NotedPosition> found = co_await sql::kept_positions(tx, rows);
+    const std::vector<sql::KeptPosition> found = co_await sql::kept_positions(tx, rows);
+    co_await note_active(tx, found, now);
     std::map<Key, std::int64_t> kept;
-    for (const NotedPosition& row : found) kept.emplace(key_of(row), row.position_s);
+    for (const sql::KeptPosition& row : found) kept.emplace(key_of(row), row.position_s);
     std::vector<Result<std::int64_t>> results;
     for (const NotedPosition& row : rows) {
         const auto position = kept.find(key_of(row));

@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "campus/learning/activity.h"
 #include "campus/learning/grading.h"
 #include "campus/learning/queries.h"
 #include "campus/learning/sql.h"
@@ -56,6 +57,8 @@ Task<void> add_enrolled(Tx& tx, std::vector<SeededEnrolment> enrolments) {
 }  // namespace
 
 Task<void> seed_learning(Tx& tx, SeededLearning in) {
+    const std::vector<SeededDay> days = days_of(in);
+    note_last_days(in.enrolments, days);
     co_await sql::seed_seats(tx, in.enrolments);
     co_await sql::seed_enrolments(tx, in.enrolments);
     co_await add_enrolled(tx, in.enrolments);
@@ -64,6 +67,7 @@ Task<void> seed_learning(Tx& tx, SeededLearning in) {
     for (const SeededCompletion& each : in.completions)
         cache::add(tx, completions_of_course, each.course_id, 1);
     co_await sql::seed_attempts(tx, in.attempts);
+    co_await sql::seed_active_days(tx, days);
     co_await analytics::rebuild_all(tx);  // these are rows without facts
 }
 

@@ -1,5 +1,7 @@
 #include "campus/learning/views.h"
 
+#include <utility>
+
 #include "campus/learning/queries.h"
 #include "campus/learning/sql.h"
 #include "campus/learning/sql_accesses.h"
@@ -11,7 +13,45 @@ using namespace loadstone;
 namespace {
 
 Task<std::vector<ActiveDay>> compute_active_days(Reader reader, CoursesAndDay key) {
-    co_return co_await sql::active_days(reader, key.courses, key.since);
+    co_return co_await sql::active_days(reader, key.courses, key.first_day);
+}
+
+Task<std::vector<ActiveLearners>> compute_active_learners(Reader reader, CoursesAndDay key) {
+    co_return co_await sql::active_learners(reader, key.courses, key.first_day);
+}
+
+Task<std::vector<EnrolledIn>> compute_enrolled(Reader reader,
+                                               std::vector<courses::CourseId> courses) {
+    co_return co_await sql::enrolled_in(reader, courses);
+}
+
+Task<AtRiskPage> compute_at_risk(Reader reader, AtRiskKey key) {
+    std::optional<sql::AtRiskCursor> after;
+    if (key.after) after.emplace().user_id = *key.after;
+    const Timestamp since{key.first_day * day_us};
+    auto found = co_await sql::at_risk(reader, key.course.course_id, key.course.lesson_count,
+                                       key.first_day, since, key.limit, after);
+    AtRiskPage page;
+    page.learners = std::move(found.rows);
+    if (found.next) page.next_after = found.next->user_id;
+    co_return page;
+}
+
+Task<AtRiskAmongPage> compute_at_risk_among(Reader reader, AtRiskAmongKey key) {
+    std::optional<sql::AtRiskAmongCursor> after;
+    if (key.after) {
+        after.emplace().course_id = key.after->course_id;
+        after->user_id = key.after->user_id;
+    }
+    std::vector<courses::CourseId> ids;
+    for (const CourseSize& course : key.courses) ids.push_back(course.course_id);
+    const Timestamp since{key.first_day * day_us};
+    auto found = co_await sql::at_risk_among(reader, ids, key.courses, key.first_day, since,
+                                             key.limit, after);
+    AtRiskAmongPage page;
+    page.learners = std::move(found.rows);
+    if (found.next) page.next_after = AtRiskPlace{found.next->course_id, found.next->user_id};
+    co_return page;
 }
 
 Task<std::vector<LessonReach>> compute_lesson_reach(Reader reader, courses::CourseId course) {
@@ -59,7 +99,31 @@ Task<std::vector<cache::Figure>> count_enrolled(Reader reader, cache::KeyRange k
 const cache::View<CoursesAndDay, std::vector<ActiveDay>> active_days_of_courses{
     .name = "learning.active_days",
     .compute = compute_active_days,
-    .reads = {{"lesson_progress", "course_id"}, {"quiz_attempts", "course_id"}},
+    .reads = {{"active_days", "course_id"}},
+};
+
+const cache::View<CoursesAndDay, std::vector<ActiveLearners>> active_learners_of_courses{
+    .name = "learning.active_learners",
+    .compute = compute_active_learners,
+    .reads = {{"active_days", "course_id"}},
+};
+
+const cache::View<std::vector<courses::CourseId>, std::vector<EnrolledIn>> enrolled_in_courses{
+    .name = "learning.enrolled_in",
+    .compute = compute_enrolled,
+    .reads = {{"course_seats", "course_id"}},
+};
+
+const cache::View<AtRiskKey, AtRiskPage> at_risk_in_course{
+    .name = "learning.at_risk",
+    .compute = compute_at_risk,
+    .reads = {{"enrolments", "course_id"}},
+};
+
+const cache::View<AtRiskAmongKey, AtRiskAmongPage> at_risk_in_courses{
+    .name = "learning.at_risk_among",
+    .compute = compute_at_risk_among,
+    .reads = {{"enrolments", "course_id"}},
 };
 
 const cache::View<courses::CourseId, std::vector<LessonReach>> lesson_reach_of_course{
@@ -85,6 +149,10 @@ const cache::Aggregate enrolled_in_course{
 void views(Views& views) {
     views.statements(sql::accesses);
     views.add(active_days_of_courses);
+    views.add(active_learners_of_courses);
+    views.add(enrolled_in_courses);
+    views.add(at_risk_in_course);
+    views.add(at_risk_in_courses);
     views.add(lesson_reach_of_course);
     views.add(grades_of_course);
     views.add(completions_of_course);

@@ -2,6 +2,9 @@
 // What dashboards show of a course: computed once for all who look and kept until a row of the
 // course changes, or kept by those who write.
 
+#include <optional>
+#include <vector>
+
 #include "campus/learning/learning.h"
 #include "loadstone/cache/aggregate.h"
 #include "loadstone/cache/view.h"
@@ -11,11 +14,44 @@ namespace campus::learning {
 
 struct CoursesAndDay {
     std::vector<courses::CourseId> courses;
-    loadstone::Timestamp since;  // the start of a day
+    std::int64_t first_day = 0;
 };
-BOOST_DESCRIBE_STRUCT(CoursesAndDay, (), (courses, since))
+BOOST_DESCRIBE_STRUCT(CoursesAndDay, (), (courses, first_day))
 
+struct EnrolledIn {
+    courses::CourseId course_id;
+    std::int64_t taken = 0;  // seats
+};
+BOOST_DESCRIBE_STRUCT(EnrolledIn, (), (course_id, taken))
+struct ActiveLearners {
+    courses::CourseId course_id;
+    std::int64_t learners = 0;
+};
+BOOST_DESCRIBE_STRUCT(ActiveLearners, (), (course_id, learners))
+
+struct AtRiskKey {
+    CourseSize course;
+    std::int64_t first_day = 0;
+    std::optional<accounts::UserId> after;
+    int limit = 0;
+};
+BOOST_DESCRIBE_STRUCT(AtRiskKey, (), (course, first_day, after, limit))
+struct AtRiskAmongKey {
+    std::vector<CourseSize> courses;
+    std::int64_t first_day = 0;
+    std::optional<AtRiskPlace> after;
+    int limit = 0;
+};
+BOOST_DESCRIBE_STRUCT(AtRiskAmongKey, (), (courses, first_day, after, limit))
+
+// Each reads one table, so that an answer about 1,000 courses has as many tags, and is kept.
 extern const loadstone::cache::View<CoursesAndDay, std::vector<ActiveDay>> active_days_of_courses;
+extern const loadstone::cache::View<CoursesAndDay, std::vector<ActiveLearners>>
+    active_learners_of_courses;
+extern const loadstone::cache::View<std::vector<courses::CourseId>, std::vector<EnrolledIn>>
+    enrolled_in_courses;
+extern const loadstone::cache::View<AtRiskKey, AtRiskPage> at_risk_in_course;
+extern const loadstone::cache::View<AtRiskAmongKey, AtRiskAmongPage> at_risk_in_courses;
 extern const loadstone::cache::View<courses::CourseId, std::vector<LessonReach>>
     lesson_reach_of_course;
 extern const loadstone::cache::View<courses::CourseId, std::vector<GradeBin>> grades_of_course;

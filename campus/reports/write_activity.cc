@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "campus/courses/courses.h"
 #include "campus/learning/learning.h"
+#include "campus/organisations/organisations.h"
 #include "campus/reports/writing.h"
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
@@ -20,21 +22,45 @@ namespace {
 
 constexpr int courses_at_once = 100;
 constexpr std::size_t courses_max = 10'000;
+
+using Pages = Task<courses::CoursesPage> (*)(Reader, std::int64_t of,
+                                             std::optional<courses::CourseId> before);
+
+Task<courses::CoursesPage> of_instructor(Reader reader, std::int64_t of,
+                                         std::optional<courses::CourseId> before) {
+    return courses::courses_of_instructor(reader, accounts::UserId(of), before, courses_at_once);
+}
+
+Task<courses::CoursesPage> of_organisation(Reader reader, std::int64_t of,
+                                           std::optional<courses::CourseId> before) {
+    return courses::courses_of_organisation(reader, organisations::OrganisationId(of), before,
+                                            courses_at_once);
+}
+
 constexpr std::size_t piece_bytes = 1U << 20U;  // copied and synced at once
 
-Task<std::vector<courses::CourseId>> own_courses(Writing& writing) {
-    std::vector<courses::CourseId> ids;
+Task<void> add_all(Reader reader, Pages pages, std::int64_t of, std::set<courses::CourseId>& ids) {
     std::optional<courses::CourseId> before;
     do {
-        const auto page = co_await courses::courses_of_instructor(
-            writing.context.reader(), writing.report.owner_id, before, courses_at_once);
-        for (const courses::Course& course : page.courses) ids.push_back(course.id);
+        const auto page = co_await pages(reader, of, before);
+        for (const courses::Course& course : page.courses) ids.insert(course.id);
         before = page.next_before;
         if (ids.size() > courses_max)
             throw Error(Errc::resource_exhausted,
                         fmt::format("the owner has more than {} courses", courses_max));
     } while (before);
-    co_return ids;
+}
+
+// Those that the owner teaches, and as an admin those of the organisation.
+Task<std::vector<courses::CourseId>> courses_told_of(Writing& writing) {
+    const Reader reader = writing.context.reader();
+    const accounts::UserId owner = writing.report.owner_id;
+    std::set<courses::CourseId> ids;
+    co_await add_all(reader, of_instructor, owner.value, ids);
+    const auto member = co_await organisations::membership(reader, owner);
+    if (member && member->role >= organisations::Role::admin)
+        co_await add_all(reader, of_organisation, member->organisation.value, ids);
+    co_return std::vector<courses::CourseId>(ids.begin(), ids.end());
 }
 
 // The next piece of what the store has made; empty at its end.
@@ -73,7 +99,7 @@ Task<void> copy(Writing& writing, const analytics::ExportedFile& made) {
 // On a server that has not the store, or while it is out of order: the job is put off, and any
 // server that runs jobs may go on with it. Why is for operators.
 Task<analytics::ExportedFile> export_file(Writing& writing) {
-    auto ids = co_await own_courses(writing);
+    auto ids = co_await courses_told_of(writing);
     const learning::Period period{writing.report.period_from, writing.report.period_to};
     std::optional<Error> failed;
     try {

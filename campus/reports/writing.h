@@ -32,8 +32,9 @@ loadstone::Task<void> save(Writing& writing);
 // "csv" or "parquet".
 const char* ending_of(const std::string& kind);
 
-// The kinds activity_csv and activity_parquet: what learners did in the owner's courses, as the
-// column store tells it. The store makes the file anew at each attempt, and it is copied here.
+// The kinds activity_csv and activity_parquet: what learners did in the courses that the owner
+// teaches, and for an admin in those of the organisation, as the column store tells it. The store
+// makes the file anew at each attempt, and it is copied here.
 loadstone::Task<void> write_activity(Writing& writing);
 
 }  // namespace campus::reports

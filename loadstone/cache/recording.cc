@@ -4,7 +4,9 @@
 
 #include "loadstone/cache/internal/deltas.h"
 #include "loadstone/cache/sql.h"
+#include "loadstone/store/analytic_reads.h"
 #include "loadstone/store/moments.h"
+#include "loadstone/store/statement_statistics.h"
 
 namespace loadstone::cache {
 
@@ -62,6 +64,16 @@ private:
 };
 
 }  // namespace
+
+Task<store::RunResult> RecordingReads::run(Context& context, store::StatementRef statement,
+                                           std::span<const store::Value> values,
+                                           store::RowSink sink) {
+    rules_.add_read(statement, values, tags_);
+    auto* const database = context.services().find<store::Database>();
+    if (database != nullptr && database->statistics() != nullptr)
+        database->statistics()->analytic_reads().note_view(statement.name);
+    return inner_.run(context, statement, values, sink);
+}
 
 RecordingDatabase::RecordingDatabase(store::Database& inner, const TagRules& rules,
                                      std::span<const Aggregate* const> aggregates,

@@ -20,10 +20,7 @@ public:
     RecordingReads(store::Connection& inner, const TagRules& rules, Tags& tags)
         : inner_(inner), rules_(rules), tags_(tags) {}
     Task<store::RunResult> run(Context& context, store::StatementRef statement,
-                               std::span<const store::Value> values, store::RowSink sink) override {
-        rules_.add_read(statement, values, tags_);
-        return inner_.run(context, statement, values, sink);
-    }
+                               std::span<const store::Value> values, store::RowSink sink) override;
 
 private:
     store::Connection& inner_;

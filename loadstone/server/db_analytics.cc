@@ -21,12 +21,13 @@ std::string analytic_text(const std::vector<AnalyticLine>& lines) {
     std::string text;
     for (const AnalyticLine& each : lines) {
         text += fmt::format(
-            "for the column store: {} read {}{} rows for {} in {} ms{} in {}, at {} ({} times "
-            "seen): "
-            "declare a view or an aggregate, or ask analytics\n",
-            each.statement, each.is_estimate ? "about " : "", each.read, each.rows, each.us / 1'000,
+            "{}: {} read {}{} rows for {} in {} ms{} in {}, at {} ({} times seen): {}\n",
+            each.is_of_view ? "by a view" : "for the column store", each.statement,
+            each.is_estimate ? "about " : "", each.read, each.rows, each.us / 1'000,
             each.cpu_us > 0 ? fmt::format(" ({} ms CPU)", each.cpu_us / 1'000) : "", each.activity,
-            each.place.empty() ? "an unknown place" : each.place, each.times);
+            each.place.empty() ? "an unknown place" : each.place, each.times,
+            each.is_of_view ? "that is what computing it costs; its answer is kept"
+                            : "declare a view or an aggregate, or ask analytics");
     }
     return text;
 }

@@ -81,6 +81,11 @@ TEST(DbAnalytics, SaysWhatARunCostAndWhere) {
               "for the column store: facts.sums read 250000 rows for 12 in 81 ms in GET /sums, at "
               "campus/facts/queries.cc:7 (3 times seen): declare a view or an aggregate, or ask "
               "analytics\n");
+    line.is_of_view = true;
+    EXPECT_EQ(analytic_text({line}),
+              "by a view: facts.sums read 250000 rows for 12 in 81 ms in GET /sums, at "
+              "campus/facts/queries.cc:7 (3 times seen): that is what computing it costs; its "
+              "answer is kept\n");
     line.is_estimate = true;
     line.cpu_us = 79'000;
     EXPECT_NE(analytic_text({line}).find("read about 250000 rows for 12 in 81 ms (79 ms CPU)"),

@@ -72,7 +72,7 @@ void add_of(StatementReport& report, const store::StatementStatistics& statistic
         report.analytic.push_back({"", each.statement, each.activity, each.place,
                                    number(each.times), each.at, number(each.read),
                                    number(each.rows), number(each.us), number(each.cpu_us),
-                                   each.is_estimate});
+                                   each.is_estimate, each.is_of_view});
     }
     for (const store::SlowStatement& each : statistics.slow()) {
         report.slow.push_back({"", each.statement, each.activity, each.place, each.at,

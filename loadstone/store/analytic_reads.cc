@@ -11,6 +11,9 @@ namespace {
 
 constexpr std::string_view what_to_do =
     "declare a view or an aggregate for it, or ask analytics (docs/operating, analytics)";
+// It is a view.
+constexpr std::string_view what_to_do_of_view =
+    "nothing, unless it is computed often: its answer is kept (docs/operating, analytics)";
 
 char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -146,8 +149,11 @@ void AnalyticReads::look(const telemetry::Span& span, const StatementRef& statem
 void AnalyticReads::note(const AnalyticRun& run) {
     if (!is_on() || run.read < rows_min_) return;
     total_.add();
-    if (!keep(run)) return;
-    log::warning("a question for the column store was asked of the transactional database",
+    const Told told = keep(run);
+    if (!told.now) return;
+    log::warning(told.is_of_view
+                     ? "computing a view added up many rows of the transactional database"
+                     : "a question for the column store was asked of the transactional database",
                  {{"statement", run.statement},
                   {"in", run.activity},
                   {"at", run.place},
@@ -155,22 +161,29 @@ void AnalyticReads::note(const AnalyticRun& run) {
                   {"rows", run.rows},
                   {"ms", run.us / 1'000},
                   {"cpu_ms", run.cpu_us / 1'000},
-                  {"do", what_to_do}});
+                  {"do", told.is_of_view ? what_to_do_of_view : what_to_do}});
 }
 
-bool AnalyticReads::keep(const AnalyticRun& run) {
+void AnalyticReads::note_view(std::string_view statement) {
+    if (!is_on()) return;
+    const std::scoped_lock lock(mutex_);
+    of_views_.insert(statement);
+}
+
+AnalyticReads::Told AnalyticReads::keep(const AnalyticRun& run) {
     const auto now = std::chrono::steady_clock::now();
     const std::scoped_lock lock(mutex_);
     auto known = kept_.find(run.statement);
     const bool is_new = known == kept_.end();
     if (is_new) {
-        if (kept_.size() >= statements_max) return false;
+        if (kept_.size() >= statements_max) return {};
         known = kept_.emplace(std::string(run.statement), Kept{}).first;
         known->second.read.statement = run.statement;
     }
     AnalyticRead& read = known->second.read;
     ++read.times;
     read.at = Timestamp::now();
+    read.is_of_view = of_views_.contains(run.statement);
     if (run.read >= read.read) {
         read.activity = run.activity;
         read.place = run.place;
@@ -180,9 +193,9 @@ bool AnalyticReads::keep(const AnalyticRun& run) {
         read.us = run.us;
         read.cpu_us = run.cpu_us;
     }
-    if (!is_new && now - known->second.logged < log_every_) return false;
+    if (!is_new && now - known->second.logged < log_every_) return {};
     known->second.logged = now;
-    return true;
+    return {.now = true, .is_of_view = read.is_of_view};
 }
 
 std::vector<AnalyticRead> AnalyticReads::all() const {

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,7 @@ struct AnalyticRead {
     Timestamp at;  // of the last one
     std::uint64_t read = 0, rows = 0, us = 0, cpu_us = 0;
     bool is_estimate = false;
+    bool is_of_view = false;  // a view's computation runs it, and the answer is kept
 };
 
 class AnalyticReads {
@@ -70,6 +72,10 @@ public:
     // Left out if it read less than `analytic_rows`.
     void note(const AnalyticRun& run);
 
+    // A view's computation runs it. What is told of it from then on is what that costs, not that it
+    // should be a view. `statement` lives as long as the program.
+    void note_view(std::string_view statement);
+
     std::vector<AnalyticRead> all() const;  // what read most first
 
 private:
@@ -78,13 +84,19 @@ private:
         std::chrono::steady_clock::time_point logged;
     };
 
-    bool keep(const AnalyticRun& run);  // whether it is to be logged
+    struct Told {
+        bool now = false;  // in the log
+        bool is_of_view = false;
+    };
+
+    Told keep(const AnalyticRun& run);
 
     const std::uint64_t rows_min_;
     const std::chrono::milliseconds log_every_;
     telemetry::Counter& total_;
     mutable std::mutex mutex_;
     std::map<std::string, Kept, std::less<>> kept_;
+    std::set<std::string_view> of_views_;
 };
 
 }  // namespace loadstone::store

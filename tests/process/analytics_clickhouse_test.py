@@ -47,6 +47,18 @@ class AnalyticsInClickHouseTest(WithClickHouse, analytics_test.AnalyticsTest):
         self.check_questions()
         self.expect_no_password()
 
+    def check_unknown_scores(self, before):
+        """Attempts of which it is not known what their quiz has are in no band."""
+        self.database.execute("update quiz_attempts set points_max = null where id % 3 = 0")
+        self.server.command("analytics", "rebuild")
+        attempts, unknown = (self.tables.value(f"select count(*) from quiz_attempts {where}") for where in ("", "where points_max is null"))
+        self.assertGreater(unknown, 0)
+        found = self.client.get("/api/dashboards/instructor/analytics", cookie=self.teacher)
+        self.assertEqual(found.status, 200, found)
+        after = found.json["scores"]
+        self.assertEqual((before["unknown"], after["unknown"]), (0, unknown))
+        self.assertEqual((sum(before["bands"]), sum(after["bands"])), (attempts, attempts - unknown))
+
     def check_questions(self):
         found = self.client.get("/api/dashboards/instructor/analytics", cookie=self.teacher)
         self.assertEqual(found.status, 200, found)
@@ -56,6 +68,7 @@ class AnalyticsInClickHouseTest(WithClickHouse, analytics_test.AnalyticsTest):
         self.assertEqual([(line["course"], line["learners"]) for line in top], [(self.own.id, learners)])
         self.assertEqual(sum(day["attempts"] for day in found.json["activity"]["days"]), self.tables.value("select count(*) from quiz_attempts"))
         self.assertEqual(found.json["at_risk"]["total"], 0)
+        self.check_unknown_scores(found.json["scores"])
         asked = self.client.post("/api/reports", {"kind": "activity_csv"}, cookie=self.teacher)
         self.assertEqual(asked.status, 202, asked)
         report = wait_until(lambda: (shown := self.client.get(f"/api/reports/{asked.json['id']}", cookie=self.teacher).json)["state"]
@@ -100,7 +113,7 @@ class ExportsFromClickHouseTest(WithClickHouse, analytics_export_test.AnalyticsE
             self.client.request("POST", f"{course.path}/enrolment", cookie=who.cookie)
             for quiz in course.quizzes:
                 self.client.request("POST", f"{course.path}/quizzes/{quiz}/attempts", {"points": 7}, cookie=who.cookie)
-        self.facts = 7 * 3
+        self.facts = 7 * 4
         wait_until(lambda: self.tables.value("select count(*) from loadstone_facts") == 0, 30, "facts to be carried")
 
     def copy(self, asked, name):

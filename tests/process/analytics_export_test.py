@@ -51,7 +51,7 @@ class AnalyticsExportTest(SchoolTest):
         store = wait_until(self.store_process, 20, "the column store")
 
         report = self.finished(self.order("activity_csv"))
-        self.assertEqual((report["state"], report["rows"]), ("done", 15), report)
+        self.assertEqual((report["state"], report["rows"]), ("done", 20), report)
         answer = self.client.get(report["file"], cookie=self.teacher)
         self.assertEqual(answer.headers["Content-Type"], "text/csv; charset=utf-8")
         self.assertEqual(len(answer.body), report["bytes"])
@@ -70,7 +70,7 @@ class AnalyticsExportTest(SchoolTest):
         self.client.close()
         self.client = self.server.client()
         report = self.finished(asked)
-        self.assertEqual((report["state"], report["rows"]), ("done", 15), report)
+        self.assertEqual((report["state"], report["rows"]), ("done", 20), report)
         answer = self.client.get(report["file"], cookie=self.teacher)
         self.assertEqual(answer.headers["Content-Type"], "application/vnd.apache.parquet")
         self.assertIn(".parquet", answer.headers["Content-Disposition"])
@@ -78,13 +78,23 @@ class AnalyticsExportTest(SchoolTest):
         copy.write_bytes(answer.body)
         file = Parquet()
         self.assertEqual(file.rows(f"select column_name, column_type from (describe from '{copy}')"), ACTIVITY)
-        self.assertEqual(file.value(f"select count(*) from '{copy}'"), 15)
+        self.assertEqual(file.value(f"select count(*) from '{copy}'"), 20)
         self.assertEqual(file.value(f"select sum(points) from '{copy}' where kind = 'quiz_attempted' and course = {course.id}"), 70)
         self.assertEqual([name.rpartition(".")[2] for name in self.files()], ["csv", "parquet"])
         self.assertEqual(list((self.folder / "data" / "analytics" / "exports").iterdir()), [])
 
         # Of others' courses nothing; of a period what is in it.
         self.assertEqual(self.finished(self.order("activity_csv", self.eve), self.eve)["rows"], 0)
+        # An admin has the organisation's too; another role does not.
+        self.database.execute("insert into organisations (name, admin_count, created_at) values ('School', 1, 0)")
+        organisation = self.tables.value("select id from organisations")
+        self.database.execute(f"update courses set organisation_id = {organisation}")
+        self.database.execute("insert into memberships (user_id, organisation_id, role, joined_at) "
+                              f"select id, {organisation}, 'instructor', 0 from users where email = 'eve@example.org'")
+        for role, rows, end in (("instructor", 0, "2100-01-01T00:00:00Z"), ("admin", 20, "2100-01-02T00:00:00Z")):
+            self.database.execute(f"update memberships set role = '{role}'")
+            report = self.finished(self.order("activity_csv", self.eve, to=end), self.eve)
+            self.assertEqual((report["state"], report["rows"]), ("done", rows), role)
         past = {"from": "2020-01-01T00:00:00Z", "to": "2021-01-01T00:00:00Z"}
         self.assertEqual(self.finished(self.order("activity_csv", **past))["rows"], 0)
         self.assertEqual(self.client.post("/api/reports", {"kind": "activity"}, cookie=self.teacher).status, 422)

@@ -14,7 +14,7 @@ from harness.waiting import wait_until
 KILLS = 20 if FULL else 1
 TOLD = """select (select count(*) from enrolments) + 2 * (select count(*) from departures)
     + (select count(*) from lesson_progress where completed_at is not null) + (select count(*) from quiz_attempts)
-    + (select count(*) from completions)"""
+    + (select count(*) from completions) + (select count(*) from active_days)"""
 
 
 class AnalyticsWorkTest(SchoolTest):

@@ -1,10 +1,13 @@
 'use strict';
 
-// The page of dashboards: asks /api/dashboards/SCOPE/analytics and shows each part with how fresh it is.
+// The page of dashboards: asks /api/dashboards/SCOPE/analytics for what the column store tells, /api/dashboards/SCOPE and, of one course,
+// /api/dashboards/courses/ID for what the database keeps. Each part says how fresh it is. What one of them cannot tell hides no other.
 
 const byId = id => document.getElementById(id);
 const charts = new Map();  // by id: {plot, draw}
+const freshOf = new Map(); // by id: as of when
 let asked = 0;             // only the newest question is answered
+let askedCourse = 0;       // likewise
 
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const dayOf = time => time.slice(0, 10);
@@ -18,6 +21,15 @@ function freshness(asOf) {
   const age = Math.max(0, Math.round((Date.now() - Date.parse(asOf)) / 1000));
   const words = age < 60 ? `${age} s` : age < 3600 ? `${Math.round(age / 60)} min` : `${Math.round(age / 3600)} h`;
   return `As of ${asOf.replace('T', ' ').slice(0, 19)} UTC, ${words} ago`;
+}
+
+function showFreshness() {
+  for (const [id, asOf] of freshOf) byId(`${id}-fresh`).textContent = freshness(asOf);
+}
+
+// RFC 3339 of one zone: in the order of time. What the browser has had before is as of the header's time, too.
+function setFresh(id, asOf, header) {
+  freshOf.set(id, header && header > asOf ? header : asOf);
 }
 
 function fillTable(table, heads, rows) {
@@ -111,55 +123,119 @@ function showBars(id, heads, lines, label, ticks) {
   fillTable(byId(`${id}-table`), heads, lines);
 }
 
+// `counts` of [0 %, 10 %), .. [90 %, 100 %].
+function showBands(id, heads, counts) {
+  const last = counts.length - 1, width = 100 / counts.length;
+  const lines = counts.map((count, at) => [`${at * width}–${at === last ? 100 : (at + 1) * width - 1} %`, count]);
+  showBars(id, heads, counts.every(count => count === 0) ? [] : lines, heads[1], counts.map((count, at) => `${at * width} %`));
+}
+
 function showScores({bands, unknown}) {
-  const last = bands.length - 1, width = 100 / bands.length;
-  const lines = bands.map((attempts, at) => [`${at * width}–${at === last ? 100 : (at + 1) * width - 1} %`, attempts]);
-  showBars('scores', ['Score', 'Attempts'], bands.every(attempts => attempts === 0) ? [] : lines, 'Attempts',
-           bands.map((attempts, at) => `${at * width} %`));
+  showBands('scores', ['Score', 'Attempts'], bands);
   byId('scores-unknown').textContent = unknown === 0 ? '' : `Of ${unknown} older attempts it is not known.`;
 }
 
-function show(answers, count) {
-  const isEmpty = answers.courses === 0;
-  byId('charts').hidden = isEmpty;
-  if (isEmpty) return say('There are no courses here yet.');
-  say(answers.is_partial ? `The newest ${answers.courses} courses.` : answers.courses === 1 ? '1 course.' : `${answers.courses} courses.`);
-  const {learners} = answers.funnel;
-  showActivity(answers.activity, count);
+function showStored({body, asOf}, count) {
+  const {learners} = body.funnel;
+  showActivity(body.activity, count);
   showBars('funnel', ['Step', 'Learners'], learners.enrolled === 0 ? [] : [
     ['Enrolled', learners.enrolled], ['Began', learners.began], ['Attempted', learners.attempted], ['Completed', learners.completed]], 'Learners');
   showBars('top', ['Course', 'Active learners', 'Lessons', 'Attempts'],
-           answers.top_courses.courses.map(line => [line.title, line.learners, line.lessons, line.attempts]), 'Learners');
-  showScores(answers.scores);
-  byId('risk-total').textContent = answers.at_risk.total === 0 ? 'Nobody has been idle for 14 days.'
-    : `${answers.at_risk.total} have done nothing for 14 days` + (answers.at_risk.total > 50 ? '; the 50 longest idle:' : ':');
+           body.top_courses.courses.map(line => [line.title, line.learners, line.lessons, line.attempts]), 'Learners');
+  showScores(body.scores);
+  const {total, learners: idle} = body.at_risk;
+  byId('risk-total').textContent = total === 0 ? 'Nobody is.' : `${total} are` + (total > 50 ? '; the 50 longest idle:' : ':');
   fillTable(byId('risk-table'), ['Course', 'Learner', 'Last active', 'Lessons completed'],
-            answers.at_risk.learners.map(one => [one.course, one.learner, dayOf(one.last_active), one.lessons_completed]));
-  for (const [id, part] of [['activity', answers.activity], ['funnel', answers.funnel], ['top', answers.top_courses], ['scores', answers.scores],
-                            ['risk', answers.at_risk]])
-    byId(`${id}-fresh`).textContent = freshness(part.as_of);
+            idle.map(one => [one.title, one.name, dayOf(one.last_active), one.lessons_completed]));
+  for (const [id, part] of [['activity', body.activity], ['funnel', body.funnel], ['top', body.top_courses], ['scores', body.scores],
+                            ['risk', body.at_risk]])
+    setFresh(id, part.as_of, asOf);
+}
+
+function showNow({body, asOf}, scope) {
+  const lines = scope === 'instructor' ? body.courses : body.top_courses;
+  fillTable(byId('now-table'), ['Course', 'Enrolled', 'Active', 'Completed', 'Average grade'], lines.map(line => [
+    line.title, line.enrolled, line.active, line.completed, line.average_percent === null ? '–' : `${line.average_percent.toFixed(1)} %`]));
+  byId('now-title').textContent = scope === 'instructor' ? 'Courses now' : 'Courses with most learners now';
+  setFresh('now', body.as_of, asOf);
+}
+
+// One of one's own, which the list names.
+function listCourses(lines) {
+  const before = byId('course').value;
+  byId('course').replaceChildren(...lines.map(line => new Option(line.title, line.course)));
+  if (lines.some(line => String(line.course) === before)) byId('course').value = before;
+  return lines.length === 0 ? null : loadCourse();
+}
+
+async function loadCourse() {
+  const question = ++askedCourse;
+  const {body, asOf} = await ask(`/api/dashboards/courses/${byId('course').value}`);
+  if (question !== askedCourse) return;
+  for (const id of ['lessons', 'grades']) byId(`${id}-section`).hidden = !body && id === 'grades';
+  if (!body) {
+    freshOf.delete('lessons');
+    byId('lessons-fresh').textContent = 'The lessons cannot be shown now.';
+    return;
+  }
+  const lessons = body.funnel;
+  showChart('lessons', {
+    x: lessons.map(step => step.number), names: lessons.map(step => step.title), isTime: false, of: 'Lesson',
+    series: [{label: 'Begun', colour: '--first', values: lessons.map(step => step.begun)},
+             {label: 'Completed', colour: '--second', values: lessons.map(step => step.completed)}],
+  });
+  fillTable(byId('lessons-table'), ['Lesson', 'Begun', 'Completed'], lessons.map(step => [step.title, step.begun, step.completed]));
+  showBands('grades', ['Grade', 'Learners'], body.grades);
+  for (const id of ['lessons', 'grades']) setFresh(id, body.as_of, asOf);
+  showFreshness();
+}
+
+function show(stored, now, count, scope) {
+  const courses = stored.body?.courses ?? (scope === 'instructor' ? now.body.courses.length : now.body.courses);
+  const isEmpty = courses === 0;
+  byId('charts').hidden = isEmpty;
+  if (isEmpty) return say('There are no courses here yet.');
+  freshOf.clear();
+  for (const section of document.querySelectorAll('.stored')) section.hidden = !stored.body;
+  byId('now-title').parentElement.hidden = !now.body;
+  for (const id of ['lessons', 'grades']) byId(`${id}-section`).hidden = scope !== 'instructor' || !now.body;
+  const all = stored.body ?? now.body;
+  say((all.is_partial || all.next_before ? `The newest ${courses} courses.` : courses === 1 ? '1 course.' : `${courses} courses.`) +
+      (stored.body && now.body ? '' : ' Some figures cannot be shown now.'));
+  if (stored.body) showStored(stored, count);
+  if (now.body) showNow(now, scope);
+  showFreshness();
+  if (now.body && scope === 'instructor') return listCourses(now.body.courses);
+}
+
+// {status, body: null unless it is 200, asOf: of what is shown, if the server says so}
+async function ask(path) {
+  try {
+    const answer = await fetch(path);
+    return {status: answer.status, body: answer.ok ? await answer.json() : null, asOf: answer.headers.get('Loadstone-As-Of')};
+  } catch {
+    return {status: 0, body: null, asOf: null};
+  }
 }
 
 async function load() {
   const question = ++asked;
   const scope = byId('scope').value, days = Number(byId('days').value);
   say('Loading…');
-  let answer, answers;
-  try {
-    answer = await fetch(`/api/dashboards/${scope}/analytics?days=${days}`);
-    answers = await answer.json();
-  } catch {
-    answer = null;
-  }
+  const [stored, now] = await Promise.all([ask(`/api/dashboards/${scope}/analytics?days=${days}`),
+                                           ask(`/api/dashboards/${scope}` + (scope === 'instructor' ? '?limit=100' : ''))]);
   if (question !== asked) return;
-  byId('sign-in').hidden = answer?.status !== 401;
-  if (answer?.ok) return show(answers, days);
+  const status = now.status || stored.status;
+  byId('sign-in').hidden = status !== 401;
+  if (stored.body || now.body) return show(stored, now, days, scope);
   byId('charts').hidden = true;
-  if (answer?.status === 401) return say('Sign in to see your courses.');
-  if (answer?.status === 403) return say('Only an admin sees the courses of an organisation.', true);
+  if (status === 401) return say('Sign in to see your courses.');
+  if (status === 403) return say('Only an admin sees the courses of an organisation.', true);
   say('The figures cannot be shown now. Try again in a moment.', true);
 }
 
+setInterval(showFreshness, 1000);
+byId('course').addEventListener('change', loadCourse);
 byId('wanted').addEventListener('submit', event => { event.preventDefault(); load(); });
 for (const id of ['scope', 'days']) byId(id).addEventListener('change', load);
 byId('sign-in').addEventListener('submit', async event => {

@@ -14,7 +14,7 @@
 -- column: quiz QuizId?
 -- column: points int?
 -- column: points_max int?
--- Index: a range of enrolments and departures by their keys, of lesson_progress_of_course, quiz_attempts_for_grades or _of_course,
+-- Index: a range of enrolments, departures and active_days by their keys, of lesson_progress_of_course, quiz_attempts_for_grades or _of_course,
 -- completions_of_course.
 select enrolled_at as happened_at, course_id as course, user_id as learner, 'enrolled' as kind, cast(null as bigint) as lesson,
     cast(null as bigint) as quiz, cast(null as bigint) as points, cast(null as bigint) as points_max
@@ -25,6 +25,9 @@ from departures where course_id >= $first and course_id < $end
 union all
 select left_at, course_id, user_id, 'left', cast(null as bigint), cast(null as bigint), cast(null as bigint), cast(null as bigint)
 from departures where course_id >= $first and course_id < $end
+union all
+select active_at, course_id, user_id, 'active', cast(null as bigint), cast(null as bigint), cast(null as bigint), cast(null as bigint)
+from active_days where course_id >= $first and course_id < $end
 union all
 select completed_at, course_id, user_id, 'lesson_completed', lesson_id, cast(null as bigint), cast(null as bigint), cast(null as bigint)
 from lesson_progress where course_id >= $first and course_id < $end and completed_at is not null

@@ -4,11 +4,12 @@
 -- id: QuizId campus::courses::QuizTag
 -- id: RunId campus::learning::RunTag
 -- type: CourseId course_seats.course_id enrolments.course_id completions.course_id lesson_progress.course_id quiz_attempts.course_id
--- type: UserId enrolments.user_id completions.user_id lesson_progress.user_id quiz_attempts.user_id
+-- type: CourseId active_days.course_id
+-- type: UserId enrolments.user_id completions.user_id lesson_progress.user_id quiz_attempts.user_id active_days.user_id
 -- type: LessonId lesson_progress.lesson_id
 -- type: QuizId quiz_attempts.quiz_id
 -- type: timestamp enrolments.enrolled_at completions.completed_at lesson_progress.updated_at lesson_progress.completed_at
--- type: timestamp quiz_attempts.attempted_at
+-- type: timestamp quiz_attempts.attempted_at active_days.active_at
 -- row: RecordedAttempt campus/learning/commands.h
 
 -- fragment: now
@@ -42,11 +43,11 @@ returning enrolled_at
 delete from enrolments where course_id = $course and user_id = $user
 
 -- name: enrolment :maybe (course CourseId, user UserId) -> EnrolmentRow
-select course_id, user_id, enrolled_at, lessons_completed from enrolments where course_id = $course and user_id = $user
+select course_id, user_id, enrolled_at, lessons_completed, active_day from enrolments where course_id = $course and user_id = $user
 
 -- name: enrolments_of_user :page (course_id) (user UserId) -> EnrolmentRow
 -- Index: enrolments_of_user.
-select course_id, user_id, enrolled_at, lessons_completed from enrolments where user_id = $user
+select course_id, user_id, enrolled_at, lessons_completed, active_day from enrolments where user_id = $user
 
 -- name: learners :page (user_id) (course CourseId, before timestamp)
 -- Those of a course who were enrolled before. Primary key.
@@ -87,6 +88,19 @@ where user_id = $user and course_id = $course and lesson_id = $lesson and comple
 -- lessons at once do not both count one too few.
 update enrolments set lessons_completed = lessons_completed + 1 where course_id = $course and user_id = $user
 returning lessons_completed
+
+-- name: begin_active_day :exec (course CourseId, day int, user UserId, at timestamp, lessons int, attempts int)
+-- None if it has begun before. Primary key.
+insert into active_days (course_id, day, user_id, active_at, lessons, attempts) values ($course, $day, $user, $at, $lessons, $attempts)
+on conflict (course_id, day, user_id) do nothing
+
+-- name: add_to_active_day :exec (course CourseId, day int, user UserId, lessons int, attempts int)
+-- None if it has not begun. Primary key.
+update active_days set lessons = lessons + $lessons, attempts = attempts + $attempts
+where course_id = $course and day = $day and user_id = $user
+
+-- name: note_active_day :exec (course CourseId, user UserId, day int)
+update enrolments set active_day = $day where course_id = $course and user_id = $user
 
 -- name: progress_of_course :many (user UserId, course CourseId) -> ProgressRow
 -- Of all lessons that they have begun. Primary key.

@@ -12,9 +12,10 @@ order by p.user_id, p.course_id, p.lesson_id
 on conflict (user_id, course_id, lesson_id) do update set position_s = excluded.position_s, updated_at = excluded.updated_at
 where excluded.position_s > lesson_progress.position_s
 
--- name: kept_positions :many (positions NotedPosition(course_id CourseId, user_id UserId, lesson_id LessonId, position_s int)[]) -> NotedPosition
+-- name: kept_positions :many (positions NotedPosition(course_id CourseId, user_id UserId, lesson_id LessonId, position_s int)[]) -> KeptPosition
 -- Of those who are enrolled and have come so far. Primary keys.
-select l.course_id, l.user_id, l.lesson_id, l.position_s from {rows positions} as p
+select l.course_id, l.user_id, l.lesson_id, l.position_s, l.updated_at, e.enrolled_at, e.lessons_completed, e.active_day
+from {rows positions} as p
 join enrolments as e on e.course_id = p.course_id and e.user_id = p.user_id
 join lesson_progress as l on l.user_id = p.user_id and l.course_id = p.course_id and l.lesson_id = p.lesson_id
 where l.position_s >= p.position_s

@@ -1,12 +1,16 @@
+-- row: SeededDay campus/learning/activity.h
 -- row: SeededEnrolment campus/learning/learning.h
 -- row: SeededCompletion campus/learning/learning.h
 -- row: SeededProgress campus/learning/learning.h
 -- row: SeededAttempt campus/learning/learning.h
 
--- name: seed_enrolments :exec (enrolments SeededEnrolment(course_id CourseId, user_id UserId, enrolled_at timestamp, lessons_completed int)[])
-insert into enrolments (course_id, user_id, enrolled_at, lessons_completed) {values enrolments}
+-- name: seed_enrolments :exec (enrolments SeededEnrolment(course_id CourseId, user_id UserId, enrolled_at timestamp, lessons_completed int, active_day int)[])
+insert into enrolments (course_id, user_id, enrolled_at, lessons_completed, active_day) {values enrolments}
 
--- name: seed_seats :exec (enrolments SeededEnrolment(course_id CourseId, user_id UserId, enrolled_at timestamp, lessons_completed int)[])
+-- name: seed_active_days :exec (days SeededDay(course_id CourseId, day int, user_id UserId, active_at timestamp, lessons int, attempts int)[])
+insert into active_days (course_id, day, user_id, active_at, lessons, attempts) {values days}
+
+-- name: seed_seats :exec (enrolments SeededEnrolment(course_id CourseId, user_id UserId, enrolled_at timestamp, lessons_completed int, active_day int)[])
 insert into course_seats (course_id, taken)
 select e.course_id, count(*) from {rows enrolments} as e where true group by e.course_id
 on conflict (course_id) do update set taken = course_seats.taken + excluded.taken

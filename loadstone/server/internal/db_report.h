@@ -57,10 +57,11 @@ struct AnalyticLine {
     std::optional<Timestamp> at;  // of the last one
     std::int64_t read = 0, rows = 0, us = 0, cpu_us = 0;
     bool is_estimate = false;
+    bool is_of_view = false;  // a view's computation runs it
 };
 BOOST_DESCRIBE_STRUCT(AnalyticLine, (),
                       (process, statement, activity, place, times, at, read, rows, us, cpu_us,
-                       is_estimate))
+                       is_estimate, is_of_view))
 
 struct SlowLine {
     std::string process, statement, activity, place;

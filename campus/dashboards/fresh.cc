@@ -1,0 +1,17 @@
+#include "campus/dashboards/fresh.h"
+
+#include <fmt/core.h>
+
+#include "loadstone/base/sha256.h"
+
+namespace campus::dashboards {
+
+using namespace loadstone;
+
+void set_headers(std::vector<std::pair<std::string, std::string>>& headers, std::string_view body,
+                 Timestamp as_of) {
+    headers.emplace_back("ETag", fmt::format("W/\"{}\"", sha256_hex({body}).substr(0, 32)));
+    headers.emplace_back("Loadstone-As-Of", to_rfc3339(as_of));
+}
+
+}  // namespace campus::dashboards

@@ -1,0 +1,26 @@
+#pragma once
+// dashboards' own: answers that say how fresh they are, and are not sent again to who has them.
+
+#include <string_view>
+#include <utility>
+
+#include "loadstone/base/json.h"
+#include "loadstone/module/module.h"
+
+namespace campus::dashboards {
+
+// ETag of a body without its times, so that it is the same until something else changes, and
+// Loadstone-As-Of, which a 304 has too.
+void set_headers(std::vector<std::pair<std::string, std::string>>& headers, std::string_view body,
+                 loadstone::Timestamp as_of);
+
+// `body` without its `as_of`.
+template <class T>
+loadstone::Reply<T> fresh(T body, loadstone::Timestamp as_of) {
+    loadstone::Reply<T> reply{std::move(body)};
+    set_headers(reply.headers, loadstone::to_json(reply.body), as_of);
+    reply.body.as_of = as_of;
+    return reply;
+}
+
+}  // namespace campus::dashboards
