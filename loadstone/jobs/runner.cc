@@ -38,6 +38,7 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
       record_label(metrics.add_label(telemetry::LabelKind::job, "loadstone.record", "loadstone")),
       heartbeat_label(
           metrics.add_label(telemetry::LabelKind::job, "loadstone.heartbeat", "loadstone")),
+      fire_label(metrics.add_label(telemetry::LabelKind::job, "loadstone.fire", "loadstone")),
       retried(metrics.counter("loadstone_jobs_retried_total", "",
                               "Runs that failed and will be tried again")),
       snoozed(metrics.counter("loadstone_jobs_snoozed_total", "",
@@ -76,6 +77,11 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
         const std::lock_guard lock(mutex);
         return static_cast<double>(options.running_max - free_seats.size());
     });
+    metrics.gauge(this, "loadstone_jobs_outcomes_aside", "",
+                  "Outcomes that wait for a transaction to let go of the jobs behind them", [this] {
+                      const std::lock_guard lock(mutex);
+                      return static_cast<double>(outcomes.aside());
+                  });
     metrics.gauge(this, "loadstone_jobs_limit_places_lent", "",
                   "Places of limits that this process has in advance",
                   [this] { return static_cast<double>(loans.places()); });
@@ -233,20 +239,11 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, interna
     finish(seat, std::move(outcome));
 }
 
-void Runner::Impl::release_batch(internal::Finished& outcome) {
-    const auto batch = held.find({outcome.lease.process, outcome.lease.batch});
-    LOADSTONE_ASSERT(batch != held.end() && batch->second > 0, "a batch is held to its end");
-    outcome.ends_batch = --batch->second == 0;
-}
-
 void Runner::Impl::finish(Seat* seat, internal::Finished outcome) {
     {
         const std::lock_guard lock(mutex);
         // What is next in this place is not left behind.
-        if (!std::exchange(seat->is_abandoned, false)) {
-            release_batch(outcome);
-            finished.push_back(std::move(outcome));
-        }
+        if (!std::exchange(seat->is_abandoned, false)) outcomes.add(std::move(outcome));
         free_seats.push_back(seat);
     }
     finished_event.set();

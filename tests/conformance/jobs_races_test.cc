@@ -145,6 +145,11 @@ void declare_recurring(loadstone::Handlers& handlers) {
     handlers.recurring("a", "* * * * *", "UTC", Bounded{7});
     handlers.recurring("b", "* * * * *", "UTC", Brief{"recurring"});
 }
+void declare_recurring_single(loadstone::Handlers& handlers) {
+    declare(handlers);
+    handlers.recurring("a", "* * * * *", "UTC", Single{"k", "recurring"});
+    handlers.recurring("b", "* * * * *", "UTC", Tenant{"recurring too", 0});
+}
 
 }  // namespace races
 
@@ -152,6 +157,12 @@ namespace tests::conformance {
 namespace {
 
 using namespace races;
+
+struct FiredAt {
+    std::string name;
+    std::int64_t fired_at = 0, now = 0;
+};
+BOOST_DESCRIBE_STRUCT(FiredAt, (), (name, fired_at, now))
 
 template <class T>
 Task<std::int64_t> add(Tx& tx, T arguments) {
@@ -201,6 +212,19 @@ Task<bool> schedules_lag(Tx& tx) {
     static constexpr loadstone::store::Command query{
         .name = "races.lag", .sqlite = text, .postgres = text};
     co_return co_await tx.exec(query) == 2;
+}
+
+Task<bool> schedules_are_known(Tx& tx) {
+    static constexpr std::string_view text = "select count(*) from loadstone_schedules";
+    static constexpr loadstone::store::Query query{
+        .name = "races.schedules", .sqlite = text, .postgres = text};
+    const auto count = co_await tx.one<std::int64_t>(query);
+    co_return count == 2;
+}
+Task<bool> schedules_are_fired(Tx& tx) {
+    const auto rows = co_await tx.many<FiredAt>(jobs::sql::schedules);
+    co_return std::ranges::all_of(
+        rows, [](const FiredAt& row) { return row.fired_at > row.now - 60'000'000; });
 }
 
 class JobRaces : public JobQueue {
@@ -457,6 +481,53 @@ TEST_P(JobRacesPostgres, ATransactionThatMergesAUniqueJobHoldsUpNoRecording) {
                    std::chrono::seconds(2)))
         << "nothing of this process is recorded until that transaction ends";
     slow.join();
+}
+
+TEST_P(JobRacesPostgres, ATransactionThatTakesAKeyHoldsUpNoClaimsAndNoOtherSchedule) {
+    auto one = node(races::declare_recurring_single);
+    one->run();
+    ASSERT_TRUE(wait_until([&] { return one->write(schedules_are_known); }));
+    auto two = node();
+    std::thread slow([&] { two->write(merge_and_dawdle); });
+    pause(500);
+    ASSERT_TRUE(one->write(schedules_lag));
+    pause(1'000);
+    one->enqueue("innocent");
+    EXPECT_TRUE(wait_until([&] { return count("innocent") == 1; }, std::chrono::seconds(1)))
+        << "nothing is claimed until that transaction ends";
+    EXPECT_EQ(count("recurring too"), 1);
+    EXPECT_EQ(count("merged") + count("recurring"), 0);
+    slow.join();
+    EXPECT_TRUE(wait_until([&] { return count("merged") == 1; }));
+    EXPECT_TRUE(wait_until([&] { return one->write(schedules_are_fired); }));
+}
+
+Task<bool> hold_blocked(Tx& tx, int ms) {
+    static constexpr std::string_view text = "update loadstone_blocked set total = total";
+    static constexpr loadstone::store::Command command{
+        .name = "races.hold", .sqlite = text, .postgres = text};
+    co_await tx.exec(command);
+    const auto later = loadstone::Deadline::in(milliseconds(ms));
+    co_await loadstone::runtime::sleep_until(later);
+    co_return true;
+}
+TEST_P(JobRacesPostgres, ATransactionThatHoldsAJobThatWaitsHoldsUpNoOtherRecord) {
+    auto one = node();
+    one->write(enqueue_half);
+    auto two = node();
+    std::thread slow([&] { two->write(hold_blocked, 3'000); });
+    pause(500);
+    one->run();
+    for (int i = 0; i < 200; ++i) one->write(add<Tenant>, Tenant{"innocent", 0});
+    EXPECT_TRUE(wait_until(
+        [&] { return count("innocent") == 200 && one->jobs_of("running").size() == 2; },
+        std::chrono::seconds(2)))
+        << "nothing of this process is recorded until that transaction ends";
+    EXPECT_EQ(count("last"), 0);
+    slow.join();
+    EXPECT_TRUE(is_done(*one));
+    EXPECT_EQ(count("last"), 1);
+    EXPECT_EQ(one->read(results_left), 0);
 }
 
 // Each has a job; more than a look reads at once.

@@ -51,6 +51,7 @@ Task<void> Runner::Impl::dispatch() {
             if (lease_is_back.exchange(false)) watch_for_strays(owner);
             if (owner == strays_of && strays_next.passed()) co_await hand_back_strays(owner);
             if (look_at.passed()) co_await look_around();
+            look_at_schedules();
             if (cursors_at.passed()) co_await advance_cursors();
             if (due_at.passed()) co_await ready_due_jobs();
             if (has_keyed && discover_at.passed()) co_await discover();
@@ -68,7 +69,8 @@ Task<void> Runner::Impl::dispatch() {
 
 std::size_t Runner::Impl::free_places() const {
     const std::lock_guard lock(mutex);
-    if (finished.size() >= options.running_max) return 0;
+    if (outcomes.size() >= options.running_max) return 0;
+    if (outcomes.aside() >= internal::outcomes_aside_max) return 0;
     return std::min(free_seats.size(), options.claim_batch_max);
 }
 
@@ -122,7 +124,7 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
         for (internal::Batch& batch : claimed.batches) {
             {
                 const std::lock_guard lock(mutex);
-                held[{owner, batch.id()}] = batch.jobs.size();
+                outcomes.claimed(owner, batch.id(), batch.jobs.size());
             }
             std::vector<Seated> seated;
             seated.reserve(batch.jobs.size());
@@ -192,12 +194,8 @@ Task<void> Runner::Impl::give_loans_back(Context& context, std::int64_t owner) {
 }
 
 std::string Runner::Impl::known_batches(std::int64_t owner) const {
-    std::vector<std::int64_t> known;
     const std::lock_guard lock(mutex);
-    for (const auto& [batch, jobs_left] : held) {
-        if (batch.first == owner) known.push_back(batch.second);
-    }
-    return to_json(known);
+    return to_json(outcomes.batches_of(owner));
 }
 
 void Runner::Impl::watch_for_strays(std::int64_t owner) {

@@ -45,6 +45,7 @@ Task<std::vector<std::size_t>> due_schedules(Reader reader, const std::vector<Re
 
 Task<std::int64_t> fire(Tx& tx, Recurring recurring) {
     tx.see_commits();
+    co_await tx.defer(sql::bound_lock_waits);
     const auto row = co_await tx.maybe<FiredRow>(sql::lock_schedule, recurring.name);
     if (!row) co_return 0;
     const auto firings =

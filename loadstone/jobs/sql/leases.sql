@@ -40,3 +40,10 @@ select job from loadstone_steps where job {ids} union select job from loadstone_
 
 -- name: remove_process
 delete from loadstone_processes where id = $1
+
+-- name: bound_lock_waits
+-- This transaction waits no longer than that for another one, and fails as one that conflicts. SQLite has one writer.
+-- dialect: sqlite
+delete from loadstone_processes where 0 = 1
+-- dialect: postgres
+set local lock_timeout = '250ms'
