@@ -61,7 +61,7 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
                                   "Times that a limit lent places or starts")),
       covered_total(metrics.counter("loadstone_jobs_claims_lent_total", "",
                                     "Claims of limited jobs that asked no limit")),
-      lanes(jobs_queue.kinds()),
+      lanes(jobs_queue.kinds(), jobs_queue.database().dialect() == store::Dialect::sqlite),
       has_keyed(std::ranges::any_of(jobs_queue.kinds(),
                                     [](const auto& kind) { return kind->is_keyed(); })),
       loans(options.lend_places_min),
@@ -147,7 +147,7 @@ Task<void> Runner::Impl::start(std::vector<Seated> seated) {
             outcome.lease = each.lease;
             outcome.is_dropped = has_expired;
             outcome.decision.verdict = Verdict::bury;
-            outcome.error = "data_loss: what it holds and whom it concerns cannot be read";
+            outcome.error = internal::unreadable_extra;
             outcome.job = std::move(job);
             finish(seat, std::move(outcome));
             continue;

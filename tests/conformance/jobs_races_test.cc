@@ -580,6 +580,45 @@ TEST_P(JobRacesPostgres, ClaimsAndRecordsDoNotDeadlock) {
     }
 }
 
+Task<bool> make_unreadable(Tx& tx) {
+    static constexpr std::string_view text = "update loadstone_ready set extra = '{\"holds\":7}'";
+    static constexpr loadstone::store::Command command{
+        .name = "races.unreadable", .sqlite = text, .postgres = text};
+    co_await tx.exec(command);
+    co_return true;
+}
+TEST_P(JobRaces, ALimitedJobThatCannotBeReadIsBuriedAndHoldsUpNoOther) {
+    auto one = node();
+    const auto broken = one->write(add<Crowd>, Crowd{"a", "broken"});
+    one->write(make_unreadable);
+    one->write(add<Crowd>, Crowd{"a", "behind it"});
+    one->enqueue("innocent");
+    EXPECT_NE(one->why(broken), "");
+    one->run();
+    EXPECT_TRUE(wait_until([&] { return one->jobs_of("dead").size() == 1; }));
+    EXPECT_TRUE(wait_until([&] { return one->jobs_of("").size() == 1; }));
+    EXPECT_EQ(count("innocent") + count("behind it"), 2);
+    EXPECT_EQ(count("broken"), 0);
+    EXPECT_EQ(one->read(places_taken), 0);
+}
+
+TEST_P(JobRaces, AJobThatCannotBeReadIsBuriedWhenItsProcessHasDied) {
+    auto one = node();
+    one->write(add<Crowd>, Crowd{"a", "broken"});
+    one->write(make_unreadable);
+    const std::vector<jobs::internal::LaneClaim> lanes{
+        {"test", "|crowd:a", 0, 0, R"(["races.Crowd"])", 10, 20}};
+    const auto book = std::make_shared<const jobs::internal::LimitBook>(one->queue->limits());
+    const auto dying = one->write(jobs::internal::register_process, std::string("dying"));
+    const auto claimed =
+        one->write(jobs::internal::claim, dying, lanes_of(lanes), std::int64_t{20}, book, no_loans);
+    ASSERT_EQ(claimed.batches.at(0).jobs.size(), 1U);
+    one->write(remove_process_in, dying);
+    one->write(jobs::internal::rescue, std::int64_t{3'600'000'000}, 3);
+    EXPECT_EQ(one->jobs_of("dead").size(), 1U);
+    EXPECT_EQ(one->read(places_taken), 0);
+}
+
 // All places are taken, and a throttled lane's time has come.
 TEST_P(JobRaces, ALimitWhoseTimeHasComeDoesNotSpin) {
     auto one = node();

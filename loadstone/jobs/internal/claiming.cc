@@ -328,16 +328,22 @@ Task<std::int64_t> Runner::Impl::read_horizon(Reader reader) {
 // behind an old snapshot, so it is asked often, and only of lanes of which something was taken.
 Task<void> Runner::Impl::advance_cursors() {
     cursors_at = Deadline::in(cursors_every);
-    if (queue.database().dialect() != store::Dialect::postgres) co_return;
+    const bool is_postgres = queue.database().dialect() == store::Dialect::postgres;
     const auto moved = lanes.moved();
-    if (moved.empty() && !has_keyed) co_return;
+    if (moved.empty() && !(has_keyed && is_postgres)) co_return;
     Context context(services, Deadline::in(internal::control_deadline));
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
     try {
         Reader reader = context.reader();
-        const std::int64_t horizon = co_await read_horizon(reader);
+        std::int64_t horizon = 0;
+        if (is_postgres) {
+            horizon = co_await read_horizon(reader);
+        } else {
+            horizon = co_await reader.one<std::int64_t>(sql::last_ready);
+        }
         for (const auto& place : moved) {
+            if (!is_postgres && place.cursor >= horizon) continue;  // nothing is behind it
             const auto first =
                 co_await reader.maybe<std::int64_t>(sql::first_ready_behind, place.queue,
                                                     place.priority, place.cursor, place.kinds_json);
@@ -373,7 +379,8 @@ void Runner::Impl::apply_holds() {
         std::erase_if(holds, [](const auto& hold) { return hold.second.passed(); });
         for (const auto& [kind, until] : holds) held_kinds.insert(kind);
     }
-    lanes.set_held(held_kinds, Deadline::Clock::now());
+    if (lanes.set_held(held_kinds, Deadline::Clock::now()))
+        cursors_at = Deadline::in(milliseconds(0));
 }
 
 void Runner::Impl::apply_freed() {
