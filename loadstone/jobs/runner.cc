@@ -135,11 +135,12 @@ Task<void> Runner::Impl::start(std::vector<Seated> seated) {
     for (Seated& each : seated) {
         if (++begun % begun_at_once == 0) co_await runtime::yield();
         Seat* const seat = each.seat;
+        const bool was_expired = each.job.has_expired;
         internal::SharedJob job = internal::held_job(std::move(each.job), extras);
         const internal::StoredJob& stored = job->stored;
         const internal::Extra& extra = *job->extra;
         const bool has_expired =
-            extra.expires_after > 0 && each.claimed_at > stored.enqueued_at + extra.expires_after;
+            was_expired || internal::has_expired(stored, extra, each.claimed_at);
         if (has_expired || !job->is_readable) {
             if (has_expired) expired_total.add(1);
             each.permit.reset();

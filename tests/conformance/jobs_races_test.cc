@@ -115,6 +115,16 @@ struct Busy {
 BOOST_DESCRIBE_STRUCT(Busy, (), (key))
 Task<void> handle_busy(Context&, Job<Busy>) { co_return; }
 
+// Stale when it has waited, and rated.
+struct News {
+    std::string host, text;
+};
+BOOST_DESCRIBE_STRUCT(News, (), (host, text))
+Task<void> handle_news(Context& context, Job<News> job) {
+    note(context, job->text);
+    co_return;
+}
+
 struct Slow {
     std::string host;
 };
@@ -139,6 +149,9 @@ void declare(loadstone::Handlers& handlers) {
     handlers.handle(handle_single).unique(&Single::key);
     handlers.handle(handle_piece).attempts(1);
     handlers.handle(handle_umlauts);
+    handlers.handle(handle_news)
+        .limit({.name = "news", .running_max = 2, .per_second = 2, .burst = 2}, &News::host)
+        .expires_after(milliseconds(1'500));
 }
 void declare_recurring(loadstone::Handlers& handlers) {
     declare(handlers);
@@ -616,6 +629,19 @@ TEST_P(JobRaces, AJobThatCannotBeReadIsBuriedWhenItsProcessHasDied) {
     one->write(remove_process_in, dying);
     one->write(jobs::internal::rescue, std::int64_t{3'600'000'000}, 3);
     EXPECT_EQ(one->jobs_of("dead").size(), 1U);
+    EXPECT_EQ(one->read(places_taken), 0);
+}
+
+TEST_P(JobRaces, WhatHasExpiredTakesNothingOfItsLimits) {
+    auto one = node();
+    one->write(add_all<News>, std::vector<News>(50, News{"a", "stale"}));
+    pause(1'700);
+    one->write(add<News>, News{"a", "fresh"});
+    one->run();
+    EXPECT_TRUE(wait_until([&] { return count("fresh") == 1; }, std::chrono::seconds(5)))
+        << "the stale ones spend what the fresh one needs";
+    EXPECT_TRUE(is_done(*one));
+    EXPECT_EQ(count("stale"), 0);
     EXPECT_EQ(one->read(places_taken), 0);
 }
 

@@ -224,6 +224,7 @@ private:
         lane.limits.hold(*held);
         const bool holds = *held != Extra{};
         const SharedLent lent = lane.limits.lent();
+        const std::int64_t now = lane.limits.now();
         std::int64_t not_run = 0;
         for (LaneRow* const row : lane.rows) {
             ++result.got;
@@ -233,8 +234,9 @@ private:
                 if (holds) job.held = held;
             } else if (lane.has_partition()) {
                 auto extra = from_json<Extra>(job.extra, stored_json);
-                if (!extra) {
-                    // It is buried, and holds nothing until then.
+                job.has_expired = extra && has_expired(job, *extra, now);
+                if (!extra || job.has_expired) {
+                    // It ends without being run, and takes nothing of its limits.
                     job.lent = nullptr;
                     ++not_run;
                     continue;
