@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "loadstone/admission/bulkhead.h"
+#include "loadstone/jobs/internal/firing.h"
 #include "loadstone/jobs/publish.h"
 #include "loadstone/jobs/workflow.h"
 #include "tests/conformance/jobs_stage.h"
@@ -233,6 +234,11 @@ Task<bool> schedules_are_known(Tx& tx) {
         .name = "races.schedules", .sqlite = text, .postgres = text};
     const auto count = co_await tx.one<std::int64_t>(query);
     co_return count == 2;
+}
+Task<bool> none_is_ahead(Tx& tx) {
+    const auto rows = co_await tx.many<FiredAt>(jobs::sql::schedules);
+    co_return std::ranges::all_of(rows,
+                                  [](const FiredAt& row) { return row.fired_at <= row.now; });
 }
 Task<bool> schedules_are_fired(Tx& tx) {
     const auto rows = co_await tx.many<FiredAt>(jobs::sql::schedules);
@@ -643,6 +649,77 @@ TEST_P(JobRaces, WhatHasExpiredTakesNothingOfItsLimits) {
     EXPECT_TRUE(is_done(*one));
     EXPECT_EQ(count("stale"), 0);
     EXPECT_EQ(one->read(places_taken), 0);
+}
+
+Task<std::int64_t> firings_missed(Tx& tx) {
+    const auto rows = co_await tx.many<FiredAt>(jobs::sql::schedules);
+    const FiredAt& row = rows.front();
+    co_return (row.now - row.fired_at) / 60'000'000;
+}
+Task<bool> add_schedules_in(Tx& tx, std::vector<jobs::Recurring> all) {
+    co_await jobs::internal::add_schedules(tx, all);
+    co_return true;
+}
+Task<bool> forget_expressions(Tx& tx) {
+    static constexpr std::string_view text = "update loadstone_schedules set expression = ''";
+    static constexpr loadstone::store::Command query{
+        .name = "races.expressions", .sqlite = text, .postgres = text};
+    co_await tx.exec(query);
+    co_return true;
+}
+TEST_P(JobRaces, AScheduleWithAnotherExpressionBeginsAnew) {
+    auto one = node(races::declare_recurring_single);
+    auto all = one->queue->recurring();
+    one->write(add_schedules_in, all);
+    one->write(schedules_lag);
+    one->write(add_schedules_in, all);
+    EXPECT_EQ(one->write(firings_missed), 2) << "of the same it goes on";
+    one->write(forget_expressions);
+    one->write(add_schedules_in, all);
+    EXPECT_EQ(one->write(firings_missed), 2) << "of a release before it goes on";
+    for (jobs::Recurring& each : all)
+        each.schedule = loadstone::value_or_throw(jobs::Schedule::parse("*/2 * * * *", "UTC"));
+    one->write(add_schedules_in, all);
+    EXPECT_EQ(one->write(firings_missed), 0);
+}
+
+Task<bool> schedules_are_ahead(Tx& tx, std::int64_t us) {
+    static constexpr std::string_view text =
+        "update loadstone_schedules set fired_at = fired_at + $1";
+    static constexpr loadstone::store::Command query{
+        .name = "races.ahead", .sqlite = text, .postgres = text};
+    co_return co_await tx.exec(query, us) == 2;
+}
+TEST_P(JobRaces, AScheduleThatHasFiredByAClockThatWasAheadGoesOn) {
+    auto one = node(races::declare_recurring_single);
+    one->run();
+    ASSERT_TRUE(wait_until([&] { return one->write(schedules_are_known); }));
+    const std::int64_t two_years = 800LL * 24 * 3'600 * 1'000'000;
+    ASSERT_TRUE(one->write(schedules_are_ahead, two_years));
+    EXPECT_TRUE(wait_until([&] { return one->write(none_is_ahead); }));
+    ASSERT_TRUE(one->write(schedules_lag));
+    EXPECT_TRUE(wait_until([&] { return count("recurring") >= 1; }));
+}
+
+Task<bool> heartbeats_are_ahead(Tx& tx, std::int64_t us) {
+    static constexpr std::string_view text =
+        "update loadstone_processes set heartbeat_at = heartbeat_at + $1";
+    static constexpr loadstone::store::Command query{
+        .name = "races.heartbeats", .sqlite = text, .postgres = text};
+    co_return co_await tx.exec(query, us) == 1;
+}
+TEST_P(JobRaces, AProcessThatDiedByAClockThatWasAheadIsRescuedInTime) {
+    auto one = node();
+    one->write(add<Tenant>, Tenant{"a", 0});
+    const auto dying = one->write(jobs::internal::register_process, std::string("dying"));
+    const std::vector<jobs::internal::LaneClaim> lanes{
+        {"test", "a", 0, 0, R"(["races.Tenant"])", 10, 20}};
+    const auto claimed = one->write(jobs::internal::claim, dying, lanes_of(lanes),
+                                    std::int64_t{20}, no_limits, no_loans);
+    ASSERT_EQ(claimed.batches.at(0).jobs.size(), 1U);
+    ASSERT_TRUE(one->write(heartbeats_are_ahead, std::int64_t{40'000'000}));
+    one->run();
+    EXPECT_TRUE(wait_until([&] { return count("a") == 1; }, std::chrono::seconds(5)));
 }
 
 // All places are taken, and a throttled lane's time has come.

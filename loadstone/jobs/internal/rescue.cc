@@ -126,6 +126,7 @@ Task<bool> renew_heartbeat(Tx& tx, std::int64_t process) {
 
 Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max) {
     tx.see_commits();
+    co_await tx.defer(sql::repair_heartbeats, dead_after_us);
     co_await tx.defer(sql::remove_dead_processes, dead_after_us);
     Rescued counts;
     counts.released = co_await release_lost_loans(tx);
