@@ -8,7 +8,6 @@
 #include <thread>
 
 #include "loadstone/admission/bulkhead.h"
-#include "loadstone/jobs/internal/firing.h"
 #include "loadstone/jobs/publish.h"
 #include "loadstone/jobs/workflow.h"
 #include "tests/conformance/jobs_stage.h"
@@ -116,16 +115,6 @@ struct Busy {
 BOOST_DESCRIBE_STRUCT(Busy, (), (key))
 Task<void> handle_busy(Context&, Job<Busy>) { co_return; }
 
-// Stale when it has waited, and rated.
-struct News {
-    std::string host, text;
-};
-BOOST_DESCRIBE_STRUCT(News, (), (host, text))
-Task<void> handle_news(Context& context, Job<News> job) {
-    note(context, job->text);
-    co_return;
-}
-
 struct Slow {
     std::string host;
 };
@@ -150,19 +139,11 @@ void declare(loadstone::Handlers& handlers) {
     handlers.handle(handle_single).unique(&Single::key);
     handlers.handle(handle_piece).attempts(1);
     handlers.handle(handle_umlauts);
-    handlers.handle(handle_news)
-        .limit({.name = "news", .running_max = 2, .per_second = 2, .burst = 2}, &News::host)
-        .expires_after(milliseconds(1'500));
 }
 void declare_recurring(loadstone::Handlers& handlers) {
     declare(handlers);
     handlers.recurring("a", "* * * * *", "UTC", Bounded{7});
     handlers.recurring("b", "* * * * *", "UTC", Brief{"recurring"});
-}
-void declare_recurring_single(loadstone::Handlers& handlers) {
-    declare(handlers);
-    handlers.recurring("a", "* * * * *", "UTC", Single{"k", "recurring"});
-    handlers.recurring("b", "* * * * *", "UTC", Tenant{"recurring too", 0});
 }
 
 }  // namespace races
@@ -171,12 +152,6 @@ namespace tests::conformance {
 namespace {
 
 using namespace races;
-
-struct FiredAt {
-    std::string name;
-    std::int64_t fired_at = 0, now = 0;
-};
-BOOST_DESCRIBE_STRUCT(FiredAt, (), (name, fired_at, now))
 
 template <class T>
 Task<std::int64_t> add(Tx& tx, T arguments) {
@@ -226,24 +201,6 @@ Task<bool> schedules_lag(Tx& tx) {
     static constexpr loadstone::store::Command query{
         .name = "races.lag", .sqlite = text, .postgres = text};
     co_return co_await tx.exec(query) == 2;
-}
-
-Task<bool> schedules_are_known(Tx& tx) {
-    static constexpr std::string_view text = "select count(*) from loadstone_schedules";
-    static constexpr loadstone::store::Query query{
-        .name = "races.schedules", .sqlite = text, .postgres = text};
-    const auto count = co_await tx.one<std::int64_t>(query);
-    co_return count == 2;
-}
-Task<bool> none_is_ahead(Tx& tx) {
-    const auto rows = co_await tx.many<FiredAt>(jobs::sql::schedules);
-    co_return std::ranges::all_of(rows,
-                                  [](const FiredAt& row) { return row.fired_at <= row.now; });
-}
-Task<bool> schedules_are_fired(Tx& tx) {
-    const auto rows = co_await tx.many<FiredAt>(jobs::sql::schedules);
-    co_return std::ranges::all_of(
-        rows, [](const FiredAt& row) { return row.fired_at > row.now - 60'000'000; });
 }
 
 class JobRaces : public JobQueue {
@@ -502,53 +459,6 @@ TEST_P(JobRacesPostgres, ATransactionThatMergesAUniqueJobHoldsUpNoRecording) {
     slow.join();
 }
 
-TEST_P(JobRacesPostgres, ATransactionThatTakesAKeyHoldsUpNoClaimsAndNoOtherSchedule) {
-    auto one = node(races::declare_recurring_single);
-    one->run();
-    ASSERT_TRUE(wait_until([&] { return one->write(schedules_are_known); }));
-    auto two = node();
-    std::thread slow([&] { two->write(merge_and_dawdle); });
-    pause(500);
-    ASSERT_TRUE(one->write(schedules_lag));
-    pause(1'000);
-    one->enqueue("innocent");
-    EXPECT_TRUE(wait_until([&] { return count("innocent") == 1; }, std::chrono::seconds(1)))
-        << "nothing is claimed until that transaction ends";
-    EXPECT_EQ(count("recurring too"), 1);
-    EXPECT_EQ(count("merged") + count("recurring"), 0);
-    slow.join();
-    EXPECT_TRUE(wait_until([&] { return count("merged") == 1; }));
-    EXPECT_TRUE(wait_until([&] { return one->write(schedules_are_fired); }));
-}
-
-Task<bool> hold_blocked(Tx& tx, int ms) {
-    static constexpr std::string_view text = "update loadstone_blocked set total = total";
-    static constexpr loadstone::store::Command command{
-        .name = "races.hold", .sqlite = text, .postgres = text};
-    co_await tx.exec(command);
-    const auto later = loadstone::Deadline::in(milliseconds(ms));
-    co_await loadstone::runtime::sleep_until(later);
-    co_return true;
-}
-TEST_P(JobRacesPostgres, ATransactionThatHoldsAJobThatWaitsHoldsUpNoOtherRecord) {
-    auto one = node();
-    one->write(enqueue_half);
-    auto two = node();
-    std::thread slow([&] { two->write(hold_blocked, 3'000); });
-    pause(500);
-    one->run();
-    for (int i = 0; i < 200; ++i) one->write(add<Tenant>, Tenant{"innocent", 0});
-    EXPECT_TRUE(wait_until(
-        [&] { return count("innocent") == 200 && one->jobs_of("running").size() == 2; },
-        std::chrono::seconds(2)))
-        << "nothing of this process is recorded until that transaction ends";
-    EXPECT_EQ(count("last"), 0);
-    slow.join();
-    EXPECT_TRUE(is_done(*one));
-    EXPECT_EQ(count("last"), 1);
-    EXPECT_EQ(one->read(results_left), 0);
-}
-
 // Each has a job; more than a look reads at once.
 TEST_P(JobRaces, ManyPartitionsDoNotWaitForSweeps) {
     auto one = node();
@@ -597,129 +507,6 @@ TEST_P(JobRacesPostgres, ClaimsAndRecordsDoNotDeadlock) {
         const auto line = text.substr(at, text.find('\n', at) - at);
         EXPECT_EQ(line.substr(line.rfind(' ') + 1), "0") << line;
     }
-}
-
-Task<bool> make_unreadable(Tx& tx) {
-    static constexpr std::string_view text = "update loadstone_ready set extra = '{\"holds\":7}'";
-    static constexpr loadstone::store::Command command{
-        .name = "races.unreadable", .sqlite = text, .postgres = text};
-    co_await tx.exec(command);
-    co_return true;
-}
-TEST_P(JobRaces, ALimitedJobThatCannotBeReadIsBuriedAndHoldsUpNoOther) {
-    auto one = node();
-    const auto broken = one->write(add<Crowd>, Crowd{"a", "broken"});
-    one->write(make_unreadable);
-    one->write(add<Crowd>, Crowd{"a", "behind it"});
-    one->enqueue("innocent");
-    EXPECT_NE(one->why(broken), "");
-    one->run();
-    EXPECT_TRUE(wait_until([&] { return one->jobs_of("dead").size() == 1; }));
-    EXPECT_TRUE(wait_until([&] { return one->jobs_of("").size() == 1; }));
-    EXPECT_EQ(count("innocent") + count("behind it"), 2);
-    EXPECT_EQ(count("broken"), 0);
-    EXPECT_EQ(one->read(places_taken), 0);
-}
-
-TEST_P(JobRaces, AJobThatCannotBeReadIsBuriedWhenItsProcessHasDied) {
-    auto one = node();
-    one->write(add<Crowd>, Crowd{"a", "broken"});
-    one->write(make_unreadable);
-    const std::vector<jobs::internal::LaneClaim> lanes{
-        {"test", "|crowd:a", 0, 0, R"(["races.Crowd"])", 10, 20}};
-    const auto book = std::make_shared<const jobs::internal::LimitBook>(one->queue->limits());
-    const auto dying = one->write(jobs::internal::register_process, std::string("dying"));
-    const auto claimed =
-        one->write(jobs::internal::claim, dying, lanes_of(lanes), std::int64_t{20}, book, no_loans);
-    ASSERT_EQ(claimed.batches.at(0).jobs.size(), 1U);
-    one->write(remove_process_in, dying);
-    one->write(jobs::internal::rescue, std::int64_t{3'600'000'000}, 3);
-    EXPECT_EQ(one->jobs_of("dead").size(), 1U);
-    EXPECT_EQ(one->read(places_taken), 0);
-}
-
-TEST_P(JobRaces, WhatHasExpiredTakesNothingOfItsLimits) {
-    auto one = node();
-    one->write(add_all<News>, std::vector<News>(50, News{"a", "stale"}));
-    pause(1'700);
-    one->write(add<News>, News{"a", "fresh"});
-    one->run();
-    EXPECT_TRUE(wait_until([&] { return count("fresh") == 1; }, std::chrono::seconds(5)))
-        << "the stale ones spend what the fresh one needs";
-    EXPECT_TRUE(is_done(*one));
-    EXPECT_EQ(count("stale"), 0);
-    EXPECT_EQ(one->read(places_taken), 0);
-}
-
-Task<std::int64_t> firings_missed(Tx& tx) {
-    const auto rows = co_await tx.many<FiredAt>(jobs::sql::schedules);
-    const FiredAt& row = rows.front();
-    co_return (row.now - row.fired_at) / 60'000'000;
-}
-Task<bool> add_schedules_in(Tx& tx, std::vector<jobs::Recurring> all) {
-    co_await jobs::internal::add_schedules(tx, all);
-    co_return true;
-}
-Task<bool> forget_expressions(Tx& tx) {
-    static constexpr std::string_view text = "update loadstone_schedules set expression = ''";
-    static constexpr loadstone::store::Command query{
-        .name = "races.expressions", .sqlite = text, .postgres = text};
-    co_await tx.exec(query);
-    co_return true;
-}
-TEST_P(JobRaces, AScheduleWithAnotherExpressionBeginsAnew) {
-    auto one = node(races::declare_recurring_single);
-    auto all = one->queue->recurring();
-    one->write(add_schedules_in, all);
-    one->write(schedules_lag);
-    one->write(add_schedules_in, all);
-    EXPECT_EQ(one->write(firings_missed), 2) << "of the same it goes on";
-    one->write(forget_expressions);
-    one->write(add_schedules_in, all);
-    EXPECT_EQ(one->write(firings_missed), 2) << "of a release before it goes on";
-    for (jobs::Recurring& each : all)
-        each.schedule = loadstone::value_or_throw(jobs::Schedule::parse("*/2 * * * *", "UTC"));
-    one->write(add_schedules_in, all);
-    EXPECT_EQ(one->write(firings_missed), 0);
-}
-
-Task<bool> schedules_are_ahead(Tx& tx, std::int64_t us) {
-    static constexpr std::string_view text =
-        "update loadstone_schedules set fired_at = fired_at + $1";
-    static constexpr loadstone::store::Command query{
-        .name = "races.ahead", .sqlite = text, .postgres = text};
-    co_return co_await tx.exec(query, us) == 2;
-}
-TEST_P(JobRaces, AScheduleThatHasFiredByAClockThatWasAheadGoesOn) {
-    auto one = node(races::declare_recurring_single);
-    one->run();
-    ASSERT_TRUE(wait_until([&] { return one->write(schedules_are_known); }));
-    const std::int64_t two_years = 800LL * 24 * 3'600 * 1'000'000;
-    ASSERT_TRUE(one->write(schedules_are_ahead, two_years));
-    EXPECT_TRUE(wait_until([&] { return one->write(none_is_ahead); }));
-    ASSERT_TRUE(one->write(schedules_lag));
-    EXPECT_TRUE(wait_until([&] { return count("recurring") >= 1; }));
-}
-
-Task<bool> heartbeats_are_ahead(Tx& tx, std::int64_t us) {
-    static constexpr std::string_view text =
-        "update loadstone_processes set heartbeat_at = heartbeat_at + $1";
-    static constexpr loadstone::store::Command query{
-        .name = "races.heartbeats", .sqlite = text, .postgres = text};
-    co_return co_await tx.exec(query, us) == 1;
-}
-TEST_P(JobRaces, AProcessThatDiedByAClockThatWasAheadIsRescuedInTime) {
-    auto one = node();
-    one->write(add<Tenant>, Tenant{"a", 0});
-    const auto dying = one->write(jobs::internal::register_process, std::string("dying"));
-    const std::vector<jobs::internal::LaneClaim> lanes{
-        {"test", "a", 0, 0, R"(["races.Tenant"])", 10, 20}};
-    const auto claimed = one->write(jobs::internal::claim, dying, lanes_of(lanes),
-                                    std::int64_t{20}, no_limits, no_loans);
-    ASSERT_EQ(claimed.batches.at(0).jobs.size(), 1U);
-    ASSERT_TRUE(one->write(heartbeats_are_ahead, std::int64_t{40'000'000}));
-    one->run();
-    EXPECT_TRUE(wait_until([&] { return count("a") == 1; }, std::chrono::seconds(5)));
 }
 
 // All places are taken, and a throttled lane's time has come.

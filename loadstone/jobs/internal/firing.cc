@@ -23,7 +23,8 @@ struct FiredRow {
 };
 BOOST_DESCRIBE_STRUCT(FiredRow, (), (fired_at, now))
 
-// It has fired at a time behind its next firing: the clock was ahead, by more than it takes to fire.
+// It has fired at a time behind its next firing: the clock was ahead, by more than it takes to
+// fire.
 bool is_ahead(const Schedule& schedule, std::int64_t fired_at, std::int64_t now) {
     return fired_at > now && Timestamp{fired_at} > schedule.next_after({now});
 }

@@ -163,8 +163,8 @@ void Lanes::claimed(const std::vector<LaneClaim>& wanted, const std::vector<Lane
         outcome.is_closed = result.is_closed;
         outcome.is_all_kinds = wanted[i].kinds_json == of->json;
         const std::int64_t horizon = has_one_writer_ ? result.last_seq : horizon_;
-        of->keyed.claimed({wanted[i].priority, wanted[i].partition_key}, outcome, horizon,
-                          weights_, now);
+        of->keyed.claimed({wanted[i].priority, wanted[i].partition_key}, outcome, horizon, weights_,
+                          now);
         const auto plain = of->plain.find(wanted[i].priority);
         if (!wanted[i].partition_key.empty() || plain == of->plain.end()) continue;
         Lane& lane = plain->second;

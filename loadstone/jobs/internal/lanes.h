@@ -14,9 +14,9 @@
 // its transaction shows as begun: what slips through that gap is found by a sweep each
 // `sweep_every`, a claim from where the cursor stood at the sweep before, and a look at which lanes
 // there are. On SQLite, which has one writer, all places that a claim sees are decided: the cursor
-// follows what it takes, so that what no claim takes, jobs of kinds that this program does not know,
-// is not read by each. For the same reason a lane has a cursor of its own for those of its kinds that
-// may be claimed while others are held.
+// follows what it takes, so that what no claim takes, jobs of kinds that this program does not
+// know, is not read by each. For the same reason a lane has a cursor of its own for those of its
+// kinds that may be claimed while others are held.
 
 #include <chrono>
 #include <cstdint>
@@ -109,7 +109,7 @@ private:
     };
     // Without a partition.
     struct Lane {
-        Cursor all;                           // of all kinds
+        Cursor all;                             // of all kinds
         std::map<std::string, Cursor> of_some;  // by kinds_json; at most of_some_max
         bool may_have = true;
         bool has_moved = false;

@@ -38,7 +38,8 @@ LoanTerms Loans::terms(std::string_view name, const Limit& limit, std::int64_t w
     if (!may_lend) return terms;
     if (now < loan.starts_until) {
         terms.starts = loan.starts;
-        const auto since = std::chrono::duration_cast<std::chrono::microseconds>(now - loan.locked_at);
+        const auto since =
+            std::chrono::duration_cast<std::chrono::microseconds>(now - loan.locked_at);
         terms.now = loan.now + since.count();
     }
     terms.is_covered = (!has_places || (loan.is_open && !loan.is_uncertain &&

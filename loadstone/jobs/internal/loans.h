@@ -83,7 +83,7 @@ struct ClaimLoans {
     Loans& loans;
     LoanUses uses;
     bool is_limited = false, has_locked = false;  // it is under limits, of which some were locked
-    bool has_failed = false;  // or what came of it is not known
+    bool has_failed = false;                      // or what came of it is not known
 };
 using SharedClaimLoans = std::shared_ptr<ClaimLoans>;
 

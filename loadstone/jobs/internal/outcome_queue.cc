@@ -109,8 +109,7 @@ bool OutcomeQueue::failed(std::vector<Finished> runs, bool has_conflicted, Clock
         group.at = now + group.pause;
         group.pause = std::min(2 * group.pause, try_again_max);
     }
-    for (auto run = runs.rbegin(); run != runs.rend(); ++run)
-        finished_.push_front(std::move(*run));
+    for (auto run = runs.rbegin(); run != runs.rend(); ++run) finished_.push_front(std::move(*run));
     return are_aside;
 }
 

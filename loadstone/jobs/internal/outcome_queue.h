@@ -4,8 +4,8 @@
 //
 // The last outcome of a batch ends it, and is recorded after all others or with them. While
 // somebody's transaction holds a job that waits for others, outcomes that would make it come nearer
-// cannot be recorded: they are put aside, those for the same jobs together, and are tried apart from
-// the rest. An outcome that is put aside is again one that is still to come of its batch.
+// cannot be recorded: they are put aside, those for the same jobs together, and are tried apart
+// from the rest. An outcome that is put aside is again one that is still to come of its batch.
 
 #include <chrono>
 #include <cstdint>

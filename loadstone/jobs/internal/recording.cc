@@ -102,10 +102,9 @@ Task<void> Runner::Impl::record_outcomes() {
             failed = true;
             has_conflicted = error.code() == Errc::conflict;
             if (const auto unsaid = complaints.take(Deadline::Clock::now()))
-                log::warning("finished jobs could not be recorded",
-                             {{"jobs", batch.size()},
-                              {"error", error.message()},
-                              {"unsaid", *unsaid}});
+                log::warning(
+                    "finished jobs could not be recorded",
+                    {{"jobs", batch.size()}, {"error", error.message()}, {"unsaid", *unsaid}});
         }
         end(*record_slot, context, failed);
         if (failed) {
@@ -114,7 +113,8 @@ Task<void> Runner::Impl::record_outcomes() {
             bool are_aside = false;
             {
                 const std::lock_guard lock(mutex);
-                are_aside = outcomes.failed(std::move(batch), has_conflicted, Deadline::Clock::now());
+                are_aside =
+                    outcomes.failed(std::move(batch), has_conflicted, Deadline::Clock::now());
             }
             // The others need not wait.
             if (are_aside) continue;

@@ -63,8 +63,8 @@ using SharedExtra = std::shared_ptr<const Extra>;
 // One that a claim has taken. What holds just what all of its lane do, and has nothing else, shares
 // that: its own `extra` is empty.
 struct ClaimedJob : StoredJob {
-    SharedExtra held;  // null: it is in `extra`, if there is any
-    SharedLent lent;   // null: it has places of no loan
+    SharedExtra held;          // null: it is in `extra`, if there is any
+    SharedLent lent;           // null: it has places of no loan
     bool has_expired = false;  // it is dropped, whatever its claim's time says
 };
 

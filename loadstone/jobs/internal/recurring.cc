@@ -51,14 +51,15 @@ Task<void> Runner::Impl::fire(Context& context, const Recurring& recurring) {
         const auto fired = co_await context.write(internal::fire, recurring);
         fired_total.add(static_cast<std::uint64_t>(fired.jobs));
         if (fired.was_ahead_us > 0)
-            log::warning("a schedule had fired in the future, by a clock that was ahead; it goes on from now",
-                         {{"schedule", recurring.name}, {"ahead_s", fired.was_ahead_us / 1'000'000}});
+            log::warning(
+                "a schedule had fired in the future, by a clock that was ahead; it goes on from "
+                "now",
+                {{"schedule", recurring.name}, {"ahead_s", fired.was_ahead_us / 1'000'000}});
     } catch (const Error& error) {
         if (const auto unsaid = fire_complaints.take(Deadline::Clock::now()))
-            log::warning("a schedule could not fire; it is tried again",
-                         {{"schedule", recurring.name},
-                          {"error", error.message()},
-                          {"unsaid", *unsaid}});
+            log::warning(
+                "a schedule could not fire; it is tried again",
+                {{"schedule", recurring.name}, {"error", error.message()}, {"unsaid", *unsaid}});
     }
 }
 
