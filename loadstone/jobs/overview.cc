@@ -105,7 +105,7 @@ Task<JobDetails> job_details(Reader reader, JobRow job) {
         const Partition partition = parse_partition(keys->partition_key);
         details.tenant = unescaped(partition.tenant);
         for (const std::string& name : partition.limits) details.limits.push_back(readable(name));
-        const internal::Extra extra = internal::extra_of(keys->extra);
+        const internal::Extra extra = internal::readable_extra_of(keys->extra);
         details.unique_key = extra.unique;
         for (const auto* held : {&extra.holds, &extra.keeps}) {
             for (const std::string& name : *held) details.holds.push_back(readable(name));

@@ -38,6 +38,7 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
       record_label(metrics.add_label(telemetry::LabelKind::job, "loadstone.record", "loadstone")),
       heartbeat_label(
           metrics.add_label(telemetry::LabelKind::job, "loadstone.heartbeat", "loadstone")),
+      fire_label(metrics.add_label(telemetry::LabelKind::job, "loadstone.fire", "loadstone")),
       retried(metrics.counter("loadstone_jobs_retried_total", "",
                               "Runs that failed and will be tried again")),
       snoozed(metrics.counter("loadstone_jobs_snoozed_total", "",
@@ -60,7 +61,7 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
                                   "Times that a limit lent places or starts")),
       covered_total(metrics.counter("loadstone_jobs_claims_lent_total", "",
                                     "Claims of limited jobs that asked no limit")),
-      lanes(jobs_queue.kinds()),
+      lanes(jobs_queue.kinds(), jobs_queue.database().dialect() == store::Dialect::sqlite),
       has_keyed(std::ranges::any_of(jobs_queue.kinds(),
                                     [](const auto& kind) { return kind->is_keyed(); })),
       loans(options.lend_places_min),
@@ -76,6 +77,11 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
         const std::lock_guard lock(mutex);
         return static_cast<double>(options.running_max - free_seats.size());
     });
+    metrics.gauge(this, "loadstone_jobs_outcomes_aside", "",
+                  "Outcomes that wait for a transaction to let go of the jobs behind them", [this] {
+                      const std::lock_guard lock(mutex);
+                      return static_cast<double>(outcomes.aside());
+                  });
     metrics.gauge(this, "loadstone_jobs_limit_places_lent", "",
                   "Places of limits that this process has in advance",
                   [this] { return static_cast<double>(loans.places()); });
@@ -129,11 +135,12 @@ Task<void> Runner::Impl::start(std::vector<Seated> seated) {
     for (Seated& each : seated) {
         if (++begun % begun_at_once == 0) co_await runtime::yield();
         Seat* const seat = each.seat;
+        const bool was_expired = each.job.has_expired;
         internal::SharedJob job = internal::held_job(std::move(each.job), extras);
         const internal::StoredJob& stored = job->stored;
         const internal::Extra& extra = *job->extra;
         const bool has_expired =
-            extra.expires_after > 0 && each.claimed_at > stored.enqueued_at + extra.expires_after;
+            was_expired || internal::has_expired(stored, extra, each.claimed_at);
         if (has_expired || !job->is_readable) {
             if (has_expired) expired_total.add(1);
             each.permit.reset();
@@ -141,7 +148,7 @@ Task<void> Runner::Impl::start(std::vector<Seated> seated) {
             outcome.lease = each.lease;
             outcome.is_dropped = has_expired;
             outcome.decision.verdict = Verdict::bury;
-            outcome.error = "data_loss: what it holds and whom it concerns cannot be read";
+            outcome.error = internal::unreadable_extra;
             outcome.job = std::move(job);
             finish(seat, std::move(outcome));
             continue;
@@ -233,20 +240,11 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, interna
     finish(seat, std::move(outcome));
 }
 
-void Runner::Impl::release_batch(internal::Finished& outcome) {
-    const auto batch = held.find({outcome.lease.process, outcome.lease.batch});
-    LOADSTONE_ASSERT(batch != held.end() && batch->second > 0, "a batch is held to its end");
-    outcome.ends_batch = --batch->second == 0;
-}
-
 void Runner::Impl::finish(Seat* seat, internal::Finished outcome) {
     {
         const std::lock_guard lock(mutex);
         // What is next in this place is not left behind.
-        if (!std::exchange(seat->is_abandoned, false)) {
-            release_batch(outcome);
-            finished.push_back(std::move(outcome));
-        }
+        if (!std::exchange(seat->is_abandoned, false)) outcomes.add(std::move(outcome));
         free_seats.push_back(seat);
     }
     finished_event.set();

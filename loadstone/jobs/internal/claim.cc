@@ -224,6 +224,8 @@ private:
         lane.limits.hold(*held);
         const bool holds = *held != Extra{};
         const SharedLent lent = lane.limits.lent();
+        const std::int64_t now = lane.limits.now();
+        std::int64_t not_run = 0;
         for (LaneRow* const row : lane.rows) {
             ++result.got;
             result.last_seq = row->seq;
@@ -231,13 +233,20 @@ private:
             if (job.extra.empty()) {
                 if (holds) job.held = held;
             } else if (lane.has_partition()) {
-                Extra extra = extra_of(job.extra);
-                lane.limits.hold(extra);
-                job.extra = to_text(extra);
+                auto extra = from_json<Extra>(job.extra, stored_json);
+                job.has_expired = extra && has_expired(job, *extra, now);
+                if (!extra || job.has_expired) {
+                    // It ends without being run, and takes nothing of its limits.
+                    job.lent = nullptr;
+                    ++not_run;
+                    continue;
+                }
+                lane.limits.hold(*extra);
+                job.extra = to_text(*extra);
             }
         }
         lane.rows.clear();
-        lane.limits.take(result.got - result.asked);
+        lane.limits.take(result.got - not_run - result.asked);
         left_ += result.asked - result.got;
     }
 

@@ -12,6 +12,10 @@ namespace loadstone::jobs::internal {
 
 namespace {
 
+std::int64_t micros(Loans::Clock::duration time) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+}
+
 LimitState state_of(const LimitRow& row) { return {row.arrival_at, row.running}; }
 
 void lend(ClaimLimit& of, std::int64_t places) {
@@ -78,6 +82,13 @@ Allowance PartitionLimits::allowance(std::int64_t wanted) const {
 
 void PartitionLimits::take(std::int64_t count) const {
     for (ClaimLimit* each : all_) each->taken += count;
+}
+
+std::int64_t PartitionLimits::now() const {
+    std::int64_t latest = 0;
+    for (const ClaimLimit* each : all_)
+        latest = std::max(latest, each->is_locked ? each->row.now : each->terms.now);
+    return latest;
 }
 
 void PartitionLimits::hold(Extra& extra) const {
@@ -151,6 +162,7 @@ Task<void> ClaimLimits::lock(Tx& tx, std::int64_t process) {
     if (names.empty()) co_return;
     has_locked_ = true;
     LockedRows rows = co_await lock_limits(tx, std::move(names), process, std::move(lent));
+    answered_at_ = Loans::Clock::now();
     for (LockedRow& row : rows.states) {
         const auto at = limits_.find(row.name);
         at->second.row = std::move(row);
@@ -185,6 +197,7 @@ Task<void> ClaimLimits::store(Tx& tx, std::int64_t process) {
         use.taken = each.taken;
         use.has_places = each.has_places;
         use.asked_at = asked_at_;
+        if (each.is_locked) use.now = each.row.now - micros(answered_at_ - asked_at_);
         if (each.is_locked && change(each, use)) changed.push_back(each.row);
         if (each.is_read) use.places = each.places_after;
         if (each.places_after > 0 && each.places_after != each.places_before)

@@ -38,6 +38,8 @@ public:
     Allowance allowance(std::int64_t wanted) const;
     // Below 0: gives back what was taken and then not started.
     void take(std::int64_t count) const;
+    // The database's time, or a little before it; 0: nobody has asked.
+    std::int64_t now() const;
     // Writes down those of which a job holds a place.
     void hold(Extra& extra) const;
     // Of which loans it has one instead; null: of none.
@@ -73,7 +75,7 @@ private:
 
     std::map<std::string_view, ClaimLimit> limits_;
     LoanUses uses_;
-    Loans::Clock::time_point asked_at_{};
+    Loans::Clock::time_point asked_at_{}, answered_at_{};
     bool has_locked_ = false;
 };
 

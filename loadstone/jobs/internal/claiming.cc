@@ -51,6 +51,7 @@ Task<void> Runner::Impl::dispatch() {
             if (lease_is_back.exchange(false)) watch_for_strays(owner);
             if (owner == strays_of && strays_next.passed()) co_await hand_back_strays(owner);
             if (look_at.passed()) co_await look_around();
+            look_at_schedules();
             if (cursors_at.passed()) co_await advance_cursors();
             if (due_at.passed()) co_await ready_due_jobs();
             if (has_keyed && discover_at.passed()) co_await discover();
@@ -68,7 +69,8 @@ Task<void> Runner::Impl::dispatch() {
 
 std::size_t Runner::Impl::free_places() const {
     const std::lock_guard lock(mutex);
-    if (finished.size() >= options.running_max) return 0;
+    if (outcomes.size() >= options.running_max) return 0;
+    if (outcomes.aside() >= internal::outcomes_aside_max) return 0;
     return std::min(free_seats.size(), options.claim_batch_max);
 }
 
@@ -122,7 +124,7 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
         for (internal::Batch& batch : claimed.batches) {
             {
                 const std::lock_guard lock(mutex);
-                held[{owner, batch.id()}] = batch.jobs.size();
+                outcomes.claimed(owner, batch.id(), batch.jobs.size());
             }
             std::vector<Seated> seated;
             seated.reserve(batch.jobs.size());
@@ -192,12 +194,8 @@ Task<void> Runner::Impl::give_loans_back(Context& context, std::int64_t owner) {
 }
 
 std::string Runner::Impl::known_batches(std::int64_t owner) const {
-    std::vector<std::int64_t> known;
     const std::lock_guard lock(mutex);
-    for (const auto& [batch, jobs_left] : held) {
-        if (batch.first == owner) known.push_back(batch.second);
-    }
-    return to_json(known);
+    return to_json(outcomes.batches_of(owner));
 }
 
 void Runner::Impl::watch_for_strays(std::int64_t owner) {
@@ -330,16 +328,22 @@ Task<std::int64_t> Runner::Impl::read_horizon(Reader reader) {
 // behind an old snapshot, so it is asked often, and only of lanes of which something was taken.
 Task<void> Runner::Impl::advance_cursors() {
     cursors_at = Deadline::in(cursors_every);
-    if (queue.database().dialect() != store::Dialect::postgres) co_return;
+    const bool is_postgres = queue.database().dialect() == store::Dialect::postgres;
     const auto moved = lanes.moved();
-    if (moved.empty() && !has_keyed) co_return;
+    if (moved.empty() && !(has_keyed && is_postgres)) co_return;
     Context context(services, Deadline::in(internal::control_deadline));
     begin(*claim_slot, context, claim_label, "loadstone.claim");
     bool failed = false;
     try {
         Reader reader = context.reader();
-        const std::int64_t horizon = co_await read_horizon(reader);
+        std::int64_t horizon = 0;
+        if (is_postgres) {
+            horizon = co_await read_horizon(reader);
+        } else {
+            horizon = co_await reader.one<std::int64_t>(sql::last_ready);
+        }
         for (const auto& place : moved) {
+            if (!is_postgres && place.cursor >= horizon) continue;  // nothing is behind it
             const auto first =
                 co_await reader.maybe<std::int64_t>(sql::first_ready_behind, place.queue,
                                                     place.priority, place.cursor, place.kinds_json);
@@ -375,7 +379,8 @@ void Runner::Impl::apply_holds() {
         std::erase_if(holds, [](const auto& hold) { return hold.second.passed(); });
         for (const auto& [kind, until] : holds) held_kinds.insert(kind);
     }
-    lanes.set_held(held_kinds, Deadline::Clock::now());
+    if (lanes.set_held(held_kinds, Deadline::Clock::now()))
+        cursors_at = Deadline::in(milliseconds(0));
 }
 
 void Runner::Impl::apply_freed() {

@@ -32,6 +32,17 @@ inline Extra extra_of(const std::string& text) {
     return text.empty() ? Extra{} : value_or_throw(from_json<Extra>(text, stored_json));
 }
 
+// Of one that cannot be read nothing is known; it is buried before it runs.
+inline Extra readable_extra_of(const std::string& text) {
+    auto extra = text.empty() ? Result<Extra>(Extra{}) : from_json<Extra>(text, stored_json);
+    return extra ? std::move(*extra) : Extra{};
+}
+inline bool is_readable_extra(const std::string& text) {
+    return text.empty() || from_json<Extra>(text, stored_json).has_value();
+}
+inline constexpr const char* unreadable_extra =
+    "data_loss: what it holds and whom it concerns cannot be read";
+
 // Short: it is written and read for each job under a limit.
 inline std::string to_text(const Extra& extra) {
     std::string text;

@@ -5,7 +5,8 @@
 
 namespace loadstone::jobs::internal {
 
-Lanes::Lanes(const std::vector<std::unique_ptr<Kind>>& kinds) {
+Lanes::Lanes(const std::vector<std::unique_ptr<Kind>>& kinds, bool has_one_writer)
+    : has_one_writer_(has_one_writer) {
     std::map<std::string, std::vector<std::string>> by_queue;
     for (const auto& kind : kinds) by_queue[kind->queue].push_back(kind->name);
     for (auto& [name, names] : by_queue) {
@@ -41,8 +42,8 @@ void Lanes::set_paused(const std::vector<std::string>& queues) {
     paused_ = std::set<std::string>(queues.begin(), queues.end());
 }
 
-void Lanes::set_held(const std::set<std::string>& kinds, Clock::time_point now) {
-    if (kinds == held_) return;
+bool Lanes::set_held(const std::set<std::string>& kinds, Clock::time_point now) {
+    if (kinds == held_) return false;
     held_ = kinds;
     for (QueueLanes& of : queues_) {
         std::vector<std::string> claimable;
@@ -50,8 +51,12 @@ void Lanes::set_held(const std::set<std::string>& kinds, Clock::time_point now) 
             if (!held_.contains(name)) claimable.push_back(name);
         }
         of.claimable_json = claimable.empty() ? "" : to_json(claimable);
+        // What is held is to be passed over before a claim reads it.
+        for (auto& [priority, lane] : of.plain)
+            lane.has_moved = lane.has_moved || claimable.size() < of.kinds.size();
     }
     woken(now);  // of what was held there may be some
+    return true;
 }
 
 void Lanes::woken(Clock::time_point now) {
@@ -88,6 +93,20 @@ std::vector<LaneClaim> Lanes::wanted(
     return claims;
 }
 
+// Where none of all kinds stands, none of some does.
+Lanes::Cursor& Lanes::cursor_of(const QueueLanes& of, Lane& lane, const std::string& kinds_json) {
+    if (kinds_json == of.json) return lane.all;
+    auto found = lane.of_some.find(kinds_json);
+    if (found == lane.of_some.end()) {
+        if (lane.of_some.size() >= of_some_max) lane.of_some.clear();
+        found = lane.of_some.emplace(kinds_json, lane.all).first;
+    }
+    Cursor& cursor = found->second;
+    cursor.at = std::max(cursor.at, lane.all.at);
+    cursor.sweep_from = std::max(cursor.sweep_from, lane.all.sweep_from);
+    return cursor;
+}
+
 LaneClaim Lanes::claim_of(const QueueLanes& of, int priority, std::size_t count) {
     LaneClaim claim;
     claim.queue = of.name;
@@ -119,8 +138,9 @@ void Lanes::add_claims(QueueLanes& of, std::size_t count, Clock::time_point now,
             claim.cursor = share.cursor;
             claim.count = share.count;
             if (share.key.second.empty()) {
-                claim.is_sweep = now >= plain->second.sweep_at;
-                claim.cursor = claim.is_sweep ? plain->second.sweep_from : plain->second.cursor;
+                const Cursor& cursor = cursor_of(of, plain->second, of.claimable_json);
+                claim.is_sweep = now >= cursor.sweep_at;
+                claim.cursor = claim.is_sweep ? cursor.sweep_from : cursor.at;
             }
             out.push_back(std::move(claim));
         }
@@ -142,16 +162,24 @@ void Lanes::claimed(const std::vector<LaneClaim>& wanted, const std::vector<Lane
         outcome.retry_in_us = result.retry_in_us;
         outcome.is_closed = result.is_closed;
         outcome.is_all_kinds = wanted[i].kinds_json == of->json;
-        of->keyed.claimed({wanted[i].priority, wanted[i].partition_key}, outcome, horizon_,
-                          weights_, now);
+        const std::int64_t horizon = has_one_writer_ ? result.last_seq : horizon_;
+        of->keyed.claimed({wanted[i].priority, wanted[i].partition_key}, outcome, horizon, weights_,
+                          now);
         const auto plain = of->plain.find(wanted[i].priority);
         if (!wanted[i].partition_key.empty() || plain == of->plain.end()) continue;
         Lane& lane = plain->second;
-        if (result.got > 0) lane.has_moved = true;
+        Cursor& cursor = cursor_of(*of, lane, wanted[i].kinds_json);
+        if (has_one_writer_) {
+            cursor.at = std::max(cursor.at, result.last_seq);
+            // What it has read in vain.
+            if (result.asked > 0 && result.got == 0) lane.has_moved = true;
+        } else if (result.got > 0) {
+            lane.has_moved = true;
+        }
         if (result.got < result.asked) lane.may_have = false;
         if (wanted[i].is_sweep && result.asked > 0) {
-            lane.sweep_at = now + sweep_every;
-            lane.sweep_from = lane.cursor;
+            cursor.sweep_at = now + sweep_every;
+            cursor.sweep_from = cursor.at;
         }
     }
 }
@@ -177,7 +205,10 @@ std::int64_t Lanes::horizon(std::int64_t last, const Transactions& transactions)
     if (last < pending_last_) {
         horizon_ = pending_last_ = pending_next_ = 0;
         for (QueueLanes& of : queues_) {
-            for (auto& [priority, lane] : of.plain) lane.cursor = lane.sweep_from = 0;
+            for (auto& [priority, lane] : of.plain) {
+                lane.all.at = lane.all.sweep_from = 0;
+                lane.of_some.clear();
+            }
             of.keyed.forget_cursors();
         }
     }
@@ -191,9 +222,10 @@ std::int64_t Lanes::horizon(std::int64_t last, const Transactions& transactions)
 std::vector<Lanes::Place> Lanes::moved() {
     std::vector<Place> places;
     for (QueueLanes& of : queues_) {
+        const std::string& kinds = of.claimable_json.empty() ? of.json : of.claimable_json;
         for (auto& [priority, lane] : of.plain) {
             if (std::exchange(lane.has_moved, false))
-                places.push_back({of.name, priority, lane.cursor, of.json});
+                places.push_back({of.name, priority, cursor_of(of, lane, kinds).at, kinds});
         }
     }
     return places;
@@ -206,9 +238,10 @@ void Lanes::advance(const Place& place, std::optional<std::int64_t> first, std::
     if (found == of->plain.end()) return;
     Lane& lane = found->second;
     const std::int64_t empty_to = first ? std::min(*first - 1, horizon) : horizon;
-    lane.cursor = std::max(lane.cursor, empty_to);
+    Cursor& cursor = cursor_of(*of, lane, place.kinds_json);
+    cursor.at = std::max(cursor.at, empty_to);
     // A horizon that lags behind is followed when it moves.
-    if (lane.cursor < (first ? *first - 1 : pending_last_)) lane.has_moved = true;
+    if (cursor.at < (first ? *first - 1 : pending_last_)) lane.has_moved = true;
 }
 
 std::size_t Lanes::keyed_lanes() const noexcept {

@@ -13,7 +13,10 @@
 // that were given a place up to it have ended (the horizon). A place is given out a moment before
 // its transaction shows as begun: what slips through that gap is found by a sweep each
 // `sweep_every`, a claim from where the cursor stood at the sweep before, and a look at which lanes
-// there are.
+// there are. On SQLite, which has one writer, all places that a claim sees are decided: the cursor
+// follows what it takes, so that what no claim takes, jobs of kinds that this program does not
+// know, is not read by each. For the same reason a lane has a cursor of its own for those of its
+// kinds that may be claimed while others are held.
 
 #include <chrono>
 #include <cstdint>
@@ -52,8 +55,8 @@ public:
     static constexpr std::chrono::seconds sweep_every{30};
     static constexpr std::size_t page_max = 5'000;  // of sql::lanes
 
-    // Those of the kinds; others are learnt.
-    explicit Lanes(const std::vector<std::unique_ptr<Kind>>& kinds);
+    // Those of the kinds; others are learnt. `has_one_writer`: of the database, as SQLite.
+    explicit Lanes(const std::vector<std::unique_ptr<Kind>>& kinds, bool has_one_writer = false);
 
     // Not of queues that this program does not know.
     void learn(const LaneFound& lane);
@@ -65,8 +68,9 @@ public:
     // Of a tenant that is not named: 1.
     void set_weights(std::map<std::string, double> weights) { weights_ = std::move(weights); }
 
-    // Kinds of which nothing is claimed for now: what they need is away (runner_impl.h).
-    void set_held(const std::set<std::string>& kinds, Clock::time_point now);
+    // Kinds of which nothing is claimed for now: what they need is away (runner_impl.h). True: they
+    // are others than before, and cursors are worth a look.
+    bool set_held(const std::set<std::string>& kinds, Clock::time_point now);
 
     // What to claim, by queue in turn, by priority within: of lanes that may have jobs, in queues
     // that are not paused and for which `room` is above 0.
@@ -85,7 +89,7 @@ public:
     // places are decided.
     std::int64_t horizon(std::int64_t last, const Transactions& transactions) noexcept;
     std::int64_t horizon() const noexcept { return horizon_; }
-    // Lanes without a partition of which something was taken since it was last asked.
+    // Lanes without a partition that a claim may have to read more of than it takes.
     struct Place {
         std::string queue;
         int priority = 0;
@@ -98,14 +102,19 @@ public:
     std::size_t keyed_lanes() const noexcept;
 
 private:
-    // Without a partition.
-    struct Lane {
-        std::int64_t cursor = 0;
+    struct Cursor {
+        std::int64_t at = 0;
         std::int64_t sweep_from = 0;  // the cursor at the sweep before
-        bool may_have = true;
-        bool has_moved = false;
         Clock::time_point sweep_at{};
     };
+    // Without a partition.
+    struct Lane {
+        Cursor all;                             // of all kinds
+        std::map<std::string, Cursor> of_some;  // by kinds_json; at most of_some_max
+        bool may_have = true;
+        bool has_moved = false;
+    };
+    static constexpr std::size_t of_some_max = 16;
     struct QueueLanes {
         std::string name;
         std::vector<std::string> kinds;
@@ -119,8 +128,10 @@ private:
     static std::set<int, std::greater<>> priorities(const QueueLanes& of);
     void add_claims(QueueLanes& of, std::size_t count, Clock::time_point now,
                     std::vector<LaneClaim>& out);
+    static Cursor& cursor_of(const QueueLanes& of, Lane& lane, const std::string& kinds_json);
     static LaneClaim claim_of(const QueueLanes& of, int priority, std::size_t count);
 
+    const bool has_one_writer_;
     std::vector<QueueLanes> queues_;  // by name
     std::set<std::string> held_;
     std::set<std::string> paused_;

@@ -95,6 +95,49 @@ TEST_F(LanesTest, AsksForNoKindThatIsHeld) {
     EXPECT_EQ(wanted().size(), 3U);
 }
 
+// On PostgreSQL it is asked before the next claim, which would read what is held.
+TEST_F(LanesTest, AKindThatIsHeldHasACursorPassItWhileItIs) {
+    EXPECT_TRUE(lanes.set_held({"mail.Send"}, now));
+    EXPECT_FALSE(lanes.set_held({"mail.Send"}, now));
+    const auto moved = lanes.moved();
+    ASSERT_EQ(moved.size(), 2U) << "those of the queue that has it";
+    EXPECT_EQ(moved[0].kinds_json, R"(["mail.Urgent"])");
+    lanes.advance(moved[1], 500, 1'000);
+    const auto cursor = [this] {
+        for (const LaneClaim& claim : wanted()) {
+            if (claim.queue == "mail" && claim.priority == 0 && !claim.is_sweep)
+                return claim.cursor;
+        }
+        return std::int64_t{-1};
+    };
+    claimed(wanted(), {batch(8, 0), batch(8, 0), batch(4, 0)});  // the sweeps
+    lanes.woken(now);
+    EXPECT_EQ(cursor(), 499);
+    lanes.set_held({}, now);
+    claimed(wanted(), {batch(8, 0), batch(8, 0), batch(4, 0)});
+    lanes.woken(now);
+    EXPECT_EQ(cursor(), 0);
+    lanes.set_held({"mail.Send"}, now);
+    EXPECT_EQ(cursor(), 499) << "what it has passed it need not read again";
+}
+
+TEST_F(LanesTest, OnSqliteTheCursorFollowsWhatIsTaken) {
+    Lanes one{kinds, true};
+    const auto room = [](const std::string&) { return std::size_t{8}; };
+    auto claims = one.wanted(room, now);
+    std::vector<LaneResult> results(claims.size(), batch(8, 0));
+    results[0] = batch(8, 3);
+    results[0].last_seq = 300'003;
+    one.claimed(claims, results, now);
+    ASSERT_EQ(one.moved().size(), claims.size() - 1) << "what was read in vain is looked at";
+    one.woken(now);
+    for (const LaneClaim& claim : one.wanted(room, now)) {
+        const bool is_first =
+            claim.queue == claims[0].queue && claim.priority == claims[0].priority;
+        EXPECT_EQ(claim.cursor, is_first ? 300'003 : 0);
+    }
+}
+
 TEST_F(LanesTest, APausedBacklogIsNone) {
     claimed(wanted(), {batch(8, 0), batch(8, 0), batch(4, 4)});
     EXPECT_TRUE(lanes.has_backlog(now));

@@ -36,7 +36,12 @@ LoanTerms Loans::terms(std::string_view name, const Limit& limit, std::int64_t w
     terms.used = loan.used;
     terms.has_row = loan.places > 0 || loan.is_uncertain;
     if (!may_lend) return terms;
-    if (now < loan.starts_until) terms.starts = loan.starts;
+    if (now < loan.starts_until) {
+        terms.starts = loan.starts;
+        const auto since =
+            std::chrono::duration_cast<std::chrono::microseconds>(now - loan.locked_at);
+        terms.now = loan.now + since.count();
+    }
     terms.is_covered = (!has_places || (loan.is_open && !loan.is_uncertain &&
                                         loan.places - loan.used >= wanted)) &&
                        (!has_starts || terms.starts >= wanted);
@@ -61,6 +66,7 @@ void Loans::committed(const LoanUses& uses) {
         if (use.was_locked) {
             loan.is_open = use.has_places;
             loan.locked_at = use.asked_at;
+            loan.now = use.now;
             if (use.was_refused) loan.refused_until = use.asked_at + refused_for;
             if (use.starts > 0) {
                 loan.starts = use.starts;

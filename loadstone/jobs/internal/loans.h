@@ -40,6 +40,7 @@ struct Loan {
     bool is_awaited = false;     // a lane of this process waits for a place
     bool is_seen = true;         // asked for since the surplus was last looked for
     runtime::Clock::time_point locked_at{}, refused_until{};
+    std::int64_t now = 0;  // the database's time at locked_at, or a little before it
     std::int64_t starts = 0;
     runtime::Clock::time_point starts_until{};
     // Made in this window of `starts_lent_for`, and in the one before.
@@ -59,6 +60,7 @@ struct LoanTerms {
     bool may_have_places = false, may_have_starts = false;  // when it is locked
     std::int64_t places = 0, used = 0;
     std::int64_t starts = 0, starts_expected = 0;  // while starts are lent
+    std::int64_t now = 0;  // the database's time, or a little before it, while starts are lent
 };
 
 // What a claim did with one limit, to be told when it is committed or has failed.
@@ -70,6 +72,7 @@ struct LoanUse {
     std::optional<std::int64_t> places;  // what the row says from now on, where it was written
     std::int64_t starts = 0;             // lent with it
     runtime::Clock::time_point asked_at{};
+    std::int64_t now = 0;  // the database's time at asked_at, or a little before it
     bool was_refused = false, was_full = false;
 };
 using LoanUses = std::vector<LoanUse>;

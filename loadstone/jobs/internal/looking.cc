@@ -3,7 +3,6 @@
 
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
-#include "loadstone/jobs/internal/firing.h"
 #include "loadstone/jobs/internal/runner_impl.h"
 #include "loadstone/jobs/keys.h"
 #include "loadstone/jobs/sql.h"
@@ -16,7 +15,6 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds look_every{500};
-constexpr milliseconds recurring_every{500};
 
 struct Told {
     std::int64_t job = 0, batch = 0;
@@ -42,13 +40,12 @@ Task<void> Runner::Impl::look_around() {
         co_await give_loans_back(context, process);
         abandon_overdue();
         co_await tell_progress(context);
-        if (recurring_at.passed()) co_await fire_recurring(context);
     } catch (...) {
         const Error error = error_from_exception(std::current_exception());
         failed = true;
         if (const auto unsaid = look_complaints.take(Deadline::Clock::now()))
             log::warning(
-                "pauses, limits, cancellations and schedules could not be looked at: those last "
+                "pauses, limits and cancellations could not be looked at: those last "
                 "known hold",
                 {{"error", error.message()}, {"unsaid", *unsaid}});
     }
@@ -116,8 +113,7 @@ void Runner::Impl::abandon_overdue() {
             outcome.lease = seat->lease;
             outcome.job = seat->job;
             outcome.is_dropped = outcome.was_noted = true;
-            release_batch(outcome);
-            finished.push_back(std::move(outcome));
+            outcomes.add(std::move(outcome));
             seat->is_abandoned = some = true;
             cancelled_total.add(1);
             log::warning("a cancelled job's handler goes on; the job has ended without it",
@@ -142,25 +138,6 @@ Task<void> Runner::Impl::tell_progress(Context& context) {
     if (told.empty()) co_return;
     const std::string json = to_json(told);
     co_await context.write(save_progress, json);
-}
-
-Task<void> Runner::Impl::fire_recurring(Context& context) {
-    recurring_at = Deadline::in(recurring_every);
-    if (queue.recurring().empty()) co_return;
-    if (!schedules_are_known) co_await context.write(internal::add_schedules, queue.recurring());
-    schedules_are_known = true;
-    const auto due = co_await internal::due_schedules(context.reader(), queue.recurring());
-    for (const std::size_t index : due) {
-        const Recurring& recurring = queue.recurring()[index];
-        try {
-            const auto jobs_made = co_await context.write(internal::fire, recurring);
-            fired_total.add(static_cast<std::uint64_t>(jobs_made));
-            if (jobs_made > 0) new_jobs = true;
-        } catch (const Error& error) {
-            log::warning("a schedule could not fire; it is tried again",
-                         {{"schedule", recurring.name}, {"error", error.message()}});
-        }
-    }
 }
 
 }  // namespace loadstone::jobs

@@ -175,6 +175,9 @@ Task<Recorded> record(Tx& tx, std::int64_t process, FinishedRuns runs) {
         return std::ranges::find(settled.completed, job.batch) != settled.completed.end();
     });
     co_await store(tx, settled);
+    // A job that waits for some of them may be held by somebody's transaction.
+    const auto has_next = [](const Ended& each) { return !each.extra.next.empty(); };
+    if (std::ranges::any_of(settled.ended, has_next)) co_await tx.defer(sql::bound_lock_waits);
     recorded.unblocked = co_await end_jobs(tx, std::move(settled.ended));
     recorded.released = co_await release_limits(tx, std::move(settled.released));
     co_return recorded;

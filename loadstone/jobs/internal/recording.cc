@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <iterator>
-#include <set>
 #include <utility>
 
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
+#include "loadstone/base/log_throttle.h"
 #include "loadstone/jobs/internal/runner_impl.h"
 #include "loadstone/store/context_store.h"
 
@@ -24,14 +24,7 @@ constexpr int failures_at_end_max = 5;
 
 std::size_t Runner::Impl::left_of_parted() const {
     const std::lock_guard lock(mutex);
-    std::set<std::pair<std::int64_t, std::int64_t>> parted;
-    std::size_t left = 0;
-    for (const internal::Finished& run : finished) {
-        const auto batch = held.find({run.lease.process, run.lease.batch});
-        if (batch != held.end() && batch->second > 0 && parted.insert(batch->first).second)
-            left += batch->second;
-    }
-    return left;
+    return outcomes.left_of_parted();
 }
 
 Task<void> Runner::Impl::gather_outcomes() {
@@ -67,32 +60,28 @@ void Runner::Impl::give_back(std::vector<internal::Finished>& runs) {
 // claims stop when running_max of them do.
 Task<void> Runner::Impl::record_outcomes() {
     const std::size_t batch_max = std::max(record_batch_max, options.claim_batch_max);
+    log::Throttle complaints{std::chrono::seconds(1)};
     int failures_at_end = 0;
     for (;;) {
         co_await gather_outcomes();
         finished_event.reset();
         const auto runs = std::make_shared<std::vector<internal::Finished>>();
         std::vector<internal::Finished>& batch = *runs;
+        Deadline until = Deadline::in(options.poll_every);
         {
             const std::lock_guard lock(mutex);
-            // A batch is of one lease holder: this process may have signed on anew in between.
-            while (
-                !finished.empty() && batch.size() < batch_max &&
-                (batch.empty() || finished.front().lease.process == batch.front().lease.process)) {
-                batch.push_back(std::move(finished.front()));
-                finished.pop_front();
-            }
+            batch = outcomes.take(batch_max, Deadline::Clock::now(), recording_ends);
+            if (const auto next = outcomes.next_try()) until = until.sooner(Deadline(*next));
         }
         if (batch.empty()) {
             if (recording_ends) co_return;
-            const Deadline until = Deadline::in(options.poll_every);
             co_await finished_event.wait(until);
             continue;
         }
         give_back(batch);
         Context context(services, Deadline::in(internal::control_deadline));
         begin(*record_slot, context, record_label, "loadstone.record");
-        bool failed = false;
+        bool failed = false, has_conflicted = false;
         try {
             const auto owner = batch.front().lease.process;
             const internal::FinishedRuns shared = runs;
@@ -111,28 +100,30 @@ Task<void> Runner::Impl::record_outcomes() {
         } catch (...) {
             const Error error = error_from_exception(std::current_exception());
             failed = true;
-            log::warning("finished jobs could not be recorded",
-                         {{"jobs", batch.size()}, {"error", error.message()}});
+            has_conflicted = error.code() == Errc::conflict;
+            if (const auto unsaid = complaints.take(Deadline::Clock::now()))
+                log::warning(
+                    "finished jobs could not be recorded",
+                    {{"jobs", batch.size()}, {"error", error.message()}, {"unsaid", *unsaid}});
         }
         end(*record_slot, context, failed);
         if (failed) {
             // A stop tries for a while; what is not recorded then is handed back and runs again.
             if (recording_ends && ++failures_at_end >= failures_at_end_max) co_return;
+            bool are_aside = false;
             {
                 const std::lock_guard lock(mutex);
-                for (auto job = batch.rbegin(); job != batch.rend(); ++job) {
-                    job->may_be_recorded = true;
-                    finished.push_front(std::move(*job));
-                }
+                are_aside =
+                    outcomes.failed(std::move(batch), has_conflicted, Deadline::Clock::now());
             }
+            // The others need not wait.
+            if (are_aside) continue;
             const Deadline later = Deadline::in(internal::failure_pause);
             co_await runtime::sleep_until(later);
         } else {
             {
                 const std::lock_guard lock(mutex);
-                for (const auto& job : batch) {
-                    if (job.ends_batch) held.erase({job.lease.process, job.lease.batch});
-                }
+                outcomes.recorded(batch);
             }
             wake.set();
         }

@@ -63,9 +63,15 @@ using SharedExtra = std::shared_ptr<const Extra>;
 // One that a claim has taken. What holds just what all of its lane do, and has nothing else, shares
 // that: its own `extra` is empty.
 struct ClaimedJob : StoredJob {
-    SharedExtra held;  // null: it is in `extra`, if there is any
-    SharedLent lent;   // null: it has places of no loan
+    SharedExtra held;          // null: it is in `extra`, if there is any
+    SharedLent lent;           // null: it has places of no loan
+    bool has_expired = false;  // it is dropped, whatever its claim's time says
 };
+
+// `now`: by the database's clock.
+inline bool has_expired(const StoredJob& job, const Extra& extra, std::int64_t now) {
+    return extra.expires_after > 0 && now > job.enqueued_at + extra.expires_after;
+}
 
 struct InsertedBatch {
     std::int64_t id = 0, claimed_at = 0;

@@ -76,6 +76,13 @@ Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, Rescued
     const bool has_suspects = std::ranges::any_of(taken.unfinished, is_suspect);
     for (StoredJob& job : taken.unfinished) {
         const bool was_noted = noted.contains(job.id);
+        if (!is_readable_extra(job.extra)) {
+            job.extra.clear();
+            job.last_error = unreadable_extra;
+            ++counts.buried;
+            bury(std::move(job), was_noted, settled);
+            continue;
+        }
         const bool is_blamed = is_crash && (!has_suspects || is_suspect(job));
         if (is_blamed) ++job.crashes;
         if (is_crash) job.last_error = "its process died";
@@ -119,6 +126,7 @@ Task<bool> renew_heartbeat(Tx& tx, std::int64_t process) {
 
 Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max) {
     tx.see_commits();
+    co_await tx.defer(sql::repair_heartbeats, dead_after_us);
     co_await tx.defer(sql::remove_dead_processes, dead_after_us);
     Rescued counts;
     counts.released = co_await release_lost_loans(tx);
@@ -149,7 +157,7 @@ Task<void> sign_off(Tx& tx, std::int64_t process) {
 
 Task<void> drop(Tx& tx, StoredJob job, bool was_blocked) {
     Settled settled;
-    end(job.id, extra_of(job.extra), false, was_blocked, "", settled);
+    end(job.id, readable_extra_of(job.extra), false, was_blocked, "", settled);
     co_await end_jobs(tx, std::move(settled.ended));
     co_await release_limits(tx, std::move(settled.released));
 }

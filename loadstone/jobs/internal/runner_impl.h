@@ -1,11 +1,10 @@
 #pragma once
-// The runner's state and its four tasks. Claims (claiming.cc), outcomes (recording.cc) and the
-// lease (leasing.cc) are tasks of loop 0; jobs run on all loops (runner.cc).
+// The runner's state and its five tasks. Claims (claiming.cc), outcomes (recording.cc), the lease
+// (leasing.cc) and schedules (recurring.cc) are tasks of loop 0; jobs run on all loops (runner.cc).
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,6 +18,7 @@
 #include "loadstone/jobs/internal/lanes.h"
 #include "loadstone/jobs/internal/limits.h"
 #include "loadstone/jobs/internal/loans.h"
+#include "loadstone/jobs/internal/outcome_queue.h"
 #include "loadstone/jobs/internal/records.h"
 #include "loadstone/jobs/runner.h"
 #include "loadstone/runtime/event.h"
@@ -37,6 +37,8 @@ inline constexpr std::chrono::milliseconds hold_max{5'000};
 // it.
 inline constexpr std::chrono::milliseconds abandon_after =
     recording_grace + std::chrono::milliseconds(1'000);
+// Outcomes that wait for somebody's transaction.
+inline constexpr std::size_t outcomes_aside_max = 4'096;
 inline constexpr std::chrono::milliseconds failure_pause{500};  // after the database refused one
 
 // Of `all` places a quarter is worth a claim at once: one for each single place would be a
@@ -100,14 +102,17 @@ struct Runner::Impl {
     std::string known_batches(std::int64_t owner) const;
     // What is due of the scheduled jobs becomes ready; sets when the next one will be.
     Task<void> ready_due_jobs();
-    // What operators have set and asked for, what running jobs have to tell, what recurs.
+    // What operators have set and asked for, what running jobs have to tell.
     Task<void> look_around();
     Task<void> read_settings(Reader reader);
     void apply_limit_settings(const std::vector<internal::LimitSetting>& settings);
     Task<void> tell_progress(Context& context);
     void cancel_asked_for(const std::vector<std::int64_t>& jobs);
     void abandon_overdue();
-    Task<void> fire_recurring(Context& context);
+    // What recurs, beside the claims: it may wait for somebody's transaction, and they do not.
+    void look_at_schedules();
+    Task<void> fire_recurring();
+    Task<void> fire(Context& context, const Recurring& recurring);
     // Lanes with a partition in which something new stands.
     Task<void> discover();
     Task<std::int64_t> learn_lanes(Reader reader);
@@ -123,7 +128,6 @@ struct Runner::Impl {
     Seated seat(internal::ClaimedJob job, const internal::Batch& batch, std::int64_t owner);
     // Those that have expired end without being run.
     Task<void> start(std::vector<Seated> seated);
-    void release_batch(internal::Finished& outcome);
     Task<void> run(Seat* seat, const Kind* kind, JobInfo info, internal::SharedJob job,
                    std::optional<admission::Permit> permit, runtime::Position position);
     void finish(Seat* seat, internal::Finished outcome);
@@ -151,7 +155,7 @@ struct Runner::Impl {
     telemetry::Registry& registry;
     Random random;  // under mutex
 
-    const telemetry::LabelIndex claim_label, record_label, heartbeat_label;
+    const telemetry::LabelIndex claim_label, record_label, heartbeat_label, fire_label;
     telemetry::Counter &retried, &snoozed, &buried, &rescued, &leases_lost, &handed_back,
         &expired_total, &cancelled_total, &limited_total, &fired_total, &loans_total,
         &covered_total;
@@ -167,7 +171,8 @@ struct Runner::Impl {
     const std::shared_ptr<runtime::SpanSlot> claim_slot = std::make_shared<runtime::SpanSlot>(),
                                              start_slot = std::make_shared<runtime::SpanSlot>(),
                                              record_slot = std::make_shared<runtime::SpanSlot>(),
-                                             lease_slot = std::make_shared<runtime::SpanSlot>();
+                                             lease_slot = std::make_shared<runtime::SpanSlot>(),
+                                             fire_slot = std::make_shared<runtime::SpanSlot>();
     runtime::TaskScope claims{"job claims"}, jobs{"jobs"}, records{"job records"},
         lease{"job lease"};
 
@@ -181,7 +186,7 @@ struct Runner::Impl {
     internal::LaneFound lanes_from;  // where the look at all lanes goes on
     Deadline discover_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     Deadline recurring_at = runtime::Deadline::in(std::chrono::milliseconds(0));
-    bool schedules_are_known = false;
+    bool is_firing = false, schedules_are_known = false;
     Deadline due_at =
         runtime::Deadline::in(std::chrono::milliseconds(0));  // the next scheduled job
     // Where kinds have partitions discover() looks at the start.
@@ -189,7 +194,8 @@ struct Runner::Impl {
         runtime::Deadline::in(has_keyed ? internal::Lanes::sweep_every : std::chrono::seconds(0));
     Deadline cursors_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     Deadline look_at = runtime::Deadline::in(std::chrono::milliseconds(0));
-    log::Throttle look_complaints{std::chrono::seconds(10)};
+    log::Throttle look_complaints{std::chrono::seconds(10)},
+        fire_complaints{std::chrono::seconds(10)};
     Deadline::Clock::time_point due_read{}, discovered{};
     bool held_off = false;  // places are free, and too few for a claim before small_claim_at
     std::atomic<bool> lease_is_back{false};
@@ -209,12 +215,10 @@ struct Runner::Impl {
     std::set<std::string> freed;            // limits of which places are free again
     std::set<std::int64_t> cancel_wanted;   // jobs, as last read
     std::map<std::string, Deadline> holds;  // by kind
-    // Process and batch, with how many of its jobs have not ended; until its end is recorded.
-    std::map<std::pair<std::int64_t, std::int64_t>, std::size_t> held;
     std::vector<std::shared_ptr<Seat>> seats;
     std::vector<Seat*> free_seats;
-    std::deque<internal::Finished>
-        finished;  // at most 2 * running_max: claims wait for it to be recorded
+    // At most 2 * running_max, and outcomes_aside_max: claims wait for them to be recorded.
+    internal::OutcomeQueue outcomes;
 };
 
 }  // namespace loadstone::jobs

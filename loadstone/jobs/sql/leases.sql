@@ -6,6 +6,14 @@ insert into loadstone_processes (name, started_at, heartbeat_at) values ($1, {no
 -- name: renew_heartbeat
 update loadstone_processes set heartbeat_at = {now} where id = $1
 
+-- name: repair_heartbeats
+-- Those of more than $1 microseconds in the future, when the clock was ahead, count as of now.
+-- dialect: sqlite
+update loadstone_processes set heartbeat_at = {now} where heartbeat_at > {now} + $1
+-- dialect: postgres
+update loadstone_processes set heartbeat_at = {now}
+where id in (select id from loadstone_processes where heartbeat_at > {now} + $1 for update skip locked)
+
 -- name: remove_dead_processes
 -- $1: microseconds after which a process without a heartbeat is dead. One that is frozen within its heartbeat has its row
 -- locked: it holds up the rescue of no other.
@@ -40,3 +48,10 @@ select job from loadstone_steps where job {ids} union select job from loadstone_
 
 -- name: remove_process
 delete from loadstone_processes where id = $1
+
+-- name: bound_lock_waits
+-- This transaction waits no longer than that for another one, and fails as one that conflicts. SQLite has one writer.
+-- dialect: sqlite
+delete from loadstone_processes where 0 = 1
+-- dialect: postgres
+set local lock_timeout = '250ms'
