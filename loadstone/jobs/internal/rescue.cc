@@ -18,11 +18,10 @@ struct BatchRow {
 };
 BOOST_DESCRIBE_STRUCT(BatchRow, (), (id, jobs))
 
-constexpr std::int64_t batches_at_once = 64;
-
-// Jobs of batches that somebody else has held, or that nobody knows of.
+// Jobs of batches that one process has held, or of which it does not know.
 struct Taken {
     std::vector<std::int64_t> batches;
+    std::size_t jobs = 0;  // in them, with those that had ended before
     std::vector<StoredJob> done;  // they have completed themselves, and no more is recorded of it
     std::vector<StoredJob> unfinished;
 };
@@ -37,6 +36,7 @@ Task<Taken> jobs_of(Tx& tx, const std::vector<BatchRow>& rows) {
     for (const Mark& mark : marks) is_settled[{mark.batch, mark.job}] = mark.is_settled != 0;
     for (const BatchRow& row : rows) {
         auto jobs = value_or_throw(from_json<std::vector<StoredJob>>(row.jobs, stored_json));
+        taken.jobs += jobs.size();
         for (StoredJob& job : jobs) {
             const auto mark = is_settled.find({row.id, job.id});
             if (mark == is_settled.end()) {
@@ -58,13 +58,14 @@ Task<std::set<std::int64_t>> noted_among(Tx& tx, const std::vector<StoredJob>& j
     co_return std::set<std::int64_t>(noted.begin(), noted.end());
 }
 
-bool is_suspect(const StoredJob& job) {
-    return job.partition_key.find(suspect_limit) != std::string::npos;
+// A process dies of one of its jobs. Suspects run alone (alone.h): one that others stood beside had
+// not begun.
+bool is_blamed(const StoredJob& job, const Taken& taken) {
+    return taken.jobs == 1 || !is_suspect(job.partition_key);
 }
 
-// What of them is to run again is ready; the rest is buried or has ended. A process dies of one of
-// its jobs: while one of them is suspected, the others are not blamed. What has been blamed until
-// once more would bury it is suspected, and runs when no other suspect does.
+// What of them is to run again is ready; the rest is buried or has ended. What has been blamed until
+// once more would bury it is a suspect.
 Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, Rescued& counts) {
     std::vector<StoredJob> everything = taken.done;
     everything.insert(everything.end(), taken.unfinished.begin(), taken.unfinished.end());
@@ -73,13 +74,12 @@ Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, Rescued
     for (const StoredJob& job : taken.done)
         end(job.id, extra_of(job.extra), true, noted.contains(job.id), "", settled);
     std::vector<StoredJob> ready;
-    const bool has_suspects = std::ranges::any_of(taken.unfinished, is_suspect);
     for (StoredJob& job : taken.unfinished) {
         const bool was_noted = noted.contains(job.id);
-        const bool is_blamed = is_crash && (!has_suspects || is_suspect(job));
-        if (is_blamed) ++job.crashes;
+        const bool was_cause = is_crash && is_blamed(job, taken);
+        if (was_cause) ++job.crashes;
         if (is_crash) job.last_error = "its process died";
-        if (is_blamed && job.crashes >= crashes_max) {
+        if (was_cause && job.crashes >= crashes_max) {
             job.last_error += " " + std::to_string(job.crashes) + " times while it ran";
             ++counts.buried;
             bury(std::move(job), was_noted, settled);
@@ -122,11 +122,11 @@ Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max) {
     co_await tx.defer(sql::remove_dead_processes, dead_after_us);
     Rescued counts;
     counts.released = co_await release_lost_loans(tx);
-    const auto orphans = co_await tx.many<BatchRow>(sql::orphaned_batches, batches_at_once);
+    const auto orphans = co_await tx.many<BatchRow>(sql::orphaned_batches);
     if (orphans.empty()) co_return counts;
     Taken taken = co_await jobs_of(tx, orphans);
     co_await put_back(tx, std::move(taken), crashes_max, true, counts);
-    counts.is_all = static_cast<std::int64_t>(orphans.size()) < batches_at_once;
+    counts.is_all = false;
     co_return counts;
 }
 
