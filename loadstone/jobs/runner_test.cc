@@ -306,6 +306,11 @@ constexpr store::Command claim_unseen{
 constexpr store::Command forget_ready{
     .name = "test.forget_ready", .sqlite = "delete from loadstone_ready", .postgres = ""};
 
+constexpr store::Command pause_all{
+    .name = "test.pause_all",
+    .sqlite = "insert into loadstone_queues (name, is_paused) values ('test', 1), ('slow', 1)",
+    .postgres = ""};
+
 // As a second death of their process leaves jobs.
 constexpr store::Command suspect_all{
     .name = "test.suspect_all",
@@ -502,6 +507,17 @@ TEST_F(RunnerTest, AModuleThatIsBusyHoldsUpNoOther) {
     EXPECT_TRUE(wait_until([&] { return node.jobs().empty(); }));
     EXPECT_EQ(node.diary.count("slow"), 10)
         << "their timeout is 1 ms and they have one attempt: the wait is no part of it";
+}
+
+TEST_F(RunnerTest, WhereAllQueuesArePausedItPullsNevertheless) {
+    Node node(url());
+    node.write(execute<pause_all>);
+    node.enqueue("waits");
+    node.run();
+    const auto end = std::chrono::steady_clock::now() + milliseconds(1'500);
+    ASSERT_TRUE(wait_until([&] { return std::chrono::steady_clock::now() > end; }));
+    EXPECT_LT(node.runner->since_pulling(), milliseconds(1'000));
+    EXPECT_EQ(node.diary.count("waits"), 0);
 }
 
 TEST_F(RunnerTest, ASuspectRunsWhenNothingElseDoes) {

@@ -120,7 +120,8 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
     const auto wanted =
         std::make_shared<const std::vector<internal::LaneClaim>>(lanes_to_claim(whose));
     bool more = false, has_one = false;
-    if (free_places() == 0 || whose == internal::Alone::Turn::nobody) pulled_at = Deadline::Clock::now();
+    // All places are taken, or nothing may be claimed: paused, held up by limits or a suspect.
+    if (wanted->empty()) pulled_at = Deadline::Clock::now();
     if (!wanted->empty()) {
         const auto lent = std::make_shared<internal::ClaimLoans>(loans);
         internal::Claimed claimed = co_await claim(owner, wanted, free_places(), lent);

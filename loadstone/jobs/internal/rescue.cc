@@ -22,7 +22,8 @@ BOOST_DESCRIBE_STRUCT(BatchRow, (), (id, jobs))
 struct Taken {
     std::vector<std::int64_t> batches;
     std::size_t jobs = 0;  // in them, with those that had ended before
-    std::vector<StoredJob> done;  // they have completed themselves, and no more is recorded of it
+    // They have completed themselves, and no more is recorded of it, with what they gave.
+    std::vector<std::pair<StoredJob, std::string>> done;
     std::vector<StoredJob> unfinished;
 };
 
@@ -32,17 +33,17 @@ Task<Taken> jobs_of(Tx& tx, const std::vector<BatchRow>& rows) {
     for (const BatchRow& row : rows) taken.batches.push_back(row.id);
     const std::string ids_json = to_json(taken.batches);
     const auto marks = co_await tx.many<Mark>(sql::done_of, ids_json);
-    std::map<DoneJob, bool> is_settled;  // of those that have ended
-    for (const Mark& mark : marks) is_settled[{mark.batch, mark.job}] = mark.is_settled != 0;
+    std::map<DoneJob, Mark> ended;
+    for (const Mark& mark : marks) ended[{mark.batch, mark.job}] = mark;
     for (const BatchRow& row : rows) {
         auto jobs = value_or_throw(from_json<std::vector<StoredJob>>(row.jobs, stored_json));
         taken.jobs += jobs.size();
         for (StoredJob& job : jobs) {
-            const auto mark = is_settled.find({row.id, job.id});
-            if (mark == is_settled.end()) {
+            const auto mark = ended.find({row.id, job.id});
+            if (mark == ended.end()) {
                 taken.unfinished.push_back(std::move(job));
-            } else if (!mark->second) {
-                taken.done.push_back(std::move(job));
+            } else if (mark->second.is_settled == 0) {
+                taken.done.emplace_back(std::move(job), std::move(mark->second.result));
             }
         }
     }
@@ -67,12 +68,12 @@ bool is_blamed(const StoredJob& job, const Taken& taken) {
 // What of them is to run again is ready; the rest is buried or has ended. What has been blamed until
 // once more would bury it is a suspect.
 Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, Rescued& counts) {
-    std::vector<StoredJob> everything = taken.done;
-    everything.insert(everything.end(), taken.unfinished.begin(), taken.unfinished.end());
+    std::vector<StoredJob> everything = taken.unfinished;
+    for (const auto& [job, result] : taken.done) everything.push_back(job);
     const auto noted = co_await noted_among(tx, everything);
     Settled settled;
-    for (const StoredJob& job : taken.done)
-        end(job.id, extra_of(job.extra), true, noted.contains(job.id), "", settled);
+    for (const auto& [job, result] : taken.done)
+        end(job.id, extra_of(job.extra), true, noted.contains(job.id), result, settled);
     std::vector<StoredJob> ready;
     for (StoredJob& job : taken.unfinished) {
         const bool was_noted = noted.contains(job.id);
@@ -147,9 +148,24 @@ Task<void> sign_off(Tx& tx, std::int64_t process) {
     co_await release_lost_loans(tx);
 }
 
-Task<void> drop(Tx& tx, StoredJob job, bool was_blocked) {
+Task<std::int64_t> drop_cancelled(Tx& tx, std::string ids_json) {
+    tx.see_commits();
+    const auto waiting = co_await tx.many<std::int64_t>(sql::cancelled_waiting, ids_json);
+    std::int64_t dropped = 0;
+    for (const std::int64_t id : waiting) {
+        const std::string ids = to_json(std::vector<std::int64_t>{id});
+        auto job = co_await tx.maybe<StoredJob>(sql::cancel_scheduled, id);
+        if (!job) job = co_await tx.maybe<StoredJob>(sql::cancel_ready, ids);
+        if (!job) continue;
+        co_await drop(tx, std::move(*job), true);
+        ++dropped;
+    }
+    co_return dropped;
+}
+
+Task<void> drop(Tx& tx, StoredJob job, bool was_noted) {
     Settled settled;
-    end(job.id, extra_of(job.extra), false, was_blocked, "", settled);
+    end(job.id, extra_of(job.extra), false, was_noted, "", settled);
     co_await end_jobs(tx, std::move(settled.ended));
     co_await release_limits(tx, std::move(settled.released));
 }

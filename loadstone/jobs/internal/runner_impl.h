@@ -109,6 +109,8 @@ struct Runner::Impl {
     void apply_limit_settings(const std::vector<internal::LimitSetting>& settings);
     Task<void> tell_progress(Context& context);
     void cancel_asked_for(const std::vector<std::int64_t>& jobs);
+    // Those whose runs ended before they heard of it.
+    Task<void> drop_cancelled(Context& context);
     void abandon_overdue();
     Task<void> fire_recurring(Context& context);
     // Lanes with a partition in which something new stands.

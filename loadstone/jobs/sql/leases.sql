@@ -35,7 +35,7 @@ order by id for update
 
 -- name: done_of
 -- Jobs of the batches in $1 that have ended.
-select batch, job, is_settled from loadstone_done where batch {ids}
+select batch, job, is_settled, coalesce(result, '') as result from loadstone_done where batch {ids}
 
 -- name: with_steps
 -- Those of the jobs in $1 that have saved steps or told their progress.
