@@ -123,12 +123,16 @@ Task<void> close_stranded_runs(Context& context, Job<CloseStrandedRuns>) {
     do {
         const Timestamp before = Timestamp::now() - long_running_for;
         const auto runs = co_await sql::long_running(context.reader(), before, runs_at_once, after);
+        std::vector<std::int64_t> ids;
+        for (const sql::RunningRow& run : runs.rows) ids.push_back(run.job);
+        const auto known = co_await loadstone::jobs::jobs_by_id(context.reader(), std::move(ids));
         for (const sql::RunningRow& run : runs.rows) {
-            const auto job = co_await loadstone::jobs::job_by_id(context.reader(), run.job);
-            if (job && job->state != "dead") continue;
+            const auto job = known.find(run.job);
+            const bool is_there = job != known.end();
+            if (is_there && job->second.state != "dead") continue;
             const std::string reason =
-                job ? reason_of(*job)
-                    : fmt::format("job {}, which was to go on with it, is gone", run.job);
+                is_there ? reason_of(job->second)
+                         : fmt::format("job {}, which was to go on with it, is gone", run.job);
             co_await context.write(give_up_run, run.id, run.job, reason);
         }
         after = runs.next;

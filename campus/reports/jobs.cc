@@ -68,10 +68,15 @@ Task<void> fail_stranded(Context& context) {
     do {
         const Timestamp before = Timestamp::now() - unfinished_for;
         const auto page = co_await sql::long_unfinished(context.reader(), before, at_once, after);
+        std::vector<std::int64_t> ids;
+        for (const sql::Unfinished& report : page.rows) ids.push_back(report.job);
+        const auto known = co_await jobs::jobs_by_id(context.reader(), std::move(ids));
         for (const sql::Unfinished& report : page.rows) {
-            const auto job = co_await jobs::job_by_id(context.reader(), report.job);
-            if (job && job->state != "dead") continue;
-            const std::string reason = job ? reason_of(*job) : "it was not begun in time";
+            const auto job = known.find(report.job);
+            const bool is_there = job != known.end();
+            if (is_there && job->second.state != "dead") continue;
+            const std::string reason =
+                is_there ? reason_of(job->second) : "it was not begun in time";
             co_await context.write(fail_report, report.id, reason);
         }
         after = page.next;

@@ -1,10 +1,14 @@
 #include "loadstone/jobs/admin.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <limits>
+#include <set>
+#include <utility>
 
+#include "loadstone/base/error.h"
 #include "loadstone/base/json.h"
 #include "loadstone/jobs/internal/extra.h"
 #include "loadstone/jobs/internal/records.h"
@@ -62,6 +66,7 @@ Task<std::int64_t> revive(Tx& tx, const std::string& ids_json) {
     const std::string json = to_json(ids);
     co_await tx.exec(sql::dead_to_ready, json);
     co_await tx.exec(sql::remove_dead, json);
+    co_await tx.exec(sql::remove_cancels, json);  // asked for while they ran, before they died
     co_return static_cast<std::int64_t>(ids.size());
 }
 
@@ -77,9 +82,17 @@ struct Place {
     std::string queue, partition_key;
     int priority = 0;
     std::int64_t seq = 0;
-    std::string extra;
+    std::string kind;
+    int crashes = 0;
 };
-BOOST_DESCRIBE_STRUCT(Place, (), (queue, partition_key, priority, seq, extra))
+BOOST_DESCRIBE_STRUCT(Place, (), (queue, partition_key, priority, seq, kind, crashes))
+
+struct RunningOf {
+    std::int64_t jobs = 0, of_queue = 0;
+};
+BOOST_DESCRIBE_STRUCT(RunningOf, (), (jobs, of_queue))
+
+std::string ids_of(std::int64_t id) { return fmt::format("[{}]", id); }
 
 struct RunsIn {
     std::string name;
@@ -112,6 +125,25 @@ Task<std::string> why_limited(Reader reader, const Place& place) {
     co_return std::string();
 }
 
+// It is the first that would be claimed.
+Task<std::string> why_next(Reader reader, const Place& place, std::int64_t processes) {
+    const auto declared = co_await reader.maybe<std::string>(sql::kind_is_declared, place.kind);
+    if (!declared)
+        co_return fmt::format(
+            "it is the next of queue {}, and waits for a program that knows its kind, {}",
+            place.queue, place.kind);
+    const auto running = co_await reader.one<RunningOf>(sql::running_of, place.queue);
+    if (is_suspect(place.partition_key))
+        co_return fmt::format(
+            "it has taken down {} processes, and runs alone: when one of the {} processes that run "
+            "jobs runs nothing else; {} jobs run",
+            place.crashes, processes, running.jobs);
+    co_return fmt::format(
+        "it is the next of queue {}, and begins when one of the {} processes that run jobs has a "
+        "place for it: {} jobs run, {} of them of this queue",
+        place.queue, processes, running.jobs, running.of_queue);
+}
+
 Task<std::string> why_ready(Reader reader, const Place place) {
     const auto paused = co_await reader.many<std::string>(sql::paused_queues);
     if (std::ranges::find(paused, place.queue) != paused.end())
@@ -125,10 +157,20 @@ Task<std::string> why_ready(Reader reader, const Place place) {
     if (before > 0)
         co_return fmt::format("{} ready jobs of queue {}{} go first", before, place.queue,
                               place.partition_key.empty() ? "" : ", " + place.partition_key + ",");
-    co_return fmt::format(
-        "it is the next of queue {}: all places of the queue are taken, or none of the {} "
-        "processes that run jobs knows its kind",
-        place.queue, processes);
+    co_return co_await why_next(reader, place, processes);
+}
+
+// A name that nobody knows is a slip of the pen.
+Task<void> require_queue(Tx& tx, std::string name) {
+    std::set<std::string> names;
+    if (const Queue* queue = tx.context().services().find<Queue>(); queue != nullptr) {
+        for (const auto& kind : queue->kinds()) names.insert(kind->queue);
+    }
+    if (names.contains(name)) co_return;
+    const auto known = co_await tx.maybe<std::string>(sql::known_queue, name);
+    if (!known)
+        throw Error(Errc::not_found, fmt::format("there is no queue \"{}\": there are {}", name,
+                                                 fmt::join(names, ", ")));
 }
 
 std::string failure_of(const JobRow& job) {
@@ -147,26 +189,49 @@ Task<std::vector<JobRow>> list_jobs(Reader reader, JobFilter filter) {
 }
 
 Task<std::optional<JobRow>> job_by_id(Reader reader, std::int64_t id) {
-    co_return co_await reader.maybe<JobRow>(sql::job_by_id, id);
+    const std::string ids = ids_of(id);
+    co_return co_await reader.maybe<JobRow>(sql::jobs_by_id, ids);
+}
+
+Task<std::map<std::int64_t, JobRow>> jobs_by_id(Reader reader, std::vector<std::int64_t> ids) {
+    const std::string json = to_json(ids);
+    auto rows = co_await reader.many<JobRow>(sql::jobs_by_id, json);
+    std::map<std::int64_t, JobRow> jobs;
+    for (JobRow& row : rows) jobs.emplace(row.id, std::move(row));
+    co_return jobs;
 }
 
 Task<bool> retry_job(Tx& tx, std::int64_t id) {
-    const std::string ids = fmt::format("[{}]", id);
+    const std::string ids = ids_of(id);
     bool is_due = co_await make_due(tx, ids);
     if (!is_due) is_due = co_await revive(tx, ids) > 0;
     if (is_due) {
         wake_after(tx);
         co_return true;
     }
-    const auto job = co_await tx.maybe<JobRow>(sql::job_by_id, id);
+    const auto job = co_await tx.maybe<JobRow>(sql::jobs_by_id, ids);
     co_return job && job->state == "waiting";  // and due already
+}
+
+Task<std::string> why_not_retried(Reader reader, std::int64_t id) {
+    const auto job = co_await job_by_id(reader, id);
+    if (job && job->state == "dead") {
+        const std::string ids = ids_of(id);
+        const auto dead = co_await reader.maybe<DeadRow>(sql::dead_by_id, ids);
+        const std::string key = dead ? internal::extra_of(dead->extra).unique : "";
+        const auto holder = co_await reader.maybe<std::int64_t>(sql::unique_holder, key);
+        if (holder)
+            co_return fmt::format("its unique key, {}, is taken by job {}", key, *holder);
+    }
+    co_return co_await why(reader, id);
 }
 
 Task<Cancelled> cancel_job(Tx& tx, std::int64_t id) {
     tx.see_commits();
     Cancelled cancelled;
     auto waiting = co_await tx.maybe<internal::StoredJob>(sql::cancel_scheduled, id);
-    if (!waiting) waiting = co_await tx.maybe<internal::StoredJob>(sql::cancel_ready, id);
+    const std::string ids = ids_of(id);
+    if (!waiting) waiting = co_await tx.maybe<internal::StoredJob>(sql::cancel_ready, ids);
     const bool was_blocked = !waiting;
     if (!waiting) waiting = co_await tx.maybe<internal::StoredJob>(sql::cancel_blocked, id);
     if (waiting) {
@@ -189,6 +254,7 @@ Task<Redriven> redrive(Tx& tx, DeadFilter filter, std::int64_t after, std::int64
     redriven.last = ids.back();
     const std::string ids_json = to_json(ids);
     redriven.jobs = co_await revive(tx, ids_json);
+    redriven.left = static_cast<std::int64_t>(ids.size()) - redriven.jobs;
     wake_after(tx);
     co_return redriven;
 }
@@ -219,7 +285,8 @@ Task<std::string> why(Reader reader, std::int64_t id) {
                               to_rfc3339(runs->claimed_at));
     const auto waits_for = co_await reader.maybe<std::int64_t>(sql::blocked_by, id);
     if (waits_for) co_return fmt::format("it waits for {} other jobs to end", *waits_for);
-    const auto place = co_await reader.maybe<Place>(sql::ready_place, id);
+    const std::string ids = ids_of(id);
+    const auto place = co_await reader.maybe<Place>(sql::ready_place, ids);
     if (!place)
         co_return fmt::format("it is scheduled for {}{}", to_rfc3339(job->run_at),
                               failure_of(*job));
@@ -227,6 +294,7 @@ Task<std::string> why(Reader reader, std::int64_t id) {
 }
 
 Task<void> pause_queue(Tx& tx, std::string queue, bool is_paused) {
+    co_await require_queue(tx, queue);
     const int paused = is_paused ? 1 : 0;
     co_await tx.exec(sql::set_paused, queue, paused);
     wake_after(tx);
@@ -236,26 +304,42 @@ Task<std::vector<QueueAge>> oldest_due_ages(Reader reader) {
     co_return co_await reader.many<QueueAge>(sql::oldest_due_ages);
 }
 
-Task<void> prune_limits(Tx& tx, std::int64_t idle_us) {
+Task<bool> prune_limits(Tx& tx, std::int64_t idle_us) {
     tx.see_commits();
     const auto names = co_await tx.many<std::string>(sql::idle_limits, idle_us, prune_max);
-    if (names.empty()) co_return;
+    if (names.empty()) co_return true;
     const std::string json = to_json(names);
     co_await tx.many<std::string>(sql::lock_limits, json);
     co_await tx.exec(sql::remove_limit_states, json);
     co_await tx.exec(sql::remove_limits, json);
+    co_return static_cast<std::int64_t>(names.size()) < prune_max;
+}
+
+// Of jobs that had ended before they were seen.
+Task<void> prune_cancels(Tx& tx) {
+    auto gone = co_await tx.many<std::int64_t>(sql::old_cancels);
+    if (gone.empty()) co_return;
+    const std::string asked = to_json(gone);
+    const auto jobs = co_await tx.many<JobRow>(sql::jobs_by_id, asked);
+    std::erase_if(gone, [&](std::int64_t id) {
+        const auto job = std::ranges::find(jobs, id, &JobRow::id);
+        return job != jobs.end() && job->state != "dead";
+    });
+    if (gone.empty()) co_return;
+    const std::string json = to_json(gone);
+    co_await tx.exec(sql::remove_cancels, json);
 }
 
 Task<bool> prune(Tx& tx, Retention retention) {
     const std::int64_t idle = std::chrono::microseconds(limits_kept).count();
-    co_await prune_limits(tx, idle);
+    const bool all_limits = co_await prune_limits(tx, idle);
     co_await tx.exec(sql::prune_unique);
-    co_await tx.exec(sql::prune_cancels);
-    if (retention.dead_letters_days == 0) co_return true;
+    co_await prune_cancels(tx);
+    if (retention.dead_letters_days == 0) co_return all_limits;
     const std::int64_t kept =
         std::chrono::microseconds(std::chrono::hours(24) * retention.dead_letters_days).count();
     const auto pruned = co_await tx.exec(sql::prune_dead, kept, prune_max);
-    co_return pruned < static_cast<std::uint64_t>(prune_max);
+    co_return all_limits && pruned < static_cast<std::uint64_t>(prune_max);
 }
 
 Task<std::optional<Progress>> progress_of(Reader reader, std::int64_t id) {

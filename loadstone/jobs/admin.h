@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,9 +42,13 @@ struct JobFilter {
 // Newest first.
 Task<std::vector<JobRow>> list_jobs(Reader reader, JobFilter filter);
 Task<std::optional<JobRow>> job_by_id(Reader reader, std::int64_t id);
+// Those that there are, by id: one statement.
+Task<std::map<std::int64_t, JobRow>> jobs_by_id(Reader reader, std::vector<std::int64_t> ids);
 // A dead job is put back with its attempts at 0; a waiting one is made due now. False: no such
-// job, or it is running.
+// job, it runs or waits for others, or it is dead and its unique key taken.
 Task<bool> retry_job(Tx& tx, std::int64_t id);
+// In a sentence, why that was of no effect.
+Task<std::string> why_not_retried(Reader reader, std::int64_t id);
 struct Cancelled {
     bool was_dropped = false;  // it waited, and is gone
     bool was_asked = false;  // it runs: its context is cancelled within a second, and soon it ends
@@ -87,9 +92,10 @@ BOOST_DESCRIBE_STRUCT(DeadFilter, (), (kind, queue, error))
 // Up to `limit` dead letters with ids above `after` are put back, with attempts and crashes at 0.
 struct Redriven {
     std::int64_t jobs = 0;
+    std::int64_t left = 0;  // whose unique keys other jobs have taken meanwhile
     std::int64_t last = 0;  // for the next call's `after`
 };
-BOOST_DESCRIBE_STRUCT(Redriven, (), (jobs, last))
+BOOST_DESCRIBE_STRUCT(Redriven, (), (jobs, left, last))
 Task<Redriven> redrive(Tx& tx, DeadFilter filter, std::int64_t after, std::int64_t limit);
 
 struct QueueStats {
@@ -125,6 +131,7 @@ Task<bool> prune(Tx& tx, Retention retention);
 Task<std::string> why(Reader reader, std::int64_t id);
 
 // Of a paused queue nothing is claimed, by any process, within about a second; what runs goes on.
+// Errc::not_found: no module of this program declares it, and no job is of it.
 Task<void> pause_queue(Tx& tx, std::string queue, bool is_paused);
 
 }  // namespace loadstone::jobs

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "loadstone/jobs/handlers.h"
+#include "loadstone/jobs/internal/storable.h"
 #include "loadstone/jobs/sql.h"
 
 namespace loadstone::jobs {
@@ -29,7 +31,10 @@ void check_step_bytes(std::string_view kind, const std::string& name, std::size_
 }  // namespace
 
 Task<void> complete(Tx& tx, const Lease& lease) {
-    const auto done = co_await tx.exec(sql::complete_job, lease.batch, lease.job, lease.process);
+    std::optional<std::string> result;
+    if (lease.notes != nullptr && !lease.notes->result().empty()) result = lease.notes->result();
+    const auto done =
+        co_await tx.exec(sql::complete_job, lease.batch, lease.job, lease.process, result);
     if (done == 0) throw_lease_lost();
 }
 
@@ -70,9 +75,10 @@ void RunNotes::begin(const Kind& kind) {
 }
 
 void RunNotes::report(double fraction, std::string note) {
-    if (note.size() > note_bytes_max) note.resize(note_bytes_max);
+    note = internal::storable(note, note_bytes_max);
+    const double shown = std::isnan(fraction) ? 0 : std::clamp(fraction, 0.0, 1.0);
     const std::lock_guard lock(mutex_);
-    progress_ = {std::clamp(fraction, 0.0, 1.0), std::move(note)};
+    progress_ = {shown, std::move(note)};
     changed_ = true;
 }
 

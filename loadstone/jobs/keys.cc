@@ -33,6 +33,10 @@ void append_escaped(std::string& out, std::string_view part, bool is_name = fals
     }
 }
 
+bool is_suspicion(std::string_view limit) {
+    return limit.starts_with(suspect_limit) && limit.substr(suspect_limit.size()).starts_with(':');
+}
+
 }  // namespace
 
 std::string unescaped(std::string_view text) {
@@ -109,15 +113,24 @@ std::vector<std::string_view> limits_in(std::string_view partition) {
 
 std::string suspect_partition(std::string_view partition, std::string_view queue) {
     std::string out(partition);
-    const auto limits = parse_partition(partition).limits;
-    for (const std::string& name : limits) {
-        if (limit_name(name) == suspect_limit) return out;
-    }
+    if (is_suspect(partition)) return out;
     out += '|';
     out += suspect_limit;
     out += ':';
     append_escaped(out, queue);
     return out;
+}
+
+bool is_suspect(std::string_view partition) {
+    return std::ranges::any_of(limits_in(partition), is_suspicion);
+}
+
+std::string without_suspicion(std::string_view partition) {
+    std::vector<std::string> suspicions;
+    for (const std::string_view limit : limits_in(partition)) {
+        if (is_suspicion(limit)) suspicions.emplace_back(limit);
+    }
+    return without_limits(partition, suspicions);
 }
 
 std::string without_limits(std::string_view partition, const std::vector<std::string>& limits) {

@@ -27,10 +27,14 @@ struct Partition {
 Partition parse_partition(std::string_view text);
 // Its limits, as parts of it.
 std::vector<std::string_view> limits_in(std::string_view partition);
-// Jobs that are suspected of killing their processes run one at a time: a limit of the framework.
+// Jobs that are suspected of killing their processes run alone (internal/alone.h), of a queue one at
+// a time: a limit of the framework.
 inline constexpr std::string_view suspect_limit = "loadstone.suspect";
 // The partition of a job that has become one.
 std::string suspect_partition(std::string_view partition, std::string_view queue);
+bool is_suspect(std::string_view partition);
+// The partition of one that is none any more.
+std::string without_suspicion(std::string_view partition);
 // The partition without some of its limits.
 std::string without_limits(std::string_view partition, const std::vector<std::string>& limits);
 // "mail" of "mail:gmail.com".

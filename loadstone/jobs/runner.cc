@@ -195,6 +195,7 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, interna
     }
     internal::Finished outcome;
     outcome.lease = info.lease;
+    bool was_left = false;  // its job has ended without it, which was counted then
     std::optional<Error> error;
     try {
         if (context.is_cancelled()) context.throw_if_done("a job that has not begun");
@@ -209,12 +210,16 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, interna
         const std::lock_guard lock(mutex);
         seat->context = nullptr;
         seat->job = nullptr;
+        was_left = seat->is_abandoned;
         if (error) outcome.decision = decide(kind->policy, *error, info.attempt, random);
         outcome.is_dropped = error && seat->cancel_asked;
         outcome.was_noted = seat->notes.is_stored() || seat->cancel_asked;
     }
-    if (!error) outcome.result = seat->notes.result();
-    if (outcome.is_dropped) {
+    outcome.result = seat->notes.result();  // it may have completed itself before it failed
+    if (was_left) {
+        log::info("a cancelled job's handler has ended after it",
+                  {{"kind", kind->name}, {"job", info.lease.job}});
+    } else if (outcome.is_dropped) {
         cancelled_total.add(1);
         log::info("job cancelled", {{"kind", kind->name}, {"job", info.lease.job}});
     } else if (error) {

@@ -48,7 +48,8 @@ public:
     ~Runner();
 
     void start();
-    // How long ago it last had claimed, or had found every place taken.
+    // How long ago it last had claimed, or had found that it could claim nothing: every place taken,
+    // queues paused or held up by limits.
     std::chrono::milliseconds since_pulling() const;
     // Claims no more; what runs goes on.
     void stop_claiming();

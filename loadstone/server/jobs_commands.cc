@@ -45,26 +45,30 @@ Task<bool> retry_in(Context& context, std::int64_t id) {
     co_return co_await context.write(jobs::retry_job, id);
 }
 
+Task<std::string> not_retried_in(Context& context, std::int64_t id) {
+    co_return co_await jobs::why_not_retried(context.reader(), id);
+}
+
 Task<jobs::Cancelled> cancel_in(Context& context, std::int64_t id) {
     co_return co_await context.write(jobs::cancel_job, id);
 }
 
 // All of it, in batches; with a rate no faster than that.
-Task<std::int64_t> redrive_in(Context& context, RedriveQuery query) {
+Task<jobs::Redriven> redrive_in(Context& context, RedriveQuery query) {
     const jobs::DeadFilter filter{query.kind, query.queue, query.error};
     const std::int64_t limit =
         query.rate > 0 ? std::min(redrive_batch_max, query.rate) : redrive_batch_max;
-    std::int64_t total = 0;
-    std::int64_t last = 0;
+    jobs::Redriven total;
     const auto began = Deadline::Clock::now();
     for (;;) {
-        const jobs::Redriven redriven = co_await context.write(jobs::redrive, filter, last, limit);
-        total += redriven.jobs;
-        last = redriven.last;
+        const jobs::Redriven redriven = co_await context.write(jobs::redrive, filter, total.last, limit);
+        total.jobs += redriven.jobs;
+        total.left += redriven.left;
+        total.last = redriven.last;
         if (redriven.last == 0) co_return total;
-        print(fmt::format("{} dead jobs put back so far\n", total));
+        print(fmt::format("{} dead jobs put back so far\n", total.jobs));
         if (query.rate > 0) {
-            const Deadline next(began + std::chrono::seconds(total / query.rate));
+            const Deadline next(began + std::chrono::seconds(total.jobs / query.rate));
             co_await runtime::sleep_until(next);
         }
     }
@@ -172,7 +176,10 @@ void retry_job_command(const Config& config, const std::vector<Module>& modules,
     CommandSession session(config, modules);
     if (!run_blocking(session.loops(), retry_in(session.context(), id))) {
         if (run_blocking(session.loops(), show_in(session.context(), id)))
-            throw Error(Errc::conflict, fmt::format("job {} runs now", id));
+            throw Error(
+                Errc::conflict,
+                fmt::format("job {} is not retried: {}", id,
+                            run_blocking(session.loops(), not_retried_in(session.context(), id))));
         throw Error(Errc::not_found,
                     fmt::format("there is no job {}: it was never enqueued, or it is done", id));
     }
@@ -195,8 +202,15 @@ void cancel_job_command(const Config& config, const std::vector<Module>& modules
 void redrive_command(const Config& config, const std::vector<Module>& modules,
                      const RedriveQuery& query) {
     CommandSession session(config, modules);
-    const std::int64_t total = run_blocking(session.loops(), redrive_in(session.context(), query));
-    print(fmt::format("{} dead jobs are ready again\n", total));
+    const jobs::Redriven total =
+        run_blocking(session.loops(), redrive_in(session.context(), query));
+    if (total.jobs == 0 && total.left == 0) {
+        print("no dead job is of that kind, queue and error: nothing is put back\n");
+        return;
+    }
+    print(fmt::format("{} dead jobs are ready again\n", total.jobs));
+    if (total.left > 0)
+        print(fmt::format("{} stay dead: other jobs have taken their unique keys\n", total.left));
 }
 
 void pause_command(const Config& config, const std::vector<Module>& modules,

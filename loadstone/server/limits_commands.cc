@@ -198,6 +198,8 @@ void limit_command(const Config& config, const std::vector<Module>& modules,
 
 void share_command(const Config& config, const std::vector<Module>& modules,
                    const ShareQuery& query) {
+    if (query.tenant.empty())
+        throw Error(Errc::invalid_argument, "a tenant is to be named: \"\" is none");
     CommandSession session(config, modules);
     require_tenants(session.queue());
     jobs::LimitChange change;

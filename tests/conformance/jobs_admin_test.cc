@@ -116,12 +116,151 @@ TEST_P(JobAdmin, CancelsWhatWaitsAndNothingElse) {
     EXPECT_EQ(diary_.all(), (std::vector<std::string>{"another"}));
 }
 
+constexpr std::string_view declare_text =
+    "insert into loadstone_kinds (name, declaration, declared_at) values "
+    "('conformance_jobs.Note', '{}', 0), ('conformance_jobs.Urgent', '{}', 0)";
+constexpr loadstone::store::Command declare_note{
+    .name = "test.declare_note", .sqlite = declare_text, .postgres = declare_text};
+
+constexpr std::string_view put_back_text =
+    "insert into loadstone_ready (job, queue, partition_key, priority, kind, arguments, cause, "
+    "enqueued_at, run_at) values (5000, 'test', '', 0, 'conformance_jobs.Note', '{}', '', 0, 0), "
+    "(5001, 'test', 'acme', 0, 'conformance_jobs.Note', '{}', '', 0, 0), "
+    "(null, 'other', 'acme', 3, 'conformance_jobs.Note', '{}', 'keyed', 0, 0), "
+    "(null, 'other', '', 3, 'conformance_jobs.Note', '{}', 'plain', 0, 0), "
+    "(null, 'zoo', '', 3, 'conformance_jobs.Note', '{}', 'plain', 0, 0)";
+constexpr loadstone::store::Command put_back{
+    .name = "test.put_back", .sqlite = put_back_text, .postgres = put_back_text};
+
+TEST_P(JobAdmin, FindsAJobByItsIdWhereverItStands) {
+    Node node(database_.url(), diary_);
+    std::vector<std::int64_t> ids{node.enqueue("ready"), node.enqueue_urgent("urgent"),
+                                  node.write(enqueue_later, std::int64_t{3'600'000})};
+    node.write(execute<put_back>);
+    ids.push_back(5'000);
+    ids.push_back(5'001);
+    for (const jobs::JobRow& job : node.jobs_of("")) {
+        if (job.queue != "test") ids.push_back(job.id);
+    }
+    ASSERT_EQ(ids.size(), 8U);
+    std::vector<std::int64_t> asked = ids;
+    asked.push_back(9'999);
+    const auto found = node.jobs_by_id(asked);
+    ASSERT_EQ(found.size(), ids.size());
+    for (const std::int64_t id : ids) EXPECT_EQ(found.at(id).state, "waiting");
+    EXPECT_EQ(found.at(5'001).partition_key, "acme");
+    // Where they stand is no id of theirs.
+    for (const std::int64_t id : ids) EXPECT_EQ(node.jobs_by_id({id}).size(), 1U) << id;
+    for (const std::int64_t id : ids) EXPECT_TRUE(node.write(jobs::cancel_job, id).was_dropped);
+    EXPECT_TRUE(node.jobs_of("").empty());
+}
+
+Task<bool> ask_cancel(Tx& tx, std::int64_t job, std::int64_t asked_at) {
+    static constexpr std::string_view text =
+        "insert into loadstone_cancels (job, asked_at) values ($1, $2)";
+    static constexpr loadstone::store::Command statement{
+        .name = "test.ask_cancel", .sqlite = text, .postgres = text, .parameters = 2};
+    co_await tx.exec(statement, job, asked_at);
+    co_return true;
+}
+
+Task<std::int64_t> cancels_left(Reader reader) {
+    static constexpr std::string_view text = "select count(*) from loadstone_cancels";
+    static constexpr loadstone::store::Query query{
+        .name = "test.cancels_left", .sqlite = text, .postgres = text};
+    co_return co_await reader.one<std::int64_t>(query);
+}
+
+// Its run had failed, or was snoozed, before its process looked at what is asked for.
+TEST_P(JobAdmin, AJobThatWaitsAgainWhenItsCancellationIsSeenIsDropped) {
+    Node node(database_.url(), diary_);
+    const auto later = node.write(enqueue_later, std::int64_t{3'600'000});
+    node.write(pause_it, true);
+    const auto ready = node.enqueue("ready");
+    const auto long_ago = std::int64_t{1};
+    node.write(ask_cancel, later, long_ago);
+    node.write(ask_cancel, ready, long_ago);
+    node.write(ask_cancel, std::int64_t{9'999}, long_ago);
+    EXPECT_TRUE(node.write(jobs::prune, jobs::Retention{}));
+    EXPECT_EQ(node.read(cancels_left), 2) << "of those that there are";
+    node.run();
+    ASSERT_TRUE(wait_until([&] { return node.jobs_of("").empty(); }));
+    EXPECT_TRUE(diary_.all().empty());
+    EXPECT_EQ(node.read(cancels_left), 0);
+    ASSERT_TRUE(wait_until([&] {
+        return node.registry.prometheus().find("loadstone_jobs_cancelled_total 2\n") !=
+               std::string::npos;
+    }));
+}
+
+Task<bool> add_idle_limits(Tx& tx) {
+    static constexpr loadstone::store::Command names{
+        .name = "test.idle_names",
+        .sqlite =
+            "insert into loadstone_limits (name) with recursive n (i) as (values (1) union all "
+            "select i + 1 from n where i < 1500) select 'mail:' || i from n",
+        .postgres =
+            "insert into loadstone_limits (name) select 'mail:' || i from generate_series(1, "
+            "1500) as n (i)"};
+    static constexpr std::string_view states_text =
+        "insert into loadstone_limit_states (name, version, arrival_at, running) "
+        "select name, 1, 0, 0 from loadstone_limits";
+    static constexpr loadstone::store::Command states{
+        .name = "test.idle_states", .sqlite = states_text, .postgres = states_text};
+    co_await tx.exec(names);
+    co_await tx.exec(states);
+    co_return true;
+}
+
+TEST_P(JobAdmin, PruningSaysThatMoreKeysOfLimitsAreIdle) {
+    Node node(database_.url(), diary_);
+    node.write(add_idle_limits);
+    EXPECT_FALSE(node.write(jobs::prune, jobs::Retention{}));
+    EXPECT_TRUE(node.write(jobs::prune, jobs::Retention{}));
+}
+
+Task<bool> pause_named(Tx& tx, std::string queue) {
+    co_await jobs::pause_queue(tx, queue, true);
+    co_return true;
+}
+
+TEST_P(JobAdmin, AQueueThatNobodyKnowsIsNotPaused) {
+    Node node(database_.url(), diary_);
+    try {
+        node.write(pause_named, std::string("tset"));
+        FAIL() << "it was";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Errc::not_found);
+        EXPECT_EQ(error.message(), "there is no queue \"tset\": there are test");
+    }
+    node.write(execute<put_back>);
+    EXPECT_TRUE(node.write(pause_named, std::string("zoo"))) << "a job of another program waits";
+}
+
+TEST_P(JobAdmin, SaysWhyAJobIsNotRetried) {
+    Node node(database_.url(), diary_);
+    const auto process = node.write(jobs::internal::register_process, std::string("somebody"));
+    const auto id = node.enqueue("runs");
+    const std::vector<jobs::internal::LaneClaim> lanes{
+        {"test", "", 0, 0, R"(["conformance_jobs.Note"])", 1, 1}};
+    node.write(jobs::internal::claim, process, lanes_of(lanes), std::int64_t{1}, no_limits,
+               no_loans);
+    EXPECT_FALSE(node.write(jobs::retry_job, id));
+    EXPECT_TRUE(node.why_not_retried(id).starts_with("it runs, in process somebody"));
+}
+
 TEST_P(JobAdmin, SaysWhyAReadyJobDoesNotRun) {
     Node node(database_.url(), diary_);
     const auto first = node.enqueue("first");
     EXPECT_EQ(node.why(first), "no process runs jobs now");
     const auto process = node.write(jobs::internal::register_process, std::string("somebody"));
-    EXPECT_TRUE(node.why(first).starts_with("it is the next of queue test")) << node.why(first);
+    EXPECT_EQ(node.why(first),
+              "it is the next of queue test, and waits for a program that knows its kind, "
+              "conformance_jobs.Note");
+    node.write(execute<declare_note>);
+    EXPECT_EQ(node.why(first),
+              "it is the next of queue test, and begins when one of the 1 processes that run jobs "
+              "has a place for it: 0 jobs run, 0 of them of this queue");
     const auto second = node.enqueue("second");
     const auto urgent = node.enqueue_urgent("urgent");
     EXPECT_EQ(node.why(second), "2 ready jobs of queue test go first");

@@ -74,6 +74,12 @@ TEST_P(JobFeatures, AHandlerThatDoesNotLookIsLeftBehind) {
     one->write(add<Stubborn>, Stubborn{"next"});
     ASSERT_TRUE(is_done(*one));
     EXPECT_EQ(runs().size(), 2U);
+    ASSERT_TRUE(wait_until([&] {
+        return one->registry.prometheus().find("loadstone_jobs_running 0\n") != std::string::npos;
+    }));
+    EXPECT_NE(one->registry.prometheus().find("loadstone_jobs_cancelled_total 1\n"),
+              std::string::npos)
+        << "once";
     expect_nothing_left(*one);
 }
 
@@ -104,6 +110,40 @@ TEST_P(JobFeatures, ASnoozeIsNoAttempt) {
     one->run();
     ASSERT_TRUE(is_done(*one));
     EXPECT_EQ(counts(), (std::map<std::string, int>{{"z 1", 4}}));
+}
+
+Task<bool> enqueue_pair(Tx& tx) {
+    jobs::Workflow workflow;
+    const auto first = workflow.add("b", Part{"b", 2});
+    workflow.add("sum", Sum{"b"}, {first});
+    co_await jobs::enqueue(tx, workflow);
+    co_return true;
+}
+
+Task<bool> complete_it(Tx& tx, jobs::Lease lease) {
+    co_await jobs::complete(tx, lease);
+    co_return true;
+}
+
+TEST_P(JobFeatures, WhatAJobGaveBeforeItCompletedItselfOutlivesItsProcess) {
+    auto one = node();
+    one->write(enqueue_pair);
+    const auto process = one->write(jobs::internal::register_process, std::string("victim"));
+    const std::vector<jobs::internal::LaneClaim> lanes{
+        {"test", "", 0, 0, R"(["features.Part"])", 1, 1}};
+    const auto claimed = one->write(jobs::internal::claim, process, lanes_of(lanes),
+                                    std::int64_t{1}, no_limits, no_loans);
+    ASSERT_EQ(claimed.batches.size(), 1U);
+    jobs::RunNotes notes;
+    notes.begin(*one->queue->find("features.Part"));
+    notes.give_result("2");
+    const jobs::Lease lease{claimed.batches[0].jobs[0].id, process, claimed.batches[0].id(),
+                            &notes};
+    one->write(complete_it, lease);
+    one->run();  // the process dies, and is found dead
+    ASSERT_TRUE(is_done(*one));
+    EXPECT_EQ(runs(), std::vector<std::string>{"sum 2 of 1, 0 failed"});
+    expect_nothing_left(*one);
 }
 
 jobs::Workflow diamond(const char* c, jobs::IfFailed if_failed = jobs::IfFailed::cancel) {

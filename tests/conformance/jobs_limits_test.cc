@@ -241,6 +241,13 @@ TEST_P(JobLimits, ADeadLetterIsPutBackOnlyWhileItsKeyIsFree) {
     one->write(add<Unique>, Unique{"k", "next"});
     ASSERT_TRUE(wait_until([&] { return stage_.running == 1; }));
     EXPECT_FALSE(one->write(jobs::retry_job, dead));
+    EXPECT_TRUE(one->why_not_retried(dead).starts_with(
+        "its unique key, features.Unique|k, is taken by job "))
+        << one->why_not_retried(dead);
+    const jobs::DeadFilter all;
+    const auto redriven = one->write(jobs::redrive, all, std::int64_t{0}, std::int64_t{10});
+    EXPECT_EQ(redriven.jobs, 0);
+    EXPECT_EQ(redriven.left, 1);
     stage_.may_end = true;
     ASSERT_TRUE(wait_until([&] { return one->jobs_of("").size() == 1; }));
     EXPECT_TRUE(one->write(jobs::retry_job, dead));

@@ -179,6 +179,29 @@ struct Node {
         Context context(services, Deadline::in(milliseconds(10'000)));
         *sentence = co_await jobs::why(context.reader(), id);
     }
+    std::string why_not_retried(std::int64_t id) {
+        std::string sentence;
+        runtime::TaskScope scope("test");
+        scope.spawn(loops.executor(0), why_not_retried_on_loop(id, &sentence));
+        EXPECT_TRUE(scope.join_blocking(Deadline::in(milliseconds(20'000))));
+        return sentence;
+    }
+    Task<void> why_not_retried_on_loop(std::int64_t id, std::string* sentence) {
+        Context context(services, Deadline::in(milliseconds(10'000)));
+        *sentence = co_await jobs::why_not_retried(context.reader(), id);
+    }
+    std::map<std::int64_t, jobs::JobRow> jobs_by_id(std::vector<std::int64_t> ids) {
+        std::map<std::int64_t, jobs::JobRow> found;
+        runtime::TaskScope scope("test");
+        scope.spawn(loops.executor(0), jobs_on_loop(std::move(ids), &found));
+        EXPECT_TRUE(scope.join_blocking(Deadline::in(milliseconds(20'000))));
+        return found;
+    }
+    Task<void> jobs_on_loop(std::vector<std::int64_t> ids,
+                            std::map<std::int64_t, jobs::JobRow>* found) {
+        Context context(services, Deadline::in(milliseconds(10'000)));
+        *found = co_await jobs::jobs_by_id(context.reader(), std::move(ids));
+    }
     std::optional<jobs::Progress> progress(std::int64_t id) {
         std::optional<jobs::Progress> found;
         runtime::TaskScope scope("test");

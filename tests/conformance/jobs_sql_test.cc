@@ -232,6 +232,21 @@ TEST_F(JobsSqlRows, AreRefusedForWhatIsWrong) {
              {"sql_kinds.Plain", "{}", R"({"delay_ms":1,"run_at":"2030-01-01T00:00:00Z"})",
               "of the options delay_ms and run_at one can be given"},
              {"no.Such", "{}", R"({"allow_unknown":true})", "allow_unknown needs the option queue"},
+             {"sql_kinds.Plain", "{}", R"({"run_at":"soon"})",
+              "option run_at must be a time such as 2024-06-30T12:00:00Z, not \"soon\""},
+             {"sql_kinds.Plain", "{}", R"({"run_at":"2024-02-30T12:00:00Z"})",
+              "option run_at must be a time such as 2024-06-30T12:00:00Z, not "
+              "\"2024-02-30T12:00:00Z\""},
+             {"sql_kinds.Plain", "{}", R"({"run_at":"infinity"})",
+              "option run_at must be a time such as 2024-06-30T12:00:00Z, not \"infinity\""},
+             {"sql_kinds.Plain", "{}", R"({"run_at":"2024-06-30 12:00 Atlantis/City"})",
+              "option run_at must be a time such as 2024-06-30T12:00:00Z, not "
+              "\"2024-06-30 12:00 Atlantis/City\""},
+             {"sql_kinds.Plain", "{}", R"({"version":1.5})",
+              "option version must be a version of the arguments, not 1.5"},
+             {"sql_kinds.Plain", "{}", R"({"version":1e40})",
+              "option version must be a version of the arguments, not "
+              "10000000000000000000000000000000000000000"},
          })
         EXPECT_EQ(failure(c.kind, c.arguments, c.options), of + c.message);
     for (const Case& c : {
@@ -252,6 +267,9 @@ TEST_F(JobsSqlRows, AreRefusedForWhatIsWrong) {
              {"sql_kinds.Everything", R"({"at":"yesterday"})", "{}",
               "22023 sql_kinds.Everything.at: expected a time such as 2024-06-30T12:00:00Z, got "
               "\"yesterday\""},
+             {"sql_kinds.Everything", R"({"at":"2024-02-30T12:00:00Z"})", "{}",
+              "22023 sql_kinds.Everything.at: there is no such day as that of "
+              "\"2024-02-30T12:00:00Z\""},
          })
         EXPECT_EQ(failure(c.kind, c.arguments, c.options), c.message);
     EXPECT_EQ(psql("select count(*) from loadstone_ready"), "0");

@@ -59,7 +59,7 @@ class JobsCommandsTest(ProcessTest):
 
         self.register_one(campus)
         self.mail.mode("ok")
-        self.assertIn("0 dead jobs", campus.command("jobs", "redrive", "--kind", "accounts.SendWelcomeEmail").stdout)
+        self.assertIn("nothing is put back", campus.command("jobs", "redrive", "--kind", "accounts.SendWelcomeEmail").stdout)
         self.wait_for_jobs(30)
 
 
@@ -101,6 +101,17 @@ class OperatedTest(StormTest):
         for job in self.ask("list"):
             self.program_.command("jobs", "cancel", job["id"], check=False)
         wait_until(lambda: not self.ask("list"), 30, "all jobs to be cancelled")
+
+    def test_what_is_of_no_effect_says_why(self):
+        storm = self.start()
+        self.assertIn('there is no queue "operatde": there are operated, storm', self.refused(1, "pause", "operatde"))
+        self.assertNotIn("operatde", storm.command("jobs", "stats").stdout)
+        self.assertIn("a tenant is to be named", self.refused(1, "share", "", "--weight", "2"))
+        first, second = self.post("/pair", {"takes_ms": LONG_MS})
+        self.wait_running(first)
+        self.assertIn("it waits for 1 other jobs to end", self.refused(1, "retry", second))
+        self.assertIn("it runs, in process", self.refused(1, "retry", first))
+        self.end_all()
 
     def test_a_limit_is_shown_set_and_reset(self):
         storm = self.start()

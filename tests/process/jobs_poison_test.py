@@ -50,8 +50,15 @@ class JobsPoisonTest(StormTest):
         self.order(self.web, "Transactional", 4)
         self.assertEqual(self.wait_for_end(20).broken(poison), [])
 
-    # Whoever is in the process when poison takes it down is as suspect as the poison. Suspects then run one at a time, so
-    # that the next death is that of the poison alone.
+    # The fresh poison's deaths are not those of a job that two deaths have made a suspect, and that runs alone.
+    def test_suspect_beside_fresh_poison(self):
+        suspect = self.order(self.web, "Slow", 1, takes_ms=1500)
+        self.database.execute("update loadstone_ready set crashes = 2, partition_key = '|loadstone.suspect:storm'")
+        self.run_to_the_end(self.order(self.web, "Poison", 1))
+        self.assertEqual(len(self.history().by_number()[suspect[0]]), 1)
+
+    # Whoever is in the process when poison takes it down is as suspect as the poison. Suspects then run alone, so that the
+    # next death is that of the poison.
     def test_poison_that_is_claimed_with_healthy_jobs(self):
         poison = []
         for _ in range(2):

@@ -45,6 +45,7 @@ Task<void> Runner::Impl::dispatch() {
         apply_holds();
         apply_freed();
         held_off = false;
+        if (has_rescued.exchange(false)) lanes_at = look_at = Deadline(Deadline::Clock::now());
         const std::int64_t owner = process;
         bool more = false;
         if (owner != 0) {
@@ -74,7 +75,21 @@ std::size_t Runner::Impl::free_places() const {
     return std::min(free_seats.size(), options.claim_batch_max);
 }
 
-std::vector<internal::LaneClaim> Runner::Impl::lanes_to_claim() {
+internal::Alone::Turn Runner::Impl::turn() {
+    const auto now = Deadline::Clock::now();
+    internal::Alone::State state;
+    state.suspect_waits = lanes.has_suspects(now);
+    state.others_wait = state.suspect_waits && lanes.has_backlog(now);
+    const std::lock_guard lock(mutex);
+    state.is_empty = held.empty() && finished.empty() && free_seats.size() == seats.size();
+    // A handler that goes on without its job may do so for ever.
+    if (state.suspect_waits && std::ranges::any_of(seats, &Seat::is_abandoned))
+        state.suspect_waits = false;
+    return alone.turn(state, now, state.suspect_waits ? random.uniform() : 0);
+}
+
+std::vector<internal::LaneClaim> Runner::Impl::lanes_to_claim(internal::Alone::Turn turn) {
+    if (turn == internal::Alone::Turn::nobody) return {};
     const std::size_t free = free_places();
     const bool small = small_claim_at.passed();
     held_off = free > 0 && !small && !internal::enough(free, options.running_max);
@@ -95,15 +110,20 @@ std::vector<internal::LaneClaim> Runner::Impl::lanes_to_claim() {
         held_off = held_off || left > 0;
         return std::size_t{0};
     };
-    auto wanted = lanes.wanted(room, internal::Lanes::Clock::now());
+    const auto now = internal::Lanes::Clock::now();
+    auto wanted = turn == internal::Alone::Turn::suspect ? lanes.suspect_wanted(room, now)
+                                                         : lanes.wanted(room, now);
     if (small && !wanted.empty()) small_claim_at = Deadline::in(internal::small_claim_every);
     return wanted;
 }
 
 Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
-    const auto wanted = std::make_shared<const std::vector<internal::LaneClaim>>(lanes_to_claim());
-    bool more = false;
-    if (free_places() == 0) pulled_at = Deadline::Clock::now();
+    const internal::Alone::Turn whose = turn();
+    const auto wanted =
+        std::make_shared<const std::vector<internal::LaneClaim>>(lanes_to_claim(whose));
+    bool more = false, has_one = false;
+    // All places are taken, or nothing may be claimed: paused, held up by limits or a suspect.
+    if (wanted->empty()) pulled_at = Deadline::Clock::now();
     if (!wanted->empty()) {
         const auto lent = std::make_shared<internal::ClaimLoans>(loans);
         internal::Claimed claimed = co_await claim(owner, wanted, free_places(), lent);
@@ -121,6 +141,7 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
         for (const internal::LaneResult& lane : claimed.lanes) {
             if (lane.is_full || lane.retry_in_us > 0) limited_total.add(1);
         }
+        has_one = !claimed.batches.empty();
         for (internal::Batch& batch : claimed.batches) {
             {
                 const std::lock_guard lock(mutex);
@@ -134,8 +155,12 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
             claims.spawn(loops.span_executor(0, *start_slot), start(std::move(seated)), start_slot);
         }
     }
-    has_backlog = lanes.has_backlog(internal::Lanes::Clock::now());
-    co_return more&& has_backlog;
+    if (whose == internal::Alone::Turn::suspect) alone.claimed(has_one, Deadline::Clock::now());
+    const bool others_wait = lanes.has_backlog(Deadline::Clock::now());
+    const bool suspect_waits = lanes.has_suspects(Deadline::Clock::now());
+    has_backlog = others_wait || suspect_waits || whose == internal::Alone::Turn::nobody;
+    // Where nothing else was found a suspect may have its turn.
+    co_return more &&(whose == internal::Alone::Turn::others ? has_backlog.load() : has_one);
 }
 
 Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner, internal::LaneClaims wanted,
@@ -405,6 +430,8 @@ milliseconds Runner::Impl::pause_before_next_claim() {
     // One whose time has come waits for a place, whose end wakes.
     const auto change = lanes.next_change();
     if (change && *change > Deadline::Clock::now()) next = next.sooner(Deadline(*change));
+    if (const auto turns = alone.next_change(Deadline::Clock::now()))
+        next = next.sooner(Deadline(*turns));
     for (const auto& [kind, until] : holds) next = next.sooner(until);
     // Otherwise the next place to become free wakes.
     if (held_off) next = next.sooner(small_claim_at);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "loadstone/jobs/keys.h"
+
 namespace loadstone::jobs::internal {
 
 Lanes::Lanes(const std::vector<std::unique_ptr<Kind>>& kinds, bool has_one_writer)
@@ -24,6 +26,10 @@ Lanes::QueueLanes* Lanes::queue(const std::string& name) noexcept {
     return found == queues_.end() ? nullptr : &*found;
 }
 
+KeyedLanes& Lanes::QueueLanes::keyed_of(const std::string& partition) noexcept {
+    return is_suspect(partition) ? suspects : keyed;
+}
+
 bool Lanes::is_closed(const QueueLanes& of) const {
     return of.claimable_json.empty() || paused_.contains(of.name);
 }
@@ -34,7 +40,7 @@ void Lanes::learn(const LaneFound& found) {
     if (found.partition_key.empty()) {
         of->plain.try_emplace(found.priority);
     } else {
-        of->keyed.learn({found.priority, found.partition_key}, found.seq);
+        of->keyed_of(found.partition_key).learn({found.priority, found.partition_key}, found.seq);
     }
 }
 
@@ -63,11 +69,15 @@ void Lanes::woken(Clock::time_point now) {
     for (QueueLanes& of : queues_) {
         for (auto& [priority, lane] : of.plain) lane.may_have = true;
         of.keyed.woken(now);
+        of.suspects.woken(now);
     }
 }
 
 void Lanes::released(const std::set<std::string>& limits) {
-    for (QueueLanes& of : queues_) of.keyed.released(limits);
+    for (QueueLanes& of : queues_) {
+        of.keyed.released(limits);
+        of.suspects.released(limits);
+    }
 }
 
 std::set<int, std::greater<>> Lanes::priorities(const QueueLanes& of) {
@@ -105,6 +115,33 @@ Lanes::Cursor& Lanes::cursor_of(const QueueLanes& of, Lane& lane, const std::str
     cursor.at = std::max(cursor.at, lane.all.at);
     cursor.sweep_from = std::max(cursor.sweep_from, lane.all.sweep_from);
     return cursor;
+}
+
+bool Lanes::has_suspects(Clock::time_point now) {
+    return std::ranges::any_of(queues_, [&](QueueLanes& of) {
+        of.suspects.pass(now);
+        return !is_closed(of) && !of.suspects.priorities().empty();
+    });
+}
+
+std::vector<LaneClaim> Lanes::suspect_wanted(
+    const std::function<std::size_t(const std::string& queue)>& room, Clock::time_point now) {
+    std::vector<LaneClaim> claims;
+    for (std::size_t i = 0; i < queues_.size() && claims.empty(); ++i) {
+        QueueLanes& of = queues_[(turn_ + i) % queues_.size()];
+        of.suspects.pass(now);
+        const std::vector<int> priorities = of.suspects.priorities();
+        if (is_closed(of) || priorities.empty() || room(of.name) == 0) continue;
+        for (const KeyedLanes::Share& share :
+             of.suspects.share(priorities.front(), 1, false, weights_)) {
+            LaneClaim claim = claim_of(of, priorities.front(), 1);
+            claim.partition_key = share.key.second;
+            claim.cursor = share.cursor;
+            claims.push_back(std::move(claim));
+        }
+    }
+    if (!claims.empty()) ++turn_;
+    return claims;
 }
 
 LaneClaim Lanes::claim_of(const QueueLanes& of, int priority, std::size_t count) {
@@ -163,8 +200,9 @@ void Lanes::claimed(const std::vector<LaneClaim>& wanted, const std::vector<Lane
         outcome.is_closed = result.is_closed;
         outcome.is_all_kinds = wanted[i].kinds_json == of->json;
         const std::int64_t horizon = has_one_writer_ ? result.last_seq : horizon_;
-        of->keyed.claimed({wanted[i].priority, wanted[i].partition_key}, outcome, horizon, weights_,
-                          now);
+        of->keyed_of(wanted[i].partition_key)
+            .claimed({wanted[i].priority, wanted[i].partition_key}, outcome, horizon, weights_,
+                     now);
         const auto plain = of->plain.find(wanted[i].priority);
         if (!wanted[i].partition_key.empty() || plain == of->plain.end()) continue;
         Lane& lane = plain->second;
@@ -195,8 +233,9 @@ std::optional<Lanes::Clock::time_point> Lanes::next_change() const {
     std::optional<Clock::time_point> first;
     for (const QueueLanes& of : queues_) {
         if (is_closed(of)) continue;
-        const auto next = of.keyed.next_change();
-        if (next && (!first || *next < *first)) first = next;
+        for (const auto& next : {of.keyed.next_change(), of.suspects.next_change()}) {
+            if (next && (!first || *next < *first)) first = next;
+        }
     }
     return first;
 }
@@ -210,6 +249,7 @@ std::int64_t Lanes::horizon(std::int64_t last, const Transactions& transactions)
                 lane.of_some.clear();
             }
             of.keyed.forget_cursors();
+            of.suspects.forget_cursors();
         }
     }
     if (pending_next_ != 0 && transactions.oldest < pending_next_) return horizon_;
@@ -246,7 +286,7 @@ void Lanes::advance(const Place& place, std::optional<std::int64_t> first, std::
 
 std::size_t Lanes::keyed_lanes() const noexcept {
     std::size_t count = 0;
-    for (const QueueLanes& of : queues_) count += of.keyed.size();
+    for (const QueueLanes& of : queues_) count += of.keyed.size() + of.suspects.size();
     return count;
 }
 

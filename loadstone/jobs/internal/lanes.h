@@ -5,6 +5,8 @@
 // claim takes from the front. The lanes without a partition are always known; those with one are
 // learnt when a job stands in them, and forgotten when a claim has found them empty.
 //
+// Suspects have lanes, and are claimed, apart from all others (alone.h).
+//
 // Of one priority, each tenant that has jobs gets its share of what is claimed (keyed_lanes.h).
 //
 // Cursors. Behind an old snapshot that some session holds, PostgreSQL cannot forget entries that
@@ -76,10 +78,14 @@ public:
     // that are not paused and for which `room` is above 0.
     std::vector<LaneClaim> wanted(const std::function<std::size_t(const std::string& queue)>& room,
                                   Clock::time_point now);
+    // Lanes of suspects (keys.h) are apart: one job of one of them.
+    bool has_suspects(Clock::time_point now);
+    std::vector<LaneClaim> suspect_wanted(
+        const std::function<std::size_t(const std::string& queue)>& room, Clock::time_point now);
     // What came of it. A lane that gave less than it was asked for has no more.
     void claimed(const std::vector<LaneClaim>& wanted, const std::vector<LaneResult>& results,
                  Clock::time_point now);
-    // Is there a lane that may have jobs and that limits do not hold up?
+    // Is there a lane that may have jobs, not of suspects, and that limits do not hold up?
     bool has_backlog(Clock::time_point now);
     // When the first lane that limits hold up is worth asking for again.
     std::optional<Clock::time_point> next_change() const;
@@ -121,7 +127,9 @@ private:
         std::string json;
         std::string claimable_json;                 // those that are not held; empty: all are
         std::map<int, Lane, std::greater<>> plain;  // by priority
-        KeyedLanes keyed;
+        KeyedLanes keyed, suspects;
+
+        KeyedLanes& keyed_of(const std::string& partition) noexcept;
     };
     QueueLanes* queue(const std::string& name) noexcept;
     bool is_closed(const QueueLanes& of) const;

@@ -496,5 +496,32 @@ TEST_F(LanesTest, ATenantThatWasLimitedSavesNothingUp) {
     EXPECT_LT(without, 10) << "claims in a row in which the other tenant got nothing";
 }
 
+TEST_F(LanesTest, SuspectsAreClaimedApartFromAllOthersAndOneAtATime) {
+    const std::string partition = "acme|loadstone.suspect:mail";
+    const auto room = [this](const std::string& queue) { return rooms.at(queue); };
+    EXPECT_FALSE(lanes.has_suspects(now));
+    EXPECT_TRUE(lanes.suspect_wanted(room, now).empty());
+    lanes.learn({"mail", partition, 0, 7});
+    EXPECT_EQ(names(), (std::vector<std::string>{"mail5", "mail0", "reports0"}));
+    ASSERT_TRUE(lanes.has_suspects(now));
+    const auto claims = lanes.suspect_wanted(room, now);
+    ASSERT_EQ(claims.size(), 1U);
+    EXPECT_EQ(claims[0].partition_key, partition);
+    EXPECT_EQ(claims[0].count, 1);
+    claimed(claims, {batch(1, 1)});
+    EXPECT_TRUE(lanes.has_suspects(now)) << "there may be more";
+    claimed(lanes.suspect_wanted(room, now), {batch(1, 0)});
+    EXPECT_FALSE(lanes.has_suspects(now));
+    EXPECT_TRUE(lanes.has_backlog(now)) << "of others";
+}
+
+TEST_F(LanesTest, SuspectsOfAPausedQueueWait) {
+    lanes.learn({"mail", "|loadstone.suspect:mail", 0, 7});
+    lanes.set_paused({"mail"});
+    EXPECT_FALSE(lanes.has_suspects(now));
+    lanes.set_paused({});
+    EXPECT_TRUE(lanes.has_suspects(now));
+}
+
 }  // namespace
 }  // namespace loadstone::jobs::internal

@@ -38,6 +38,7 @@ Task<void> Runner::Impl::look_around() {
     try {
         co_await read_settings(context.reader());
         co_await give_loans_back(context, process);
+        co_await drop_cancelled(context);
         abandon_overdue();
         co_await tell_progress(context);
     } catch (...) {
@@ -99,6 +100,22 @@ void Runner::Impl::cancel_asked_for(const std::vector<std::int64_t>& jobs_wanted
         seat->abandon_at = Deadline::in(internal::abandon_after);
         seat->context->cancel();
     }
+}
+
+Task<void> Runner::Impl::drop_cancelled(Context& context) {
+    std::vector<std::int64_t> asked;
+    {
+        const std::lock_guard lock(mutex);
+        asked.assign(cancel_wanted.begin(), cancel_wanted.end());
+    }
+    if (asked.empty()) co_return;
+    const std::string json = to_json(asked);
+    const auto waiting =
+        co_await context.reader().many<std::int64_t>(sql::cancelled_waiting, json);
+    if (waiting.empty()) co_return;
+    const auto dropped = co_await context.write(internal::drop_cancelled, json);
+    cancelled_total.add(static_cast<std::uint64_t>(dropped));
+    if (dropped > 0) queue.wake();
 }
 
 // Their handlers have been told and go on: the job ends, and what they still do to it is refused.

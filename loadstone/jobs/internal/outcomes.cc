@@ -2,8 +2,8 @@
 #include <set>
 #include <utility>
 
-#include "loadstone/base/encoding.h"
 #include "loadstone/jobs/internal/settled.h"
+#include "loadstone/jobs/internal/storable.h"
 #include "loadstone/jobs/sql.h"
 
 namespace loadstone::jobs::internal {
@@ -12,28 +12,13 @@ namespace {
 
 constexpr std::size_t error_bytes_max = 2'000;
 
-// What PostgreSQL takes as text, whatever a library put into its exception: what it refused it
-// would refuse for ever, and every outcome recorded with it.
-std::string storable(const std::string& error) {
-    std::string text = error.substr(0, error_bytes_max);
-    while (text.size() < error.size() && !text.empty() &&
-           (static_cast<unsigned char>(error[text.size()]) & 0xC0) == 0x80) {
-        text.pop_back();
-    }
-    const bool ascii_only = !is_utf8(text);
-    for (char& c : text) {
-        if (c == '\0' || (ascii_only && static_cast<unsigned char>(c) >= 0x80)) c = '?';
-    }
-    return text;
-}
-
 void sort(const Finished& run, Recorded& recorded, Settled& settled) {
     if (run.is_dropped) {
         end(run.lease.job, *run.job->extra, false, run.was_noted, "", settled);
         return;
     }
     StoredJob job = run.job->to_store();
-    job.last_error = storable(run.error);
+    job.last_error = storable(run.error, error_bytes_max);
     switch (run.decision.verdict) {
         case Verdict::retry:
             ++job.attempt;

@@ -185,9 +185,13 @@ Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max);
 // batches in `known_json`, a list of ids. Gives how many jobs.
 Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_json);
 Task<void> sign_off(Tx& tx, std::int64_t process);
-// What operators do (admin.h): a job that waits is dropped. `was_blocked`: it waited for others.
-// The transaction sees commits.
-Task<void> drop(Tx& tx, StoredJob job, bool was_blocked);
+// What operators do (admin.h): a job that waits is dropped. `was_noted`: something stands under its
+// id, as where it waited for others. The transaction sees commits.
+Task<void> drop(Tx& tx, StoredJob job, bool was_noted);
+
+// Of jobs in `ids_json` whose cancellation was asked for while they ran, those that wait now are
+// dropped: their runs ended before it was known. Gives how many.
+Task<std::int64_t> drop_cancelled(Tx& tx, std::string ids_json);
 
 // The job as it is put back to run again: no longer holding places of limits, except where it is in
 // order; those go into `released`.

@@ -18,12 +18,12 @@ struct BatchRow {
 };
 BOOST_DESCRIBE_STRUCT(BatchRow, (), (id, jobs))
 
-constexpr std::int64_t batches_at_once = 64;
-
-// Jobs of batches that somebody else has held, or that nobody knows of.
+// Jobs of batches that one process has held, or of which it does not know.
 struct Taken {
     std::vector<std::int64_t> batches;
-    std::vector<StoredJob> done;  // they have completed themselves, and no more is recorded of it
+    std::size_t jobs = 0;  // in them, with those that had ended before
+    // They have completed themselves, and no more is recorded of it, with what they gave.
+    std::vector<std::pair<StoredJob, std::string>> done;
     std::vector<StoredJob> unfinished;
 };
 
@@ -33,16 +33,17 @@ Task<Taken> jobs_of(Tx& tx, const std::vector<BatchRow>& rows) {
     for (const BatchRow& row : rows) taken.batches.push_back(row.id);
     const std::string ids_json = to_json(taken.batches);
     const auto marks = co_await tx.many<Mark>(sql::done_of, ids_json);
-    std::map<DoneJob, bool> is_settled;  // of those that have ended
-    for (const Mark& mark : marks) is_settled[{mark.batch, mark.job}] = mark.is_settled != 0;
+    std::map<DoneJob, Mark> ended;
+    for (const Mark& mark : marks) ended[{mark.batch, mark.job}] = mark;
     for (const BatchRow& row : rows) {
         auto jobs = value_or_throw(from_json<std::vector<StoredJob>>(row.jobs, stored_json));
+        taken.jobs += jobs.size();
         for (StoredJob& job : jobs) {
-            const auto mark = is_settled.find({row.id, job.id});
-            if (mark == is_settled.end()) {
+            const auto mark = ended.find({row.id, job.id});
+            if (mark == ended.end()) {
                 taken.unfinished.push_back(std::move(job));
-            } else if (!mark->second) {
-                taken.done.push_back(std::move(job));
+            } else if (mark->second.is_settled == 0) {
+                taken.done.emplace_back(std::move(job), std::move(mark->second.result));
             }
         }
     }
@@ -58,22 +59,22 @@ Task<std::set<std::int64_t>> noted_among(Tx& tx, const std::vector<StoredJob>& j
     co_return std::set<std::int64_t>(noted.begin(), noted.end());
 }
 
-bool is_suspect(const StoredJob& job) {
-    return job.partition_key.find(suspect_limit) != std::string::npos;
+// A process dies of one of its jobs. Suspects run alone (alone.h): one that others stood beside had
+// not begun.
+bool is_blamed(const StoredJob& job, const Taken& taken) {
+    return taken.jobs == 1 || !is_suspect(job.partition_key);
 }
 
-// What of them is to run again is ready; the rest is buried or has ended. A process dies of one of
-// its jobs: while one of them is suspected, the others are not blamed. What has been blamed until
-// once more would bury it is suspected, and runs when no other suspect does.
+// What of them is to run again is ready; the rest is buried or has ended. What has been blamed until
+// once more would bury it is a suspect.
 Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, Rescued& counts) {
-    std::vector<StoredJob> everything = taken.done;
-    everything.insert(everything.end(), taken.unfinished.begin(), taken.unfinished.end());
+    std::vector<StoredJob> everything = taken.unfinished;
+    for (const auto& [job, result] : taken.done) everything.push_back(job);
     const auto noted = co_await noted_among(tx, everything);
     Settled settled;
-    for (const StoredJob& job : taken.done)
-        end(job.id, extra_of(job.extra), true, noted.contains(job.id), "", settled);
+    for (const auto& [job, result] : taken.done)
+        end(job.id, extra_of(job.extra), true, noted.contains(job.id), result, settled);
     std::vector<StoredJob> ready;
-    const bool has_suspects = std::ranges::any_of(taken.unfinished, is_suspect);
     for (StoredJob& job : taken.unfinished) {
         const bool was_noted = noted.contains(job.id);
         if (!is_readable_extra(job.extra)) {
@@ -83,10 +84,10 @@ Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, Rescued
             bury(std::move(job), was_noted, settled);
             continue;
         }
-        const bool is_blamed = is_crash && (!has_suspects || is_suspect(job));
-        if (is_blamed) ++job.crashes;
+        const bool was_cause = is_crash && is_blamed(job, taken);
+        if (was_cause) ++job.crashes;
         if (is_crash) job.last_error = "its process died";
-        if (is_blamed && job.crashes >= crashes_max) {
+        if (was_cause && job.crashes >= crashes_max) {
             job.last_error += " " + std::to_string(job.crashes) + " times while it ran";
             ++counts.buried;
             bury(std::move(job), was_noted, settled);
@@ -130,11 +131,11 @@ Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max) {
     co_await tx.defer(sql::remove_dead_processes, dead_after_us);
     Rescued counts;
     counts.released = co_await release_lost_loans(tx);
-    const auto orphans = co_await tx.many<BatchRow>(sql::orphaned_batches, batches_at_once);
+    const auto orphans = co_await tx.many<BatchRow>(sql::orphaned_batches);
     if (orphans.empty()) co_return counts;
     Taken taken = co_await jobs_of(tx, orphans);
     co_await put_back(tx, std::move(taken), crashes_max, true, counts);
-    counts.is_all = static_cast<std::int64_t>(orphans.size()) < batches_at_once;
+    counts.is_all = false;
     co_return counts;
 }
 
@@ -155,9 +156,24 @@ Task<void> sign_off(Tx& tx, std::int64_t process) {
     co_await release_lost_loans(tx);
 }
 
-Task<void> drop(Tx& tx, StoredJob job, bool was_blocked) {
+Task<std::int64_t> drop_cancelled(Tx& tx, std::string ids_json) {
+    tx.see_commits();
+    const auto waiting = co_await tx.many<std::int64_t>(sql::cancelled_waiting, ids_json);
+    std::int64_t dropped = 0;
+    for (const std::int64_t id : waiting) {
+        const std::string ids = to_json(std::vector<std::int64_t>{id});
+        auto job = co_await tx.maybe<StoredJob>(sql::cancel_scheduled, id);
+        if (!job) job = co_await tx.maybe<StoredJob>(sql::cancel_ready, ids);
+        if (!job) continue;
+        co_await drop(tx, std::move(*job), true);
+        ++dropped;
+    }
+    co_return dropped;
+}
+
+Task<void> drop(Tx& tx, StoredJob job, bool was_noted) {
     Settled settled;
-    end(job.id, readable_extra_of(job.extra), false, was_blocked, "", settled);
+    end(job.id, readable_extra_of(job.extra), false, was_noted, "", settled);
     co_await end_jobs(tx, std::move(settled.ended));
     co_await release_limits(tx, std::move(settled.released));
 }

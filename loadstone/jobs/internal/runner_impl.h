@@ -15,6 +15,7 @@
 
 #include "loadstone/base/log_throttle.h"
 #include "loadstone/base/random.h"
+#include "loadstone/jobs/internal/alone.h"
 #include "loadstone/jobs/internal/lanes.h"
 #include "loadstone/jobs/internal/limits.h"
 #include "loadstone/jobs/internal/loans.h"
@@ -86,7 +87,9 @@ struct Runner::Impl {
 
     Task<void> dispatch();
     std::size_t free_places() const;
-    std::vector<internal::LaneClaim> lanes_to_claim();
+    // Whether suspects may be claimed now, or anything else.
+    internal::Alone::Turn turn();
+    std::vector<internal::LaneClaim> lanes_to_claim(internal::Alone::Turn turn);
     // True: there may be more.
     Task<bool> claim_and_start(std::int64_t owner);
     runtime::Position claim_position;  // where the last claim was committed
@@ -108,6 +111,8 @@ struct Runner::Impl {
     void apply_limit_settings(const std::vector<internal::LimitSetting>& settings);
     Task<void> tell_progress(Context& context);
     void cancel_asked_for(const std::vector<std::int64_t>& jobs);
+    // Those whose runs ended before they heard of it.
+    Task<void> drop_cancelled(Context& context);
     void abandon_overdue();
     // What recurs, beside the claims: it may wait for somebody's transaction, and they do not.
     void look_at_schedules();
@@ -178,6 +183,8 @@ struct Runner::Impl {
 
     // Of the claims' task.
     internal::Lanes lanes;
+    internal::Alone alone;
+    std::atomic<bool> has_rescued{false};  // there may be suspects
     const bool has_keyed;  // some kind has a tenant or limits
     // Places up to `seen` have been looked at for lanes when all of them were decided; up to
     // `looked` once at least.

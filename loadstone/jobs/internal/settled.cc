@@ -31,8 +31,8 @@ void end(std::int64_t job, const Extra& extra, bool is_done, bool was_noted, std
 void bury(StoredJob job, bool was_noted, Settled& settled) {
     Extra extra = extra_of(job.extra);
     end(job.id, extra, false, was_noted, "", settled);
-    // An operator may put it back: then it concerns nobody any more and does not expire, but it is
-    // unique and limited as before.
+    // An operator may put it back: then it concerns nobody any more and does not expire, it is unique
+    // and limited as before, and no suspect.
     if (!job.extra.empty()) {
         if (!extra.partition.empty()) job.partition_key = std::move(extra.partition);
         extra.partition.clear();
@@ -43,6 +43,7 @@ void bury(StoredJob job, bool was_noted, Settled& settled) {
         extra.is_noted = false;
         job.extra = to_text(extra);
     }
+    job.partition_key = without_suspicion(job.partition_key);
     settled.buried.push_back(std::move(job));
 }
 

@@ -22,8 +22,9 @@ BOOST_DESCRIBE_STRUCT(DoneJob, (), (batch, job))
 struct Mark {
     std::int64_t batch = 0, job = 0;
     int is_settled = 0;
+    std::string result;
 };
-BOOST_DESCRIBE_STRUCT(Mark, (), (batch, job, is_settled))
+BOOST_DESCRIBE_STRUCT(Mark, (), (batch, job, is_settled, result))
 
 // What of the outcomes goes where.
 struct Settled {

@@ -95,9 +95,9 @@ delete from loadstone_cancels where job {ids}
 -- name: prune_unique
 delete from loadstone_unique where until > 0 and until <= {now}
 
--- name: prune_cancels
--- Of jobs that had ended before they were seen.
-delete from loadstone_cancels where asked_at < {now} - 3600000000
+-- name: old_cancels
+-- 1,000 at most.
+select job from loadstone_cancels where asked_at < {now} - 3600000000 order by asked_at limit 1000
 
 -- name: prune_dead
 -- Dead letters that are older than $1 microseconds, $2 at most.

@@ -87,6 +87,33 @@ rows from (json_to_recordset($1::json) as (id bigint, queue text, partition_key 
 -- fragment: columns
 queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueued_at, run_at, attempt, crashes, last_error, extra
 
+-- fragment: ready_of_ids
+-- Of $1, a JSON array of ids, those that are ready. Indexes: the primary key, of a job that was put back loadstone_ready_put_back. On
+-- PostgreSQL a place is found in each lane without a partition, of which there are few, or by loadstone_ready_keyed.
+-- dialect: sqlite
+seq in (select seq from loadstone_ready where seq {ids} and job is null
+        union all select seq from loadstone_ready where job {ids})
+-- dialect: postgres
+ctid = any (array(
+    with recursive lane as (
+        (select queue, partition_key, priority from loadstone_ready order by queue, partition_key, priority limit 1)
+        union all
+        select next.queue, next.partition_key, next.priority from lane
+        cross join lateral (
+            (select queue, partition_key, priority from loadstone_ready
+             where lane.partition_key = '' and (queue, partition_key, priority) > (lane.queue, '', lane.priority)
+             order by queue, partition_key, priority limit 1)
+            union all
+            (select queue, partition_key, priority from loadstone_ready
+             where lane.partition_key <> '' and queue > lane.queue
+             order by queue, partition_key, priority limit 1)) as next)
+    select plain.at from lane
+    cross join lateral (select ctid as at from loadstone_ready
+                        where queue = lane.queue and partition_key = '' and priority = lane.priority and seq {ids} and job is null) as plain
+    where lane.partition_key = ''
+    union all select ctid from loadstone_ready where partition_key <> '' and seq {ids} and job is null
+    union all select ctid from loadstone_ready where job {ids}))
+
 -- fragment: every_job
 -- All jobs, whatever their state.
 (select coalesce(job, seq) as id, queue, kind, 'waiting' as state, attempt, crashes, enqueued_at, run_at, last_error, cause, arguments,

@@ -24,11 +24,14 @@ delete from loadstone_processes
 where id in (select id from loadstone_processes where heartbeat_at < {now} - $1 for update skip locked)
 
 -- name: orphaned_batches
--- Those of processes that are gone, $1 at most.
+-- Those of one process that is gone: the first, by its id. Index: loadstone_batches_by_process.
 -- dialect: sqlite
-select id, jobs from loadstone_batches where process not in (select id from loadstone_processes) order by id limit $1
+select id, jobs from loadstone_batches
+where process = (select min(process) from loadstone_batches where process not in (select id from loadstone_processes)) order by id
 -- dialect: postgres
-select id, jobs from loadstone_batches where process not in (select id from loadstone_processes) order by id limit $1 for update skip locked
+select id, jobs from loadstone_batches
+where process = (select min(process) from loadstone_batches where process not in (select id from loadstone_processes))
+order by id for update skip locked
 
 -- name: batches_of
 -- All of process $2 but those in $1, a JSON array of ids. Index: loadstone_batches_by_process.
@@ -40,7 +43,7 @@ order by id for update
 
 -- name: done_of
 -- Jobs of the batches in $1 that have ended.
-select batch, job, is_settled from loadstone_done where batch {ids}
+select batch, job, is_settled, coalesce(result, '') as result from loadstone_done where batch {ids}
 
 -- name: with_steps
 -- Those of the jobs in $1 that have saved steps or told their progress.

@@ -26,11 +26,25 @@ where ($1 = '' or state = $1) and ($2 = '' or kind = $2) and ($3 = '' or queue =
   and ($5 = '' or partition_key = $5) and id < $6
 order by id desc limit $7
 
--- name: job_by_id
--- For operators: it reads the tables.
+-- name: jobs_by_id
+-- Those of $1, a JSON array of ids, that there are. It reads what runs, and of the rest nothing but them.
 select {job_row}
-from {every_job}
-where id = $1
+from (select coalesce(job, seq) as id, queue, kind, 'waiting' as state, attempt, crashes, enqueued_at, run_at, last_error, cause, arguments,
+             idempotency_key, partition_key
+      from loadstone_ready where {ready_of_ids}
+      union all
+      select id, queue, kind, 'waiting', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key, partition_key
+      from loadstone_scheduled where id {ids}
+      union all
+      select id, queue, kind, 'blocked', 0, 0, enqueued_at, enqueued_at, '', cause, arguments, '', partition_key
+      from loadstone_blocked where id {ids}
+      union all
+      select id, queue, kind, 'running', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key, partition_key
+      from {running} where id {ids}
+      union all
+      select id, queue, kind, 'dead', attempt, crashes, enqueued_at, buried_at, last_error, cause, arguments, idempotency_key, partition_key
+      from loadstone_dead_jobs where id {ids}) as some_jobs
+order by id
 
 -- name: lock_dead
 -- Those of $1, a JSON array of ids, that are there.
@@ -38,6 +52,9 @@ where id = $1
 select id, extra from loadstone_dead_jobs where id {ids} order by id
 -- dialect: postgres
 select id, extra from loadstone_dead_jobs where id {ids} order by id for update
+
+-- name: dead_by_id
+select id, extra from loadstone_dead_jobs where id {ids} order by id
 
 -- name: dead_to_ready
 -- Of the dead ($1, a JSON array of ids), with their attempts and crashes at 0.
@@ -60,10 +77,16 @@ where ($1 = '' or kind = $1) and ($2 = '' or queue = $2) and ($3 = '' or positio
 order by id limit $5 for update skip locked
 
 -- name: cancel_ready
--- A job that waits ($1), wherever it stands. For operators: it reads the table.
-delete from loadstone_ready where job = $1 or (job is null and seq = $1)
+-- A job that waits ($1, a JSON array of its id), wherever it stands.
+delete from loadstone_ready where {ready_of_ids}
 returning coalesce(job, seq) as id, queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueued_at, run_at,
     attempt, crashes, last_error, extra
+
+-- name: cancelled_waiting
+-- Those of $1, a JSON array of ids, that wait: their runs ended before their process had heard of the cancellation.
+select id from loadstone_scheduled where id {ids}
+union all
+select coalesce(job, seq) as id from loadstone_ready where {ready_of_ids}
 
 -- name: cancel_scheduled
 delete from loadstone_scheduled where id = $1
@@ -96,8 +119,8 @@ from (select queue as name, count(*) as ready, {now} - min(run_at) as age, 0 as 
 group by name order by name
 
 -- name: ready_place
--- Where a ready job ($1) stands. For operators: it reads the table.
-select queue, partition_key, priority, seq, extra from loadstone_ready where job = $1 or (job is null and seq = $1)
+-- Where a ready job ($1, a JSON array of its id) stands.
+select queue, partition_key, priority, seq, kind, crashes from loadstone_ready where {ready_of_ids}
 
 -- name: ready_before
 -- How many ready jobs of a queue ($1) and partition ($4) are claimed before the one of priority $2 at $3.
@@ -114,6 +137,23 @@ select coalesce(p.name, '') as name, running.claimed_at
 from {running}
 left join loadstone_processes p on p.id = running.process
 where running.id = $1
+
+-- name: running_of
+-- How many jobs run, in all and of a queue ($1).
+select count(*) as jobs, count(*) filter (where queue = $1) as of_queue from {running}
+
+-- name: kind_is_declared
+select name from loadstone_kinds where name = $1
+
+-- name: unique_holder
+-- The job that has a key ($1).
+select job from loadstone_unique where unique_key = $1
+
+-- name: known_queue
+-- $1, where it was paused or a job is of it.
+select cast($1 as text) as name where exists (select 1 from loadstone_queues where name = $1) or exists (select 1 from loadstone_ready where queue = $1)
+  or exists (select 1 from loadstone_scheduled where queue = $1) or exists (select 1 from loadstone_blocked where queue = $1)
+  or exists (select 1 from loadstone_dead_jobs where queue = $1)
 
 -- name: blocked_by
 -- For how many others a job ($1) waits.

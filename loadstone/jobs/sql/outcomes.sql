@@ -12,14 +12,15 @@ select id from loadstone_batches where process = $2 and id {ids} order by id for
 delete from loadstone_batches where process = $2 and id {ids} returning id
 
 -- name: complete_job
--- $1 batch, $2 job, $3 process. Whoever rescues the batch waits for this transaction, and sees what it did.
+-- $1 batch, $2 job, $3 process, $4 what it gave to those behind it, or null. Whoever rescues the batch waits for this transaction,
+-- and sees what it did.
 -- dialect: sqlite
-insert into loadstone_done (batch, job)
-select id, $2 from loadstone_batches where id = $1 and process = $3
+insert into loadstone_done (batch, job, result)
+select id, $2, $4 from loadstone_batches where id = $1 and process = $3
 on conflict do nothing
 -- dialect: postgres
 with held as (select id from loadstone_batches where id = $1 and process = $3 for key share)
-insert into loadstone_done (batch, job) select id, $2 from held
+insert into loadstone_done (batch, job, result) select id, $2, $4 from held
 on conflict do nothing
 
 -- name: hold_job

@@ -40,6 +40,7 @@ class History:
     leases: set = dataclasses.field(default_factory=set)  # rows of processes that are still there
     deaths: dict = dataclasses.field(default_factory=dict)  # of each pid that has ended, when it was known
     stood_still: set = dataclasses.field(default_factory=set)  # pids that were stopped for longer than a lease, and went on
+    redriven: set = dataclasses.field(default_factory=set)  # numbers of dead letters that were put back, with no attempts
     drained: set = dataclasses.field(default_factory=set)  # those of them that were told to end, and could record what was done
 
     def read(self, folder):
@@ -74,6 +75,13 @@ class History:
     def end_of(self, run):
         """When it certainly ran no more; None: it may still run."""
         return run.ended if run.ended is not None else self.deaths.get(run.pid)
+
+    def beside(self, run):
+        """Runs of its process that were under way while it was."""
+        def end(of):
+            return self.end_of(of) or float("inf")
+        return [other for other in self.runs if other is not run and other.pid == run.pid
+                and other.began < end(run) and run.began < end(other)]
 
     def by_number(self):
         """The runs of each, in the order of their claims."""
@@ -177,6 +185,8 @@ class History:
         for number, runs in self.by_number().items():
             for earlier, later in zip(runs, runs[1:]):
                 more = later.attempt - earlier.attempt
+                if later.attempt == 1 and number in self.redriven:
+                    continue
                 if more != 0 and (more != 1 or earlier.how in UNCOUNTED):
                     yield f"{earlier} ended {earlier.how} in attempt {earlier.attempt}, and then came attempt {later.attempt}"
             kind, failures = self.expected.get(number, ("", 0))
