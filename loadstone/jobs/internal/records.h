@@ -3,6 +3,7 @@
 // How they keep out of each other's way: docs/internals/jobs.md.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -124,9 +125,14 @@ struct Finished {
 
 using FinishedRuns = std::shared_ptr<const std::vector<Finished>>;
 
+// What became of jobs that failed.
+struct Fates {
+    std::uint64_t retried = 0, snoozed = 0, buried = 0;
+};
+
 // What became of a number of finished runs.
 struct Recorded {
-    std::uint64_t retried = 0, snoozed = 0, buried = 0;
+    std::map<std::string, Fates> fates;  // by kind
     std::uint64_t lost = 0;      // the lease was: nothing is recorded
     std::int64_t unblocked = 0;  // jobs that waited for some of them
     Released released;           // what they held of limits
@@ -135,11 +141,12 @@ struct Recorded {
 
     std::uint64_t lost_of(const std::vector<Finished>& runs) const;
 };
-BOOST_DESCRIBE_STRUCT(Recorded, (), (retried, snoozed, buried, lost, unblocked))
+BOOST_DESCRIBE_STRUCT(Recorded, (), (lost, unblocked))
 
 // Jobs of processes whose heartbeat is too old.
 struct Rescued {
     std::uint64_t rescued = 0, buried = 0;
+    std::map<std::string, Fates> fates;  // by kind
     bool is_all = true;  // or there may be more
     Released released;   // what was lent to them
 };
@@ -179,9 +186,9 @@ Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max);
 // batches in `known_json`, a list of ids. Gives how many jobs.
 Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_json);
 Task<void> sign_off(Tx& tx, std::int64_t process);
-// What operators do (admin.h): a job that waits is dropped. `was_blocked`: it waited for others.
+// What operators do (admin.h): jobs that wait are dropped. `were_blocked`: they waited for others.
 // The transaction sees commits.
-Task<void> drop(Tx& tx, StoredJob job, bool was_blocked);
+Task<void> drop(Tx& tx, std::vector<StoredJob> jobs, bool were_blocked);
 
 // The job as it is put back to run again: no longer holding places of limits, except where it is in
 // order; those go into `released`.

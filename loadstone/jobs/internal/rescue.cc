@@ -82,6 +82,7 @@ Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, Rescued
         if (is_blamed && job.crashes >= crashes_max) {
             job.last_error += " " + std::to_string(job.crashes) + " times while it ran";
             ++counts.buried;
+            ++counts.fates[job.kind].buried;
             bury(std::move(job), was_noted, settled);
             continue;
         }
@@ -147,9 +148,10 @@ Task<void> sign_off(Tx& tx, std::int64_t process) {
     co_await release_lost_loans(tx);
 }
 
-Task<void> drop(Tx& tx, StoredJob job, bool was_blocked) {
+Task<void> drop(Tx& tx, std::vector<StoredJob> jobs, bool were_blocked) {
     Settled settled;
-    end(job.id, extra_of(job.extra), false, was_blocked, "", settled);
+    for (const StoredJob& job : jobs)
+        end(job.id, extra_of(job.extra), false, were_blocked, "", settled);
     co_await end_jobs(tx, std::move(settled.ended));
     co_await release_limits(tx, std::move(settled.released));
 }
