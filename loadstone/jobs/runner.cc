@@ -10,6 +10,7 @@
 #include "loadstone/jobs/internal/ends.h"
 #include "loadstone/jobs/internal/extra.h"
 #include "loadstone/jobs/internal/runner_impl.h"
+#include "loadstone/store/context_store.h"
 
 namespace loadstone::jobs {
 
