@@ -25,13 +25,17 @@ constexpr std::size_t begun_at_once = 32;
 constexpr milliseconds newer_version_wait{5'000};
 constexpr milliseconds cancel_grace = recording_grace + milliseconds(1'000);
 
-// Places that the modules with queues may take together; one without a budget takes all.
+// Places that all queues may take together: those of a module its budget, and without one each all.
 std::size_t budgets_of(const Queue& queue, const JobBulkheads& bulkheads, std::size_t places_max) {
-    const std::vector<std::string>& of_queues = queue.queue_modules();
+    std::set<std::string> counted;
     std::size_t sum = 0;
-    for (const std::string& module : std::set<std::string>(of_queues.begin(), of_queues.end())) {
+    for (const std::string& module : queue.queue_modules()) {
         const auto found = bulkheads.find(module);
-        sum += found == bulkheads.end() ? places_max : found->second->options().concurrency_max;
+        if (found == bulkheads.end()) {
+            sum += places_max;
+        } else if (counted.insert(module).second) {
+            sum += found->second->options().concurrency_max;
+        }
     }
     return sum;
 }
@@ -293,11 +297,12 @@ void Runner::start() {
     Impl& impl = *impl_;
     const std::size_t queues = impl.queue.queue_modules().size();
     if (impl.is_contended && queues > impl.options.running_max / 4 + 1)
-        log::warning("there are more queues than places kept free for them: one whose jobs take "
-                     "long can hold up others",
-                     {{"queues", queues},
-                      {"jobs_running_max", impl.options.running_max},
-                      {"kept_free", impl.options.running_max / 4}});
+        log::warning(
+            "there are more queues than places kept free for them: one whose jobs take "
+            "long can hold up others",
+            {{"queues", queues},
+             {"jobs_running_max", impl.options.running_max},
+             {"kept_free", impl.options.running_max / 4}});
     const auto woken = [&impl] {
         impl.new_jobs = true;
         impl.wake.set();

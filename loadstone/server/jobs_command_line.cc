@@ -52,9 +52,8 @@ void add_looking(CLI::App& jobs, const AddCommand& add, const Config& config,
                          [&] { show_job_command(config, modules, arguments.job, query.json); });
     show->add_option("id", arguments.job, "its id")->required();
     show->add_flag("--json", query.json, "as JSON");
-    CLI::App* why =
-        add(jobs, "why", "Why a job does not run now",
-            [&] { why_job_command(config, modules, arguments.job, query.json); });
+    CLI::App* why = add(jobs, "why", "Why a job does not run now",
+                        [&] { why_job_command(config, modules, arguments.job, query.json); });
     why->add_option("id", arguments.job, "its id")->required();
     why->add_flag("--json", query.json, "as JSON");
     add(jobs, "stats", "Each queue and kind: what waits, runs, fails, and for how long", [&] {

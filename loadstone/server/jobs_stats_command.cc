@@ -41,14 +41,12 @@ void print_queues(const std::vector<jobs::QueueStats>& queues) {
     print(fmt::format("{:<24} {:>10} {:>10} {:>10} {:>8} {:>8} {:>8} {:>8}\n", "QUEUE", "READY",
                       "OLDEST", "SCHEDULED", "BLOCKED", "RUNNING", "RETRYING", "DEAD"));
     for (const auto& queue : queues) {
-        print(fmt::format("{:<24} {:>10} {:>10} {:>10} {:>8} {:>8} {:>8} {:>8}{}\n", queue.name,
-                          queue.ready,
-                          queue.ready > 0 ? fmt::format("{:.1f}s", static_cast<double>(
-                                                                       queue.oldest_us) /
-                                                                       1e6)
-                                          : "-",
-                          queue.scheduled, queue.blocked, queue.running, queue.retrying,
-                          queue.dead, queue.is_paused ? "  paused" : ""));
+        print(fmt::format(
+            "{:<24} {:>10} {:>10} {:>10} {:>8} {:>8} {:>8} {:>8}{}\n", queue.name, queue.ready,
+            queue.ready > 0 ? fmt::format("{:.1f}s", static_cast<double>(queue.oldest_us) / 1e6)
+                            : "-",
+            queue.scheduled, queue.blocked, queue.running, queue.retrying, queue.dead,
+            queue.is_paused ? "  paused" : ""));
     }
 }
 

@@ -27,9 +27,9 @@ BOOST_DESCRIBE_STRUCT(Failing, (), (text))
 Task<void> handle_failing(Context& context, Job<Failing> job) {
     note(context, job->text);
     if (job.attempt() == 1)
-        throw loadstone::Error(job->text == "gone" ? loadstone::Errc::not_found
-                                                   : loadstone::Errc::permission_denied,
-                               "it fails once");
+        throw loadstone::Error(
+            job->text == "gone" ? loadstone::Errc::not_found : loadstone::Errc::permission_denied,
+            "it fails once");
     co_return;
 }
 
@@ -74,9 +74,7 @@ void declare(loadstone::Handlers& handlers) {
         .retry_on({Errc::permission_denied})
         .jitter(0)
         .backoff(milliseconds(10), milliseconds(10));
-    handlers.handle(handle_refresh)
-        .unique(&Refresh::key)
-        .unique_while(jobs::UniqueWhile::waits);
+    handlers.handle(handle_refresh).unique(&Refresh::key).unique_while(jobs::UniqueWhile::waits);
     handlers.handle(handle_merged)
         .queue("merged")
         .unique(&Merged::key)
@@ -87,7 +85,9 @@ void declare(loadstone::Handlers& handlers) {
 
 std::string as_it_is(int, std::string json) { return json; }
 // The program that comes after it.
-void declare_newer(loadstone::Handlers& handlers) { handlers.handle(handle_task).version(2, as_it_is); }
+void declare_newer(loadstone::Handlers& handlers) {
+    handlers.handle(handle_task).version(2, as_it_is);
+}
 
 }  // namespace policies
 
@@ -111,13 +111,12 @@ protected:
     bool is_done(Node& node) {
         return wait_until([&] { return node.jobs_of("").empty(); }, std::chrono::seconds(20));
     }
-    std::int64_t count(const std::string& text) {
-        return std::ranges::count(diary_.all(), text);
-    }
+    std::int64_t count(const std::string& text) { return std::ranges::count(diary_.all(), text); }
     test_kinds::Stage stage_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Databases, JobPolicies, testing::Values(Backend::sqlite, Backend::postgres),
+INSTANTIATE_TEST_SUITE_P(Databases, JobPolicies,
+                         testing::Values(Backend::sqlite, Backend::postgres),
                          [](const auto& backend) { return to_string(backend.param); });
 
 // Where transactions run side by side.

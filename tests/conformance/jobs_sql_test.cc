@@ -223,7 +223,7 @@ TEST_F(JobsSqlRows, OfAKindThatNobodyKnowsWaitIfTheyMay) {
     EXPECT_EQ(psql("select loadstone.unknown_kind('sql_kinds.Versione')"),
               "Is it sql_kinds.Versioned?");
     EXPECT_EQ(psql("select loadstone.unknown_kind('zzz')"),
-              "Kinds that are declared: 13, none of a similar name.");
+              "Kinds that are declared: 15, none of a similar name.");
     enqueue("future.Kind", R"({"a":1})", R"({"allow_unknown":true,"queue":"future"})");
     EXPECT_EQ(psql("select queue, kind, arguments, extra from loadstone_ready"),
               "future|future.Kind|{\"a\": 1}|");

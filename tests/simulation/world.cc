@@ -135,7 +135,8 @@ Task<void> change_limits(Tx& tx, std::int64_t which) {
     }
 }
 
-// What a client does: `operate` if there is one, else `enqueue` if there is one, else a batch, else it pauses a queue.
+// What a client does: `operate` if there is one, else `enqueue` if there is one, else a batch, else
+// it pauses a queue.
 struct ClientAct {
     using Enqueue = Task<std::int64_t> (*)(Tx&, std::string, int, std::int64_t);
     Enqueue enqueue = nullptr;
@@ -311,8 +312,9 @@ void World::act_as_client() {
             tell(fmt::format("job {} is cancelled", act.job));
             break;
         case 17:
-            act.job = some_job("select job from sim_expected where kind = 'sim.Callback' "
-                               "order by job desc limit 3");
+            act.job = some_job(
+                "select job from sim_expected where kind = 'sim.Callback' "
+                "order by job desc limit 3");
             if (act.job == 0) return;
             act.operate = cancel_batch;
             tell(fmt::format("the batch of {} is cancelled", act.job));
@@ -327,8 +329,9 @@ void World::act_as_client() {
             act.operate = change_limits;
             break;
         case 20:
-            act.job = some_job("select job from sim_expected where kind = 'sim.Urgent' "
-                               "order by job desc limit 5");
+            act.job = some_job(
+                "select job from sim_expected where kind = 'sim.Urgent' "
+                "order by job desc limit 5");
             if (act.job == 0) return;
             break;
         default:

@@ -103,8 +103,8 @@ std::vector<internal::LaneClaim> Runner::Impl::lanes_to_claim() {
         }
         if (is_bounded) {
             const std::size_t taken = found->second->in_use() + offered[module];
-            const std::size_t left = internal::beside_reserved(all - std::min(all, taken),
-                                                               reserved.module, is_idle);
+            const std::size_t left =
+                internal::beside_reserved(all - std::min(all, taken), reserved.module, is_idle);
             const bool is_enough = small || internal::enough(left, all);
             held_off = held_off || (!is_enough && left > 0);
             given = is_enough ? std::min(given, left) : 0;

@@ -133,9 +133,9 @@ struct Fates {
 // What became of a number of finished runs.
 struct Recorded {
     std::map<std::string, Fates> fates;  // by kind
-    std::uint64_t lost = 0;      // the lease was: nothing is recorded
-    std::int64_t unblocked = 0;  // jobs that waited for some of them
-    Released released;           // what they held of limits
+    std::uint64_t lost = 0;              // the lease was: nothing is recorded
+    std::int64_t unblocked = 0;          // jobs that waited for some of them
+    Released released;                   // what they held of limits
     // Of whole batches: those that were held until then, which is known when it is committed.
     std::shared_ptr<const std::vector<std::int64_t>> ended;
 
@@ -147,8 +147,8 @@ BOOST_DESCRIBE_STRUCT(Recorded, (), (lost, unblocked))
 struct Rescued {
     std::uint64_t rescued = 0, buried = 0;
     std::map<std::string, Fates> fates;  // by kind
-    bool is_all = true;  // or there may be more
-    Released released;   // what was lent to them
+    bool is_all = true;                  // or there may be more
+    Released released;                   // what was lent to them
 };
 BOOST_DESCRIBE_STRUCT(Rescued, (), (rescued, buried, is_all))
 
