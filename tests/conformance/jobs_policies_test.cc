@@ -152,7 +152,8 @@ TEST_P(JobPolicies, AKeyIsTakenUntilItsJobBegins) {
 }
 
 Task<bool> merge_and_dawdle(Tx& tx) {
-    co_await jobs::enqueue(tx, Refresh{"k", "merged"});
+    const Refresh merged{"k", "merged"};
+    co_await jobs::enqueue(tx, merged);
     ++policies::stage->attempts;
     const auto later = Deadline::in(milliseconds(1'500));
     co_await loadstone::runtime::sleep_until(later);
@@ -210,7 +211,8 @@ TEST_P(JobPolicies, AQueueOverItsBoundMerges) {
 Task<std::int64_t> add_at(Tx& tx, std::string text, loadstone::Timestamp at) {
     jobs::EnqueueOptions options;
     options.at = at;
-    co_return co_await jobs::enqueue(tx, Task1{text}, options);
+    const Task1 arguments{text};
+    co_return co_await jobs::enqueue(tx, arguments, options);
 }
 
 TEST_P(JobPolicies, AJobBeginsAtItsTime) {
@@ -234,7 +236,8 @@ Task<std::int64_t> add_after(Tx& tx, std::string text, std::vector<std::int64_t>
     jobs::EnqueueOptions options;
     options.after = before;
     options.if_failed = if_failed;
-    co_return co_await jobs::enqueue(tx, Task1{text}, options);
+    const Task1 arguments{text};
+    co_return co_await jobs::enqueue(tx, arguments, options);
 }
 
 TEST_P(JobPolicies, AJobBeginsAfterOthersThatThereWereAlready) {
@@ -282,14 +285,16 @@ TEST_P(JobPolicies, WhatComesAfterAJobThatHasFailedIsDroppedOrRuns) {
     EXPECT_EQ(count("dropped"), 0);
 }
 
+Task<std::int64_t> add_unique_after(Tx& tx, std::int64_t before) {
+    jobs::EnqueueOptions options;
+    options.after.push_back(before);
+    const Refresh arguments{"k", "x"};
+    co_return co_await jobs::enqueue(tx, arguments, options);
+}
+
 TEST_P(JobPolicies, AUniqueJobComesAfterNone) {
     auto one = node();
-    const auto after_unique = [](Tx& tx, std::int64_t before) -> Task<std::int64_t> {
-        jobs::EnqueueOptions options;
-        options.after = {before};
-        return jobs::enqueue(tx, Refresh{"k", "x"}, options);
-    };
-    EXPECT_THROW(one->write(after_unique, std::int64_t{1}), loadstone::Error);
+    EXPECT_THROW(one->write(add_unique_after, std::int64_t{1}), loadstone::Error);
 }
 
 Task<std::vector<std::int64_t>> add_workflow(Tx& tx) {

@@ -67,8 +67,8 @@ Task<std::int64_t> follow(Tx& tx) {
     co_await join(tx, sql::lock_scheduled_extra, sql::set_scheduled_extra, followers);
     co_await join(tx, sql::lock_blocked_extra, sql::set_blocked_extra, followers);
     co_await join(tx, sql::lock_ready_extra, sql::set_ready_extra, followers);
-    for (const auto& [job, next] : settled) {
-        for (const std::int64_t each : next) co_await tx.defer(sql::remove_follow, job, each);
+    for (const Follow& row : rows) {
+        if (settled.contains(row.job)) co_await tx.defer(sql::remove_follow, row.job, row.next);
     }
     if (followers.empty()) co_return 0;
     // What is left has ended; a dead letter has failed.
