@@ -73,6 +73,7 @@ void jobs(Handlers& handlers) {
     handlers.handle(send_welcome_email)
         .attempts(120)
         .timeout(std::chrono::seconds(90))
+        .bury_on({Errc::not_found})  // who has left meanwhile
         .tenant(&SendWelcomeEmail::network)
         .limit(notifications::per_provider(), &SendWelcomeEmail::provider);
 }

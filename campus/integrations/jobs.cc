@@ -165,9 +165,11 @@ void jobs(Handlers& handlers) {
         .attempts(attempts_max)
         .timeout(std::chrono::minutes(10))
         .backoff(std::chrono::seconds(30), std::chrono::minutes(10))
+        .jitter(0.5)  // a host that was away finds them apart
         .limit(host, &SyncRoster::host)
         .unique(&SyncRoster::roster);
-    handlers.handle(sync_all_rosters).unique();
+    // One that runs has read which rosters there are.
+    handlers.handle(sync_all_rosters).unique().unique_while(loadstone::jobs::UniqueWhile::waits);
     handlers.recurring("hourly", "0 * * * *", "UTC", SyncAllRosters{});
 }
 

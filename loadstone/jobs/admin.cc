@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::int64_t prune_max = 1'000;
 constexpr std::chrono::hours limits_kept{1};
+constexpr std::int64_t dropped_at_once = 1'000;
 
 void wake_after(Tx& tx) {
     if (Queue* queue = tx.context().services().find<Queue>(); queue != nullptr)
@@ -53,6 +54,24 @@ Task<bool> retakes_unique(Tx& tx, const DeadRow& dead) {
     if (!taken) co_return false;
     co_await tx.exec(sql::unique_is_of, extra.unique, dead.id);
     co_return true;
+}
+
+// Those of a workflow that wait, some at a time.
+Task<std::int64_t> drop_all(Tx& tx, const store::Command& cancel, std::int64_t last,
+                            std::string mark, bool were_blocked) {
+    std::int64_t dropped = 0;
+    for (;;) {
+        auto some = co_await tx.many<internal::StoredJob>(cancel, last, mark, dropped_at_once);
+        const auto count = static_cast<std::int64_t>(some.size());
+        dropped += count;
+        if (count > 0) co_await internal::drop(tx, std::move(some), were_blocked);
+        if (count < dropped_at_once) co_return dropped;
+    }
+}
+
+Task<std::int64_t> ask_all(Tx& tx, std::int64_t last, std::string mark) {
+    const auto asked = co_await tx.exec(sql::ask_cancel_workflow, last, mark);
+    co_return static_cast<std::int64_t>(asked);
 }
 
 // How many of them are ready now.
@@ -235,7 +254,9 @@ Task<Cancelled> cancel_job(Tx& tx, std::int64_t id) {
     const bool was_blocked = !waiting;
     if (!waiting) waiting = co_await tx.maybe<internal::StoredJob>(sql::cancel_blocked, id);
     if (waiting) {
-        co_await internal::drop(tx, std::move(*waiting), was_blocked);
+        std::vector<internal::StoredJob> dropped;
+        dropped.push_back(std::move(*waiting));
+        co_await internal::drop(tx, std::move(dropped), was_blocked);
         wake_after(tx);
         cancelled.was_dropped = true;
         co_return cancelled;
@@ -243,6 +264,23 @@ Task<Cancelled> cancel_job(Tx& tx, std::int64_t id) {
     const auto runs = co_await tx.maybe<RunsIn>(sql::runs_in, id);
     if (runs) co_await tx.exec(sql::ask_cancel, id);
     cancelled.was_asked = runs.has_value();
+    co_return cancelled;
+}
+
+Task<CancelledWorkflow> cancel_workflow(Tx& tx, std::int64_t id) {
+    tx.see_commits();
+    const auto extra = co_await tx.maybe<std::string>(sql::extra_of_job, id);
+    const std::int64_t named = extra ? internal::extra_of(*extra).workflow : 0;
+    const std::int64_t last = named != 0 ? named : id;
+    const std::string mark = fmt::format("\"workflow\":{}}}", last);
+    CancelledWorkflow cancelled;
+    // Those that wait for others first: what ends meanwhile makes none of them ready.
+    cancelled.dropped += co_await drop_all(tx, sql::cancel_workflow_blocked, last, mark, true);
+    cancelled.asked += co_await ask_all(tx, last, mark);
+    cancelled.dropped += co_await drop_all(tx, sql::cancel_workflow_scheduled, last, mark, false);
+    cancelled.dropped += co_await drop_all(tx, sql::cancel_workflow_ready, last, mark, false);
+    cancelled.asked += co_await ask_all(tx, last, mark);  // what was claimed in between
+    wake_after(tx);
     co_return cancelled;
 }
 

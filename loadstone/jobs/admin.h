@@ -58,6 +58,17 @@ BOOST_DESCRIBE_STRUCT(Cancelled, (), (was_dropped, was_asked))
 // It is the first statement of its transaction, which on PostgreSQL is READ COMMITTED by it.
 Task<Cancelled> cancel_job(Tx& tx, std::int64_t id);
 
+// All jobs that have not ended of a workflow, or of a batch with what ends it: `id` is that of any
+// of them, or of its last step or what ends it (workflow.h). Those that wait are dropped, those
+// that run are told to stop. For operators and seldom acts: it reads the tables. As cancel_job it
+// is the first statement of its transaction.
+struct CancelledWorkflow {
+    std::int64_t dropped = 0;
+    std::int64_t asked = 0;
+};
+BOOST_DESCRIBE_STRUCT(CancelledWorkflow, (), (dropped, asked))
+Task<CancelledWorkflow> cancel_workflow(Tx& tx, std::int64_t id);
+
 // What a running job has last told.
 struct Progress {
     double fraction = 0;

@@ -72,6 +72,15 @@ DeclaredMember member_of(std::string_view name, const TypeInfo& declared, void* 
     return member;
 }
 
+std::string_view text_of(OverBound answer) {
+    switch (answer) {
+        case OverBound::reject: return "reject";
+        case OverBound::delay: return "delay";
+        case OverBound::merge: break;
+    }
+    return "merge";
+}
+
 Task<void> save(Tx& tx, std::vector<NamedDeclaration> some) {
     const std::string json = to_json(some);
     co_await tx.exec(sql::save_kinds, json);
@@ -92,8 +101,9 @@ KindDeclaration declaration_of(const Kind& kind) {
     out.is_unique = kind.is_unique;
     for (const internal::KeyField& field : kind.unique) out.unique.push_back(field.name);
     out.unique_for = micros(kind.unique_for);
+    out.unique_while = kind.unique_while == UniqueWhile::waits ? "waits" : "waits_or_runs";
     out.bound = kind.bound;
-    out.over_bound = kind.over_bound == OverBound::reject ? "reject" : "delay";
+    out.over_bound = text_of(kind.over_bound);
     out.over_bound_delay = micros(kind.over_bound_delay);
     const std::shared_ptr<void> defaults = kind.make();
     out.arguments = member_of("", *kind.arguments, defaults.get(), 0);

@@ -56,14 +56,15 @@ struct KindDeclaration {
     bool is_unique = false;
     std::vector<std::string> unique;  // none: all arguments
     std::int64_t unique_for = 0;      // 0: until it has ended
+    std::string unique_while;         // "waits", "waits_or_runs"
     std::int64_t bound = 0;           // 0: none
-    std::string over_bound;           // "reject", "delay"
+    std::string over_bound;           // "reject", "delay", "merge"
     std::int64_t over_bound_delay = 0;
     DeclaredMember arguments;  // a record
 };
 BOOST_DESCRIBE_STRUCT(KindDeclaration, (),
                       (queue, priority, version, expires_after, tenant, limits, is_unique, unique,
-                       unique_for, bound, over_bound, over_bound_delay, arguments))
+                       unique_for, unique_while, bound, over_bound, over_bound_delay, arguments))
 
 KindDeclaration declaration_of(const Kind& kind);
 

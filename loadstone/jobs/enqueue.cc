@@ -1,6 +1,7 @@
 #include "loadstone/jobs/enqueue.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "loadstone/base/assert.h"
@@ -39,16 +40,16 @@ std::string to_lines(const std::vector<std::string>& texts) {
 
 namespace internal {
 
-NewJob new_job(const Kind& kind, std::string arguments, std::int64_t delay_us) {
+NewJob new_job(const Kind& kind, std::string arguments, std::int64_t delay_us, bool is_unique) {
     require_some(arguments);
     NewJob job;
     job.kind = &kind;
-    if (kind.is_keyed() || kind.is_unique) {
+    if (kind.is_keyed() || is_unique) {
         const std::shared_ptr<const void> parsed = kind.parse(arguments);
         job.partition = partition_of(kind, parsed.get());
-        job.extra.unique = unique_key_of(kind, parsed.get(), arguments);
+        if (is_unique) job.extra.unique = unique_key_of(kind, parsed.get(), arguments);
     }
-    job.extra.gives_unique_back = kind.is_unique && kind.unique_for.count() == 0;
+    job.extra.gives_unique_back = is_unique && kind.unique_for.count() == 0;
     if (kind.policy.expires_after.count() > 0) {
         const std::chrono::microseconds age = kind.policy.expires_after;
         job.extra.expires_after = delay_us + age.count();
@@ -66,9 +67,11 @@ Task<std::int64_t> insert(Tx& tx, const NewJob& job) {
                                             job.arguments, cause, extra);
 }
 
-Task<void> schedule(Tx& tx, const NewJob& job, std::int64_t id, std::int64_t delay_us) {
+Task<void> schedule(Tx& tx, const NewJob& job, std::int64_t id, std::int64_t delay_us,
+                    std::int64_t at_us) {
     const int priority = job.kind->policy.priority;
-    co_await tx.exec(sql::schedule_ready, id, delay_us, job.kind->queue, job.partition, priority);
+    co_await tx.exec(sql::schedule_ready, id, delay_us, job.kind->queue, job.partition, priority,
+                     at_us);
     co_await tx.exec(sql::remove_new_ready, job.kind->queue, job.partition, priority, id);
 }
 
@@ -91,6 +94,7 @@ Task<void> insert_all(Tx& tx, const Kind& kind, std::vector<std::string> argumen
     }
     Extra all = new_job(kind, arguments.front(), 0).extra;
     if (next != 0) all.next.push_back(next);
+    all.workflow = next;
     const std::string extra = to_text_of_new_job(all);
     const std::string_view cause = tx.context().span().name;
     const int priority = kind.policy.priority;
@@ -114,11 +118,19 @@ using internal::NewJob;
 // The id of the job that has the key already, or none: then it is taken.
 Task<std::optional<std::int64_t>> holder_of(Tx& tx, const NewJob& job) {
     const std::int64_t period = std::chrono::microseconds(job.kind->unique_for).count();
-    if (period > 0) co_await tx.exec(sql::expire_unique, job.extra.unique);
-    const auto taken = co_await tx.maybe<std::int64_t>(sql::take_unique, job.extra.unique, period);
-    std::optional<std::int64_t> holder;
-    if (!taken) holder = co_await tx.one<std::int64_t>(sql::unique_job, job.extra.unique);
-    co_return holder;
+    for (;;) {
+        if (period > 0) co_await tx.exec(sql::expire_unique, job.extra.unique);
+        const auto taken =
+            co_await tx.maybe<std::int64_t>(sql::take_unique, job.extra.unique, period);
+        if (taken) co_return std::nullopt;
+        std::optional<std::int64_t> holder;
+        if (job.kind->unique_while == UniqueWhile::waits) {
+            holder = co_await tx.maybe<std::int64_t>(sql::unique_job_that_waits, job.extra.unique);
+        } else {
+            holder = co_await tx.maybe<std::int64_t>(sql::unique_job, job.extra.unique);
+        }
+        if (holder) co_return holder;  // or it has just given the key back
+    }
 }
 
 // Counted once a second, by whoever enqueues then.
@@ -150,7 +162,24 @@ void require_readable(Tx& tx, const std::string& kind, const std::string& argume
     }
 }
 
-constexpr EnqueueOptions no_delay;
+const EnqueueOptions no_delay;
+
+// It waits for `options.after`, each once.
+Task<void> wait_for(Tx& tx, const NewJob& job, std::int64_t id, const EnqueueOptions& options) {
+    const std::set<std::int64_t> before(options.after.begin(), options.after.end());
+    const auto count = static_cast<std::int64_t>(before.size());
+    co_await internal::block(tx, job, id, count, options.if_failed == IfFailed::run);
+    for (const std::int64_t each : before) co_await tx.defer(sql::add_follow, each, id);
+}
+
+void check(const Kind& kind, const EnqueueOptions& options) {
+    if (options.after.empty()) return;
+    LOADSTONE_ASSERT(options.delay.count() == 0 && !options.at,
+                     "a job waits for a time or for others");
+    if (kind.is_unique)
+        throw Error(Errc::invalid_argument,
+                    kind.name + " is a unique kind: it cannot wait for other jobs");
+}
 
 void wake_after(Tx& tx, Queue& queue) {
     tx.after_commit([&queue] { queue.wake(); });
@@ -164,15 +193,20 @@ Task<std::int64_t> enqueue_written(Tx& tx, const std::string& kind, std::string 
                                    EnqueueOptions options) {
     Queue& queue = tx.context().services().get<Queue>();
     const Kind& of = queue.known(kind);
+    check(of, options);
     std::chrono::milliseconds delay = options.delay;
-    if (co_await is_over_bound(tx, queue, of)) {
-        if (of.over_bound == OverBound::reject) reject(queue, of);
+    const bool is_over = co_await is_over_bound(tx, queue, of);
+    if (is_over && of.over_bound == OverBound::reject) reject(queue, of);
+    if (is_over && of.over_bound == OverBound::delay) {
         delay = std::max(delay, of.over_bound_delay);
         queue.delayed();
     }
+    const bool is_unique = of.is_unique && (is_over || of.over_bound != OverBound::merge);
     const std::int64_t delay_us = std::chrono::microseconds(delay).count();
-    const NewJob job = new_job(of, std::move(arguments), delay_us);
-    if (of.is_unique) {
+    const std::int64_t at_us = options.at ? options.at->micros : 0;
+    const std::int64_t begins_in = std::max(delay_us, at_us - Timestamp::now().micros);
+    const NewJob job = new_job(of, std::move(arguments), begins_in, is_unique);
+    if (is_unique) {
         const auto holder = co_await holder_of(tx, job);
         if (holder) {
             queue.merged();
@@ -180,8 +214,12 @@ Task<std::int64_t> enqueue_written(Tx& tx, const std::string& kind, std::string 
         }
     }
     const std::int64_t id = co_await insert(tx, job);
-    if (of.is_unique) co_await tx.exec(sql::unique_is_of, job.extra.unique, id);
-    if (delay_us > 0) co_await schedule(tx, job, id, delay_us);
+    if (is_unique) co_await tx.exec(sql::unique_is_of, job.extra.unique, id);
+    if (!options.after.empty()) {
+        co_await wait_for(tx, job, id, options);
+    } else if (begins_in > 0) {
+        co_await schedule(tx, job, id, delay_us, at_us);
+    }
     wake_after(tx, queue);
     co_return id;
 }

@@ -1,9 +1,10 @@
 #pragma once
 // tx.enqueue(arguments): a durable job that exists if and only if the transaction commits.
-// jobs::enqueue(tx, arguments, options) gives its id, and takes a delay.
+// jobs::enqueue(tx, arguments, options) gives its id, and takes a delay or a time.
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,23 @@
 
 namespace loadstone::jobs {
 
+// What becomes of a job when one that it waits for has failed for good.
+enum class IfFailed {
+    cancel,  // it is dropped, and what waits for it likewise; the rest goes on
+    run,     // it runs when all before it have ended
+};
+
+// With `after` there is no delay or time: a job waits for one thing.
 struct EnqueueOptions {
     std::chrono::milliseconds delay{0};
+    // Not before, by the database's clock; the later one of both. One that is over is now.
+    std::optional<Timestamp> at;
+    // Or when these have ended. One of which there is nothing has ended, and is taken for done; one
+    // that is a dead letter has failed, as one that becomes one or is dropped. (Of one that runs at
+    // the time of the enqueue this is seen up to half a second after its end, and one that is
+    // dropped counts as done.) A unique kind has no such jobs: Errc::invalid_argument.
+    std::vector<std::int64_t> after{};
+    IfFailed if_failed = IfFailed::cancel;
 };
 
 // Gives the job's id; of a unique kind, the one that has its key already. The kind must be known to

@@ -13,18 +13,21 @@
 // with the same rules, and an operator can see them.
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
+#include "loadstone/base/assert.h"
 #include "loadstone/base/json.h"
 #include "loadstone/jobs/cron.h"
 #include "loadstone/jobs/job.h"
 #include "loadstone/jobs/limit.h"
 #include "loadstone/jobs/retry_policy.h"
 #include "loadstone/runtime/task.h"
+#include "loadstone/telemetry/registry.h"
 #include "loadstone/telemetry/span.h"
 
 namespace loadstone::jobs {
@@ -86,11 +89,26 @@ KeyField key_field(Member T::* member) {
 enum class OverBound {
     reject,  // Errc::resource_exhausted with a retry_after
     delay,   // it is taken, and begins later
+    merge,   // of a unique kind, which is unique then alone: the id of the job that has its key
+};
+
+// For how long a job of a unique kind has its key.
+enum class UniqueWhile {
+    waits,          // until its first run begins: what is enqueued then makes a job of its own
+    waits_or_runs,  // until it has ended
 };
 
 struct KindLimit {
     Limit limit;
     internal::KeyField field;
+};
+
+// What is counted of a kind in this process.
+struct KindMeters {
+    telemetry::Counter *retried = nullptr, *snoozed = nullptr, *buried = nullptr;
+    telemetry::Counter* limited = nullptr;  // its queue's
+    // From when a job could run to when it was claimed. Written under the runner's mutex.
+    telemetry::Histogram* wait = nullptr;
 };
 
 struct Kind {
@@ -109,6 +127,7 @@ struct Kind {
     std::vector<KindLimit> limits;
     std::vector<internal::KeyField> unique;  // empty: not unique
     bool is_unique = false;
+    UniqueWhile unique_while = UniqueWhile::waits_or_runs;
     std::chrono::milliseconds unique_for{0};  // 0: until the job has ended
     std::int64_t bound = 0;                   // ready jobs of the queue; 0: none
     OverBound over_bound = OverBound::reject;
@@ -116,8 +135,11 @@ struct Kind {
     int version = 1;
     std::function<std::string(int from, std::string json)> upcast;
 
-    telemetry::LabelIndex label = 0;  // set by the queue
+    // Set by the queue.
+    telemetry::LabelIndex label = 0;
     std::string label_name;
+    KindMeters meters;
+    std::size_t queue_number = 0;  // of its queue among those of the program
     bool is_keyed() const noexcept { return !tenant.name.empty() || !limits.empty(); }
 };
 
@@ -154,6 +176,27 @@ public:
     Declared& backoff(std::chrono::milliseconds min, std::chrono::milliseconds max) {
         kind_->policy.backoff_min = min;
         kind_->policy.backoff_max = max;
+        return *this;
+    }
+    // How far a wait before a retry is off at random, as a part of it: 0..1; 0.25 if nothing is
+    // said.
+    Declared& jitter(double part) {
+        LOADSTONE_ASSERT(part >= 0 && part <= 1, "a jitter is from 0 to 1");
+        kind_->policy.jitter = part;
+        return *this;
+    }
+    // Errors that no other try can mend: a job that fails with one is a dead letter at once. So
+    // are invalid_argument, permission_denied and data_loss, if retry_on() does not name them.
+    Declared& bury_on(std::initializer_list<Errc> codes) {
+        for (const Errc code : codes) {
+            LOADSTONE_ASSERT(code != Errc::cancelled, "a stopping process cancels what it runs");
+            kind_->policy.buries.insert(code);
+        }
+        return *this;
+    }
+    // Errors that are worth another try, which else bury at once.
+    Declared& retry_on(std::initializer_list<Errc> codes) {
+        for (const Errc code : codes) kind_->policy.buries.erase(code);
         return *this;
     }
     // A queue beside the module's: paused and bounded for itself.
@@ -212,8 +255,15 @@ public:
         kind_->unique_for = period;
         return unique(members...);
     }
+    // UniqueWhile::waits: for what a run that has begun may no longer see. A transaction that has
+    // got the id of a job that waits holds up its beginning, so that this sees what it wrote. A job
+    // that has failed and waits again has no key.
+    Declared& unique_while(UniqueWhile time) {
+        kind_->unique_while = time;
+        return *this;
+    }
     // How many jobs may be ready in its queue, as counted once a second, before an enqueue of this
-    // kind is rejected or delayed.
+    // kind is rejected, delayed or merged. Merged: beyond the bound there is one more for each key.
     Declared& bound(std::int64_t ready_max, OverBound answer = OverBound::reject,
                     std::chrono::milliseconds delay = std::chrono::milliseconds(60'000)) {
         kind_->bound = ready_max;

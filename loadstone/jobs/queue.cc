@@ -37,6 +37,26 @@ std::int64_t steady_ms() {
 
 constexpr std::int64_t depth_every_ms = 1'000;
 
+KindMeters meters_of(const Kind& kind, telemetry::Registry& registry) {
+    const std::string labels = telemetry::metric_label("queue", kind.queue) + "," +
+                               telemetry::metric_label("kind", kind.name);
+    const auto counter = [&](std::string_view name, std::string_view help) {
+        return &registry.counter(name, labels, help);
+    };
+    KindMeters meters;
+    meters.retried =
+        counter("loadstone_jobs_retried_total", "Runs that failed and will be tried again");
+    meters.snoozed =
+        counter("loadstone_jobs_snoozed_total", "Runs put off because the world was not ready");
+    meters.buried = counter("loadstone_jobs_buried_total", "Jobs moved to the dead letters");
+    meters.limited = &registry.counter("loadstone_jobs_limited_total",
+                                       telemetry::metric_label("queue", kind.queue),
+                                       "Times that a limit held up jobs that were ready");
+    meters.wait = &registry.histogram("loadstone_jobs_wait_seconds", labels,
+                                      "From when a job could run to when it was claimed");
+    return meters;
+}
+
 }  // namespace
 
 Queue::Queue(Declarations declared, store::Database& database, telemetry::Registry& registry)
@@ -64,6 +84,16 @@ Queue::Queue(Declarations declared, store::Database& database, telemetry::Regist
             LOADSTONE_ASSERT(is_same(known->second, each.limit), "a limit is declared in one way");
         }
         if (kind.bound > 0) depths_[&kind];
+        LOADSTONE_ASSERT(kind.over_bound != OverBound::merge || kind.is_unique,
+                         "what is merged over a bound has a unique key");
+        LOADSTONE_ASSERT(
+            kind.unique_while == UniqueWhile::waits_or_runs || kind.unique_for.count() == 0,
+            "a key is taken for a time or until its job begins");
+    }
+    for (const auto& [name, module] : modules_) queue_modules_.push_back(module);
+    for (const auto& kind : kinds_) {
+        kind->queue_number = number_of(kind->queue);
+        kind->meters = meters_of(*kind, registry);
     }
     limits_[std::string(suspect_limit)] = {.name = std::string(suspect_limit), .running_max = 1};
     for (const auto& [event, kind] : declared.subscriptions) subscribers_[event].push_back(kind);
@@ -80,6 +110,12 @@ const Kind& Queue::known(std::string_view name) const {
 const std::string& Queue::module_of(const std::string& queue) const {
     const auto found = modules_.find(queue);
     return found == modules_.end() ? queue : found->second;
+}
+
+std::size_t Queue::number_of(const std::string& queue) const {
+    const auto found = modules_.find(queue);
+    LOADSTONE_ASSERT(found != modules_.end(), "a queue of this program");
+    return static_cast<std::size_t>(std::distance(modules_.begin(), found));
 }
 
 const std::vector<std::string>& Queue::subscribers(const std::string& event) const {

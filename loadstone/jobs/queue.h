@@ -31,6 +31,10 @@ public:
     const Kind& known(std::string_view name) const;
     const std::vector<std::unique_ptr<Kind>>& kinds() const noexcept { return kinds_; }
     const std::vector<Recurring>& recurring() const noexcept { return recurring_; }
+    // Of all kinds; by number (Kind::queue_number), the module of each.
+    const std::vector<std::string>& queue_modules() const noexcept { return queue_modules_; }
+    // Of a queue of this program.
+    std::size_t number_of(const std::string& queue) const;
     // Whose jobs a queue's are; of a queue that is not known, its name.
     const std::string& module_of(const std::string& queue) const;
     // The kinds of the jobs that an event becomes.
@@ -65,6 +69,7 @@ private:
     std::map<std::string, Limit, std::less<>> limits_;
     std::map<const Kind*, Depth> depths_;         // of kinds with a bound
     std::map<std::string, std::string> modules_;  // by queue
+    std::vector<std::string> queue_modules_;
     store::Database* database_;
     telemetry::Counter *rejected_, *delayed_, *merged_;
     std::mutex mutex_;

@@ -22,21 +22,21 @@ milliseconds backoff(const Policy& policy, int attempt) {
 
 Decision decide(const Policy& policy, const Error& error, int attempt, Random& random) {
     const milliseconds asked = error.retry_after().value_or(milliseconds(0));
+    if (policy.buries.contains(error.code())) return {Verdict::bury, milliseconds(0)};
+    const double spread = 2 * policy.jitter;
     switch (error.code()) {
-        case Errc::invalid_argument:
-        case Errc::permission_denied:
-        case Errc::data_loss: return {Verdict::bury, milliseconds(0)};
         case Errc::unavailable:
         case Errc::cancelled: {
             if (error.code() == Errc::cancelled && asked.count() > 0)
                 return {Verdict::snooze, asked};
             const milliseconds wait = asked.count() > 0 ? asked : policy.backoff_min;
-            return {Verdict::snooze, scaled(wait, 1.0 + 0.5 * random.uniform())};
+            return {Verdict::snooze, scaled(wait, 1.0 + spread * random.uniform())};
         }
         default: break;
     }
     if (attempt >= policy.attempts_max) return {Verdict::bury, milliseconds(0)};
-    const milliseconds wait = scaled(backoff(policy, attempt), 0.75 + 0.5 * random.uniform());
+    const double factor = 1.0 - policy.jitter + spread * random.uniform();
+    const milliseconds wait = scaled(backoff(policy, attempt), factor);
     return {Verdict::retry, std::max(wait, asked)};
 }
 

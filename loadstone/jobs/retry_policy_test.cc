@@ -47,6 +47,37 @@ TEST(RetryPolicy, RetriesTheRest) {
     }
 }
 
+TEST(RetryPolicy, AKindSaysWhichErrorsAreNotWorthATry) {
+    Policy policy;
+    policy.buries.insert({Errc::not_found, Errc::unavailable});
+    policy.buries.erase(Errc::permission_denied);
+    EXPECT_EQ(after(Errc::not_found, 1, policy).verdict, Verdict::bury);
+    EXPECT_EQ(after(Errc::unavailable, 1, policy).verdict, Verdict::bury);
+    EXPECT_EQ(after(Errc::permission_denied, 1, policy).verdict, Verdict::retry);
+    EXPECT_EQ(after(Errc::data_loss, 1, policy).verdict, Verdict::bury);
+    EXPECT_EQ(after(Errc::internal, 1, policy).verdict, Verdict::retry);
+}
+
+TEST(RetryPolicy, AKindSaysHowFarItsWaitsAreOff) {
+    Policy policy;
+    policy.backoff_min = milliseconds(10'000);
+    for (const double jitter : {0.0, 0.1, 1.0}) {
+        policy.jitter = jitter;
+        Random random(7);
+        milliseconds least(1'000'000), most(0);
+        for (int i = 0; i < 1'000; ++i) {
+            const auto wait = decide(policy, Error(Errc::internal, "x"), 1, random).delay;
+            least = std::min(least, wait);
+            most = std::max(most, wait);
+            const auto snoozed = decide(policy, Error(Errc::unavailable, "x"), 1, random).delay;
+            EXPECT_GE(snoozed, milliseconds(10'000));
+            EXPECT_LE(static_cast<double>(snoozed.count()), 10'000 * (1 + 2 * jitter));
+        }
+        EXPECT_NEAR(static_cast<double>(least.count()), 10'000 * (1 - jitter), 200);
+        EXPECT_NEAR(static_cast<double>(most.count()), 10'000 * (1 + jitter), 200);
+    }
+}
+
 TEST(RetryPolicy, BuriesAtTheLastAttempt) {
     Policy policy;
     policy.attempts_max = 3;

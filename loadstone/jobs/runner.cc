@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "loadstone/base/assert.h"
 #include "loadstone/base/log.h"
+#include "loadstone/jobs/internal/ends.h"
 #include "loadstone/jobs/internal/extra.h"
 #include "loadstone/jobs/internal/runner_impl.h"
+#include "loadstone/store/context_store.h"
 
 namespace loadstone::jobs {
 
@@ -18,7 +21,24 @@ using std::chrono::milliseconds;
 
 // Jobs that begin before a loop looks at requests and at the database's answers.
 constexpr std::size_t begun_at_once = 32;
+// A process of an older program looks so much later at a job whose arguments it does not know.
+constexpr milliseconds newer_version_wait{5'000};
 constexpr milliseconds cancel_grace = recording_grace + milliseconds(1'000);
+
+// Places that all queues may take together: those of a module its budget, and without one each all.
+std::size_t budgets_of(const Queue& queue, const JobBulkheads& bulkheads, std::size_t places_max) {
+    std::set<std::string> counted;
+    std::size_t sum = 0;
+    for (const std::string& module : queue.queue_modules()) {
+        const auto found = bulkheads.find(module);
+        if (found == bulkheads.end()) {
+            sum += places_max;
+        } else if (counted.insert(module).second) {
+            sum += found->second->options().concurrency_max;
+        }
+    }
+    return sum;
+}
 
 }  // namespace
 
@@ -39,11 +59,6 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
       heartbeat_label(
           metrics.add_label(telemetry::LabelKind::job, "loadstone.heartbeat", "loadstone")),
       fire_label(metrics.add_label(telemetry::LabelKind::job, "loadstone.fire", "loadstone")),
-      retried(metrics.counter("loadstone_jobs_retried_total", "",
-                              "Runs that failed and will be tried again")),
-      snoozed(metrics.counter("loadstone_jobs_snoozed_total", "",
-                              "Runs put off because the world was not ready")),
-      buried(metrics.counter("loadstone_jobs_buried_total", "", "Jobs moved to the dead letters")),
       rescued(metrics.counter("loadstone_jobs_rescued_total", "",
                               "Jobs taken from processes that died")),
       leases_lost(metrics.counter("loadstone_jobs_leases_lost_total", "",
@@ -54,8 +69,6 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
                                     "Jobs dropped because they had waited too long")),
       cancelled_total(metrics.counter("loadstone_jobs_cancelled_total", "",
                                       "Jobs dropped while they ran, as asked for")),
-      limited_total(metrics.counter("loadstone_jobs_limited_total", "",
-                                    "Times that a limit held up jobs that were ready")),
       fired_total(metrics.counter("loadstone_jobs_fired_total", "", "Jobs enqueued by a schedule")),
       loans_total(metrics.counter("loadstone_jobs_limit_loans_total", "",
                                   "Times that a limit lent places or starts")),
@@ -64,9 +77,12 @@ Runner::Impl::Impl(const RunnerOptions& runner_options, Queue& jobs_queue,
       lanes(jobs_queue.kinds(), jobs_queue.database().dialect() == store::Dialect::sqlite),
       has_keyed(std::ranges::any_of(jobs_queue.kinds(),
                                     [](const auto& kind) { return kind->is_keyed(); })),
+      is_contended(budgets_of(queue, bulkheads, options.running_max) > options.running_max),
       loans(options.lend_places_min),
       limits(std::make_shared<const internal::LimitBook>(jobs_queue.limits())) {
     lease_services.add(lease_transactions);
+    running_of.resize(queue.queue_modules().size());
+    for (const auto& kind : queue.kinds()) limited_of[kind->queue] = kind->meters.limited;
     seats.resize(options.running_max);
     for (std::size_t i = 0; i < seats.size(); ++i) {
         seats[i] = std::make_shared<Seat>();
@@ -126,6 +142,10 @@ Seated Runner::Impl::seat(internal::ClaimedJob job, const internal::Batch& batch
     LOADSTONE_ASSERT(!free_seats.empty(), "claims are for free seats");
     seated.seat = free_seats.back();
     free_seats.pop_back();
+    seated.seat->queue_number = seated.kind->queue_number;
+    ++running_of[seated.seat->queue_number];
+    const std::int64_t waited_us = std::max<std::int64_t>(0, seated.claimed_at - seated.job.run_at);
+    seated.kind->meters.wait->record(1'000 * static_cast<std::uint64_t>(waited_us));
     return seated;
 }
 
@@ -141,14 +161,23 @@ Task<void> Runner::Impl::start(std::vector<Seated> seated) {
         const internal::Extra& extra = *job->extra;
         const bool has_expired =
             was_expired || internal::has_expired(stored, extra, each.claimed_at);
-        if (has_expired || !job->is_readable) {
+        const bool is_newer = extra.version > each.kind->version;
+        if (has_expired || !job->is_readable || is_newer) {
             if (has_expired) expired_total.add(1);
             each.permit.reset();
             internal::Finished outcome;
             outcome.lease = each.lease;
             outcome.is_dropped = has_expired;
-            outcome.decision.verdict = Verdict::bury;
-            outcome.error = internal::unreadable_extra;
+            if (is_newer) {
+                // It waits for a program that knows them.
+                outcome.decision = {Verdict::snooze, newer_version_wait};
+                outcome.error =
+                    fmt::format("its arguments are of version {}, and this process knows {}",
+                                extra.version, each.kind->version);
+            } else {
+                outcome.decision.verdict = Verdict::bury;
+                outcome.error = internal::unreadable_extra;
+            }
             outcome.job = std::move(job);
             finish(seat, std::move(outcome));
             continue;
@@ -201,6 +230,8 @@ Task<void> Runner::Impl::run(Seat* seat, const Kind* kind, JobInfo info, interna
         if (context.is_cancelled()) context.throw_if_done("a job that has not begun");
         if (info.version < kind->version && kind->upcast)
             info.arguments = kind->upcast(info.version, std::move(info.arguments));
+        if (kind->unique_while == UniqueWhile::waits && job->extra->gives_unique_back)
+            co_await context.write(internal::give_unique, job->extra->unique, info.lease.job);
         co_await kind->run(context, info);
         outcome.done = true;
     } catch (...) {
@@ -251,6 +282,7 @@ void Runner::Impl::finish(Seat* seat, internal::Finished outcome) {
         // What is next in this place is not left behind.
         if (!std::exchange(seat->is_abandoned, false)) outcomes.add(std::move(outcome));
         free_seats.push_back(seat);
+        --running_of[seat->queue_number];
     }
     finished_event.set();
     if (has_backlog) wake.set();
@@ -266,6 +298,14 @@ Runner::~Runner() = default;
 
 void Runner::start() {
     Impl& impl = *impl_;
+    const std::size_t queues = impl.queue.queue_modules().size();
+    if (impl.is_contended && queues > impl.options.running_max / 4 + 1)
+        log::warning(
+            "there are more queues than places kept free for them: one whose jobs take "
+            "long can hold up others",
+            {{"queues", queues},
+             {"jobs_running_max", impl.options.running_max},
+             {"kept_free", impl.options.running_max / 4}});
     const auto woken = [&impl] {
         impl.new_jobs = true;
         impl.wake.set();

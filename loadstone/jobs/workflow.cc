@@ -52,6 +52,7 @@ Task<std::vector<std::int64_t>> enqueue(Tx& tx, const Workflow& workflow) {
         const Workflow::Node& node = nodes[i];
         internal::NewJob job = internal::new_job(queue.known(node.kind), node.arguments, 0);
         job.extra.name = node.name;
+        job.extra.workflow = ids.back();
         for (const Workflow::Step next : node.next) job.extra.next.push_back(ids[next]);
         ids[i] = co_await internal::insert(tx, job);
         const auto before = static_cast<std::int64_t>(node.after.size());

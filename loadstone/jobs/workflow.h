@@ -19,12 +19,6 @@
 
 namespace loadstone::jobs {
 
-// What becomes of a job when one that it waits for has failed for good.
-enum class IfFailed {
-    cancel,  // it is dropped, and what waits for it likewise; the rest of the workflow goes on
-    run,     // it runs when all before it have ended
-};
-
 class Workflow {
 public:
     using Step = std::size_t;

@@ -52,11 +52,11 @@ void add_looking(CLI::App& jobs, const AddCommand& add, const Config& config,
                          [&] { show_job_command(config, modules, arguments.job, query.json); });
     show->add_option("id", arguments.job, "its id")->required();
     show->add_flag("--json", query.json, "as JSON");
-    add(jobs, "why", "Why a job does not run now",
-        [&] { why_job_command(config, modules, arguments.job); })
-        ->add_option("id", arguments.job, "its id")
-        ->required();
-    add(jobs, "stats", "Each queue: what waits, how long, runs, is dead", [&] {
+    CLI::App* why = add(jobs, "why", "Why a job does not run now",
+                        [&] { why_job_command(config, modules, arguments.job, query.json); });
+    why->add_option("id", arguments.job, "its id")->required();
+    why->add_flag("--json", query.json, "as JSON");
+    add(jobs, "stats", "Each queue and kind: what waits, runs, fails, and for how long", [&] {
         jobs_stats_command(config, modules, query.json);
     })->add_flag("--json", query.json, "as JSON");
     CLI::App* watch =
@@ -77,10 +77,16 @@ void add_acting(CLI::App& jobs, const AddCommand& add, const Config& config,
         [&] { retry_job_command(config, modules, arguments.job); })
         ->add_option("id", arguments.job, "its id")
         ->required();
-    add(jobs, "cancel", "Forget a job that waits, stop one that runs",
-        [&] { cancel_job_command(config, modules, arguments.job); })
-        ->add_option("id", arguments.job, "its id")
-        ->required();
+    CLI::App* cancel = add(jobs, "cancel", "Forget a job that waits, stop one that runs", [&] {
+        if (arguments.is_workflow) {
+            cancel_workflow_command(config, modules, arguments.job);
+        } else {
+            cancel_job_command(config, modules, arguments.job);
+        }
+    });
+    cancel->add_option("id", arguments.job, "its id")->required();
+    cancel->add_flag("--workflow", arguments.is_workflow,
+                     "and all that has not ended of its workflow or batch");
     RedriveQuery& redrive = arguments.redrive;
     CLI::App* dead = add(jobs, "redrive", "Put dead jobs back, all or some",
                          [&] { redrive_command(config, modules, redrive); });

@@ -53,6 +53,10 @@ Task<jobs::Cancelled> cancel_in(Context& context, std::int64_t id) {
     co_return co_await context.write(jobs::cancel_job, id);
 }
 
+Task<jobs::CancelledWorkflow> cancel_workflow_in(Context& context, std::int64_t id) {
+    co_return co_await context.write(jobs::cancel_workflow, id);
+}
+
 // All of it, in batches; with a rate no faster than that.
 Task<jobs::Redriven> redrive_in(Context& context, RedriveQuery query) {
     const jobs::DeadFilter filter{query.kind, query.queue, query.error};
@@ -79,25 +83,22 @@ Task<bool> pause_in(Context& context, std::string queue, bool is_paused) {
     co_return true;
 }
 
-Task<std::vector<jobs::QueueStats>> stats_in(Context& context) {
-    co_return co_await jobs::queue_stats(context.reader());
-}
-
 Task<std::string> why_in(Context& context, std::int64_t id) {
     co_return co_await jobs::why(context.reader(), id);
 }
 
-// Two JSON objects as one.
+struct WhyAnswer {
+    std::int64_t id = 0;
+    std::string why;
+};
+BOOST_DESCRIBE_STRUCT(WhyAnswer, (), (id, why))
+
+}  // namespace
+
 std::string joined(std::string one, std::string_view other) {
     one.back() = ',';
     return one.append(other.substr(1));
 }
-
-std::string seconds_text(std::int64_t micros) {
-    return fmt::format("{:.1f}s", static_cast<double>(micros) / 1e6);
-}
-
-}  // namespace
 
 std::string age_text(Timestamp time) {
     const auto age = Timestamp::now() - time;
@@ -199,6 +200,17 @@ void cancel_job_command(const Config& config, const std::vector<Module>& modules
     }
 }
 
+void cancel_workflow_command(const Config& config, const std::vector<Module>& modules,
+                             std::int64_t id) {
+    CommandSession session(config, modules);
+    const auto cancelled = run_blocking(session.loops(), cancel_workflow_in(session.context(), id));
+    if (cancelled.dropped + cancelled.asked == 0)
+        throw Error(Errc::not_found,
+                    fmt::format("no job that has not ended is of a workflow with job {}", id));
+    print(fmt::format("{} jobs are cancelled, {} run and are told to stop\n", cancelled.dropped,
+                      cancelled.asked));
+}
+
 void redrive_command(const Config& config, const std::vector<Module>& modules,
                      const RedriveQuery& query) {
     CommandSession session(config, modules);
@@ -222,27 +234,11 @@ void pause_command(const Config& config, const std::vector<Module>& modules,
               : fmt::format("queue {} goes on\n", queue));
 }
 
-void jobs_stats_command(const Config& config, const std::vector<Module>& modules, bool json) {
+void why_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id,
+                     bool json) {
     CommandSession session(config, modules);
-    const auto queues = run_blocking(session.loops(), stats_in(session.context()));
-    if (json) {
-        print(to_json(queues) + "\n");
-        return;
-    }
-    print(fmt::format("{:<24} {:>10} {:>10} {:>10} {:>8} {:>8} {:>8}\n", "QUEUE", "READY", "OLDEST",
-                      "SCHEDULED", "BLOCKED", "RUNNING", "DEAD"));
-    for (const auto& queue : queues) {
-        print(fmt::format("{:<24} {:>10} {:>10} {:>10} {:>8} {:>8} {:>8}{}\n", queue.name,
-                          queue.ready, queue.ready > 0 ? seconds_text(queue.oldest_us) : "-",
-                          queue.scheduled, queue.blocked, queue.running, queue.dead,
-                          queue.is_paused ? "  paused" : ""));
-    }
-}
-
-void why_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id) {
-    CommandSession session(config, modules);
-    print(fmt::format("job {}: {}\n", id,
-                      run_blocking(session.loops(), why_in(session.context(), id))));
+    const WhyAnswer answer{id, run_blocking(session.loops(), why_in(session.context(), id))};
+    print(json ? to_json(answer) + "\n" : fmt::format("job {}: {}\n", id, answer.why));
 }
 
 }  // namespace loadstone::server::internal

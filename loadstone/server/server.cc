@@ -19,6 +19,7 @@
 #include "loadstone/base/log.h"
 #include "loadstone/cache/cache.h"
 #include "loadstone/cache/verify.h"
+#include "loadstone/jobs/kind_stats.h"
 #include "loadstone/jobs/queue.h"
 #include "loadstone/jobs/runner.h"
 #include "loadstone/runtime/event.h"
@@ -316,6 +317,7 @@ std::string Server::Impl::answer(std::string_view line) {
             line == "why" && snapshots.size() == snapshots_kept ? &snapshots.front() : nullptr;
         return attribution::to_text(attribution::rank(registry.snapshot(), before, age));
     }
+    if (line == "jobs") return to_json(jobs::kind_counts(*queue, registry));
     if (line == "metrics") return registry.prometheus();
     if (line == "analytics") return to_json(feed ? feed->report() : analytics::FeedReport());
     if (line == "db") return internal::statement_report(registry, *database);

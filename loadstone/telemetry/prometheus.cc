@@ -208,6 +208,13 @@ std::string Registry::prometheus() const {
             family = key.first;
             text.sample(key.first, key.second, series.counter.value());
         }
+        for (const auto& [key, series] : state_->histograms) {
+            if (key.first != family) text.family(key.first, "histogram", series.help);
+            family = key.first;
+            HistogramCounts counts;
+            series.histogram.read_into(counts);
+            text.histogram(key.first, key.second, counts);
+        }
     }
     {
         const std::lock_guard lock(state_->gauges_mutex);

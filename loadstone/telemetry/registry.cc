@@ -59,6 +59,24 @@ Counter& Registry::counter(std::string_view name, std::string_view labels, std::
     return series.counter;
 }
 
+Histogram& Registry::histogram(std::string_view name, std::string_view labels,
+                               std::string_view help) {
+    LOADSTONE_ASSERT(is_metric_name(name) && name.ends_with("_seconds"),
+                     "a histogram is named as Prometheus demands and ends in _seconds");
+    LOADSTONE_ASSERT(is_label_list(labels), "labels are a comma-separated list of name=\"value\"");
+    const std::lock_guard lock(state_->mutex);
+    SeriesKey key{name, labels};
+    if (const auto known = state_->histograms.find(key); known != state_->histograms.end())
+        return known->second.histogram;
+    if (state_->histograms.size() == series_max) {
+        state_->labels_overflow.add();
+        return state_->spare_histogram;
+    }
+    HistogramSeries& series = state_->histograms[std::move(key)];
+    series.help = help;
+    return series.histogram;
+}
+
 void Registry::gauge(const void* owner, std::string_view name, std::string_view labels,
                      std::string_view help, std::function<double()> read) {
     LOADSTONE_ASSERT(is_metric_name(name) && !name.ends_with("_total"),

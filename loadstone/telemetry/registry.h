@@ -79,7 +79,7 @@ class ShardPool;
 class Registry {
 public:
     static constexpr std::size_t labels_max = 1024;
-    static constexpr std::size_t series_max = 4096;  // counters, and as many gauges
+    static constexpr std::size_t series_max = 4096;  // counters, and as many gauges and histograms
 
     // Without `recording` shards drop what they are given: only to measure what recording costs.
     // `statements_max`: pairs of a statement and a route or job that a shard tells apart.
@@ -98,6 +98,10 @@ public:
     // ..."). The same name and labels give the same counter; above `series_max` one counter serves
     // for all further ones and is not shown.
     Counter& counter(std::string_view name, std::string_view labels, std::string_view help);
+    // A histogram of times by its Prometheus name (it ends in _seconds) and labels, as a counter;
+    // above `series_max` one serves for all further ones and is not shown. One thread writes to it
+    // at a time.
+    Histogram& histogram(std::string_view name, std::string_view labels, std::string_view help);
     // A gauge is a function that is called when metrics are read (from any thread). It must stay
     // callable until the registry is gone or remove_gauges(owner) was called, which waits for
     // calls under way: so it must neither add or remove gauges nor take a lock under which that is

@@ -54,6 +54,13 @@ void declare(loadstone::Handlers& handlers) {
     handlers.handle(handle_unique_some).unique(&UniqueSome::key, &UniqueSome::number);
     handlers.handle(handle_any<UniqueAll>).unique();
     handlers.handle(handle_any<UniqueFor>).unique_for(milliseconds(3'600'000), &UniqueFor::key);
+    handlers.handle(handle_any<UniqueWaits>)
+        .unique(&UniqueWaits::key)
+        .unique_while(jobs::UniqueWhile::waits);
+    handlers.handle(handle_any<Merged>)
+        .queue("merged")
+        .unique(&Merged::key)
+        .bound(3, jobs::OverBound::merge);
     handlers.handle(handle_any<Fleeting>).expires_after(milliseconds(100));
     handlers.handle(handle_versioned).version(2, renamed).priority(-3);
     handlers.handle(handle_any<Bounded>).queue("bounded").bound(3);

@@ -49,6 +49,16 @@ struct UniqueFor {
 };
 BOOST_DESCRIBE_STRUCT(UniqueFor, (), (key))
 
+struct UniqueWaits {
+    std::string key;
+};
+BOOST_DESCRIBE_STRUCT(UniqueWaits, (), (key))
+
+struct Merged {
+    std::string key;
+};
+BOOST_DESCRIBE_STRUCT(Merged, (), (key))
+
 struct Versioned {
     std::string text;
 };

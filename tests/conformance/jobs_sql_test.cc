@@ -114,6 +114,8 @@ TEST_F(JobsSqlRows, AreThoseOfCppForEachFeature) {
         expect_same(kinds::UniqueSome{a, number, b}, delay);
         expect_same(kinds::UniqueAll{a, number});
         expect_same(kinds::UniqueFor{a}, delay);
+        expect_same(kinds::UniqueWaits{a}, delay);
+        expect_same(kinds::Merged{a}, delay);
         expect_same(kinds::Fleeting{a}, delay);
         expect_same(kinds::Versioned{a}, delay);
         expect_same(kinds::Postponed{1}, delay);
@@ -171,6 +173,23 @@ TEST_F(JobsSqlRows, AFullQueueRejectsOrDelays) {
     EXPECT_EQ(psql("select distinct run_at - enqueued_at from loadstone_scheduled"), "3600000000");
 }
 
+TEST_F(JobsSqlRows, AFullQueueMerges) {
+    const std::string kind = "sql_kinds.Merged";
+    for (int i = 0; i < 4; ++i) enqueue(kind, R"({"key":"k"})");
+    const auto first = enqueue(kind, R"({"key":"k"})");
+    EXPECT_EQ(enqueue(kind, R"({"key":"k"})"), first);
+    EXPECT_NE(enqueue(kind, R"({"key":"l"})"), first);
+    EXPECT_EQ(psql("select count(*) from loadstone_ready"), "6");
+    EXPECT_EQ(psql("select count(*) from loadstone_unique"), "2");
+}
+
+TEST_F(JobsSqlRows, AKeyThatIsTakenWhileItsJobWaitsIsLockedByWhoMerges) {
+    const auto id = enqueue("sql_kinds.UniqueWaits", R"({"key":"k"})");
+    EXPECT_EQ(psql("begin; select loadstone.enqueue('sql_kinds.UniqueWaits', '{\"key\":\"k\"}'); "
+                   "select xmax <> 0 from loadstone_unique; commit"),
+              std::to_string(id) + "\nt");
+}
+
 TEST_F(JobsSqlRows, BeginAtATimeThatIsNamed) {
     EXPECT_EQ(psql("with enqueued as materialized (select loadstone.enqueue('test_kinds.Fleeting', "
                    "'{}', jsonb_build_object('run_at', statement_timestamp() + interval '1 hour', "
@@ -204,7 +223,7 @@ TEST_F(JobsSqlRows, OfAKindThatNobodyKnowsWaitIfTheyMay) {
     EXPECT_EQ(psql("select loadstone.unknown_kind('sql_kinds.Versione')"),
               "Is it sql_kinds.Versioned?");
     EXPECT_EQ(psql("select loadstone.unknown_kind('zzz')"),
-              "Kinds that are declared: 13, none of a similar name.");
+              "Kinds that are declared: 15, none of a similar name.");
     enqueue("future.Kind", R"({"a":1})", R"({"allow_unknown":true,"queue":"future"})");
     EXPECT_EQ(psql("select queue, kind, arguments, extra from loadstone_ready"),
               "future|future.Kind|{\"a\": 1}|");

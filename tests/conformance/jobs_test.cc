@@ -106,7 +106,7 @@ TEST_P(JobQueue, AFailureThatIsRecordedWhileTheJobCompletesItselfIsNoRetry) {
         failed.job = jobs::internal::held_job(claimed[0], extras);
         failed.ends_batch = true;
         failed.decision.verdict = jobs::Verdict::snooze;
-        EXPECT_EQ(other.write(jobs::internal::record, process, only(failed)).snoozed, 0U);
+        EXPECT_EQ(other.write(jobs::internal::record, process, only(failed)).fates.size(), 0U);
     });
     EXPECT_TRUE(node.jobs_of("").empty());
 }
@@ -192,7 +192,7 @@ TEST_P(JobQueue, ADeadProcessLosesItsJobsAndItsSay) {
     late.decision.verdict = jobs::Verdict::bury;
     const auto recorded = node.write(jobs::internal::record, dead, only(late));
     EXPECT_EQ(recorded.lost, 1U) << "a lost lease";
-    EXPECT_EQ(recorded.buried, 0U);
+    EXPECT_TRUE(recorded.fates.empty());
     EXPECT_EQ(node.jobs_of("waiting").size(), 1U);
     node.run();
     ASSERT_TRUE(wait_until([&] { return node.jobs_of("").empty(); }));

@@ -30,13 +30,13 @@ constexpr const char* places_lent =
     "select name, sum(places) from loadstone_limit_loans group by name";
 
 constexpr const char* unique_twice = R"(
-    with live (extra) as (
-        select json_extract(j.value, '$.extra') from loadstone_batches b, json_each(b.jobs) j
+    with live (kind, extra) as (
+        select json_extract(j.value, '$.kind'), json_extract(j.value, '$.extra') from loadstone_batches b, json_each(b.jobs) j
         where not exists (select 1 from loadstone_done d
                           where d.batch = b.id and d.job = json_extract(j.value, '$.id'))
-        union all select extra from loadstone_ready union all select extra from loadstone_scheduled)
+        union all select kind, extra from loadstone_ready union all select kind, extra from loadstone_scheduled)
     select json_extract(extra, '$.unique') as name, count(*) from live
-    where extra <> '' and name <> '' group by name having count(*) > 1)";
+    where extra <> '' and name <> '' and kind = 'sim.Unique' group by name having count(*) > 1)";
 
 }  // namespace
 
@@ -72,6 +72,7 @@ void World::watch() {
         if (count > most) fail(fmt::format("{} places of {} are taken", count, name));
     }
     check_running();
+    check_keys();
     for (const Row& row : rows(unique_twice))
         fail(fmt::format("{} live jobs have the unique key {}", row[1], row[0]));
 }
@@ -82,12 +83,14 @@ void World::check_end() {
     check_jobs();
     check_order();
     check_batches();
+    check_steps();
     if (!clock_jumps_) {
         check_throttle("sim.Throttled", sim::throttled_burst, sim::throttled_per_second);
         check_throttle("sim.Brisk", sim::brisk_burst, sim::brisk_per_second);
     }
     const std::int64_t left = number(
-        "select (select count(*) from loadstone_unique) + (select count(*) from loadstone_results) "
+        "select (select count(*) from loadstone_unique where until = 0) + (select count(*) from "
+        "loadstone_follows) + (select count(*) from loadstone_results) "
         "+ (select count(*) from loadstone_steps) + (select count(*) from loadstone_progress) + "
         "(select count(*) from loadstone_limit_states as s where running <> (select "
         "coalesce(sum(places), 0) from loadstone_limit_loans as l where l.name = s.name)) + "
@@ -101,7 +104,7 @@ void World::check_jobs() {
     const auto ended = rows(
         "select e.job, e.kind, (select count(*) from sim_effects f where f.job = e.job), "
         "(select count(*) from loadstone_dead_jobs d where d.id = e.job), "
-        "coalesce((select max(crashes) from loadstone_dead_jobs d where d.id = e.job), 0) "
+        "(select count(*) from sim_cancelled c where c.job = e.job) "
         "from sim_expected e");
     std::set<std::int64_t> expected, ticks;
     for (const Claim& claim : claims_) {
@@ -112,7 +115,7 @@ void World::check_jobs() {
         expected.insert(job);
         const auto effects = std::stoll(row[2]);
         const auto dead = std::stoll(row[3]);
-        const bool may_be_dropped = row[1] == "sim.Fleeting";
+        const bool may_be_dropped = row[1] == "sim.Fleeting" || row[4] != "0";
         if (effects + dead > 1 || (effects + dead == 0 && !may_be_dropped))
             fail(fmt::format("job {} of {} has {} effects and is {} dead letters", job, row[1],
                              effects, dead));
@@ -183,6 +186,42 @@ void World::check_batches() {
               "join sim_effects fp on fp.job = p.job "
               "where c.kind = 'sim.Callback' and fp.id > fc.id")) {
         fail(fmt::format("the callback {} came before a part of its batch", row[0]));
+    }
+    for (const Row& row :
+         rows("select f.job, f.parent from sim_expected f join sim_effects ff on ff.job = f.job "
+              "join sim_effects fp on fp.job = f.parent "
+              "where f.kind = 'sim.Follower' and fp.id > ff.id")) {
+        fail(fmt::format("job {} came before {}, after which it was enqueued", row[0], row[1]));
+    }
+    // What a part gave is what its callback reads, and what has failed gave nothing.
+    for (const Row& row :
+         rows("select r.job, r.part, r.value from sim_results r where not exists (select 1 from "
+              "sim_expected p join sim_effects fp on fp.job = p.job where p.parent = r.job and "
+              "p.kind = 'sim.Part' and p.lane = cast(r.value as text))"))
+        fail(fmt::format("the callback {} read {} of {}", row[0], row[2], row[1]));
+}
+
+// Each step of a job that is done was made once, in its order.
+void World::check_steps() {
+    for (const Row& row :
+         rows("select e.job, (select group_concat(step, ' ') from (select step from sim_steps s "
+              "where s.job = e.job order by s.rowid)) as made from sim_expected e join sim_effects "
+              "f on f.job = e.job where e.kind = 'sim.Stepped' and made is not '1 2 3'"))
+        fail(fmt::format("job {} has made its steps {}", row[0], row[1]));
+}
+
+// A key that is taken for a time is nobody else's before.
+void World::check_keys() {
+    for (const Row& row :
+         rows("select unique_key, job, until from loadstone_unique where until > 0")) {
+        auto& [job, until] = keys_[row[0]];
+        const std::int64_t now_of = std::stoll(row[1]);
+        // The database's clock is whole milliseconds here.
+        if (job != 0 && job != now_of && !clock_jumps_ && server_.now_us() < until - 2'000)
+            fail(fmt::format("key {} of job {} is taken by {} before its time", row[0], job,
+                             row[1]));
+        job = now_of;
+        until = std::stoll(row[2]);
     }
 }
 

@@ -1,5 +1,9 @@
 #include "tests/simulation/kinds.h"
 
+#include <fmt/format.h>
+
+#include <map>
+
 #include "loadstone/base/error.h"
 #include "loadstone/store/context_store.h"
 #include "loadstone/store/statement.h"
@@ -25,9 +29,33 @@ constexpr loadstone::store::Command insert_effect{
     .postgres = effect_text,
     .parameters = 1};
 
+constexpr loadstone::store::Command insert_step{
+    .name = "sim.step",
+    .sqlite = "insert into sim_steps (job, step) values (?1, ?2)",
+    .postgres = "",
+    .parameters = 2};
+constexpr loadstone::store::Command insert_result{
+    .name = "sim.result",
+    .sqlite = "insert into sim_results (job, part, value) values (?1, ?2, ?3)",
+    .postgres = "",
+    .parameters = 3};
+
 Task<void> make_effect(Tx& tx, jobs::Lease lease) {
     co_await jobs::complete(tx, lease);
     co_await tx.exec(insert_effect, lease.job);
+}
+
+Task<void> make_step(Tx& tx, jobs::Lease lease, int step) {
+    co_await jobs::save_step(tx, lease, "step", step);
+    co_await tx.exec(insert_step, lease.job, step);
+}
+
+using Results = std::map<std::string, int>;
+
+Task<void> end_with_results(Tx& tx, jobs::Lease lease, Results results) {
+    co_await make_effect(tx, lease);
+    for (const auto& [part, value] : results)
+        co_await tx.exec(insert_result, lease.job, part, value);
 }
 
 // Counted while it runs, or until its process is killed.
@@ -77,6 +105,34 @@ Task<void> handle_brisk(Context& context, Job<Brisk> job) {
     co_await context.write(make_effect, job.lease());
 }
 
+Task<void> handle_part(Context& context, Job<Part> job) {
+    job.give(job->behaviour);
+    co_await handle<Part>(context, job);
+}
+
+Task<void> handle_callback(Context& context, Job<Callback> job) {
+    Results results;
+    for (int i = 0; i < parts_max; ++i) {
+        const std::string part = fmt::format("part {}", i);
+        const auto given = co_await jobs::result_of<int>(context.reader(), job.lease(), part);
+        if (given) results[part] = *given;
+    }
+    co_await context.write(end_with_results, job.lease(), results);
+}
+
+Task<void> handle_stepped(Context& context, Job<Stepped> job) {
+    const auto saved = co_await jobs::saved_step<int>(context.reader(), job.lease(), "step");
+    for (int step = saved.value_or(0); step < steps; ++step) {
+        co_await context.write(make_step, job.lease(), step + 1);
+        if (job->behaviour % 4 == step && job.attempt() < 3)
+            throw std::runtime_error("between two steps");
+        const Deadline soon = Deadline::in(milliseconds(1 + job->behaviour % 29));
+        co_await loadstone::runtime::sleep_until(soon);
+        context.throw_if_done("stepping");
+    }
+    co_await context.write(make_effect, job.lease());
+}
+
 }  // namespace
 
 std::vector<Run>& crowded_runs() {
@@ -106,8 +162,17 @@ void declare(loadstone::Handlers& handlers) {
     handlers.handle(handle<Ordered>).in_order(&Ordered::lane).backoff(soon, late);
     handlers.handle(handle<Unique>).unique(&Unique::lane).backoff(soon, late);
     handlers.handle(handle<Fleeting>).expires_after(milliseconds(500)).backoff(soon, late);
-    handlers.handle(handle<Part>).queue("parts").backoff(soon, late);
-    handlers.handle(handle<Callback>).backoff(soon, late);
+    handlers.handle(handle_part).queue("parts").backoff(soon, late);
+    handlers.handle(handle_callback).backoff(soon, late);
+    handlers.handle(handle<Periodic>)
+        .unique_for(periodic_every, &Periodic::lane)
+        .backoff(soon, late);
+    handlers.handle(handle<Refresh>)
+        .unique(&Refresh::lane)
+        .unique_while(jobs::UniqueWhile::waits)
+        .backoff(soon, late);
+    handlers.handle(handle_stepped).backoff(soon, late);
+    handlers.handle(handle<Follower>).backoff(soon, late);
     handlers.handle(handle<Tick>).backoff(soon, late);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // The job kinds of the simulated application.
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,30 @@ struct Callback {
     int behaviour = 0;
 };
 BOOST_DESCRIBE_STRUCT(Callback, (), (lane, behaviour))
+// Unique for a time.
+struct Periodic {
+    std::string lane;
+    int behaviour = 0;
+};
+BOOST_DESCRIBE_STRUCT(Periodic, (), (lane, behaviour))
+// Unique while it waits.
+struct Refresh {
+    std::string lane;
+    int behaviour = 0;
+};
+BOOST_DESCRIBE_STRUCT(Refresh, (), (lane, behaviour))
+// Saves how far it has come.
+struct Stepped {
+    std::string lane;
+    int behaviour = 0;
+};
+BOOST_DESCRIBE_STRUCT(Stepped, (), (lane, behaviour))
+// Enqueued after a job that was there already.
+struct Follower {
+    std::string lane;
+    int behaviour = 0;
+};
+BOOST_DESCRIBE_STRUCT(Follower, (), (lane, behaviour))
 struct Tick {
     std::string lane;
     int behaviour = 0;
@@ -77,6 +102,9 @@ inline constexpr double throttled_per_second = 5;
 inline constexpr int throttled_burst = 3;
 inline constexpr int crowded_at_once = 12;
 inline constexpr int lend_places_min = 4;
+inline constexpr std::chrono::milliseconds periodic_every{1'500};
+inline constexpr int steps = 3;
+inline constexpr int parts_max = 7;  // of a batch
 inline constexpr double brisk_per_second = 100;
 inline constexpr int brisk_burst = 64;
 

@@ -28,6 +28,9 @@ constexpr const char* tables =
     "create table sim_expected (job integer primary key, kind text not null, lane text not null, "
     "parent integer not null default 0);"
     "create table sim_effects (id integer primary key autoincrement, job integer not null unique);"
+    "create table sim_steps (job integer not null, step integer not null);"
+    "create table sim_results (job integer not null, part text not null, value integer not null);"
+    "create table sim_cancelled (job integer not null);"
     "create table sim_callbacks (id integer primary key autoincrement, batch integer not null);";
 
 // The schema is built once; each seed begins with a copy.

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "loadstone/base/assert.h"
@@ -49,18 +50,21 @@ Task<std::int64_t> enqueue_one(Tx& tx, std::string lane, int behaviour, std::int
 Task<std::int64_t> enqueue_batch(Tx& tx, int parts, int behaviour) {
     jobs::Workflow workflow;
     std::vector<jobs::Workflow::Step> steps;
+    std::vector<std::string> behaviours;
     for (int i = 0; i < parts; ++i) {
         sim::Part part;
         part.behaviour = behaviour + 7 * i;
+        behaviours.push_back(std::to_string(part.behaviour));
         steps.push_back(workflow.add(fmt::format("part {}", i), part));
     }
     sim::Callback callback;
     workflow.add("callback", callback, steps, jobs::IfFailed::run);
     const auto ids = co_await jobs::enqueue(tx, workflow);
-    const std::string none, part_kind = "sim.Part", callback_kind = "sim.Callback";
-    for (const std::int64_t id : ids) {
-        const std::string& kind = id == ids.back() ? callback_kind : part_kind;
-        co_await tx.exec(insert_expected, id, kind, none, ids.back());
+    const std::string part_kind = "sim.Part", callback_kind = "sim.Callback";
+    behaviours.emplace_back();
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        const std::string& kind = ids[i] == ids.back() ? callback_kind : part_kind;
+        co_await tx.exec(insert_expected, ids[i], kind, behaviours[i], ids.back());
     }
     co_return ids.back();
 }
@@ -75,7 +79,64 @@ Task<std::int64_t> enqueue_some(Tx& tx, std::string lane, int behaviour, std::in
     co_return id;
 }
 
-// What a client does: `enqueue` if there is one, else a batch, else it pauses a queue.
+Task<std::int64_t> enqueue_after(Tx& tx, std::int64_t job, int behaviour) {
+    sim::Follower follower;
+    follower.behaviour = behaviour;
+    jobs::EnqueueOptions options;
+    options.after = {job};
+    options.if_failed = jobs::IfFailed::run;
+    const auto id = co_await jobs::enqueue(tx, follower, options);
+    const std::string kind = "sim.Follower", none;
+    co_await tx.exec(insert_expected, id, kind, none, job);
+    co_return id;
+}
+
+constexpr loadstone::store::Command insert_cancelled{
+    .name = "sim.cancelled",
+    .sqlite = "insert into sim_cancelled (job) values (?1)",
+    .postgres = "",
+    .parameters = 1};
+
+Task<void> cancel(Tx& tx, std::int64_t job) {
+    const auto cancelled = co_await jobs::cancel_job(tx, job);
+    if (cancelled.was_dropped || cancelled.was_asked) co_await tx.exec(insert_cancelled, job);
+}
+
+constexpr loadstone::store::Command insert_cancelled_batch{
+    .name = "sim.cancelled_batch",
+    .sqlite = "insert into sim_cancelled (job) select job from sim_expected where parent = ?1",
+    .postgres = "",
+    .parameters = 1};
+
+Task<void> cancel_batch(Tx& tx, std::int64_t callback) {
+    co_await jobs::cancel_workflow(tx, callback);
+    co_await tx.exec(insert_cancelled_batch, callback);
+}
+
+// Not those in order, nor parts of a batch: what they concern has gone on without them.
+Task<void> redrive_some(Tx& tx, std::int64_t which) {
+    static constexpr std::array<const char*, 4> kinds{"sim.Plain", "sim.Limited", "sim.Unique",
+                                                      "sim.Refresh"};
+    jobs::DeadFilter filter;
+    filter.kind = kinds.at(static_cast<std::size_t>(which) % kinds.size());
+    co_await jobs::redrive(tx, filter, 0, 100);
+}
+
+// Never above what is declared, which the checks go by.
+Task<void> change_limits(Tx& tx, std::int64_t which) {
+    jobs::LimitChange change;
+    change.name = which % 2 == 0 ? "limited" : "crowded";
+    const int most = which % 2 == 0 ? sim::limited_at_once : sim::crowded_at_once;
+    change.running_max = 1 + static_cast<int>(which / 2) % most;
+    if (which % 5 == 0) {
+        co_await jobs::unset_limit(tx, change.name);
+    } else {
+        co_await jobs::set_limit(tx, change);
+    }
+}
+
+// What a client does: `operate` if there is one, else `enqueue` if there is one, else a batch, else
+// it pauses a queue.
 struct ClientAct {
     using Enqueue = Task<std::int64_t> (*)(Tx&, std::string, int, std::int64_t);
     Enqueue enqueue = nullptr;
@@ -84,13 +145,19 @@ struct ClientAct {
     std::int64_t delay_ms = 0;
     int batch = 0;  // parts
     bool is_paused = false;
+    Task<void> (*operate)(Tx&, std::int64_t) = nullptr;
+    std::int64_t job = 0;  // of that, or after which one is enqueued
 };
 
 Task<void> as_client(const runtime::Services& services, ClientAct act) {
     Context context(services, Deadline::in(milliseconds(3'000)));
     const std::string queue = "parts";
     try {
-        if (act.enqueue != nullptr) {
+        if (act.operate != nullptr) {
+            co_await context.write(act.operate, act.job);
+        } else if (act.job != 0) {
+            co_await context.write(enqueue_after, act.job, act.behaviour);
+        } else if (act.enqueue != nullptr) {
             co_await context.write(act.enqueue, act.lane, act.behaviour, act.delay_ms);
         } else if (act.batch > 0) {
             co_await context.write(enqueue_batch, act.batch, act.behaviour);
@@ -206,13 +273,19 @@ void World::pass(milliseconds duration) {
     time_.run_until([this, until] { return time_.now() >= until || !failure_.empty(); }, until);
 }
 
+// One of those that a statement gives; 0: it gives none.
+std::int64_t World::some_job(const char* sql) {
+    const auto found = rows(sql);
+    return found.empty() ? 0 : std::stoll(found[random_.below(found.size())].front());
+}
+
 void World::act_as_client() {
     Process& process = live_process();
     ClientAct act;
     act.behaviour = static_cast<int>(random_.below(10'000));
     act.lane = std::string(1, static_cast<char>('a' + random_.below(3)));
     act.delay_ms = random_.below(4) == 0 ? std::int64_t(random_.below(1'500)) : 0;
-    switch (random_.below(13)) {
+    switch (random_.below(22)) {
         case 0: act.enqueue = enqueue_one<sim::Plain>; break;
         case 1: act.enqueue = enqueue_one<sim::Urgent>; break;
         case 2:
@@ -228,6 +301,39 @@ void World::act_as_client() {
         case 9: act.batch = 1 + act.behaviour % 7; break;
         case 10: act.enqueue = enqueue_some<sim::Crowded>; break;
         case 11: act.enqueue = enqueue_some<sim::Brisk>; break;
+        case 12: act.enqueue = enqueue_one<sim::Periodic>; break;
+        case 13: act.enqueue = enqueue_one<sim::Refresh>; break;
+        case 14: act.enqueue = enqueue_one<sim::Stepped>; break;
+        case 15:
+        case 16:
+            act.job = some_job("select job from sim_expected order by job desc limit 12");
+            if (act.job == 0) return;
+            act.operate = cancel;
+            tell(fmt::format("job {} is cancelled", act.job));
+            break;
+        case 17:
+            act.job = some_job(
+                "select job from sim_expected where kind = 'sim.Callback' "
+                "order by job desc limit 3");
+            if (act.job == 0) return;
+            act.operate = cancel_batch;
+            tell(fmt::format("the batch of {} is cancelled", act.job));
+            break;
+        case 18:
+            act.job = static_cast<std::int64_t>(random_.below(4));
+            act.operate = redrive_some;
+            tell("dead letters are put back");
+            break;
+        case 19:
+            act.job = static_cast<std::int64_t>(random_.below(100));
+            act.operate = change_limits;
+            break;
+        case 20:
+            act.job = some_job(
+                "select job from sim_expected where kind = 'sim.Urgent' "
+                "order by job desc limit 5");
+            if (act.job == 0) return;
+            break;
         default:
             act.is_paused = random_.below(2) == 0;
             tell(act.is_paused ? "queue parts is paused" : "queue parts goes on");

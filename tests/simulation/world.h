@@ -70,6 +70,9 @@ private:
     void check_running();
     void check_throttle(const std::string& kind, int burst, double per_second);
     void check_batches();
+    void check_steps();
+    void check_keys();
+    std::int64_t some_job(const char* sql);
     struct Finalize {
         void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
     };
@@ -90,6 +93,8 @@ private:
     int commits_ = 0;
     std::int64_t last_batch_ = 0;
     std::vector<Claim> claims_;
+    // Keys that are taken for a time: whose each was when it was last looked, and until when.
+    std::map<std::string, std::pair<std::int64_t, std::int64_t>> keys_;
     std::vector<std::string> story_;
     std::string failure_;
 };

@@ -3,6 +3,7 @@
 
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
+#include "loadstone/jobs/internal/reserve.h"
 #include "loadstone/jobs/internal/runner_impl.h"
 #include "loadstone/jobs/sql.h"
 #include "loadstone/store/context_store.h"
@@ -81,11 +82,16 @@ internal::Alone::Turn Runner::Impl::turn() {
     state.suspect_waits = lanes.has_suspects(now);
     state.others_wait = state.suspect_waits && lanes.has_backlog(now);
     const std::lock_guard lock(mutex);
-    state.is_empty = held.empty() && finished.empty() && free_seats.size() == seats.size();
+    state.is_empty = outcomes.is_empty() && free_seats.size() == seats.size();
     // A handler that goes on without its job may do so for ever.
     if (state.suspect_waits && std::ranges::any_of(seats, &Seat::is_abandoned))
         state.suspect_waits = false;
     return alone.turn(state, now, state.suspect_waits ? random.uniform() : 0);
+}
+
+std::vector<std::size_t> Runner::Impl::running_by_queue() const {
+    const std::lock_guard lock(mutex);
+    return running_of;
 }
 
 std::vector<internal::LaneClaim> Runner::Impl::lanes_to_claim(internal::Alone::Turn turn) {
@@ -96,19 +102,33 @@ std::vector<internal::LaneClaim> Runner::Impl::lanes_to_claim(internal::Alone::T
     if (free == 0 || held_off) return {};
     // Queues of one module share its bulkhead: what one is offered the others are not.
     std::map<std::string, std::size_t> offered;
+    std::size_t offered_all = 0;
+    const std::vector<std::size_t> running = running_by_queue();
     const auto room = [&](const std::string& name) {
+        const std::size_t number = queue.number_of(name);
+        const bool is_idle = running[number] == 0;
         const std::string& module = queue.module_of(name);
         const auto found = bulkheads.find(module);
-        if (found == bulkheads.end()) return free;
-        const std::size_t all = found->second->options().concurrency_max;
-        const std::size_t taken = found->second->in_use() + offered[module];
-        const std::size_t left = all - std::min(all, taken);
-        if (small || internal::enough(left, all)) {
-            offered[module] += std::min(free, left);
-            return std::min(free, left);
+        const bool is_bounded = found != bulkheads.end();
+        const std::size_t all = is_bounded ? found->second->options().concurrency_max : free;
+        const internal::Reserved reserved = internal::reserved_beside(
+            number, queue.queue_modules(), running, options.running_max, all);
+        std::size_t given = free;
+        if (is_contended) {
+            const std::size_t left = free - std::min(free, offered_all);
+            given = internal::beside_reserved(left, reserved.process, is_idle);
         }
-        held_off = held_off || left > 0;
-        return std::size_t{0};
+        if (is_bounded) {
+            const std::size_t taken = found->second->in_use() + offered[module];
+            const std::size_t left =
+                internal::beside_reserved(all - std::min(all, taken), reserved.module, is_idle);
+            const bool is_enough = small || internal::enough(left, all);
+            held_off = held_off || (!is_enough && left > 0);
+            given = is_enough ? std::min(given, left) : 0;
+            offered[module] += given;
+        }
+        offered_all += given;
+        return given;
     };
     const auto now = internal::Lanes::Clock::now();
     auto wanted = turn == internal::Alone::Turn::suspect ? lanes.suspect_wanted(room, now)
@@ -138,8 +158,9 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
         }
         more = !claimed.lanes.empty();
         lanes.claimed(*wanted, claimed.lanes, internal::Lanes::Clock::now());
-        for (const internal::LaneResult& lane : claimed.lanes) {
-            if (lane.is_full || lane.retry_in_us > 0) limited_total.add(1);
+        for (std::size_t i = 0; i < claimed.lanes.size(); ++i) {
+            const internal::LaneResult& lane = claimed.lanes[i];
+            if (lane.is_full || lane.retry_in_us > 0) limited_of.at((*wanted)[i].queue)->add(1);
         }
         has_one = !claimed.batches.empty();
         for (internal::Batch& batch : claimed.batches) {

@@ -129,6 +129,10 @@ Task<void> forget_notes(Tx& tx, const std::vector<std::int64_t>& jobs) {
 
 }  // namespace
 
+Task<void> give_unique(Tx& tx, std::string unique_key, std::int64_t job) {
+    co_await tx.exec(sql::give_unique, unique_key, job);
+}
+
 // A job that is cancelled because one before it failed is itself one that failed to those behind.
 Task<std::int64_t> end_jobs(Tx& tx, std::vector<Ended> ended) {
     std::int64_t moved = 0;

@@ -19,6 +19,9 @@ struct Ended {
     std::string result;    // JSON; empty: none
 };
 
+// A job whose key is taken while it waits (UniqueWhile::waits) begins.
+Task<void> give_unique(Tx& tx, std::string unique_key, std::int64_t job);
+
 // Gives how many jobs became ready or were cancelled by it.
 Task<std::int64_t> end_jobs(Tx& tx, std::vector<Ended> ended);
 

@@ -21,12 +21,15 @@ struct Extra {
     std::string partition;  // where it stood, while it keeps a place
     bool is_noted = false;  // steps, progress or results of it are stored
     int version = 1;        // of its arguments
+    // The last job of its workflow, or what ends its batch; that one itself, and others, have 0.
+    // It is written last: whom a workflow has is found by this text (admin.cc).
+    std::int64_t workflow = 0;
 
     friend bool operator==(const Extra&, const Extra&) = default;
 };
 BOOST_DESCRIBE_STRUCT(Extra, (),
                       (expires_after, unique, gives_unique_back, next, name, holds, keeps,
-                       partition, is_noted, version))
+                       partition, is_noted, version, workflow))
 
 inline Extra extra_of(const std::string& text) {
     return text.empty() ? Extra{} : value_or_throw(from_json<Extra>(text, stored_json));

@@ -99,7 +99,7 @@ Task<void> Runner::Impl::keep_lease() {
 Task<bool> Runner::Impl::rescue(Context& context, std::int64_t dead_us) {
     const auto taken = co_await context.write(internal::rescue, dead_us, options.crashes_max);
     if (!internal::freed_by(taken.released, *limits_now()).empty()) queue.wake();
-    buried.add(taken.buried);
+    count_fates(taken.fates);
     rescued.add(taken.rescued);
     if (taken.rescued > 0) {
         log::warning("jobs taken from processes that died", {{"jobs", taken.rescued}});

@@ -31,6 +31,8 @@ public:
     void add(Finished run);
     std::size_t size() const noexcept { return finished_.size(); }
     std::size_t aside() const noexcept { return aside_; }
+    // Whether no batch is held.
+    bool is_empty() const noexcept { return left_.empty(); }
 
     // What to record next, of one process, at most `max`; `all`: also what is not due to be tried
     // again. Then one of the two that follow is called.

@@ -22,12 +22,12 @@ void sort(const Finished& run, Recorded& recorded, Settled& settled) {
     switch (run.decision.verdict) {
         case Verdict::retry:
             ++job.attempt;
-            ++recorded.retried;
+            ++recorded.fates[job.kind].retried;
             break;
-        case Verdict::snooze: ++recorded.snoozed; break;
+        case Verdict::snooze: ++recorded.fates[job.kind].snoozed; break;
         case Verdict::bury:
             ++job.attempt;
-            ++recorded.buried;
+            ++recorded.fates[job.kind].buried;
             bury(std::move(job), run.was_noted, settled);
             return;
     }

@@ -56,6 +56,17 @@ void Runner::Impl::give_back(std::vector<internal::Finished>& runs) {
     wake.set();
 }
 
+// Of kinds that this program does not know nothing is counted.
+void Runner::Impl::count_fates(const std::map<std::string, internal::Fates>& fates) {
+    for (const auto& [name, of] : fates) {
+        const Kind* const kind = queue.find(name);
+        if (kind == nullptr) continue;
+        kind->meters.retried->add(of.retried);
+        kind->meters.snoozed->add(of.snoozed);
+        kind->meters.buried->add(of.buried);
+    }
+}
+
 // Outcomes that have gathered are one transaction. While the database refuses, they wait here, and
 // claims stop when running_max of them do.
 Task<void> Runner::Impl::record_outcomes() {
@@ -86,11 +97,9 @@ Task<void> Runner::Impl::record_outcomes() {
             const auto owner = batch.front().lease.process;
             const internal::FinishedRuns shared = runs;
             const auto recorded = co_await context.write(internal::record, owner, shared);
-            retried.add(recorded.retried);
-            snoozed.add(recorded.snoozed);
-            buried.add(recorded.buried);
+            count_fates(recorded.fates);
             leases_lost.add(recorded.lost_of(batch));
-            if (recorded.retried + recorded.snoozed > 0) new_jobs = true;  // of later
+            if (!recorded.fates.empty()) new_jobs = true;  // of later
             const auto some = internal::freed_by(recorded.released, *limits_now());
             if (!some.empty()) {
                 const std::lock_guard lock(mutex);

@@ -3,6 +3,7 @@
 // How they keep out of each other's way: docs/internals/jobs.md.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -130,24 +131,30 @@ struct Finished {
 
 using FinishedRuns = std::shared_ptr<const std::vector<Finished>>;
 
+// What became of jobs that failed.
+struct Fates {
+    std::uint64_t retried = 0, snoozed = 0, buried = 0;
+};
+
 // What became of a number of finished runs.
 struct Recorded {
-    std::uint64_t retried = 0, snoozed = 0, buried = 0;
-    std::uint64_t lost = 0;      // the lease was: nothing is recorded
-    std::int64_t unblocked = 0;  // jobs that waited for some of them
-    Released released;           // what they held of limits
+    std::map<std::string, Fates> fates;  // by kind
+    std::uint64_t lost = 0;              // the lease was: nothing is recorded
+    std::int64_t unblocked = 0;          // jobs that waited for some of them
+    Released released;                   // what they held of limits
     // Of whole batches: those that were held until then, which is known when it is committed.
     std::shared_ptr<const std::vector<std::int64_t>> ended;
 
     std::uint64_t lost_of(const std::vector<Finished>& runs) const;
 };
-BOOST_DESCRIBE_STRUCT(Recorded, (), (retried, snoozed, buried, lost, unblocked))
+BOOST_DESCRIBE_STRUCT(Recorded, (), (lost, unblocked))
 
 // Jobs of processes whose heartbeat is too old.
 struct Rescued {
     std::uint64_t rescued = 0, buried = 0;
-    bool is_all = true;  // or there may be more
-    Released released;   // what was lent to them
+    std::map<std::string, Fates> fates;  // by kind
+    bool is_all = true;                  // or there may be more
+    Released released;                   // what was lent to them
 };
 BOOST_DESCRIBE_STRUCT(Rescued, (), (rescued, buried, is_all))
 
@@ -185,9 +192,9 @@ Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max);
 // batches in `known_json`, a list of ids. Gives how many jobs.
 Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_json);
 Task<void> sign_off(Tx& tx, std::int64_t process);
-// What operators do (admin.h): a job that waits is dropped. `was_noted`: something stands under its
-// id, as where it waited for others. The transaction sees commits.
-Task<void> drop(Tx& tx, StoredJob job, bool was_noted);
+// What operators do (admin.h): jobs that wait are dropped. `were_noted`: something stands under their
+// ids, as where they waited for others. The transaction sees commits.
+Task<void> drop(Tx& tx, std::vector<StoredJob> jobs, bool were_noted);
 
 // Of jobs in `ids_json` whose cancellation was asked for while they ran, those that wait now are
 // dropped: their runs ended before it was known. Gives how many.

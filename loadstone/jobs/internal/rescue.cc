@@ -81,6 +81,7 @@ Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, Rescued
             job.extra.clear();
             job.last_error = unreadable_extra;
             ++counts.buried;
+            ++counts.fates[job.kind].buried;
             bury(std::move(job), was_noted, settled);
             continue;
         }
@@ -90,6 +91,7 @@ Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, Rescued
         if (was_cause && job.crashes >= crashes_max) {
             job.last_error += " " + std::to_string(job.crashes) + " times while it ran";
             ++counts.buried;
+            ++counts.fates[job.kind].buried;
             bury(std::move(job), was_noted, settled);
             continue;
         }
@@ -165,15 +167,18 @@ Task<std::int64_t> drop_cancelled(Tx& tx, std::string ids_json) {
         auto job = co_await tx.maybe<StoredJob>(sql::cancel_scheduled, id);
         if (!job) job = co_await tx.maybe<StoredJob>(sql::cancel_ready, ids);
         if (!job) continue;
-        co_await drop(tx, std::move(*job), true);
+        std::vector<StoredJob> one;
+        one.push_back(std::move(*job));
+        co_await drop(tx, std::move(one), true);
         ++dropped;
     }
     co_return dropped;
 }
 
-Task<void> drop(Tx& tx, StoredJob job, bool was_noted) {
+Task<void> drop(Tx& tx, std::vector<StoredJob> jobs, bool were_noted) {
     Settled settled;
-    end(job.id, readable_extra_of(job.extra), false, was_noted, "", settled);
+    for (const StoredJob& job : jobs)
+        end(job.id, readable_extra_of(job.extra), false, were_noted, "", settled);
     co_await end_jobs(tx, std::move(settled.ended));
     co_await release_limits(tx, std::move(settled.released));
 }

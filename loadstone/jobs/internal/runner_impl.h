@@ -59,6 +59,7 @@ struct Seat : std::enable_shared_from_this<Seat> {
     RunNotes notes;
 
     // Under Impl::mutex.
+    std::size_t queue_number = 0;
     Context* context = nullptr;  // null while free
     internal::SharedJob job;
     Lease lease;
@@ -90,6 +91,8 @@ struct Runner::Impl {
     // Whether suspects may be claimed now, or anything else.
     internal::Alone::Turn turn();
     std::vector<internal::LaneClaim> lanes_to_claim(internal::Alone::Turn turn);
+    std::vector<std::size_t> running_by_queue() const;
+    void count_fates(const std::map<std::string, internal::Fates>& fates);
     // True: there may be more.
     Task<bool> claim_and_start(std::int64_t owner);
     runtime::Position claim_position;  // where the last claim was committed
@@ -118,6 +121,8 @@ struct Runner::Impl {
     void look_at_schedules();
     Task<void> fire_recurring();
     Task<void> fire(Context& context, const Recurring& recurring);
+    // Jobs that were enqueued after others.
+    Task<void> follow_others(Context& context);
     // Lanes with a partition in which something new stands.
     Task<void> discover();
     Task<std::int64_t> learn_lanes(Reader reader);
@@ -161,9 +166,9 @@ struct Runner::Impl {
     Random random;  // under mutex
 
     const telemetry::LabelIndex claim_label, record_label, heartbeat_label, fire_label;
-    telemetry::Counter &retried, &snoozed, &buried, &rescued, &leases_lost, &handed_back,
-        &expired_total, &cancelled_total, &limited_total, &fired_total, &loans_total,
-        &covered_total;
+    telemetry::Counter &rescued, &leases_lost, &handed_back, &expired_total, &cancelled_total,
+        &fired_total, &loans_total, &covered_total;
+    std::map<std::string, telemetry::Counter*> limited_of;  // by queue
 
     std::atomic<bool> stopping{false};   // claims no more
     std::atomic<bool> giving_up{false};  // running jobs are cancelled
@@ -186,6 +191,8 @@ struct Runner::Impl {
     internal::Alone alone;
     std::atomic<bool> has_rescued{false};  // there may be suspects
     const bool has_keyed;  // some kind has a tenant or limits
+    // The modules' budgets are more than the process's places: each queue leaves some to others.
+    const bool is_contended;
     // Places up to `seen` have been looked at for lanes when all of them were decided; up to
     // `looked` once at least.
     std::int64_t seen = 0, looked = 0;
@@ -224,6 +231,7 @@ struct Runner::Impl {
     std::map<std::string, Deadline> holds;  // by kind
     std::vector<std::shared_ptr<Seat>> seats;
     std::vector<Seat*> free_seats;
+    std::vector<std::size_t> running_of;  // by Kind::queue_number, how many of them have a seat
     // At most 2 * running_max, and outcomes_aside_max: claims wait for them to be recorded.
     internal::OutcomeQueue outcomes;
 };

@@ -9,6 +9,10 @@ delete from loadstone_unique where until = 0 and (unique_key, job) in (
 delete from loadstone_unique using json_to_recordset($1::json) as k (unique_key text, job bigint)
 where loadstone_unique.unique_key = k.unique_key and loadstone_unique.job = k.job and until = 0
 
+-- name: give_unique
+-- A job ($2) whose key ($1) is taken until it begins does. It waits for transactions that have got its id for their own.
+delete from loadstone_unique where unique_key = $1 and job = $2 and until = 0
+
 -- name: jobs_blocked
 -- Those of $1, a JSON array of ids, in order; nobody else changes them before this transaction ends.
 -- dialect: sqlite

@@ -33,9 +33,11 @@ select $1, partition, $2, $3, arguments, $5, (select {now}), (select {now}), $6
 from rows from (string_to_table($4, E',\n'), json_array_elements_text($7::json)) as each (arguments, partition)
 
 -- name: schedule_ready
--- What $1 has just inserted, for later: $2 microseconds from now. Index: loadstone_ready_for_claim, on PostgreSQL the primary key.
+-- What $1 has just inserted, for the later one of $2 microseconds from now and $6 since 1970. Index: loadstone_ready_for_claim, on
+-- PostgreSQL the primary key.
 insert into loadstone_scheduled (id, {columns})
-select seq, queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueued_at, {now} + $2, attempt, crashes, last_error, extra
+select seq, queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueued_at,
+       case when $6 > {now} + $2 then $6 else {now} + $2 end, attempt, crashes, last_error, extra
 from loadstone_ready where queue = $3 and partition_key = $4 and priority = $5 and seq = $1
 
 -- name: block_ready
@@ -63,6 +65,13 @@ update loadstone_unique set job = $2 where unique_key = $1
 
 -- name: unique_job
 select job from loadstone_unique where unique_key = $1
+
+-- name: unique_job_that_waits
+-- As unique_job; it does not begin before this transaction ends (give_unique).
+-- dialect: sqlite
+select job from loadstone_unique where unique_key = $1
+-- dialect: postgres
+select job from loadstone_unique where unique_key = $1 for key share
 
 -- name: queue_depth
 -- How many jobs of a queue ($1) are ready, counted no further than $2.

@@ -170,3 +170,47 @@ select count(*) from loadstone_processes
 delete from loadstone_blocked where id = $1
 returning id, queue, partition_key, priority, kind, arguments, '' as idempotency_key, cause, enqueued_at, enqueued_at as run_at, 0 as attempt,
     0 as crashes, '' as last_error, extra
+
+-- name: extra_of_job
+-- For operators: it reads the tables.
+select extra from {every_job} where id = $1
+
+-- name: cancel_workflow_blocked
+-- Of the workflow whose last job is $1, and whose others have $2 in their extra: $3 at most. For operators: it reads the table.
+-- dialect: sqlite
+delete from loadstone_blocked where id in (select id from loadstone_blocked where id = $1 or instr(extra, $2) > 0 limit $3)
+returning id, queue, partition_key, priority, kind, arguments, '' as idempotency_key, cause, enqueued_at, enqueued_at as run_at, 0 as attempt,
+    0 as crashes, '' as last_error, extra
+-- dialect: postgres
+delete from loadstone_blocked where id in (select id from loadstone_blocked where id = $1 or position($2 in extra) > 0 limit $3)
+returning id, queue, partition_key, priority, kind, arguments, '' as idempotency_key, cause, enqueued_at, enqueued_at as run_at, 0 as attempt,
+    0 as crashes, '' as last_error, extra
+
+-- name: cancel_workflow_scheduled
+-- As cancel_workflow_blocked.
+-- dialect: sqlite
+delete from loadstone_scheduled where id in (select id from loadstone_scheduled where id = $1 or instr(extra, $2) > 0 limit $3)
+returning id, queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueued_at, run_at,
+    attempt, crashes, last_error, extra
+-- dialect: postgres
+delete from loadstone_scheduled where id in (select id from loadstone_scheduled where id = $1 or position($2 in extra) > 0 limit $3)
+returning id, queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueued_at, run_at,
+    attempt, crashes, last_error, extra
+
+-- name: cancel_workflow_ready
+-- As cancel_workflow_blocked.
+-- dialect: sqlite
+delete from loadstone_ready where seq in (select seq from loadstone_ready where job = $1 or (job is null and seq = $1) or instr(extra, $2) > 0 limit $3)
+returning coalesce(job, seq) as id, queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueued_at, run_at,
+    attempt, crashes, last_error, extra
+-- dialect: postgres
+delete from loadstone_ready where seq in (select seq from loadstone_ready where job = $1 or (job is null and seq = $1) or position($2 in extra) > 0 limit $3)
+returning coalesce(job, seq) as id, queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueued_at, run_at,
+    attempt, crashes, last_error, extra
+
+-- name: ask_cancel_workflow
+-- As cancel_workflow_blocked, those that run.
+-- dialect: sqlite
+insert into loadstone_cancels (job, asked_at) select id, {now} from {running} where id = $1 or instr(extra, $2) > 0 on conflict (job) do nothing
+-- dialect: postgres
+insert into loadstone_cancels (job, asked_at) select id, {now} from {running} where id = $1 or position($2 in extra) > 0 on conflict (job) do nothing

@@ -22,6 +22,7 @@ struct JobsArguments {
     ShareQuery share;
     WatchQuery watch;
     std::int64_t job = 0;
+    bool is_workflow = false;
     std::string queue;
 };
 

@@ -26,6 +26,9 @@ void show_job_command(const Config& config, const std::vector<Module>& modules, 
                       bool json);
 void retry_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id);
 void cancel_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id);
+// All of a workflow or batch.
+void cancel_workflow_command(const Config& config, const std::vector<Module>& modules,
+                             std::int64_t id);
 struct RedriveQuery {
     std::string kind, queue, error;  // empty: all
     std::int64_t rate = 0;           // jobs a second; 0: as fast as it goes
@@ -35,7 +38,8 @@ void redrive_command(const Config& config, const std::vector<Module>& modules,
 void pause_command(const Config& config, const std::vector<Module>& modules,
                    const std::string& queue, bool is_paused);
 void jobs_stats_command(const Config& config, const std::vector<Module>& modules, bool json);
-void why_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id);
+void why_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id,
+                     bool json);
 
 // Without anything to set it shows the limit.
 struct LimitQuery {
@@ -69,6 +73,8 @@ struct WatchQuery {
 void watch_jobs_command(const Config& config, const std::vector<Module>& modules,
                         const WatchQuery& query);
 
+// Two JSON objects as one.
+std::string joined(std::string one, std::string_view other);
 // "12s ago", "in 3s".
 std::string age_text(Timestamp time);
 

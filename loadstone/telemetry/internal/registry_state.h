@@ -24,6 +24,11 @@ struct CounterSeries {
     Counter counter;
 };
 
+struct HistogramSeries {
+    std::string help;
+    Histogram histogram;
+};
+
 struct GaugeSeries {
     const void* owner = nullptr;
     std::string help;
@@ -43,6 +48,8 @@ struct Registry::State {
     std::array<std::atomic<const Label*>, labels_max> label_of{};
     std::map<SeriesKey, CounterSeries> counters;
     Counter spare_counter;  // of all above series_max
+    std::map<SeriesKey, HistogramSeries> histograms;
+    Histogram spare_histogram;
     Counter labels_overflow;
 
     // Held while gauges are called, so apart from the above, which gauges may use.
