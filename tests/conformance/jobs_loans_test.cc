@@ -164,6 +164,8 @@ TEST_P(JobLoans, WhatSeveralDeadProcessesWereLentOfALimitComesBackAtOnce) {
     ASSERT_EQ(rescued.released->size(), 1U);
     EXPECT_EQ(rescued.released->at(0).running, 30);
     EXPECT_EQ(one->read(places_lent), 0);
+    EXPECT_FALSE(rescued.is_all) << "jobs of one process are rescued at a time";
+    one->write(jobs::internal::rescue, none, 3);
     EXPECT_EQ(one->read(places_taken), 0);
 }
 

@@ -245,7 +245,8 @@ Task<bool> make_suspect(Tx& tx, std::int64_t job) {
             "where seq = $1",
         .postgres =
             "update loadstone_ready set crashes = 2, partition_key = '|loadstone.suspect:test' "
-            "where seq = $1"};
+            "where seq = $1",
+        .parameters = 1};
     co_await tx.exec(statement, job);
     co_return true;
 }

@@ -142,17 +142,28 @@ void World::check_order() {
     }
 }
 
-// Whatever they hold: so many run of a key. What runs where the process has been declared dead, or
-// its batch rescued, has lost its place and is being stopped.
+// Whatever they hold: so many run of a key, and a suspect runs alone. What runs where the process has
+// been declared dead, or its batch rescued, has lost its place and is being stopped.
 void World::check_running() {
-    std::set<std::pair<std::string, std::string>> batches;
-    for (Row& row : rows("select b.process, b.id from loadstone_batches b "
-                         "join loadstone_processes p on p.id = b.process"))
-        batches.emplace(std::move(row[0]), std::move(row[1]));
+    std::map<std::pair<std::int64_t, std::int64_t>, bool> is_suspect;  // by process and batch
+    for (const Row& row : rows("select b.process, b.id, instr(b.jobs, '|loadstone.suspect:') > 0 "
+                               "from loadstone_batches b "
+                               "join loadstone_processes p on p.id = b.process"))
+        is_suspect[{std::stoll(row[0]), std::stoll(row[1])}] = row[2] == "1";
     std::map<std::string, int> running;
-    for (const sim::Run& run : sim::crowded_runs()) {
-        if (batches.contains({std::to_string(run.lease.process), std::to_string(run.lease.batch)}))
-            ++running[run.lane];
+    std::map<std::int64_t, int> of_process;
+    std::set<std::int64_t> with_suspects;
+    for (const sim::Run& run : sim::runs_now()) {
+        const auto batch = is_suspect.find({run.lease.process, run.lease.batch});
+        if (batch == is_suspect.end()) continue;
+        if (!run.crowd.empty()) ++running[run.crowd];
+        ++of_process[run.lease.process];
+        if (batch->second) with_suspects.insert(run.lease.process);
+    }
+    for (const std::int64_t process : with_suspects) {
+        if (of_process[process] > 1)
+            fail(fmt::format("{} jobs run beside a suspect in process {}", of_process[process] - 1,
+                             process));
     }
     for (const auto& [lane, count] : running) {
         if (count > sim::crowded_at_once)

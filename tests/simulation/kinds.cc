@@ -62,10 +62,10 @@ Task<void> end_with_results(Tx& tx, jobs::Lease lease, Results results) {
 class Counted {
 public:
     explicit Counted(Run run) : job_(run.lease.job), process_(run.lease.process) {
-        crowded_runs().push_back(std::move(run));
+        runs_now().push_back(std::move(run));
     }
     ~Counted() {
-        std::erase_if(crowded_runs(), [this](const Run& run) {
+        std::erase_if(runs_now(), [this](const Run& run) {
             return run.lease.job == job_ && run.lease.process == process_;
         });
     }
@@ -76,9 +76,16 @@ private:
     std::int64_t job_, process_;
 };
 
+template <class T>
+std::string crowd_of(const T&) {
+    return "";
+}
+std::string crowd_of(const Crowded& crowded) { return crowded.lane; }
+
 // What it does follows from its behaviour, so that a seed replays.
 template <class T>
 Task<void> handle(Context& context, Job<T> job) {
+    const Counted counted({job.lease(), crowd_of(*job)});
     const int behaviour = job->behaviour;
     const Deadline worked = Deadline::in(milliseconds(1 + behaviour % 97));
     const Deadline until = worked.sooner(context.deadline());
@@ -96,12 +103,8 @@ Task<void> handle(Context& context, Job<T> job) {
     if (behaviour % 19 == 2) throw std::runtime_error("after its end");
 }
 
-Task<void> handle_crowded(Context& context, Job<Crowded> job) {
-    const Counted counted({job.lease(), job->lane});
-    co_await handle<Crowded>(context, job);
-}
-
 Task<void> handle_brisk(Context& context, Job<Brisk> job) {
+    const Counted counted({job.lease(), ""});
     co_await context.write(make_effect, job.lease());
 }
 
@@ -135,7 +138,7 @@ Task<void> handle_stepped(Context& context, Job<Stepped> job) {
 
 }  // namespace
 
-std::vector<Run>& crowded_runs() {
+std::vector<Run>& runs_now() {
     static std::vector<Run> all;
     return all;
 }
@@ -152,7 +155,7 @@ void declare(loadstone::Handlers& handlers) {
         .limit({.name = "throttled", .per_second = throttled_per_second, .burst = throttled_burst},
                &Throttled::lane)
         .backoff(soon, late);
-    handlers.handle(handle_crowded)
+    handlers.handle(handle<Crowded>)
         .limit({.name = "crowded", .running_max = crowded_at_once}, &Crowded::lane)
         .backoff(soon, late);
     handlers.handle(handle_brisk)

@@ -108,12 +108,12 @@ inline constexpr int parts_max = 7;  // of a batch
 inline constexpr double brisk_per_second = 100;
 inline constexpr int brisk_burst = 64;
 
-// The runs of crowded jobs, of all simulated processes, that have begun and not ended.
+// Those of all simulated processes that have begun and not ended.
 struct Run {
     loadstone::jobs::Lease lease;
-    std::string lane;
+    std::string crowd;  // the lane of a crowded job
 };
-std::vector<Run>& crowded_runs();
+std::vector<Run>& runs_now();
 
 void declare(loadstone::Handlers& handlers);
 
