@@ -1,7 +1,8 @@
+#include "loadstone/cache/internal/early.h"
+
 #include <gtest/gtest.h>
 
 #include "loadstone/base/random.h"
-#include "loadstone/cache/internal/early.h"
 
 namespace loadstone::cache::internal {
 namespace {

@@ -56,8 +56,9 @@ BOOST_DESCRIBE_STRUCT(ConnectionsReport, (), (server, processes))
 bool is_sqlite(const Config& config) { return config.database.url.starts_with("sqlite:"); }
 
 constexpr std::string_view replica_metrics[] = {"loadstone_store_replica_"};
-constexpr std::string_view connection_metrics[] = {
-    "loadstone_postgres_connections_", "loadstone_postgres_transactions_", "loadstone_store_module_"};
+constexpr std::string_view connection_metrics[] = {"loadstone_postgres_connections_",
+                                                   "loadstone_postgres_transactions_",
+                                                   "loadstone_store_module_"};
 
 std::vector<ServerMetric> metrics_of_servers(const Config& config,
                                              std::span<const std::string_view> prefixes) {

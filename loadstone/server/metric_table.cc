@@ -1,9 +1,9 @@
+#include "loadstone/server/internal/metric_table.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
-
-#include "loadstone/server/internal/metric_table.h"
 
 namespace loadstone::server::internal {
 
@@ -76,8 +76,8 @@ std::string text_of(const std::string& names, const Table& table) {
         text += fmt::format("  {:<{}}", row, first);
         for (const std::string& column : table.columns) {
             const auto value = values.find(column);
-            text += fmt::format("  {:>{}}", value == values.end() ? "-" : value->second,
-                                width(column));
+            text +=
+                fmt::format("  {:>{}}", value == values.end() ? "-" : value->second, width(column));
         }
         text += '\n';
     }

@@ -1,7 +1,7 @@
+#include "loadstone/server/internal/metric_table.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "loadstone/server/internal/metric_table.h"
 
 namespace loadstone::server::internal {
 namespace {

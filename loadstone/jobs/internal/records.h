@@ -192,8 +192,8 @@ Task<Rescued> rescue(Tx& tx, std::int64_t dead_after_us, int crashes_max);
 // batches in `known_json`, a list of ids. Gives how many jobs.
 Task<std::int64_t> hand_back(Tx& tx, std::int64_t process, std::string known_json);
 Task<void> sign_off(Tx& tx, std::int64_t process);
-// What operators do (admin.h): jobs that wait are dropped. `were_noted`: something stands under their
-// ids, as where they waited for others. The transaction sees commits.
+// What operators do (admin.h): jobs that wait are dropped. `were_noted`: something stands under
+// their ids, as where they waited for others. The transaction sees commits.
 Task<void> drop(Tx& tx, std::vector<StoredJob> jobs, bool were_noted);
 
 // Of jobs in `ids_json` whose cancellation was asked for while they ran, those that wait now are

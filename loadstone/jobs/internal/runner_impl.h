@@ -190,7 +190,7 @@ struct Runner::Impl {
     internal::Lanes lanes;
     internal::Alone alone;
     std::atomic<bool> has_rescued{false};  // there may be suspects
-    const bool has_keyed;  // some kind has a tenant or limits
+    const bool has_keyed;                  // some kind has a tenant or limits
     // The modules' budgets are more than the process's places: each queue leaves some to others.
     const bool is_contended;
     // Places up to `seen` have been looked at for lanes when all of them were decided; up to
