@@ -220,8 +220,7 @@ Task<std::string> why_not_retried(Reader reader, std::int64_t id) {
         const auto dead = co_await reader.maybe<DeadRow>(sql::dead_by_id, ids);
         const std::string key = dead ? internal::extra_of(dead->extra).unique : "";
         const auto holder = co_await reader.maybe<std::int64_t>(sql::unique_holder, key);
-        if (holder)
-            co_return fmt::format("its unique key, {}, is taken by job {}", key, *holder);
+        if (holder) co_return fmt::format("its unique key, {}, is taken by job {}", key, *holder);
     }
     co_return co_await why(reader, id);
 }
@@ -339,7 +338,7 @@ Task<bool> prune(Tx& tx, Retention retention) {
     const std::int64_t kept =
         std::chrono::microseconds(std::chrono::hours(24) * retention.dead_letters_days).count();
     const auto pruned = co_await tx.exec(sql::prune_dead, kept, prune_max);
-    co_return all_limits && pruned < static_cast<std::uint64_t>(prune_max);
+    co_return all_limits&& pruned < static_cast<std::uint64_t>(prune_max);
 }
 
 Task<std::optional<Progress>> progress_of(Reader reader, std::int64_t id) {

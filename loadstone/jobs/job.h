@@ -38,8 +38,8 @@ BOOST_DESCRIBE_STRUCT(Lease, (), (job, process, batch))
 // time is up or its process stops (Context::shield). A stopping runner waits that long for it.
 inline constexpr std::chrono::milliseconds recording_grace{5'000};
 
-// Finishes the job in this transaction, with what it has given by now (Job::give). Errc::cancelled if
-// the lease was lost.
+// Finishes the job in this transaction, with what it has given by now (Job::give). Errc::cancelled
+// if the lease was lost.
 Task<void> complete(Tx& tx, const Lease& lease);
 
 // Saves how far a long job has come, in the transaction of what it did: the next attempt begins
@@ -128,7 +128,8 @@ public:
     const std::string& cause() const noexcept { return info_->cause; }
     int attempt() const noexcept { return info_->attempt; }
 
-    // Shown to operators and by progress_of(), within about a second. 0 to 1; of the note 500 bytes.
+    // Shown to operators and by progress_of(), within about a second. 0 to 1; of the note 500
+    // bytes.
     void progress(double fraction, std::string note = "") const {
         info_->lease.notes->report(fraction, std::move(note));
     }

@@ -27,8 +27,8 @@ struct Partition {
 Partition parse_partition(std::string_view text);
 // Its limits, as parts of it.
 std::vector<std::string_view> limits_in(std::string_view partition);
-// Jobs that are suspected of killing their processes run alone (internal/alone.h), of a queue one at
-// a time: a limit of the framework.
+// Jobs that are suspected of killing their processes run alone (internal/alone.h), of a queue one
+// at a time: a limit of the framework.
 inline constexpr std::string_view suspect_limit = "loadstone.suspect";
 // The partition of a job that has become one.
 std::string suspect_partition(std::string_view partition, std::string_view queue);

@@ -48,8 +48,8 @@ public:
     ~Runner();
 
     void start();
-    // How long ago it last had claimed, or had found that it could claim nothing: every place taken,
-    // queues paused or held up by limits.
+    // How long ago it last had claimed, or had found that it could claim nothing: every place
+    // taken, queues paused or held up by limits.
     std::chrono::milliseconds since_pulling() const;
     // Claims no more; what runs goes on.
     void stop_claiming();

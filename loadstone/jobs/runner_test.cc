@@ -45,8 +45,6 @@ struct Diary {
     std::condition_variable changed;
     std::map<std::string, int> runs;
     std::map<std::string, std::string> keys;
-    int running = 0, suspects = 0;   // now
-    bool was_beside = false;         // a suspect and another job ran together
     bool up = false;                 // whether "unavailable" notes succeed
     loadstone::runtime::Event open;  // for slow ones to end
 
@@ -62,30 +60,9 @@ struct Diary {
     }
 };
 
-// While a handler runs.
-struct Presence {
-    Presence(Diary& of, const std::string& text) : diary(of), is_suspect(text == "suspect") {
-        const std::lock_guard lock(diary.mutex);
-        if (diary.suspects > 0 || (is_suspect && diary.running > 0)) diary.was_beside = true;
-        ++diary.running;
-        if (is_suspect) ++diary.suspects;
-    }
-    ~Presence() {
-        const std::lock_guard lock(diary.mutex);
-        --diary.running;
-        if (is_suspect) --diary.suspects;
-    }
-    Presence(const Presence&) = delete;
-    Presence& operator=(const Presence&) = delete;
-
-    Diary& diary;
-    const bool is_suspect;
-};
-
 loadstone::Task<void> handle_note(loadstone::Context& context, loadstone::Job<Note> job) {
     using namespace loadstone;
     Diary& diary = context.services().get<Diary>();
-    const Presence present(diary, job->text);
     diary.ran(job->text, job.idempotency_key());
     if (job->text == "unavailable") {
         bool up = false;
@@ -115,7 +92,6 @@ loadstone::Task<void> handle_note(loadstone::Context& context, loadstone::Job<No
 loadstone::Task<void> handle_slow(loadstone::Context& context, loadstone::Job<Slow> job) {
     using namespace loadstone;
     Diary& diary = context.services().get<Diary>();
-    const Presence present(diary, job->text);
     diary.ran(job->text, job.idempotency_key());
     const Deadline deadline = Deadline::in(std::chrono::seconds(30));
     co_await diary.open.wait(deadline);
@@ -309,14 +285,6 @@ constexpr store::Command forget_ready{
 constexpr store::Command pause_all{
     .name = "test.pause_all",
     .sqlite = "insert into loadstone_queues (name, is_paused) values ('test', 1), ('slow', 1)",
-    .postgres = ""};
-
-// As a second death of their process leaves jobs.
-constexpr store::Command suspect_all{
-    .name = "test.suspect_all",
-    .sqlite =
-        "update loadstone_ready set crashes = 2, "
-        "partition_key = '|loadstone.suspect:' || queue",
     .postgres = ""};
 
 // An outage: neither heartbeats nor outcomes can be written.
@@ -518,24 +486,6 @@ TEST_F(RunnerTest, WhereAllQueuesArePausedItPullsNevertheless) {
     ASSERT_TRUE(wait_until([&] { return std::chrono::steady_clock::now() > end; }));
     EXPECT_LT(node.runner->since_pulling(), milliseconds(1'000));
     EXPECT_EQ(node.diary.count("waits"), 0);
-}
-
-TEST_F(RunnerTest, ASuspectRunsWhenNothingElseDoes) {
-    Node node(url());
-    node.enqueue<Slow>("suspect");
-    node.enqueue("suspect");
-    node.write(execute<suspect_all>);
-    for (int i = 0; i < 50; ++i) node.enqueue("before");
-    node.run();
-    ASSERT_TRUE(wait_until([&] { return node.diary.count("suspect") > 0; }));
-    for (int i = 0; i < 50; ++i) node.enqueue("meanwhile");
-    const auto end = std::chrono::steady_clock::now() + 3 * node.runner_options.poll_every;
-    ASSERT_TRUE(wait_until([&] { return std::chrono::steady_clock::now() > end; }));
-    node.diary.open.set();
-    EXPECT_TRUE(wait_until([&] { return node.jobs().empty(); }));
-    EXPECT_EQ(node.diary.count("suspect"), 2);
-    EXPECT_EQ(node.diary.count("meanwhile"), 50);
-    EXPECT_FALSE(node.diary.was_beside);
 }
 
 TEST_F(RunnerTest, OfAKindThatNeedsWhatIsAwayNoMoreIsClaimedForAWhile) {

@@ -61,7 +61,8 @@ Task<jobs::Redriven> redrive_in(Context& context, RedriveQuery query) {
     jobs::Redriven total;
     const auto began = Deadline::Clock::now();
     for (;;) {
-        const jobs::Redriven redriven = co_await context.write(jobs::redrive, filter, total.last, limit);
+        const jobs::Redriven redriven =
+            co_await context.write(jobs::redrive, filter, total.last, limit);
         total.jobs += redriven.jobs;
         total.left += redriven.left;
         total.last = redriven.last;

@@ -236,65 +236,6 @@ TEST_P(JobQueue, AJobThatKillsItsProcessesIsBuried) {
     EXPECT_EQ(node.jobs_of("waiting").size(), 1U);
 }
 
-// As a second death of its process leaves a job.
-Task<bool> make_suspect(Tx& tx, std::int64_t job) {
-    static constexpr loadstone::store::Command statement{
-        .name = "test.make_suspect",
-        .sqlite =
-            "update loadstone_ready set crashes = 2, partition_key = '|loadstone.suspect:test' "
-            "where seq = $1",
-        .postgres =
-            "update loadstone_ready set crashes = 2, partition_key = '|loadstone.suspect:test' "
-            "where seq = $1",
-        .parameters = 1};
-    co_await tx.exec(statement, job);
-    co_return true;
-}
-
-std::map<std::int64_t, int> crashes_of(const std::vector<jobs::JobRow>& rows) {
-    std::map<std::int64_t, int> crashes;
-    for (const jobs::JobRow& row : rows) crashes[row.id] = row.crashes;
-    return crashes;
-}
-
-// Processes that are found dead together are judged each by itself.
-TEST_P(JobQueue, ADeathIsBlamedOnWhatItsProcessRan) {
-    Node node(database_.url(), diary_);
-    const auto alone = node.enqueue("a suspect");
-    node.write(make_suspect, alone);
-    const auto one = node.write(jobs::internal::register_process, std::string("one"));
-    ASSERT_EQ(claim(node, one, known_kinds).size(), 1U);
-    const auto fresh = node.enqueue("fresh");
-    const auto other = node.write(jobs::internal::register_process, std::string("other"));
-    ASSERT_EQ(claim(node, other, known_kinds).size(), 1U);
-    std::uint64_t rescued = 0, buried = 0;
-    ASSERT_TRUE(wait_until([&] {
-        const auto taken = node.write(jobs::internal::rescue, std::int64_t{1'000}, 3);
-        rescued += taken.rescued;
-        buried += taken.buried;
-        return rescued + buried == 2;
-    }));
-    EXPECT_EQ(crashes_of(node.jobs_of("dead")), (std::map<std::int64_t, int>{{alone, 3}}));
-    EXPECT_EQ(crashes_of(node.jobs_of("waiting")), (std::map<std::int64_t, int>{{fresh, 1}}));
-    EXPECT_EQ(node.jobs_of("dead")[0].partition_key, "") << "redriven it is no suspect";
-}
-
-// A claim whose answer was lost: it runs alone, so what died had not begun it.
-TEST_P(JobQueue, ASuspectIsNotBlamedForWhatItsProcessRanBeside) {
-    Node node(database_.url(), diary_);
-    const auto suspect = node.enqueue("a suspect");
-    node.write(make_suspect, suspect);
-    const auto process = node.write(jobs::internal::register_process, std::string("one"));
-    ASSERT_EQ(claim(node, process, known_kinds).size(), 1U);
-    const auto beside = node.enqueue("beside it");
-    ASSERT_EQ(claim(node, process, known_kinds).size(), 1U);
-    ASSERT_TRUE(wait_until([&] {
-        return node.write(jobs::internal::rescue, std::int64_t{1'000}, 3).rescued == 2;
-    }));
-    EXPECT_EQ(crashes_of(node.jobs_of("waiting")),
-              (std::map<std::int64_t, int>{{suspect, 2}, {beside, 1}}));
-}
-
 TEST_P(JobQueue, KindsThatAreUnknownHereWaitForOneWhoKnowsThem) {
     Node node(database_.url(), diary_);
     node.enqueue("unknown to it");

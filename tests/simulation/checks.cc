@@ -139,8 +139,8 @@ void World::check_order() {
     }
 }
 
-// Whatever they hold: so many run of a key, and a suspect runs alone. What runs where the process has
-// been declared dead, or its batch rescued, has lost its place and is being stopped.
+// Whatever they hold: so many run of a key, and a suspect runs alone. What runs where the process
+// has been declared dead, or its batch rescued, has lost its place and is being stopped.
 void World::check_running() {
     std::map<std::pair<std::int64_t, std::int64_t>, bool> is_suspect;  // by process and batch
     for (const Row& row : rows("select b.process, b.id, instr(b.jobs, '|loadstone.suspect:') > 0 "

@@ -158,7 +158,7 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
     const bool suspect_waits = lanes.has_suspects(Deadline::Clock::now());
     has_backlog = others_wait || suspect_waits || whose == internal::Alone::Turn::nobody;
     // Where nothing else was found a suspect may have its turn.
-    co_return more &&(whose == internal::Alone::Turn::others ? has_backlog.load() : has_one);
+    co_return more && (whose == internal::Alone::Turn::others ? has_backlog.load() : has_one);
 }
 
 Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner, internal::LaneClaims wanted,

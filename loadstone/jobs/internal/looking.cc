@@ -113,8 +113,7 @@ Task<void> Runner::Impl::drop_cancelled(Context& context) {
     }
     if (asked.empty()) co_return;
     const std::string json = to_json(asked);
-    const auto waiting =
-        co_await context.reader().many<std::int64_t>(sql::cancelled_waiting, json);
+    const auto waiting = co_await context.reader().many<std::int64_t>(sql::cancelled_waiting, json);
     if (waiting.empty()) co_return;
     const auto dropped = co_await context.write(internal::drop_cancelled, json);
     cancelled_total.add(static_cast<std::uint64_t>(dropped));

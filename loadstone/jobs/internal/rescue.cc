@@ -65,8 +65,8 @@ bool is_blamed(const StoredJob& job, const Taken& taken) {
     return taken.jobs == 1 || !is_suspect(job.partition_key);
 }
 
-// What of them is to run again is ready; the rest is buried or has ended. What has been blamed until
-// once more would bury it is a suspect.
+// What of them is to run again is ready; the rest is buried or has ended. What has been blamed
+// until once more would bury it is a suspect.
 Task<void> put_back(Tx& tx, Taken taken, int crashes_max, bool is_crash, Rescued& counts) {
     std::vector<StoredJob> everything = taken.unfinished;
     for (const auto& [job, result] : taken.done) everything.push_back(job);

@@ -180,7 +180,7 @@ struct Runner::Impl {
     internal::Lanes lanes;
     internal::Alone alone;
     std::atomic<bool> has_rescued{false};  // there may be suspects
-    const bool has_keyed;  // some kind has a tenant or limits
+    const bool has_keyed;                  // some kind has a tenant or limits
     // Places up to `seen` have been looked at for lanes when all of them were decided; up to
     // `looked` once at least.
     std::int64_t seen = 0, looked = 0;

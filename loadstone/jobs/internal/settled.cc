@@ -31,8 +31,8 @@ void end(std::int64_t job, const Extra& extra, bool is_done, bool was_noted, std
 void bury(StoredJob job, bool was_noted, Settled& settled) {
     Extra extra = extra_of(job.extra);
     end(job.id, extra, false, was_noted, "", settled);
-    // An operator may put it back: then it concerns nobody any more and does not expire, it is unique
-    // and limited as before, and no suspect.
+    // An operator may put it back: then it concerns nobody any more and does not expire, it is
+    // unique and limited as before, and no suspect.
     if (!job.extra.empty()) {
         if (!extra.partition.empty()) job.partition_key = std::move(extra.partition);
         extra.partition.clear();
