@@ -176,8 +176,11 @@ class DbCommandsTest(DbTest):
     def test_connections_tell_who_may_have_how_many(self):
         campus = self.start(store_shares="reports=40/60")
         report = json.loads(campus.command("db", "connections", "--json").stdout)
-        shared = 'loadstone_store_module_waits_total{module="dashboards",direction="heavy_reads"} 0'
-        self.assertTrue(any(line.endswith(shared) for line in report["processes"]), report)
+        shared = {"process": str(campus.pid), "name": "loadstone_store_module_waits_total",
+                  "labels": 'module="dashboards",direction="heavy_reads"', "value": "0"}
+        self.assertIn(shared, report["processes"])
+        self.assertRegex(campus.command("db", "connections").stdout,
+                         rf"process {campus.pid}\n(.*\n)*  module direction +refused +waits\n(.*\n)*  dashboards heavy_reads +0 +0\n")
         if self.is_sqlite:
             self.assertIn("no connections to share", campus.command("db", "connections").stdout)
             return

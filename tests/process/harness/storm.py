@@ -30,6 +30,20 @@ class Storm(Campus):
     def __init__(self, folder, name, role, fates, **settings):
         super().__init__(folder, name, role, **settings)
         self.fates = fates
+        self.exits = {}  # of each pid that has ended, when it did
+
+    def start(self, **options):
+        started = super().start(**options)
+        threading.Thread(target=self.note_exit, args=(self.pid,), daemon=True).start()
+        return started
+
+    def note_exit(self, pid):
+        """Who asks whether it lives may be late."""
+        try:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:
+            return  # somebody has asked
+        self.exits[pid] = time.monotonic_ns()
 
     def stop_still(self):
         self.fates.stood_still.add(self.pid)
@@ -61,7 +75,7 @@ class Storm(Campus):
         if code is None or self.killed:
             return None
         self.killed = True
-        self.fates.deaths[self.pid] = time.monotonic_ns()
+        self.fates.deaths[self.pid] = self.exits.get(self.pid) or time.monotonic_ns()
         return -code
 
 
