@@ -3,13 +3,17 @@
 
 #include <algorithm>
 
+#include "campus/learning/facts.h"
 #include "campus/learning/sql.h"
 #include "campus/learning/sql_accesses.h"
+#include "loadstone/analytics/facts.h"
+#include "loadstone/analytics/sql.h"
 #include "tests/conformance/conformance.h"
 
 namespace tests::conformance {
 namespace {
 
+namespace analytics = loadstone::analytics;
 namespace learning = campus::learning;
 using campus::accounts::UserId;
 using campus::courses::CourseId;
@@ -21,14 +25,23 @@ class Pings : public ::testing::TestWithParam<Backend> {
 protected:
     Pings() : database_(GetParam()), options_(test_options(database_.url())) {
         const std::vector<loadstone::store::ModuleMigrations> modules{
-            loadstone::store::store_migrations(), {"learning", learning::sql::migrations}};
+            loadstone::store::store_migrations(),
+            {"loadstone_analytics", analytics::sql::migrations},
+            {"learning", learning::sql::migrations}};
         loadstone::store::migrate(options_, modules);
         store_.emplace(options_);
+        std::vector<analytics::FactTable> tables;
+        analytics::Facts facts("learning", tables);
+        learning::facts(facts);
+        recorder_.emplace(tables, 1'000, store_->registry());
+        auto& services = const_cast<loadstone::runtime::Services&>(store_->services());
+        services.add<analytics::Recorder>(*recorder_);
     }
 
     TestDatabase database_;
     loadstone::store::DatabaseOptions options_;
     std::optional<TestStore> store_;
+    std::optional<analytics::Recorder> recorder_;
 };
 
 Task<void> enrol(Tx& tx, CourseId course, UserId user) {
@@ -59,6 +72,15 @@ Task<std::int64_t> position(Context& context, NotedPosition of) {
                                                of.lesson_id);
 }
 
+// How many learners were active in the course, by day.
+Task<std::vector<std::int64_t>> active(Context& context, std::int64_t course) {
+    const std::vector<CourseId> courses{CourseId(course)};
+    const auto days = co_await learning::sql::active_days(context.reader(), courses, 0);
+    std::vector<std::int64_t> learners;
+    for (const auto& day : days) learners.push_back(day.learners);
+    co_return learners;
+}
+
 NotedPosition at(std::int64_t user, std::int64_t course, std::int64_t lesson,
                  std::int64_t position_s) {
     return {CourseId(course), UserId(user), LessonId(lesson), position_s};
@@ -79,6 +101,10 @@ TEST_P(Pings, AreNotedTogether) {
     EXPECT_EQ(store_->run(position, at(1, 1, 10, 0)), 30);
     EXPECT_EQ(code_of([&] { store_->run(position, at(2, 2, 20, 0)); }), Errc::not_found);
     EXPECT_EQ(code_of([&] { store_->run(position, at(3, 1, 10, 0)); }), Errc::not_found);
+    // By the first ping of each, though two lessons went on in one transaction.
+    EXPECT_EQ(store_->run(active, std::int64_t{1}).front(), 2);
+    EXPECT_EQ(store_->run(active, std::int64_t{2}).front(), 1);
+    EXPECT_TRUE(store_->run(active, std::int64_t{3}).empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(On, Pings, ::testing::Values(Backend::sqlite, Backend::postgres),
