@@ -201,7 +201,7 @@ def one_statement(tokens, path):
 
 
 def check_verb(tokens, name, path):
-    """What changes the schema, the session or the transaction is no named statement."""
+    """What changes the schema, the session or the transaction is no typed statement."""
     first = next((token for token in tokens if token.kind != "space"), None)
     if first is not None and first.kind == "word" and first.text.lower() not in VERBS:
         raise SqlError(path, first.line, f"'{name}' begins with {first.text}: it must read or write rows "
