@@ -29,6 +29,7 @@
 #include "loadstone/analytics/internal/range_work.h"
 #include "loadstone/analytics/internal/store_state.h"
 #include "loadstone/analytics/position.h"
+#include "loadstone/base/log_throttle.h"
 #include "loadstone/runtime/context.h"
 #include "loadstone/runtime/event.h"
 #include "loadstone/runtime/task.h"
@@ -107,6 +108,7 @@ private:
     runtime::Event stop_event_;
     std::atomic<bool> stopping_{false};
     std::atomic<bool> is_carrying_{false};
+    log::Throttle measure_complaints_{std::chrono::seconds(60)};
     mutable std::mutex mutex_;
     std::string failure_;
 

@@ -44,8 +44,11 @@ Task<void> Feed::run_measuring() {
         context.reading().freshness = runtime::latest;
         try {
             co_await measure(context);
-        } catch (const Error&) {
-            // The database is away: so are those who would record.
+        } catch (const Error& error) {
+            // Most often the database is away: so are those who would record.
+            if (const auto unsaid = measure_complaints_.take(Deadline::Clock::now()))
+                log::warning("how many facts wait could not be measured; the last count holds",
+                             {{"error", error.message()}, {"unsaid", *unsaid}});
         }
         const Deadline next = Deadline::in(analytics_.options().poll_every);
         co_await stop_event_.wait(next);

@@ -60,6 +60,9 @@ constexpr std::string_view connection_metrics[] = {"loadstone_postgres_connectio
                                                    "loadstone_postgres_transactions_",
                                                    "loadstone_store_module_"};
 
+// What their names are told without.
+constexpr std::string_view connection_names[] = {"loadstone_postgres_", "loadstone_store_module_"};
+
 std::vector<ServerMetric> metrics_of_servers(const Config& config,
                                              std::span<const std::string_view> prefixes) {
     std::vector<ServerMetric> metrics;
@@ -152,7 +155,7 @@ void db_connections_command(const Config& config, const DbQuery& query) {
         for (const store::ConnectionHolder& holder : server.holders)
             print(fmt::format("  {} may have {}\n", holder.name, holder.declared));
     }
-    print(table_of(report.processes, connection_metrics));
+    print(table_of(report.processes, connection_names));
 }
 
 void db_replicas_command(const Config& config, const DbQuery& query) {

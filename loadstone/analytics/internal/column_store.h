@@ -4,9 +4,8 @@
 // thread; those that change it come from one at a time.
 //
 // What both promise:
-//   1. apply() takes a batch, the position and the history behind it together, or neither. After an
-//   error it may
-//      have taken it: state() tells.
+//   1. apply() takes a batch, the position and the history behind it together, or neither. After
+//      an error it may have taken it: state() tells.
 //   2. It takes only what begins where it is, from who feeds it now.
 //   3. What a question sees is a position of the past, whole, and `as_of` is never newer. Of
 //      ClickHouse each table is at one; and a batch that was in doubt when another server began may

@@ -33,12 +33,17 @@ std::string ids_of(const Followers& followers) {
 }
 
 // Those of them that stand in a table tell their followers when they end.
-Task<void> join(Tx& tx, const store::Command& lock, const store::Command& set,
-                Followers& followers) {
+Task<void> join(Tx& tx, const store::Command& lock, const store::Command& set, Followers& followers,
+                std::set<std::int64_t>& unreadable) {
     if (followers.empty()) co_return;
     const std::string ids = ids_of(followers);
     const auto found = co_await tx.many<JobExtra>(lock, ids);
     for (const JobExtra& job : found) {
+        // It will be buried, as what can be read of it tells nobody.
+        if (!is_readable_extra(job.extra)) {
+            unreadable.insert(job.id);
+            continue;
+        }
         Extra extra = extra_of(job.extra);
         const auto of = followers.find(job.id);
         extra.next.insert(extra.next.end(), of->second.begin(), of->second.end());
@@ -56,6 +61,7 @@ Task<bool> has_follows(Reader reader) {
 }
 
 Task<std::int64_t> follow(Tx& tx) {
+    co_await tx.defer(sql::bound_lock_waits);
     const auto rows = co_await tx.many<Follow>(sql::follows, follows_at_once);
     if (rows.empty()) co_return 0;
     Followers followers;
@@ -64,9 +70,10 @@ Task<std::int64_t> follow(Tx& tx) {
     const auto running = co_await tx.many<std::int64_t>(sql::running_among, ids);
     for (const std::int64_t job : running) followers.erase(job);
     const Followers settled = followers;
-    co_await join(tx, sql::lock_scheduled_extra, sql::set_scheduled_extra, followers);
-    co_await join(tx, sql::lock_blocked_extra, sql::set_blocked_extra, followers);
-    co_await join(tx, sql::lock_ready_extra, sql::set_ready_extra, followers);
+    std::set<std::int64_t> unreadable;
+    co_await join(tx, sql::lock_scheduled_extra, sql::set_scheduled_extra, followers, unreadable);
+    co_await join(tx, sql::lock_blocked_extra, sql::set_blocked_extra, followers, unreadable);
+    co_await join(tx, sql::lock_ready_extra, sql::set_ready_extra, followers, unreadable);
     for (const Follow& row : rows) {
         if (settled.contains(row.job)) co_await tx.defer(sql::remove_follow, row.job, row.next);
     }
@@ -80,7 +87,7 @@ Task<std::int64_t> follow(Tx& tx) {
         Ended one;
         one.id = job;
         one.extra.next = std::move(next);
-        one.is_done = !dead.contains(job);
+        one.is_done = !dead.contains(job) && !unreadable.contains(job);
         ended.push_back(std::move(one));
     }
     co_return co_await end_jobs(tx, std::move(ended));

@@ -3,7 +3,6 @@
 
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
-#include "loadstone/jobs/internal/following.h"
 #include "loadstone/jobs/internal/runner_impl.h"
 #include "loadstone/jobs/keys.h"
 #include "loadstone/jobs/sql.h"
@@ -40,7 +39,6 @@ Task<void> Runner::Impl::look_around() {
         co_await read_settings(context.reader());
         co_await give_loans_back(context, process);
         co_await drop_cancelled(context);
-        co_await follow_others(context);
         abandon_overdue();
         co_await tell_progress(context);
     } catch (...) {
@@ -139,12 +137,6 @@ void Runner::Impl::abandon_overdue() {
         }
     }
     if (some) finished_event.set();
-}
-
-Task<void> Runner::Impl::follow_others(Context& context) {
-    if (!co_await internal::has_follows(context.reader())) co_return;
-    const auto moved = co_await context.write(internal::follow);
-    if (moved > 0) queue.wake();
 }
 
 Task<void> Runner::Impl::tell_progress(Context& context) {

@@ -3,6 +3,7 @@
 #include "loadstone/base/error.h"
 #include "loadstone/base/log.h"
 #include "loadstone/jobs/internal/firing.h"
+#include "loadstone/jobs/internal/following.h"
 #include "loadstone/jobs/internal/runner_impl.h"
 #include "loadstone/store/context_store.h"
 
@@ -11,11 +12,13 @@ namespace loadstone::jobs {
 namespace {
 
 constexpr std::chrono::milliseconds recurring_every{500};
+// So that schedules wait no longer for whom a followed job's row waits.
+constexpr std::chrono::seconds follow_deadline{1};
 
 }  // namespace
 
 void Runner::Impl::look_at_schedules() {
-    if (queue.recurring().empty() || is_firing || !recurring_at.passed()) return;
+    if (is_firing || !recurring_at.passed()) return;
     recurring_at = Deadline::in(recurring_every);
     is_firing = true;
     claims.spawn(loops.span_executor(0, *fire_slot), fire_recurring(), fire_slot);
@@ -26,10 +29,12 @@ Task<void> Runner::Impl::fire_recurring() {
     begin(*fire_slot, context, fire_label, "loadstone.fire");
     bool failed = false;
     try {
-        if (!schedules_are_known)
+        if (!schedules_are_known && !queue.recurring().empty())
             co_await context.write(internal::add_schedules, queue.recurring());
         schedules_are_known = true;
-        const auto due = co_await internal::due_schedules(context.reader(), queue.recurring());
+        std::vector<std::size_t> due;
+        if (!queue.recurring().empty())
+            due = co_await internal::due_schedules(context.reader(), queue.recurring());
         for (const std::size_t index : due) {
             if (stopping) break;
             co_await fire(context, queue.recurring()[index]);
@@ -42,7 +47,27 @@ Task<void> Runner::Impl::fire_recurring() {
                          {{"error", error.message()}, {"unsaid", *unsaid}});
     }
     end(*fire_slot, context, failed);
+    co_await follow_others();
     is_firing = false;
+}
+
+Task<void> Runner::Impl::follow_others() {
+    Context context(services, Deadline::in(follow_deadline));
+    begin(*fire_slot, context, fire_label, "loadstone.fire");
+    bool failed = false;
+    try {
+        if (co_await internal::has_follows(context.reader())) {
+            const auto moved = co_await context.write(internal::follow);
+            if (moved > 0) queue.wake();
+        }
+    } catch (...) {
+        const Error error = error_from_exception(std::current_exception());
+        failed = true;
+        if (const auto unsaid = follow_complaints.take(Deadline::Clock::now()))
+            log::warning("jobs that follow others could not be looked at; they are tried again",
+                         {{"error", error.message()}, {"unsaid", *unsaid}});
+    }
+    end(*fire_slot, context, failed);
 }
 
 // One that cannot fire holds up no other.

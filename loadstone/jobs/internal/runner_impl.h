@@ -122,7 +122,7 @@ struct Runner::Impl {
     Task<void> fire_recurring();
     Task<void> fire(Context& context, const Recurring& recurring);
     // Jobs that were enqueued after others.
-    Task<void> follow_others(Context& context);
+    Task<void> follow_others();
     // Lanes with a partition in which something new stands.
     Task<void> discover();
     Task<std::int64_t> learn_lanes(Reader reader);
@@ -209,7 +209,7 @@ struct Runner::Impl {
     Deadline cursors_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     Deadline look_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     log::Throttle look_complaints{std::chrono::seconds(10)},
-        fire_complaints{std::chrono::seconds(10)};
+        fire_complaints{std::chrono::seconds(10)}, follow_complaints{std::chrono::seconds(10)};
     Deadline::Clock::time_point due_read{}, discovered{};
     bool held_off = false;  // places are free, and too few for a claim before small_claim_at
     std::atomic<bool> lease_is_back{false};
