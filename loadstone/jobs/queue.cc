@@ -68,7 +68,8 @@ Queue::Queue(Declarations declared, store::Database& database, telemetry::Regist
       delayed_(&registry.counter("loadstone_jobs_delayed_total", "",
                                  "Jobs put off because their queue was over its bound")),
       merged_(&registry.counter("loadstone_jobs_merged_total", "",
-                                "Enqueues of a unique kind whose key was taken")) {
+                                "Enqueues of a unique kind whose key was taken")),
+      woken_(std::make_shared<Woken>()) {
     std::sort(kinds_.begin(), kinds_.end(),
               [](const auto& a, const auto& b) { return a->name < b->name; });
     for (std::size_t i = 0; i < kinds_.size(); ++i) {
@@ -142,17 +143,24 @@ const Kind* Queue::find(std::string_view name) const noexcept {
     return found != kinds_.end() && (*found)->name == name ? found->get() : nullptr;
 }
 
+void Queue::Woken::operator()() {
+    const std::lock_guard lock(mutex);
+    if (action) action();
+}
+
 void Queue::wake() {
-    {
-        const std::lock_guard lock(mutex_);
-        if (on_wake_) on_wake_();
-    }
+    (*woken_)();
     database_->notify(wake_channel);
 }
 
 void Queue::on_wake(std::function<void()> action) {
-    const std::lock_guard lock(mutex_);
-    on_wake_ = std::move(action);
+    const bool is_cleared = !action;
+    {
+        const std::lock_guard lock(woken_->mutex);
+        woken_->action = std::move(action);
+    }
+    if (is_cleared || std::exchange(is_listening_, true)) return;
+    database_->listen(wake_channel, [woken = woken_] { (*woken)(); });
 }
 
 }  // namespace loadstone::jobs

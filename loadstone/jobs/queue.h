@@ -44,7 +44,8 @@ public:
 
     // Jobs were committed: wakes this process's runner at once and tells the other processes.
     void wake();
-    // The runner's wake-up; set before start, cleared after stop.
+    // The runner's wake-up, of this process's jobs and of the other processes'; on any thread. Set
+    // before start, cleared after stop: it is not called once this has returned.
     void on_wake(std::function<void()> action);
 
     // How full a kind's queue is, looked at once a second (Declared::bound). On any thread.
@@ -72,8 +73,14 @@ private:
     std::vector<std::string> queue_modules_;
     store::Database* database_;
     telemetry::Counter *rejected_, *delayed_, *merged_;
-    std::mutex mutex_;
-    std::function<void()> on_wake_;
+    struct Woken {
+        void operator()();
+
+        std::mutex mutex;
+        std::function<void()> action;
+    };
+    std::shared_ptr<Woken> woken_;  // the database's listener may outlive the queue
+    bool is_listening_ = false;
 };
 
 }  // namespace loadstone::jobs

@@ -294,7 +294,7 @@ Runner::Runner(const RunnerOptions& options, Queue& queue, JobBulkheads bulkhead
     : impl_(std::make_shared<Impl>(options, queue, std::move(bulkheads), loops, services,
                                    registry)) {}
 
-Runner::~Runner() = default;
+Runner::~Runner() { impl_->queue.on_wake(nullptr); }
 
 void Runner::start() {
     Impl& impl = *impl_;
@@ -311,7 +311,6 @@ void Runner::start() {
         impl.wake.set();
     };
     impl.queue.on_wake(woken);
-    impl.queue.database().listen(wake_channel, woken);
     const auto spawn = [&impl](runtime::TaskScope& scope, Task<void> task,
                                const std::shared_ptr<runtime::SpanSlot>& slot) {
         scope.spawn(impl.loops.span_executor(0, *slot), std::move(task), slot);

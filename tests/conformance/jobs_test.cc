@@ -127,6 +127,28 @@ TEST_P(JobQueue, TwoProcessesRunEachJobOnce) {
     EXPECT_EQ(runs, expected);
 }
 
+TEST_P(JobQueue, OthersWakeARunnerUntilItHasStopped) {
+    Node one(database_.url(), diary_);
+    Node other(database_.url(), diary_);
+    std::atomic<int> woken{0}, seen{0};
+    one.queue->on_wake([&] { ++woken; });
+    one.database->listen(jobs::wake_channel, [&] { ++seen; });
+    // Until it is heard: a database that has just been opened may not listen yet.
+    const auto is_heard = [&] {
+        const int before = seen;
+        return wait_until([&] {
+            other.enqueue("x");
+            return seen > before;
+        });
+    };
+    ASSERT_TRUE(is_heard());
+    EXPECT_GT(woken, 0);
+    one.queue->on_wake(nullptr);
+    const int last = woken;
+    ASSERT_TRUE(is_heard());
+    EXPECT_EQ(woken, last);
+}
+
 TEST_P(JobQueue, HigherPrioritiesGoFirstThenTheOlder) {
     Node node(database_.url(), diary_);
     node.enqueue("first");
