@@ -16,6 +16,12 @@ struct Held {
 };
 BOOST_DESCRIBE_STRUCT(Held, (), (key))
 
+struct Step {
+    std::string account;
+    int number = 0;
+};
+BOOST_DESCRIBE_STRUCT(Step, (), (account, number))
+
 std::atomic<bool> may_end = false;
 
 loadstone::Task<void> handle_held(loadstone::Context& context, loadstone::Job<Held> job) {
@@ -26,8 +32,15 @@ loadstone::Task<void> handle_held(loadstone::Context& context, loadstone::Job<He
     }
 }
 
+loadstone::Task<void> handle_step(loadstone::Context& context, loadstone::Job<Step> job) {
+    context.services().get<conformance_jobs::Diary>().ran(job->account +
+                                                          std::to_string(job->number));
+    co_return;
+}
+
 void declare(loadstone::Handlers& handlers) {
     handlers.handle(handle_held).limit({.name = "held", .running_max = 1}, &Held::key);
+    handlers.handle(handle_step).in_order(&Step::account);
 }
 
 }  // namespace jobs_postgres
@@ -36,6 +49,7 @@ namespace tests::conformance {
 namespace {
 
 using jobs_postgres::Held;
+using jobs_postgres::Step;
 
 Task<std::int64_t> last_ready(Reader reader) {
     co_return co_await reader.one<std::int64_t>(jobs::sql::last_ready);
@@ -56,6 +70,18 @@ Task<bool> enqueue_again(Tx& tx, std::vector<conformance_jobs::Note> all,
                          const loadstone::store::Command* failure, std::atomic<int>* runs) {
     co_await jobs::enqueue_all(tx, all);
     if (++*runs == 1) co_await tx.exec(*failure);
+    co_return true;
+}
+
+constexpr loadstone::store::Command until_it_may_end{
+    "test.until_it_may_end", "",
+    "do $$ begin while not exists (select from pg_class where relname = 'may_end') loop "
+    "perform pg_sleep(0.01); end loop; end $$",
+    0};
+Task<bool> enqueue_late(Tx& tx, Step step) {
+    tx.see_commits();
+    co_await jobs::enqueue(tx, step);
+    co_await tx.exec(until_it_may_end);
     co_return true;
 }
 
@@ -97,6 +123,21 @@ TEST_F(JobsPostgres, TheHorizonWaitsForATransactionThatHoldsAPlace) {
 }
 
 // A claim holds the lock until it is durable; who gives a place back does not wait for that.
+TEST_F(JobsPostgres, WhatIsCommittedLateComesBeforeWhatIsEnqueuedAfterIt) {
+    Node node(database_.url(), diary_, jobs_postgres::declare);
+    node.run();
+    std::thread late([&] { node.write(enqueue_late, Step{"x", 1}); });
+    EXPECT_TRUE(wait_until([&] { return node.read(last_ready) > 0; }));
+    // The runner has looked for partitions behind it.
+    node.write(enqueue_in<Step>, Step{"y", 1});
+    EXPECT_TRUE(wait_until([&] { return !diary_.all().empty(); }));
+    psql("create table may_end ()");
+    late.join();
+    node.write(enqueue_in<Step>, Step{"x", 2});
+    ASSERT_TRUE(wait_until([&] { return diary_.all().size() == 3; }));
+    EXPECT_EQ(diary_.all(), (std::vector<std::string>{"y1", "x1", "x2"}));
+}
+
 TEST_F(JobsPostgres, AnEndGivesItsPlaceBackBesideWhoHoldsTheLimit) {
     jobs_postgres::may_end = false;
     Node node(database_.url(), diary_, jobs_postgres::declare);

@@ -7,7 +7,7 @@ import time
 from harness.case import ProcessTest, main
 from harness.storm import StormTest
 from harness.terminal import Terminal
-from harness.waiting import wait_until
+from harness.waiting import TimedOut, wait_until
 
 LONG_MS = 120_000
 SLOW_HOST = "slow.example"
@@ -95,7 +95,10 @@ class OperatedTest(StormTest):
         return sorted(job["id"] for job in self.ask("list", "--state", "running"))
 
     def wait_running(self, *ids):
-        wait_until(lambda: self.running() == sorted(ids), 20, f"jobs {ids} to run")
+        try:
+            wait_until(lambda: self.running() == sorted(ids), 20, f"jobs {ids} to run")
+        except TimedOut as error:
+            raise AssertionError([self.ask("show", job) for job in ids]) from error
 
     def end_all(self):
         for job in self.ask("list"):

@@ -333,12 +333,15 @@ Task<void> Runner::Impl::discover() {
             // At the start: what is decided by now is looked at once.
             horizon = co_await read_horizon(reader);
         }
-        if (horizon < seen) seen = looked = 0;  // the sequence has gone back
+        if (horizon < lanes.seen()) {  // the sequence has gone back
+            lanes.set_seen(0);
+            looked = 0;
+        }
         // Most have come behind what was looked at; what has slipped in before is looked for less
         // often.
         const bool is_full = full_look_at.passed();
         if (is_full) full_look_at = Deadline::in(full_look_every);
-        std::int64_t from = is_full ? seen : std::max(seen, looked);
+        std::int64_t from = is_full ? lanes.seen() : std::max(lanes.seen(), looked);
         if (looked == 0) from = co_await learn_lanes(reader);
         for (bool has_more = true; has_more;) {
             const auto found = co_await reader.many<NewLane>(sql::new_lanes, from);
@@ -353,7 +356,7 @@ Task<void> Runner::Impl::discover() {
             if (has_more) from = std::max(from, co_await learn_lanes(reader));
         }
         looked = std::max(looked, from);
-        if (is_full) seen = std::max(seen, horizon);
+        if (is_full) lanes.set_seen(std::max(lanes.seen(), horizon));
     } catch (...) {
         const Error error = error_from_exception(std::current_exception());
         failed = true;

@@ -28,14 +28,14 @@ double weight_of(const std::map<std::string, double>& weights, const std::string
 
 }  // namespace
 
-void KeyedLanes::learn(const Key& key, std::int64_t seq) {
+void KeyedLanes::learn(const Key& key, std::int64_t seq, std::int64_t seen) {
     const auto [at, is_new] = lanes_.try_emplace(key);
     Lane& lane = at->second;
     if (is_new) {
         Partition partition = parse_partition(key.second);
         lane.tenant = std::move(partition.tenant);
         lane.limits = std::move(partition.limits);
-        lane.cursor = seq - 1;
+        lane.cursor = std::min(seq - 1, seen);
         run(*at);
         return;
     }

@@ -36,8 +36,9 @@ public:
     KeyedLanes(KeyedLanes&&) = default;
     KeyedLanes& operator=(KeyedLanes&&) = default;
 
-    // A job stands at `seq`, the first that is known of.
-    void learn(const Key& key, std::int64_t seq);
+    // A job stands at `seq`, the first that is known of. If the lane is new there may be others
+    // behind `seen`.
+    void learn(const Key& key, std::int64_t seq, std::int64_t seen);
     void forget_cursors() noexcept;
     // To which lanes the next `count` places of a priority go. `with_plain`: the lane without a
     // partition shares as a tenant of its own, as key {priority, ""}.

@@ -40,7 +40,9 @@ void Lanes::learn(const LaneFound& found) {
     if (found.partition_key.empty()) {
         of->plain.try_emplace(found.priority);
     } else {
-        of->keyed_of(found.partition_key).learn({found.priority, found.partition_key}, found.seq);
+        of->keyed_of(found.partition_key)
+            .learn({found.priority, found.partition_key}, found.seq,
+                   has_one_writer_ ? found.seq : seen_);
     }
 }
 
@@ -211,7 +213,8 @@ void Lanes::claimed(const std::vector<LaneClaim>& wanted, const std::vector<Lane
             cursor.at = std::max(cursor.at, result.last_seq);
             // What it has read in vain.
             if (result.asked > 0 && result.got == 0) lane.has_moved = true;
-        } else if (result.got > 0) {
+        } else if (result.got > 0 || (wanted[i].is_sweep && result.asked > 0)) {
+            // A sweep in vain may have read what is not for this program, which no poll after it need.
             lane.has_moved = true;
         }
         if (result.got < result.asked) lane.may_have = false;
@@ -242,7 +245,7 @@ std::optional<Lanes::Clock::time_point> Lanes::next_change() const {
 
 std::int64_t Lanes::horizon(std::int64_t last, const Transactions& transactions) noexcept {
     if (last < pending_last_) {
-        horizon_ = pending_last_ = pending_next_ = 0;
+        horizon_ = seen_ = pending_last_ = pending_next_ = 0;
         for (QueueLanes& of : queues_) {
             for (auto& [priority, lane] : of.plain) {
                 lane.all.at = lane.all.sweep_from = 0;

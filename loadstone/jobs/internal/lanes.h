@@ -12,10 +12,10 @@
 // Cursors. Behind an old snapshot that some session holds, PostgreSQL cannot forget entries that
 // were taken, and a claim that began at the front would read them all. So a lane has a cursor: no
 // ready job stands at or before it, nor will one that is committed later, since all transactions
-// that were given a place up to it have ended (the horizon). A place is given out a moment before
-// its transaction shows as begun: what slips through that gap is found by a sweep each
-// `sweep_every`, a claim from where the cursor stood at the sweep before, and a look at which lanes
-// there are. On SQLite, which has one writer, all places that a claim sees are decided: the cursor
+// that were given a place up to it have ended (the horizon). Transactions show
+// as begun before they are given places (migration 0013). What a claim that failed had kept from
+// others is found by a sweep each `sweep_every`, a claim from where the cursor stood at the sweep
+// before, and a look at which lanes there are. On SQLite, which has one writer, all places that a claim sees are decided: the cursor
 // follows what it takes, so that what no claim takes, jobs of kinds that this program does not
 // know, is not read by each. For the same reason a lane has a cursor of its own for those of its
 // kinds that may be claimed while others are held.
@@ -62,6 +62,10 @@ public:
 
     // Not of queues that this program does not know.
     void learn(const LaneFound& lane);
+    // Lanes with jobs up to `place` have been learnt since all these places were decided (horizon()).
+    // A job behind it may have come to stand before one that is found first: claims begin there.
+    void set_seen(std::int64_t place) noexcept { seen_ = place; }
+    std::int64_t seen() const noexcept { return seen_; }
     void set_paused(const std::vector<std::string>& queues);
     // Jobs were committed somewhere: any lane may have some.
     void woken(Clock::time_point now);
@@ -146,6 +150,7 @@ private:
     std::map<std::string, double> weights_;
     std::size_t turn_ = 0;
     std::int64_t horizon_ = 0;
+    std::int64_t seen_ = 0;
     std::int64_t pending_last_ = 0;
     std::int64_t pending_next_ = 0;  // 0: nothing is pending
 };

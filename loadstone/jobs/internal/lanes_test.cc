@@ -95,6 +95,18 @@ TEST_F(LanesTest, AsksForNoKindThatIsHeld) {
     EXPECT_EQ(wanted().size(), 3U);
 }
 
+TEST_F(LanesTest, WhatASweepReadsInVainNoPollReadsAfterIt) {
+    const auto claim_in_vain = [this] {
+        lanes.woken(now);
+        claimed(wanted(), {batch(8, 0), batch(8, 0), batch(4, 0)});
+        return lanes.moved().size();
+    };
+    EXPECT_EQ(claim_in_vain(), 3U);
+    EXPECT_EQ(claim_in_vain(), 0U);
+    now += Lanes::sweep_every;
+    EXPECT_EQ(claim_in_vain(), 3U);
+}
+
 // On PostgreSQL it is asked before the next claim, which would read what is held.
 TEST_F(LanesTest, AKindThatIsHeldHasACursorPassItWhileItIs) {
     EXPECT_TRUE(lanes.set_held({"mail.Send"}, now));
@@ -371,10 +383,27 @@ TEST_F(SharesTest, AnEmptyLaneIsForgottenAndLearntAgain) {
     for (std::size_t i = 0; i < 2; ++i) results[i].asked = claims[i].count;
     lanes.claimed(claims, results, now);
     EXPECT_EQ(lanes.keyed_lanes(), 0U);
+    lanes.set_seen(80);
     find("a", 77);
     claims = wanted(8);
     ASSERT_EQ(claims.size(), 1U) << "the plain lane gave nothing and nobody has woken it";
     EXPECT_EQ(claims[0].cursor, 76);
+}
+
+TEST_F(SharesTest, ALaneThatIsNewIsClaimedFromTheLastPlaceThatIsDecided) {
+    const auto cursor = [this] { return wanted(8).back().cursor; };
+    lanes.set_seen(5);
+    find("a", 9);
+    EXPECT_EQ(cursor(), 5) << "one before it may be committed yet";
+    lanes.set_seen(7);
+    find("a", 10);
+    EXPECT_EQ(cursor(), 5);
+    find("a", 4);
+    EXPECT_EQ(cursor(), 3) << "a claim was rolled back";
+    Lanes of_one_writer(kinds, true);
+    of_one_writer.learn({"mail", "b", 0, 9});
+    const auto room = [](const std::string&) { return std::size_t{8}; };
+    EXPECT_EQ(of_one_writer.wanted(room, now).back().cursor, 8);
 }
 
 TEST_F(SharesTest, WhileAKindIsHeldAnEmptyLaneIsKept) {

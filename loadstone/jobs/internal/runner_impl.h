@@ -193,9 +193,8 @@ struct Runner::Impl {
     const bool has_keyed;                  // some kind has a tenant or limits
     // The modules' budgets are more than the process's places: each queue leaves some to others.
     const bool is_contended;
-    // Places up to `seen` have been looked at for lanes when all of them were decided; up to
-    // `looked` once at least.
-    std::int64_t seen = 0, looked = 0;
+    // Places up to it have been looked at for lanes once at least, be they decided or not.
+    std::int64_t looked = 0;
     Deadline full_look_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     internal::LaneFound lanes_from;  // where the look at all lanes goes on
     Deadline discover_at = runtime::Deadline::in(std::chrono::milliseconds(0));
