@@ -18,6 +18,7 @@ class Proxy:
         self.port = process.free_port()
         self.changed = threading.Condition()
         self.held = {}  # direction: how many partitions were over when it began
+        self.after = None  # a request's bytes, and what is held back from then on
         self.delay_s = 0.0  # of what passes, each way
         self.healed = []  # of each partition that is over, whether what was held back is delivered
         self.listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
@@ -26,6 +27,14 @@ class Proxy:
     def partition(self, *directions):
         with self.changed:
             self.held = {direction: len(self.healed) for direction in directions}
+
+    def partition_after(self, request, *directions):
+        """Begins when bytes `request` pass to the server: before it can answer them."""
+        with self.changed:
+            self.after = (request, directions)
+
+    def is_partitioned(self):
+        return bool(self.held)
 
     def heal(self, late):
         """`late`: what was held back is delivered; else its connections are closed."""
@@ -62,6 +71,12 @@ class Proxy:
         client.close()
         server.close()
 
+    def _begin_after(self, data):
+        with self.changed:
+            if self.after is not None and self.after[0] in data:
+                self.held = {direction: len(self.healed) for direction in self.after[1]}
+                self.after = None
+
     def _may_pass(self, direction):
         """Waits for the end of a partition; False: what waits is lost."""
         with self.changed:
@@ -79,6 +94,8 @@ class Proxy:
                     time.sleep(self.delay_s)
                 if not self._may_pass(direction):
                     break
+                if direction == REQUESTS:
+                    self._begin_after(data)
                 sink.sendall(data)
             else:
                 if self._may_pass(direction):
