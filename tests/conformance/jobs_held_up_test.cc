@@ -224,6 +224,39 @@ TEST_P(JobsHeldUpPostgres, ATransactionThatHoldsAJobThatWaitsHoldsUpNoOtherRecor
     EXPECT_EQ(one->read(results_left), 0);
 }
 
+Task<std::int64_t> waiting_job(Reader reader) {
+    static constexpr std::string_view text = "select id from loadstone_blocked";
+    static constexpr loadstone::store::Query query{
+        .name = "held_up.waiting", .sqlite = text, .postgres = text};
+    co_return co_await reader.one<std::int64_t>(query);
+}
+Task<std::int64_t> add_after(Tx& tx, std::int64_t job) {
+    const Tenant last{"after it", 0};
+    jobs::EnqueueOptions options;
+    options.after = {job};
+    co_return co_await jobs::enqueue(tx, last, options);
+}
+TEST_P(JobsHeldUpPostgres, ATransactionThatHoldsAJobThatIsFollowedHoldsUpNoClaims) {
+    auto one = node();
+    one->write(enqueue_two_and_last);
+    const auto followed = one->read(waiting_job);
+    auto two = node();
+    std::thread slow([&] { two->write(hold_blocked, 3'000); });
+    pause(500);
+    one->write(add_after, followed);
+    one->run();
+    EXPECT_TRUE(wait_until([&] { return count("second") == 1; }));
+    for (int i = 1; i <= 20; ++i) {
+        one->enqueue("innocent");
+        EXPECT_TRUE(wait_until([&] { return count("innocent") == i; }, std::chrono::seconds(1)))
+            << "nothing is claimed until that transaction ends";
+    }
+    EXPECT_EQ(count("after it"), 0);
+    slow.join();
+    EXPECT_TRUE(is_done(*one));
+    EXPECT_EQ(diary_.all().back(), "after it");
+}
+
 Task<bool> make_unreadable(Tx& tx) {
     static constexpr std::string_view text = "update loadstone_ready set extra = '{\"holds\":7}'";
     static constexpr loadstone::store::Command command{

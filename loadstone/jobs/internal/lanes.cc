@@ -214,7 +214,8 @@ void Lanes::claimed(const std::vector<LaneClaim>& wanted, const std::vector<Lane
             // What it has read in vain.
             if (result.asked > 0 && result.got == 0) lane.has_moved = true;
         } else if (result.got > 0 || (wanted[i].is_sweep && result.asked > 0)) {
-            // A sweep in vain may have read what is not for this program, which no poll after it need.
+            // A sweep in vain may have read what is not for this program, which no poll after it
+            // need.
             lane.has_moved = true;
         }
         if (result.got < result.asked) lane.may_have = false;

@@ -15,10 +15,10 @@
 // that were given a place up to it have ended (the horizon). Transactions show
 // as begun before they are given places (migration 0013). What a claim that failed had kept from
 // others is found by a sweep each `sweep_every`, a claim from where the cursor stood at the sweep
-// before, and a look at which lanes there are. On SQLite, which has one writer, all places that a claim sees are decided: the cursor
-// follows what it takes, so that what no claim takes, jobs of kinds that this program does not
-// know, is not read by each. For the same reason a lane has a cursor of its own for those of its
-// kinds that may be claimed while others are held.
+// before, and a look at which lanes there are. On SQLite, which has one writer, all places that a
+// claim sees are decided: the cursor follows what it takes, so that what no claim takes, jobs of
+// kinds that this program does not know, is not read by each. For the same reason a lane has a
+// cursor of its own for those of its kinds that may be claimed while others are held.
 
 #include <chrono>
 #include <cstdint>
@@ -62,8 +62,9 @@ public:
 
     // Not of queues that this program does not know.
     void learn(const LaneFound& lane);
-    // Lanes with jobs up to `place` have been learnt since all these places were decided (horizon()).
-    // A job behind it may have come to stand before one that is found first: claims begin there.
+    // Lanes with jobs up to `place` have been learnt since all these places were decided
+    // (horizon()). A job behind it may have come to stand before one that is found first: claims
+    // begin there.
     void set_seen(std::int64_t place) noexcept { seen_ = place; }
     std::int64_t seen() const noexcept { return seen_; }
     void set_paused(const std::vector<std::string>& queues);
