@@ -48,7 +48,7 @@ struct GradingRun {
     std::int64_t learners = 0;          // whom it is to grade
     std::int64_t graded = 0;            // so far
     std::optional<std::string> reason;  // why it has failed
-    Timestamp started_at;  // of one that waits: when it is to begin
+    Timestamp started_at;               // of one that waits: when it is to begin
     std::optional<Timestamp> ended_at;
     // When it is done.
     std::optional<double> average_percent;

@@ -167,8 +167,8 @@ Task<void> cancel_run(Tx& tx, sql::RunRow run, accounts::UserId by, std::string 
         throw Error(Errc::conflict,
                     fmt::format("run {} has ended, or has just gone on", run.id.value));
     co_await sql::remove_slices(tx, run.id);
-    std::string detail = fmt::format("run {} of course {} was cancelled", run.id.value,
-                                     run.course_id.value);
+    std::string detail =
+        fmt::format("run {} of course {} was cancelled", run.id.value, run.course_id.value);
     co_await note(tx, by, "grades.cancelled", std::move(detail), std::move(address));
 }
 

@@ -20,7 +20,7 @@ using namespace loadstone;
 
 namespace {
 
-constexpr int learners_at_once = 5'000;               // of one read while a run is planned
+constexpr int learners_at_once = 5'000;          // of one read while a run is planned
 constexpr std::chrono::minutes unended_for{15};  // then it is asked what became of its job
 constexpr int runs_at_once = 200;
 

@@ -261,8 +261,8 @@ struct AtRiskAmongPage {
     std::optional<AtRiskPlace> next_after;
 };
 BOOST_DESCRIBE_STRUCT(AtRiskAmongPage, (), (learners, next_after))
-// As at_risk(), behind `after`. Some thousand courses at most. While it is looked at, who asks too is
-// given what was true up to 30 s ago, marked as stale.
+// As at_risk(), behind `after`. Some thousand courses at most. While it is looked at, who asks too
+// is given what was true up to 30 s ago, marked as stale.
 loadstone::Task<AtRiskAmongPage> at_risk_among(loadstone::Reader reader,
                                                std::vector<CourseSize> courses,
                                                loadstone::Timestamp since,
