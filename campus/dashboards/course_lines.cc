@@ -24,6 +24,8 @@ CourseLine line_of(courses::Course course, const learning::Standing& standing) {
     line.enrolled = standing.enrolled;
     line.active = standing.active;
     line.completed = standing.completed;
+    line.first_completed_at = standing.first_completed_at;
+    line.last_completed_at = standing.last_completed_at;
     if (standing.graded > 0)
         line.average_percent =
             static_cast<double>(standing.grade_sum) / static_cast<double>(standing.graded) / 100;

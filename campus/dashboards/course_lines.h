@@ -18,11 +18,12 @@ struct CourseLine {
     std::int64_t capacity = 0, lessons = 0, enrolled = 0;
     std::int64_t active = 0;     // learners in the last 7 days, with today
     std::int64_t completed = 0;  // learners, also those who have left
+    std::optional<loadstone::Timestamp> first_completed_at, last_completed_at;  // null: by nobody
     std::optional<double> average_percent;
 };
 BOOST_DESCRIBE_STRUCT(CourseLine, (),
                       (course, title, state, capacity, lessons, enrolled, active, completed,
-                       average_percent))
+                       first_completed_at, last_completed_at, average_percent))
 
 // In their order, in one statement: learning::standings. Some 200 courses at most.
 loadstone::Task<std::vector<CourseLine>> lines_of(loadstone::Reader reader,

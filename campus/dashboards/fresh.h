@@ -14,6 +14,10 @@ namespace campus::dashboards {
 void set_headers(std::vector<std::pair<std::string, std::string>>& headers, std::string_view body,
                  loadstone::Timestamp as_of);
 
+// As of when what was shown holds, if it was read from `as_of` on: earlier by as much as it is
+// stale.
+loadstone::Timestamp shown_as_of(const loadstone::Context& context, loadstone::Timestamp as_of);
+
 // `body` without its `as_of`.
 template <class T>
 loadstone::Reply<T> fresh(T body, loadstone::Timestamp as_of) {

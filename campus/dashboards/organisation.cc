@@ -174,7 +174,8 @@ Task<Reply<OrganisationAtRisk>> at_risk_of(Context& context, Parameters<PageAtRi
     for (const learning::AtRiskAmong& one : found.learners)
         shown.at_risk.push_back(
             {one.course_id, one.user_id, one.enrolled_at, one.lessons_completed});
-    co_return fresh(std::move(shown), as_of);
+    const Timestamp holds_as_of = shown_as_of(context, as_of);
+    co_return fresh(std::move(shown), holds_as_of);
 }
 
 }  // namespace

@@ -34,10 +34,12 @@ public:
     explicit Refusal(std::string message) : Error(Errc::invalid_argument, std::move(message)) {}
 };
 
-// What may pass. It counts as an attempt, so that a server that is away is not asked for ever.
+// What may pass: the server is away, or its answer is damaged (data_loss). It counts as an attempt,
+// so that it is not asked for ever.
 class Hitch : public Error {
 public:
-    explicit Hitch(std::string message) : Error(Errc::resource_exhausted, std::move(message)) {}
+    explicit Hitch(std::string message, Errc code = Errc::resource_exhausted)
+        : Error(code, std::move(message)) {}
 };
 
 bool is_put_off(int status) { return status == 429 || status == 503; }
@@ -64,8 +66,9 @@ Page page_of(const sql::RosterRow& roster, const Step& step,
     try {
         page = read_page(response.body);
     } catch (const Error& error) {
-        throw Refusal(
-            fmt::format("{}: page {} is none: {}", roster.host, step.pages + 1, error.message()));
+        throw Hitch(
+            fmt::format("{}: page {} is none: {}", roster.host, step.pages + 1, error.message()),
+            Errc::data_loss);
     }
     if (!page.next.empty() && page.next == step.next)
         throw Refusal(
@@ -165,7 +168,8 @@ void jobs(Handlers& handlers) {
         .attempts(attempts_max)
         .timeout(std::chrono::minutes(10))
         .backoff(std::chrono::seconds(30), std::chrono::minutes(10))
-        .jitter(0.5)  // a host that was away finds them apart
+        .retry_on({Errc::data_loss})  // a page that was cut short is whole the next time
+        .jitter(0.5)                  // a host that was away finds them apart
         .limit(host, &SyncRoster::host)
         .unique(&SyncRoster::roster);
     // One that runs has read which rosters there are.

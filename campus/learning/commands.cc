@@ -106,6 +106,8 @@ Task<std::int64_t> note_progress(Tx& tx, Ping ping) {
     const auto first = co_await sql::insert_completion(tx, ping.user, lesson.course_id, now);
     if (first == 0) co_return ping.position_s;
     cache::add(tx, completions_of_course, lesson.course_id, 1);
+    cache::include(tx, first_completion_of_course, lesson.course_id, now.micros);
+    cache::include(tx, last_completion_of_course, lesson.course_id, now.micros);
     const Activity end = activity(now, lesson.course_id, ping.user, "course_completed");
     co_await analytics::record(tx, end);
     co_return ping.position_s;

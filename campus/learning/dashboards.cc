@@ -1,3 +1,4 @@
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -18,6 +19,13 @@ std::vector<PopularCourse> popular(const std::vector<cache::Figure>& figures) {
     return courses;
 }
 
+std::optional<Timestamp> time_of(const cache::Figures& figures, const cache::Aggregate& aggregate,
+                                 courses::CourseId course) {
+    const auto found = figures.find(aggregate, course.value);
+    if (!found) return std::nullopt;
+    return Timestamp{*found};
+}
+
 }  // namespace
 
 Task<std::vector<Standing>> standings(Reader reader, std::vector<courses::CourseId> courses,
@@ -28,7 +36,8 @@ Task<std::vector<Standing>> standings(Reader reader, std::vector<courses::Course
     std::unordered_map<courses::CourseId, std::int64_t> active_in;
     for (const ActiveLearners& one : active) active_in[one.course_id] = one.learners;
     const std::vector<const cache::Aggregate*> kept_of_course{
-        &completions_of_course, &graded_in_course, &grade_sum_of_course};
+        &completions_of_course, &first_completion_of_course, &last_completion_of_course,
+        &graded_in_course, &grade_sum_of_course};
     const auto figures = co_await cache::kept(reader, kept_of_course, courses);
     std::vector<Standing> standings;
     for (const EnrolledIn& each : enrolled) {
@@ -37,6 +46,8 @@ Task<std::vector<Standing>> standings(Reader reader, std::vector<courses::Course
         one.enrolled = each.taken;
         one.active = active_in[each.course_id];
         one.completed = figures.of(completions_of_course, each.course_id);
+        one.first_completed_at = time_of(figures, first_completion_of_course, each.course_id);
+        one.last_completed_at = time_of(figures, last_completion_of_course, each.course_id);
         one.graded = figures.of(graded_in_course, each.course_id);
         one.grade_sum = figures.of(grade_sum_of_course, each.course_id);
     }

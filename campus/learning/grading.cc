@@ -13,6 +13,7 @@
 #include "campus/learning/views.h"
 #include "campus/organisations/organisations.h"
 #include "loadstone/base/error.h"
+#include "loadstone/jobs/admin.h"
 #include "loadstone/jobs/workflow.h"
 #include "loadstone/outbound/mail.h"
 
@@ -65,41 +66,110 @@ Statistics total_of(const std::vector<sql::SliceResult>& slices) {
     return total;
 }
 
+// Of a run that has begun: its jobs.
+Task<void> begin_jobs(Tx& tx, courses::CourseId course, sql::BegunRun run) {
+    const auto learners =
+        co_await sql::learners(tx, course, run.started_at, learners_planned_at_once);
+    if (learners.next) {
+        const std::int64_t taken = co_await seats_taken(tx, course);
+        const PlanGrades plan{run.id};
+        const std::int64_t job = co_await jobs::enqueue(tx, plan);
+        co_await sql::run_planned(tx, run.id, job, taken, 0);
+    } else {
+        SlicePlan plan;
+        for (const sql::LearnersRow& learner : learners.rows) plan.add(learner.user_id);
+        const std::int64_t job = co_await begin_slices(tx, run.id, course, plan.slices());
+        co_await sql::run_planned(tx, run.id, job, plan.learners(), std::ssize(plan.slices()));
+    }
+}
+
+Task<void> begin_later(Tx& tx, RunId run, jobs::EnqueueOptions when) {
+    const BeginGrades begin{run};
+    const std::int64_t job = co_await jobs::enqueue(tx, begin, when);
+    co_await sql::run_planned(tx, run, job, 0, 0);
+}
+
+std::string no_weights(courses::CourseId course) {
+    return fmt::format("course {} has no quiz with a weight", course.value);
+}
+
+Task<void> note(Tx& tx, accounts::UserId by, const char* action, std::string detail,
+                std::string address) {
+    audit::Event event;
+    event.user = by.value;
+    event.action = action;
+    event.detail = std::move(detail);
+    event.address = std::move(address);
+    co_await audit::append(tx, std::move(event));
+}
+
 }  // namespace
 
 Task<RunId> start_run(Tx& tx, NewRun in) {
     const auto quizzes = co_await courses::quizzes(tx, in.course);
     const auto scheme = weighed(quizzes);
-    if (scheme.empty())
-        throw Error(Errc::conflict,
-                    fmt::format("course {} has no quiz with a weight", in.course.value));
+    if (scheme.empty()) throw Error(Errc::conflict, no_weights(in.course));
     const std::string scheme_json = to_json(scheme);
     const auto run = co_await sql::insert_run(tx, in.course, in.instructor, scheme_json);
     if (!run) {
         const auto running = co_await sql::running_run(tx, in.course);
-        throw Error(Errc::already_exists,
-                    fmt::format("run {} of course {} is running", running.value, in.course.value));
+        throw Error(Errc::already_exists, fmt::format("run {} of course {} is running",
+                                                      running->id.value, in.course.value));
     }
-    const auto learners =
-        co_await sql::learners(tx, in.course, run->started_at, learners_planned_at_once);
-    if (learners.next) {
-        const std::int64_t taken = co_await seats_taken(tx, in.course);
-        const PlanGrades plan{run->id};
-        const std::int64_t job = co_await jobs::enqueue(tx, plan);
-        co_await sql::run_planned(tx, run->id, job, taken, 0);
-    } else {
-        SlicePlan plan;
-        for (const sql::LearnersRow& learner : learners.rows) plan.add(learner.user_id);
-        const std::int64_t job = co_await begin_slices(tx, run->id, in.course, plan.slices());
-        co_await sql::run_planned(tx, run->id, job, plan.learners(), std::ssize(plan.slices()));
-    }
-    audit::Event started;
-    started.user = in.instructor.value;
-    started.action = "grades.started";
-    started.detail = fmt::format("grades of course {} are calculated", in.course.value);
-    started.address = in.address;
-    co_await audit::append(tx, std::move(started));
+    co_await begin_jobs(tx, in.course, *run);
+    std::string detail = fmt::format("grades of course {} are calculated", in.course.value);
+    co_await note(tx, in.instructor, "grades.started", std::move(detail), std::move(in.address));
     co_return run->id;
+}
+
+Task<RunId> schedule_run(Tx& tx, NewRun in, Timestamp at) {
+    const auto run = co_await sql::insert_waiting_run(tx, in.course, in.instructor, at);
+    if (!run)
+        throw Error(Errc::already_exists,
+                    fmt::format("a run of course {} waits for its time", in.course.value));
+    const jobs::EnqueueOptions then{.at = at};
+    co_await begin_later(tx, *run, then);
+    std::string detail =
+        fmt::format("grades of course {} are calculated at {}", in.course.value, to_rfc3339(at));
+    co_await note(tx, in.instructor, "grades.scheduled", std::move(detail), std::move(in.address));
+    co_return *run;
+}
+
+// Where one begins between these reads and this commit, that fails, and is tried again.
+Task<void> begin_run(Tx& tx, jobs::Lease lease, RunId id) {
+    co_await jobs::complete(tx, lease);
+    const auto run = co_await sql::run_by_id(tx, id);
+    if (!run || run->state != "waiting") co_return;
+    const auto running = co_await sql::running_run(tx, run->course_id);
+    if (running) {
+        const jobs::EnqueueOptions then{.after = {running->job}, .if_failed = jobs::IfFailed::run};
+        co_await begin_later(tx, id, then);
+        co_return;
+    }
+    const auto quizzes = co_await courses::quizzes(tx, run->course_id);
+    const auto scheme = weighed(quizzes);
+    if (scheme.empty()) {
+        std::string reason = no_weights(run->course_id);
+        co_await give_up_run(tx, id, run->job, std::move(reason));
+        co_return;
+    }
+    const std::string scheme_json = to_json(scheme);
+    const auto begun = co_await sql::begin_run(tx, id, scheme_json);
+    if (begun) co_await begin_jobs(tx, run->course_id, *begun);
+}
+
+Task<void> cancel_run(Tx& tx, sql::RunRow run, accounts::UserId by, std::string address) {
+    co_await jobs::cancel_workflow(tx, run.job);
+    const Timestamp now = Timestamp::now();
+    const auto cancelled = co_await sql::cancel_run(tx, run.id, run.job, now);
+    // That rolls the cancellation of its jobs back too.
+    if (cancelled == 0)
+        throw Error(Errc::conflict,
+                    fmt::format("run {} has ended, or has just gone on", run.id.value));
+    co_await sql::remove_slices(tx, run.id);
+    std::string detail =
+        fmt::format("run {} of course {} was cancelled", run.id.value, run.course_id.value);
+    co_await note(tx, by, "grades.cancelled", std::move(detail), std::move(address));
 }
 
 Task<void> plan_run(Tx& tx, jobs::Lease lease, sql::RunRow run, std::vector<Slice> slices,

@@ -23,6 +23,17 @@ struct NewRun {
 // given instead: it does not know what was attempted since it began.)
 loadstone::Task<RunId> start_run(loadstone::Tx& tx, NewRun in);
 
+// The same at a time, with what holds then. Errc::already_exists: one waits for its time.
+loadstone::Task<RunId> schedule_run(loadstone::Tx& tx, NewRun in, loadstone::Timestamp at);
+// Its time has come. While another one of the course runs it waits for the end of that, and fails
+// if no quiz has a weight. Nothing but the job's end if it waits no more.
+loadstone::Task<void> begin_run(loadstone::Tx& tx, loadstone::jobs::Lease lease, RunId run);
+// All jobs of the run are dropped or told to end; grades that it gave stay. `run` as it was read
+// before: jobs::cancel_workflow begins its transaction. Errc::conflict: it has ended, or another
+// job goes on with it now.
+loadstone::Task<void> cancel_run(loadstone::Tx& tx, sql::RunRow run, accounts::UserId by,
+                                 std::string address);
+
 loadstone::Task<void> plan_run(loadstone::Tx& tx, loadstone::jobs::Lease lease, sql::RunRow run,
                                std::vector<Slice> slices, std::int64_t learners);
 
@@ -43,7 +54,7 @@ loadstone::Task<void> record_slice(loadstone::Tx& tx, loadstone::jobs::Lease lea
 // The run ends, done, or failed if some of its slices were not recorded, and its instructor is told
 // by a job. Nothing but the job's end if it has ended before.
 loadstone::Task<void> finish_run(loadstone::Tx& tx, loadstone::jobs::Lease lease, RunId run);
-// Fails a run with which `job` was to go on, and its instructor is told by a job.
+// Fails a run with which `job` was to begin or to go on, and its instructor is told by a job.
 loadstone::Task<void> give_up_run(loadstone::Tx& tx, RunId run, std::int64_t job,
                                   std::string reason);
 

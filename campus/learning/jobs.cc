@@ -20,8 +20,8 @@ using namespace loadstone;
 
 namespace {
 
-constexpr int learners_at_once = 5'000;               // of one read while a run is planned
-constexpr std::chrono::minutes long_running_for{15};  // then it is asked what became of its job
+constexpr int learners_at_once = 5'000;          // of one read while a run is planned
+constexpr std::chrono::minutes unended_for{15};  // then it is asked what became of its job
 constexpr int runs_at_once = 200;
 
 Task<void> plan_grades(Context& context, Job<PlanGrades> job) {
@@ -37,6 +37,10 @@ Task<void> plan_grades(Context& context, Job<PlanGrades> job) {
         after = learners.next;
     } while (after);
     co_await context.write(plan_run, job.lease(), *run, plan.slices(), plan.learners());
+}
+
+Task<void> begin_grades(Context& context, Job<BeginGrades> job) {
+    co_await context.write(begin_run, job.lease(), job->run);
 }
 
 // Two attempts may read different rows, of learners that leave meanwhile; what is recorded is one
@@ -108,6 +112,10 @@ Task<void> give_up(Context& context, RunId id) {
     co_await context.write(give_up_run, run->id, run->job, reason);
 }
 
+Task<void> give_up_beginning(Context& context, Job<BeginGrades> buried) {
+    co_await give_up(context, buried->run);
+}
+
 Task<void> give_up_planning(Context& context, Job<PlanGrades> buried) {
     co_await give_up(context, buried->run);
 }
@@ -119,14 +127,14 @@ Task<void> give_up_finishing(Context& context, Job<FinishGrades> buried) {
 // Its job is gone, and with it what would end the run: an operator has cancelled it. Or it is a
 // dead letter of which nobody was told.
 Task<void> close_stranded_runs(Context& context, Job<CloseStrandedRuns>) {
-    std::optional<sql::LongRunningCursor> after;
+    std::optional<sql::LongUnendedCursor> after;
     do {
-        const Timestamp before = Timestamp::now() - long_running_for;
-        const auto runs = co_await sql::long_running(context.reader(), before, runs_at_once, after);
+        const Timestamp before = Timestamp::now() - unended_for;
+        const auto runs = co_await sql::long_unended(context.reader(), before, runs_at_once, after);
         std::vector<std::int64_t> ids;
-        for (const sql::RunningRow& run : runs.rows) ids.push_back(run.job);
+        for (const sql::UnendedRow& run : runs.rows) ids.push_back(run.job);
         const auto known = co_await loadstone::jobs::jobs_by_id(context.reader(), std::move(ids));
-        for (const sql::RunningRow& run : runs.rows) {
+        for (const sql::UnendedRow& run : runs.rows) {
             const auto job = known.find(run.job);
             const bool is_there = job != known.end();
             if (is_there && job->second.state != "dead") continue;
@@ -144,6 +152,8 @@ Task<void> close_stranded_runs(Context& context, Job<CloseStrandedRuns>) {
 void jobs(Handlers& handlers) {
     const auto soonest = std::chrono::seconds(1);
     const auto latest = std::chrono::minutes(1);
+    handlers.handle(begin_grades).attempts(10).backoff(soonest, latest);
+    handlers.on_buried(give_up_beginning).attempts(10).backoff(soonest, latest);
     handlers.handle(plan_grades)
         .attempts(10)
         .timeout(std::chrono::minutes(5))

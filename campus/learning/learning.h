@@ -1,8 +1,8 @@
 #pragma once
 // learning: who takes part in which course, how far they have come, and their grades. Seats are
 // counted in one row per course, in the transaction that enrols, so no seat is given twice. Grades
-// are calculated as a batch of jobs, a slice of the learners each; the last one ends the run and
-// its instructor is mailed.
+// are calculated as a batch of jobs, a slice of the learners each, now or at a time; the last one
+// ends the run and its instructor is mailed.
 
 #include <optional>
 #include <string>
@@ -24,6 +24,12 @@ loadstone::Task<bool> takes_part(loadstone::Reader reader, courses::CourseId cou
 
 struct RunTag {};
 using RunId = loadstone::Id<RunTag>;
+
+// The job that begins a run whose time has come.
+struct BeginGrades {
+    RunId run;
+};
+BOOST_DESCRIBE_STRUCT(BeginGrades, (), (run))
 
 // The job that cuts the learners of a large course into slices; small ones are cut at once.
 struct PlanGrades {
@@ -102,6 +108,7 @@ struct Standing {
     std::int64_t completed = 0;  // learners, ever, also those who have left
     std::int64_t graded = 0;     // as `completed`
     std::int64_t grade_sum = 0;  // hundredths of a percent
+    std::optional<loadstone::Timestamp> first_completed_at, last_completed_at;
 };
 // By course; none of a course that nobody ever enrolled in. Some 200 courses at most.
 loadstone::Task<std::vector<Standing>> standings(loadstone::Reader reader,
@@ -254,7 +261,8 @@ struct AtRiskAmongPage {
     std::optional<AtRiskPlace> next_after;
 };
 BOOST_DESCRIBE_STRUCT(AtRiskAmongPage, (), (learners, next_after))
-// As at_risk(), behind `after`. Some thousand courses at most.
+// As at_risk(), behind `after`. Some thousand courses at most. While it is looked at, who asks too
+// is given what was true up to 30 s ago, marked as stale.
 loadstone::Task<AtRiskAmongPage> at_risk_among(loadstone::Reader reader,
                                                std::vector<CourseSize> courses,
                                                loadstone::Timestamp since,

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "campus/learning/commands.h"
-#include "campus/learning/grading.h"
 #include "campus/learning/pings.h"
 #include "campus/learning/progress_csv.h"
 #include "campus/learning/queries.h"
+#include "campus/learning/request_course.h"
 #include "loadstone/base/error.h"
 
 namespace campus::learning {
@@ -91,55 +91,6 @@ BOOST_DESCRIBE_STRUCT(Points, (), (points))
 
 void validate(Check& check, const Points& in) {
     check.range("points", in.points, 0, courses::points_max_max);
-}
-
-struct OwnGrade {
-    courses::CourseId course;
-    double percent = 0;
-    RunId run;
-    Timestamp graded_at;
-};
-BOOST_DESCRIBE_STRUCT(OwnGrade, (), (course, percent, run, graded_at))
-
-struct StartedRun {
-    RunId id;
-};
-BOOST_DESCRIBE_STRUCT(StartedRun, (), (id))
-
-struct GradingRun {
-    RunId id;
-    courses::CourseId course;
-    std::string state;                  // running, done, failed
-    std::int64_t learners = 0;          // whom it is to grade
-    std::int64_t graded = 0;            // so far
-    std::optional<std::string> reason;  // why it has failed
-    Timestamp started_at;
-    std::optional<Timestamp> ended_at;
-    // When it is done.
-    std::optional<double> average_percent;
-    std::optional<std::vector<std::int64_t>> distribution;  // [0 %, 10 %), .. [90 %, 100 %]
-};
-BOOST_DESCRIBE_STRUCT(GradingRun, (),
-                      (id, course, state, learners, graded, reason, started_at, ended_at,
-                       average_percent, distribution))
-
-accounts::UserId user_of(Context& context) {
-    return accounts::UserId(context.require_session().user);
-}
-
-Task<courses::Course> published_course(Context& context, courses::CourseId id) {
-    const auto course = co_await courses::course_by_id(context.reader(), id);
-    if (!course || !course->is_published())
-        throw Error(Errc::not_found, fmt::format("there is no course {}", id.value));
-    co_return *course;
-}
-
-Task<courses::Course> own_course(Context& context, courses::CourseId id) {
-    const courses::Course course = co_await published_course(context, id);
-    if (course.instructor_id != user_of(context))
-        throw Error(Errc::permission_denied,
-                    fmt::format("course {} is another instructor's", id.value));
-    co_return course;
 }
 
 Task<void> require_prerequisites(Context& context, courses::CourseId course,
@@ -265,61 +216,12 @@ Task<Reply<RecordedAttempt, 201>> attempt(Context& context, Path<courses::Course
     co_return reply;
 }
 
-Task<Reply<OwnGrade>> own_grade(Context& context, Path<courses::CourseId> id) {
-    const courses::Course course = co_await published_course(context, id.value);
-    const auto row = co_await sql::grade(context.reader(), course.id, user_of(context));
-    if (!row)
-        throw Error(Errc::not_found,
-                    fmt::format("you have no grade in course {}", course.id.value));
-    Reply<OwnGrade> reply{{course.id, percent(row->grade), row->run_id, row->graded_at}};
-    co_return reply;
-}
-
-Task<Reply<StartedRun, 202>> calculate_grades(Context& context, const Request& request,
-                                              Path<courses::CourseId> id) {
-    const courses::Course course = co_await own_course(context, id.value);
-    NewRun in;
-    in.course = course.id;
-    in.instructor = course.instructor_id;
-    in.address = request.address();
-    const RunId run = co_await context.write(start_run, in);
-    Reply<StartedRun, 202> reply{{run}};
-    reply.headers.emplace_back(
-        "Location", fmt::format("/api/courses/{}/grades/{}", course.id.value, run.value));
-    co_return reply;
-}
-
-Task<Reply<GradingRun>> show_run(Context& context, Path<courses::CourseId> id, Path<RunId> run) {
-    const courses::Course course = co_await own_course(context, id.value);
-    // Before the run: one that ends in between shows as many as it has graded.
-    const auto so_far = co_await sql::graded_so_far(context.reader(), run.value);
-    const auto row = co_await sql::run_by_id(context.reader(), run.value);
-    if (!row || row->course_id != course.id)
-        throw Error(Errc::not_found, fmt::format("course {} has no grading run {}", course.id.value,
-                                                 run.value.value));
-    Reply<GradingRun> reply;
-    GradingRun& shown = reply.body;
-    shown.id = row->id;
-    shown.course = row->course_id;
-    shown.state = row->state;
-    shown.learners = row->learners;
-    shown.graded = row->state == "running" ? so_far : row->graded;
-    shown.started_at = row->started_at;
-    shown.ended_at = row->ended_at;
-    if (row->state == "failed") shown.reason = row->reason;
-    if (row->state == "done") {
-        const Statistics statistics = statistics_of(*row);
-        shown.average_percent = statistics.average();
-        shown.distribution = statistics.buckets;
-    }
-    co_return reply;
-}
-
 }  // namespace
 
 void routes(Routes& routes) {
     routes.get("/api/enrolments", own_enrolments).summary_is("The courses that one takes part in");
     popular_routes(routes);
+    grade_routes(routes);
     routes.get("/api/courses/{course}/seats", show_seats)
         .summary_is("How many seats of a course are taken")
         .open_to_all()
@@ -351,19 +253,6 @@ void routes(Routes& routes) {
         .may_answer(403)
         .may_answer(404)
         .may_answer(409);
-    routes.get("/api/courses/{course}/grade", own_grade)
-        .summary_is("One's own grade, as it was calculated last")
-        .may_answer(404);
-    routes.post("/api/courses/{course}/grades", calculate_grades)
-        .summary_is("Calculate the grades of a course of one's own; the run is at Location")
-        .limit_per_address(60, std::chrono::seconds(60))
-        .may_answer(403)
-        .may_answer(404)
-        .may_answer(409);
-    routes.get("/api/courses/{course}/grades/{run}", show_run)
-        .summary_is("A grading run of a course of one's own: its state and how far it has come")
-        .may_answer(403)
-        .may_answer(404);
 }
 
 }  // namespace campus::learning

@@ -64,8 +64,11 @@ Task<void> seed_learning(Tx& tx, SeededLearning in) {
     co_await add_enrolled(tx, in.enrolments);
     co_await sql::seed_progress(tx, in.progress);
     co_await sql::seed_completions(tx, in.completions);
-    for (const SeededCompletion& each : in.completions)
+    for (const SeededCompletion& each : in.completions) {
         cache::add(tx, completions_of_course, each.course_id, 1);
+        cache::include(tx, first_completion_of_course, each.course_id, each.completed_at.micros);
+        cache::include(tx, last_completion_of_course, each.course_id, each.completed_at.micros);
+    }
     co_await sql::seed_attempts(tx, in.attempts);
     co_await sql::seed_active_days(tx, days);
     co_await analytics::rebuild_all(tx);  // these are rows without facts

@@ -1,5 +1,6 @@
 #include "campus/learning/views.h"
 
+#include <chrono>
 #include <utility>
 
 #include "campus/learning/queries.h"
@@ -68,6 +69,18 @@ Task<std::vector<cache::Figure>> count_completions(Reader reader, cache::KeyRang
     co_return cache::figures_of(rows);
 }
 
+Task<std::vector<cache::Figure>> find_first_completions(Reader reader, cache::KeyRange keys) {
+    const auto rows = co_await sql::first_completions_by_course(
+        reader, courses::CourseId(keys.first), courses::CourseId(keys.last), keys.keys_max);
+    co_return cache::figures_of(rows);
+}
+
+Task<std::vector<cache::Figure>> find_last_completions(Reader reader, cache::KeyRange keys) {
+    const auto rows = co_await sql::last_completions_by_course(
+        reader, courses::CourseId(keys.first), courses::CourseId(keys.last), keys.keys_max);
+    co_return cache::figures_of(rows);
+}
+
 Task<std::vector<cache::Figure>> count_grades(Reader reader, cache::KeyRange keys) {
     const auto rows = co_await sql::graded_by_course(reader, courses::CourseId(keys.first),
                                                      courses::CourseId(keys.last), keys.keys_max);
@@ -124,6 +137,9 @@ const cache::View<AtRiskAmongKey, AtRiskAmongPage> at_risk_in_courses{
     .name = "learning.at_risk_among",
     .compute = compute_at_risk_among,
     .reads = {{"enrolments", "course_id"}},
+    // Of a large organisation somebody begins or goes on all the time: not all of its admins wait
+    // until that is looked at.
+    .stale_for = std::chrono::seconds(30),
 };
 
 const cache::View<courses::CourseId, std::vector<LessonReach>> lesson_reach_of_course{
@@ -141,6 +157,12 @@ const cache::View<courses::CourseId, std::vector<GradeBin>> grades_of_course{
 
 const cache::Aggregate completions_of_course{.name = "learning.completions",
                                              .recompute = count_completions};
+const cache::Aggregate first_completion_of_course{.name = "learning.first_completion",
+                                                  .kind = cache::AggregateKind::least,
+                                                  .recompute = find_first_completions};
+const cache::Aggregate last_completion_of_course{.name = "learning.last_completion",
+                                                 .kind = cache::AggregateKind::greatest,
+                                                 .recompute = find_last_completions};
 const cache::Aggregate graded_in_course{.name = "learning.graded", .recompute = count_grades};
 const cache::Aggregate grade_sum_of_course{.name = "learning.grade_sum", .recompute = sum_grades};
 const cache::Aggregate enrolled_in_course{
@@ -156,6 +178,8 @@ void views(Views& views) {
     views.add(lesson_reach_of_course);
     views.add(grades_of_course);
     views.add(completions_of_course);
+    views.add(first_completion_of_course);
+    views.add(last_completion_of_course);
     views.add(graded_in_course);
     views.add(grade_sum_of_course);
     views.add(enrolled_in_course);

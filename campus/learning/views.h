@@ -60,6 +60,9 @@ extern const loadstone::cache::View<courses::CourseId, std::vector<GradeBin>> gr
 extern const loadstone::cache::Aggregate completions_of_course;  // how many
 extern const loadstone::cache::Aggregate graded_in_course;       // how many
 extern const loadstone::cache::Aggregate grade_sum_of_course;    // hundredths of a percent
+// When it was completed first and last, microseconds since 1970; nothing while nobody has.
+extern const loadstone::cache::Aggregate first_completion_of_course;
+extern const loadstone::cache::Aggregate last_completion_of_course;
 
 // The same, ranked: how many are enrolled now. By course, in the group of its organisation.
 extern const loadstone::cache::Aggregate enrolled_in_course;

@@ -2,6 +2,7 @@
 while writes go on."""
 
 import collections
+import datetime
 import itertools
 import json
 import random
@@ -15,6 +16,11 @@ from harness.waiting import wait_until
 
 LEARNERS = 2_000 if FULL else 150
 KILLS = 30 if FULL else 4
+
+
+def micros(text):
+    """"2026-01-31T12:00:00.000001Z" -> microseconds."""
+    return round(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1e6)
 
 
 class Completions:
@@ -129,7 +135,7 @@ class AggregatesTest(SchoolTest):
         return {one["aggregate"]: one for one in json.loads(done.stdout)}
 
     def wait_built(self):
-        wait_until(lambda: self.tables.count("loadstone_aggregates_built") == 4, 20, "the aggregates to be built")
+        wait_until(lambda: self.tables.count("loadstone_aggregates_built") == 6, 20, "the aggregates to be built")
 
     def completed(self):
         with self.server.client() as client:
@@ -183,7 +189,8 @@ class AggregatesTest(SchoolTest):
         self.assertIn("1 keys differ", text.stderr)
         mended = self.verify("--rebuild")
         self.assertEqual({name: one["mended"] for name, one in mended.items()},
-                         {"learning.completions": 1, "learning.graded": 1, "learning.grade_sum": 0, "learning.enrolled": 0})
+                         {"learning.completions": 1, "learning.first_completion": 0, "learning.last_completion": 0,
+                          "learning.graded": 1, "learning.grade_sum": 0, "learning.enrolled": 0})
         self.verify()
         load.finish()
         self.verify()
@@ -191,6 +198,32 @@ class AggregatesTest(SchoolTest):
         unknown = self.server.command("views", "verify", "learning.nothing", check=False)
         self.assertEqual((unknown.returncode, unknown.stdout), (1, ""))
         self.assertIn("no module declares an aggregate learning.nothing", unknown.stderr)
+
+    def test_the_first_and_the_last_completion_are_kept(self):
+        self.wait_built()
+        with self.server.client() as client:
+            lines = self.ask("GET", "/api/dashboards/instructor", cookie=self.teacher, client=client).json["courses"]
+        self.assertEqual({(line["first_completed_at"], line["last_completed_at"]) for line in lines}, {(None, None)})
+        Completions(self, self.pairs[:60]).start().finish()
+        found = {row["course_id"]: (row["first"], row["last"]) for row in self.database.rows(
+            "select course_id, min(completed_at) as first, max(completed_at) as last from completions group by course_id")}
+        with self.server.client() as client:
+            lines = self.ask("GET", "/api/dashboards/instructor", cookie=self.teacher, client=client).json["courses"]
+        shown = {line["course"]: (micros(line["first_completed_at"]), micros(line["last_completed_at"]))
+                 for line in lines if line["completed"]}
+        self.assertEqual(shown, found)
+        self.verify()
+        # An hour too early and too late: found, and mended.
+        course = next(iter(found))
+        self.database.execute("update loadstone_aggregates set value = value - 3600000000 where aggregate = 'learning.first_completion' "
+                              f"and key = {course}")
+        self.database.execute("update loadstone_aggregates set value = value + 3600000000 where aggregate = 'learning.last_completion' "
+                              f"and key = {course}")
+        wrong = self.verify(status=1)
+        for name, true in zip(("learning.first_completion", "learning.last_completion"), found[course]):
+            self.assertEqual([(one["key"], one["true_value"]) for one in wrong[name]["differences"]], [(course, true)])
+        self.verify("--rebuild")
+        self.verify()
 
     def popular(self, limit=20):
         with self.server.client() as client:

@@ -26,6 +26,10 @@ def day_number(day):
     return int(datetime.datetime.fromisoformat(day["day"].replace("Z", "+00:00")).timestamp()) * 1_000_000 // DAY
 
 
+def us(text):
+    return text and round(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1e6)
+
+
 class DashboardsTest(ExpectStatements, ProcessTest):
     def setUp(self):
         super().setUp()
@@ -96,6 +100,9 @@ class DashboardsTest(ExpectStatements, ProcessTest):
                              (course["title"], course["state"], course["capacity"], course["lesson_count"]))
             self.assertEqual(line["enrolled"], sum(row["taken"] for row in seats.get(id, [])))
             self.assertEqual(line["completed"], len(completions.get(id, [])))
+            times = [row["completed_at"] for row in completions.get(id, [])]
+            self.assertEqual([us(line["first_completed_at"]), us(line["last_completed_at"])],
+                             [min(times, default=None), max(times, default=None)])
             self.assertEqual(line["active"], len(self.active(id, day_start(6))), "in 7 days with today")
             some_active += line["active"]
             ever_active += len(self.active(id, 0))

@@ -1,7 +1,9 @@
 """Organisations: invitations make members, roles decide, and nobody sees or changes another's."""
 
+import datetime
 import re
 import threading
+import time
 
 from harness.campus import run
 from harness.case import ProcessTest, main
@@ -13,6 +15,31 @@ ROLES = ("learner", "instructor", "admin")
 class Person:
     def __init__(self, id, cookie, email):
         self.id, self.cookie, self.email = id, cookie, email
+
+
+class Askers:
+    """Ask for one page again and again, each on a connection of its own, until they are told to stop."""
+
+    def __init__(self, server, path, cookie, count=8):
+        self.server, self.path, self.cookie = server, path, cookie
+        self.answers, self.is_over = [], False
+        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def run(self):
+        with self.server.client() as client:
+            while not self.is_over:
+                answer = client.get(self.path, cookie=self.cookie)
+                self.answers.append((answer, time.time()))
+
+    def __exit__(self, *_):
+        self.is_over = True
+        for thread in self.threads:
+            thread.join(60)
 
 
 class OrganisationsTest(ProcessTest):
@@ -292,6 +319,44 @@ class OrganisationsTest(ProcessTest):
             self.assertEqual(refused.returncode, 1, refused)
             self.assertIn(told, refused.stderr)
         self.assertEqual(self.tables.count("organisations"), 1)
+
+    def test_admins_do_not_wait_for_who_is_at_risk_while_it_is_looked_at(self):
+        self.school()
+        made = self.ask("POST", "/api/courses", self.instructor, {"title": "Optics", "description": "", "capacity": 10_000}, 201)
+        course = made.headers["Location"]
+        lesson = self.ask("POST", f"{course}/lessons", self.instructor, {"title": "One", "length_s": 60}, 201).json["id"]
+        self.ask("POST", f"{course}/lessons", self.instructor, {"title": "Two", "length_s": 60}, 201)
+        self.ask("POST", f"{course}/publish", self.instructor, status=204)
+        self.ask("POST", f"{course}/enrolment", self.learner, status=201)
+        old = "enrolled_at = 0, active_day = 0"
+        self.database.execute(f"update enrolments set {old}")
+        self.database.execute("with recursive n(i) as (select 0 union all select i + 1 from n where i < 20000) insert into enrolments "
+                              "(course_id, user_id, enrolled_at, lessons_completed, active_day) "
+                              f"select {made.json['id']}, 1000000 + i, 0, 2, 0 from n")
+        path = "/api/dashboards/organisation/at-risk"
+
+        def at_risk():
+            return [one["user"] for one in self.ask("GET", path, self.admin).json["at_risk"]]
+
+        def given_stale():
+            # Whoever comes is at risk of nothing yet, and makes what was looked at untrue.
+            self.ask("DELETE", f"{course}/enrolment", self.learner, status=204)
+            self.ask("POST", f"{course}/enrolment", self.learner, status=201)
+            self.database.execute(f"update enrolments set {old} where user_id = {self.learner.id}")
+            return any("Loadstone-Stale" in answer.headers for answer, _ in list(askers.answers))
+        with Askers(self.server, path, self.admin.cookie) as askers:
+            wait_until(given_stale, 40, "an answer that was true before")
+        self.assertEqual({answer.status for answer, _ in askers.answers}, {200})
+        for answer, at in askers.answers:
+            self.assertLessEqual({one["user"] for one in answer.json["at_risk"]}, {self.learner.id})
+            stale = answer.headers["Loadstone-Stale"]
+            if stale is not None:
+                self.assertLessEqual(float(stale), 30)
+                as_of = datetime.datetime.fromisoformat(answer.json["as_of"].replace("Z", "+00:00")).timestamp()
+                self.assertLessEqual(as_of, at - float(stale) + 0.1, "it says how old it is")
+        # Who asks alone sees what is.
+        self.ask("POST", f"{course}/lessons/{lesson}/progress", self.learner, {"position_s": 60})
+        self.assertEqual(at_risk(), [])
 
 
 if __name__ == "__main__":

@@ -105,8 +105,6 @@ class RosterTest(ProcessTest):
         for number, (reply, error) in enumerate((
                 ((404, {}, b""), "answers 404"),
                 ((302, {"Location": "http://127.0.0.1:1/"}, b""), "answers 302"),
-                ((200, {}, b"<html>"), "page 1 is none: "),
-                ((200, {}, {"people": [], "next": "x" * 1001}), "page 1 is none: next: 1001 bytes, more than 1000"),
                 ((200, {}, b" " * (1024 * 1024 + 1)), "the answer is larger than 1048576 bytes"))):
             self.roster.replies = [reply]
             asked = len(self.roster.asked())
@@ -119,6 +117,22 @@ class RosterTest(ProcessTest):
         self.assertIn("page 2 names itself as the next", self.wait_failed("loop"))
         self.wait_for_jobs(10)
         self.assertEqual(self.invited(), [])
+
+    def test_a_page_that_is_damaged_is_asked_for_again(self):
+        self.roster.people = people(250)
+        for name, reply, error in (("cut", b'{"people": [{"em', "page 2 is none: "), ("proxy", b"<html>", "page 2 is none: "),
+                                   ("long", {"people": [], "next": "x" * 1001}, "page 2 is none: next: 1001 bytes, more than 1000")):
+            self.roster.replies = [None, (200, {}, reply), None]
+            asked = len(self.roster.asked())
+            self.add(name)
+            self.assertIn(error, self.wait_failed(name))
+            job = wait_until(lambda: next((job for job in self.tables.jobs() if job["attempt"] == 1), None), 10, "it to be put off")
+            self.assertIn("data_loss", job["last_error"])
+            self.server.command("roster", "sync", name)
+            self.assertEqual(self.wait_synced(name=name)["added"], 250)
+            self.assertEqual([path for _, path in self.roster.asked()][asked:],
+                             ["/people"] + ["/people?page=from%20100%26on"] * 2 + ["/people?page=from%20200%26on"])
+            self.wait_for_jobs(10)
 
     def test_a_server_that_is_away_is_asked_again(self):
         self.roster.people = people(10)

@@ -7,6 +7,20 @@
 select course_id as key, count(*) as value from completions where course_id >= $first_course and course_id <= $last_course
 group by course_id order by course_id limit $courses_max
 
+-- name: first_completions_by_course :many (first_course CourseId, last_course CourseId, courses_max int) -> FigureOfCourse
+-- column: key int
+-- column: value int
+-- Index: completions_of_course, likewise, and their rows.
+select course_id as key, min(completed_at) as value from completions where course_id >= $first_course and course_id <= $last_course
+group by course_id order by course_id limit $courses_max
+
+-- name: last_completions_by_course :many (first_course CourseId, last_course CourseId, courses_max int) -> FigureOfCourse
+-- column: key int
+-- column: value int
+-- As first_completions_by_course.
+select course_id as key, max(completed_at) as value from completions where course_id >= $first_course and course_id <= $last_course
+group by course_id order by course_id limit $courses_max
+
 -- name: graded_by_course :many (first_course CourseId, last_course CourseId, courses_max int) -> FigureOfCourse
 -- column: key int
 -- column: value int

@@ -1,4 +1,5 @@
--- States of a run: running, done, failed. Its slices are rows as long as it runs.
+-- States of a run: waiting, running, done, failed, cancelled. Its slices are rows as long as it runs. One that waits begins at its
+-- `started_at`, or when the one that runs then has ended.
 
 -- type: RunId grading_runs.id grading_slices.run_id grades.run_id
 -- type: CourseId grading_runs.course_id grades.course_id
@@ -8,16 +9,28 @@
 -- row: Grade campus/learning/grade.h
 -- row: BestPoints campus/learning/grade.h
 
--- name: insert_run :maybe (course CourseId, started_by UserId, scheme text)
+-- name: insert_run :maybe (course CourseId, started_by UserId, scheme text) -> BegunRun
 -- None while one runs. Index: grading_runs_running keeps one per course.
 insert into grading_runs (course_id, started_by, state, scheme, learners, slices, job, reason, graded, grade_sum, buckets, started_at)
 values ($course, $started_by, 'running', $scheme, 0, 0, 0, '', 0, 0, '[]', {now})
 on conflict (course_id) where state = 'running' do nothing
 returning id, started_at
 
--- name: running_run :one (course CourseId)
+-- name: insert_waiting_run :maybe (course CourseId, started_by UserId, at timestamp)
+-- None while one waits. Index: grading_runs_waiting keeps one per course.
+insert into grading_runs (course_id, started_by, state, scheme, learners, slices, job, reason, graded, grade_sum, buckets, started_at)
+values ($course, $started_by, 'waiting', '[]', 0, 0, 0, '', 0, 0, '[]', $at)
+on conflict (course_id) where state = 'waiting' do nothing
+returning id
+
+-- name: begin_run :maybe (id RunId, scheme text) -> BegunRun
+-- None: it does not wait. Index: grading_runs_running keeps one per course.
+update grading_runs set state = 'running', scheme = $scheme, started_at = {now} where id = $id and state = 'waiting'
+returning id, started_at
+
+-- name: running_run :maybe (course CourseId)
 -- Index: grading_runs_running.
-select id from grading_runs where course_id = $course and state = 'running'
+select id, job from grading_runs where course_id = $course and state = 'running'
 
 -- name: run_planned :exec (id RunId, job int, learners int, slices int)
 -- The job is to go on with it.
@@ -63,12 +76,18 @@ where id = $id and state = 'running'
 -- None: it has ended already, or another job goes on with it.
 update grading_runs set state = 'failed', reason = $reason, ended_at = $now,
     graded = (select cast(coalesce(sum(s.graded), 0) as bigint) from grading_slices as s where s.run_id = $id)
-where id = $id and job = $job and state = 'running'
+where id = $id and job = $job and state in ('waiting', 'running')
+
+-- name: cancel_run :exec (id RunId, job int, now timestamp)
+-- As give_up_run.
+update grading_runs set state = 'cancelled', ended_at = $now,
+    graded = (select cast(coalesce(sum(s.graded), 0) as bigint) from grading_slices as s where s.run_id = $id)
+where id = $id and job = $job and state in ('waiting', 'running')
 
 -- name: remove_slices :exec (run RunId)
 -- Primary key.
 delete from grading_slices where run_id = $run
 
--- name: long_running :page (started_at, id) (before timestamp) -> RunningRow
--- Index: grading_runs_long_running.
-select id, job, started_at from grading_runs where state = 'running' and started_at < $before
+-- name: long_unended :page (started_at, id) (before timestamp) -> UnendedRow
+-- Index: grading_runs_long_unended.
+select id, job, started_at from grading_runs where state in ('waiting', 'running') and started_at < $before
