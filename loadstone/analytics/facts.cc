@@ -91,7 +91,7 @@ void Facts::asked(std::span<const AskedTable> tables) const {
     for (const AskedTable& table : tables) {
         const auto at = declared.find(table.name);
         const std::string is = at == declared.end() ? "" : at->second;
-        if (is != table.columns)
+        if (at == declared.end() || is != table.columns)
             throw Error(Errc::invalid_argument,
                         fmt::format("sql/facts/tables.sql of module {} has {} with the columns "
                                     "\"{}\", which are declared as \"{}\"",

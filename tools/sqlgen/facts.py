@@ -102,11 +102,12 @@ def read_tables(scratch, path, shown, types):
     return found
 
 
-def number(parameter, text, dialect):
+def number(kind, text, dialect):
     """An integer, or what is one to us, out of a text of digits."""
     if dialect == "clickhouse":
         return f"toInt64({text})"
-    return f"make_timestamp(({text})::bigint)" if parameter.name == "timestamp" else f"({text})::bigint"
+    value = f"cast({text} as bigint)"
+    return f"make_timestamp({value})" if kind.name == "timestamp" else value
 
 
 def each_of(parameter, dialect):
@@ -173,9 +174,9 @@ def given_names(tokens):
 def origin_of(item, uses, hidden):
     """(table, column) of an item that is a column of a table by itself, where that is certain; else ("", "")."""
     core = item[:-2] if len(item) > 2 and item[-2].text.lower() == "as" else item
-    if not core or core[-1].kind != "word" or len(core) not in (1, 3) or (len(core) == 3 and core[1].text != "."):
+    if not core or core[-1].kind not in ("word", "quoted") or len(core) not in (1, 3) or (len(core) == 3 and core[1].text != "."):
         return "", ""
-    name = core[-1].text.lower()
+    name = core[-1].text.strip('"').lower()
     if len(core) == 3:
         tables = [uses.aliases[core[0].text.lower()]] if core[0].text.lower() in uses.aliases else []
     else:
@@ -236,26 +237,24 @@ class Reader:
         sent = {dialect: numbered(expanded[dialect], names, dialect, path, line, statement.name) for dialect in DIALECTS}
         if any(is_write(sent[dialect]) for dialect in DIALECTS):
             raise SqlError(path, line, f"'{statement.name}' does not begin with select or with: a question only reads")
+        words = {token.text.lower() for token in expanded["duckdb"] if token.kind == "word"}
+        found = Prepared([], words & set(self.folder.schema.tables), set(), True)
+        for dialect in DIALECTS:
+            check_parameters(statement, signature, texts[dialect], found, self.folder.schema, self.folder.types)
         given = run(self.scratch, self.scratch.prepare, sent["duckdb"], path)
-        found = self.prepared(texts["duckdb"], expanded["duckdb"], given)
+        found.columns = self.columns(texts["duckdb"], expanded["duckdb"], found, given)
         signature.columns = columns_of(statement, expanded["duckdb"], found, self.folder.schema, self.folder.types, True)
         self.check_result(statement, signature, given)
         self.check_names(statement, signature, expanded["clickhouse"])
-        for dialect in DIALECTS:
-            check_parameters(statement, signature, texts[dialect], found, self.folder.schema, self.folder.types)
         named = Named(statement.name, {dialect: collapse(sent[dialect]) for dialect in DIALECTS}, len(names), False)
         return Function(statement.name, path, line, signature, [named], False)
 
-    def prepared(self, written, expanded, given):
-        """As columns.py wants it: where a column comes from is told by the text, since DuckDB does not say."""
-        words = {token.text.lower() for token in expanded if token.kind == "word"}
-        found = Prepared([], words & set(self.folder.schema.tables), set(), True)
+    def columns(self, written, expanded, found, given):
+        """As columns.py wants them: where one comes from is told by the text, since DuckDB does not say."""
         uses, hidden = Uses(written, found, self.folder.schema, self.folder.types), given_names(expanded)
         items = items_of(expanded)
-        for at, column in enumerate(given):
-            origin = origin_of(items[at], uses, hidden) if len(items) == len(given) else ("", "")
-            found.columns.append(Column(column.name, column.kind, *origin))
-        return found
+        origins = [origin_of(item, uses, hidden) for item in items] if len(items) == len(given) else [("", "")] * len(given)
+        return [Column(column.name, column.kind, *origin) for column, origin in zip(given, origins)]
 
     @staticmethod
     def check_result(statement, signature, given):
