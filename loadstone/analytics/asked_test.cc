@@ -38,14 +38,14 @@ std::string problem(std::vector<AskedTable> asked) {
     Facts others("others", tables);
     others.table<Other>("others");
     Facts facts("walks", tables);
-    facts.table<Step>("steps").rolled_up("by_course", Rollup({"course"})
-                                                          .max("last", "at")
-                                                          .max("ended_at", "at", {"kind", "end"})
-                                                          .count("ends", {"kind", "end"})
-                                                          .max("longest", "length")
-                                                          .sum("all_of_it", "course")
-                                                          .min("first_ended", "course",
-                                                               {"kind", "end"}));
+    facts.table<Step>("steps").rolled_up("by_course",
+                                         Rollup({"course"})
+                                             .max("last", "at")
+                                             .max("ended_at", "at", {"kind", "end"})
+                                             .count("ends", {"kind", "end"})
+                                             .max("longest", "length")
+                                             .sum("all_of_it", "course")
+                                             .min("first_ended", "course", {"kind", "end"}));
     try {
         facts.asked(asked);
     } catch (const Error& error) {

@@ -1,6 +1,6 @@
 #pragma once
-// Questions to the column store. A module writes them in its sql/facts/*.sql, and tools/sqlgen makes
-// functions of them, of which each statement has been prepared on a DuckDB:
+// Questions to the column store. A module writes them in its sql/facts/*.sql, and tools/sqlgen
+// makes functions of them, of which each statement has been prepared on a DuckDB:
 //
 //     -- name: activity_by_day :many (course CourseId, since timestamp) -> Day
 //
@@ -56,8 +56,8 @@ Task<Timestamp> query_objects(Context& context, const Query& query,
 // Whether these are the members of a described struct, in this order.
 template <class T>
 constexpr bool has_members(std::initializer_list<std::string_view> names) {
-    constexpr auto fields =
-        loadstone::internal::field_table<T>(static_cast<loadstone::internal::DescribedMembers<T>*>(nullptr));
+    constexpr auto fields = loadstone::internal::field_table<T>(
+        static_cast<loadstone::internal::DescribedMembers<T>*>(nullptr));
     return std::ranges::equal(fields, names, {}, &FieldInfo::name);
 }
 

@@ -122,8 +122,7 @@ TEST_P(AnalyticsQuestions, AreExportedAsFiles) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, AnalyticsQuestions,
-                         ::testing::Values(Way{Backend::sqlite, false},
-                                           Way{Backend::sqlite, true}),
+                         ::testing::Values(Way{Backend::sqlite, false}, Way{Backend::sqlite, true}),
                          [](const auto& each) { return to_string(each.param); });
 
 }  // namespace tests::conformance
