@@ -114,8 +114,9 @@ def body(structs, function):
 def member_checks(structs):
     """That the module's own structs have no member more than their statements give columns, and in their order."""
     lines = foreign_checks(structs)
-    for name, (columns, function) in sorted(structs.foreign.items()):
-        if name != structs.name_of(function):
+    results = {structs.name_of(function) for function in structs.folder.functions}
+    for name, (columns, _) in sorted(structs.foreign.items()):
+        if name not in results:
             continue  # of a parameter
         names = ", ".join(f'"{column}"' for column, _ in columns)
         lines += ["", f"static_assert(loadstone::analytics::has_members<{name}>({{{names}}}),",
