@@ -47,7 +47,7 @@ foreach(folder IN LISTS folders)
             # Alone: they load the machine, and measure.
             add_test(NAME ${script} COMMAND ${LOADSTONE_PYTHON} -B ${tests}/${script})
             set_tests_properties(${script} PROPERTIES LABELS ${folder} TIMEOUT 900 RUN_SERIAL ON
-                ENVIRONMENT "LOADSTONE_SOURCE_DIR=${PROJECT_SOURCE_DIR};LOADSTONE_BUILD_DIR=${PROJECT_BINARY_DIR}")
+                ENVIRONMENT "LOADSTONE_SOURCE_DIR=${PROJECT_SOURCE_DIR};LOADSTONE_BUILD_DIR=${PROJECT_BINARY_DIR};LOADSTONE_DUCKDB_LIBRARY=${LOADSTONE_DUCKDB_LIBRARY}")
         endif()
     endforeach()
 endforeach()

@@ -5,9 +5,10 @@ execute_process(COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tools/duckdb/install.sh ${LO
 if(failed)
     message(FATAL_ERROR "DuckDB could not be installed in ${LOADSTONE_DUCKDB}: see above; it needs npm and the network once")
 endif()
+set(LOADSTONE_DUCKDB_LIBRARY ${LOADSTONE_DUCKDB}/lib/libduckdb.so)  # also of loadstone_sql()
 add_library(DuckDB::DuckDB SHARED IMPORTED)
 set_target_properties(DuckDB::DuckDB PROPERTIES
-    IMPORTED_LOCATION ${LOADSTONE_DUCKDB}/lib/libduckdb.so
+    IMPORTED_LOCATION ${LOADSTONE_DUCKDB_LIBRARY}
     INTERFACE_INCLUDE_DIRECTORIES ${LOADSTONE_DUCKDB}/include)
 
 # Beside the programs that start it. Nothing else links DuckDB.

@@ -33,5 +33,5 @@ if(TARGET campus)
 endif()
 # The column store's program and its library, beside the programs that start it.
 install(TARGETS loadstone-duckdb RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(FILES ${LOADSTONE_DUCKDB}/lib/libduckdb.so DESTINATION lib/loadstone)
+install(FILES ${LOADSTONE_DUCKDB_LIBRARY} DESTINATION lib/loadstone)
 install(FILES ${LOADSTONE_UPLOT}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/loadstone/licenses RENAME uPlot)

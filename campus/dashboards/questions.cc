@@ -201,7 +201,7 @@ Task<Reply<Answers>> answers_about(Context& context, Asked asked, Span span) {
     std::vector<courses::CourseId> ids;
     for (const learning::CourseSize& course : asked.courses) ids.push_back(course.course_id);
     const auto progress = co_await learning::progress_of(context, asked.courses, idle_since);
-    const learning::Progress& all = progress.rows.at(0);
+    const learning::Progress& all = progress.row;
     answers.funnel.learners = {all.enrolled, all.began, all.attempted, all.completed};
     answers.funnel.as_of = progress.as_of;
     auto activity = co_await learning::activity_by_day_among(context, ids, since);

@@ -193,8 +193,7 @@ struct Progress {
     std::int64_t idle = 0;       // at risk
 };
 BOOST_DESCRIBE_STRUCT(Progress, (), (enrolled, began, attempted, completed, idle))
-// One row.
-loadstone::Task<loadstone::analytics::Answer<Progress>> progress_of(
+loadstone::Task<loadstone::analytics::Single<Progress>> progress_of(
     loadstone::Context& context, std::vector<CourseSize> courses, loadstone::Timestamp idle_since);
 
 struct BusyCourse {

@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <set>
 
 #include "loadstone/analytics/internal/row_bytes.h"
@@ -76,6 +78,31 @@ FactTable& Facts::add(std::string name, const TypeInfo& type) {
     added.type = &type;
     added.schema = schema_of(std::move(name), type);
     return added;
+}
+
+void Facts::asked(std::span<const AskedTable> tables) const {
+    std::map<std::string, std::string, std::less<>> declared;
+    for (const FactTable& table : *all_) {
+        if (table.module != module_) continue;
+        declared[table.schema.fact] = to_text(table.schema.columns);
+        for (const NamedRollup& each : table.rollups)
+            declared[each.name] = to_text(each.rollup.shape(table.schema));
+    }
+    for (const AskedTable& table : tables) {
+        const auto at = declared.find(table.name);
+        const std::string is = at == declared.end() ? "" : at->second;
+        if (at == declared.end() || is != table.columns)
+            throw Error(Errc::invalid_argument,
+                        fmt::format("sql/facts/tables.sql of module {} has {} with the columns "
+                                    "\"{}\", which are declared as \"{}\"",
+                                    module_, table.name, table.columns, is));
+        declared.erase(at);
+    }
+    if (!declared.empty())
+        throw Error(Errc::invalid_argument,
+                    fmt::format("sql/facts/tables.sql of module {} has no {} with the columns "
+                                "\"{}\"",
+                                module_, declared.begin()->first, declared.begin()->second));
 }
 
 Recorder::Recorder(std::vector<FactTable> tables, std::int64_t waiting_max,

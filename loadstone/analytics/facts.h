@@ -5,7 +5,10 @@
 //     struct LearningActivity { Timestamp at; std::int64_t course, learner; std::string what; };
 //     BOOST_DESCRIBE_STRUCT(LearningActivity, (), (at, course, learner, what))
 //
-//     void facts(Facts& facts) { facts.table<LearningActivity>("learning_activity"); }
+//     void facts(Facts& facts) {
+//         facts.table<LearningActivity>("learning_activity");
+//         facts.asked(facts_sql::tables);  // if the module asks the column store: query.h
+//     }
 //
 //     co_await analytics::record(tx, activity);
 //
@@ -14,9 +17,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "loadstone/analytics/answer.h"
 #include "loadstone/analytics/back_fill.h"
 #include "loadstone/analytics/columns.h"
 #include "loadstone/analytics/rollup.h"
@@ -75,6 +80,11 @@ public:
     FactTable& table(std::string name) {
         return add(std::move(name), type_info<T>());
     }
+
+    // What the module's questions were checked against when they were built, behind its tables:
+    // facts_sql::tables. Errors: invalid_argument for a table or rollup that is declared with other
+    // columns, or by one of the two alone.
+    void asked(std::span<const AskedTable> tables) const;
 
 private:
     FactTable& add(std::string name, const TypeInfo& type);

@@ -27,6 +27,10 @@ void require_members(const TypeInfo& type, const std::vector<Column>& columns) {
 
 }  // namespace
 
+void throw_no_row(const Query& query) {
+    throw Error(Errc::not_found, fmt::format("{}: no such row", query.name));
+}
+
 Task<Timestamp> query_objects(Context& context, const Query& query, std::span<const Value> values,
                               const TypeInfo& type, NewObject next, FunctionRef<void()> row_read) {
     context.require_no_transaction("analytics::query()");

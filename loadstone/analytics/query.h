@@ -1,10 +1,14 @@
 #pragma once
-// analytics::query<T>(context, statement, values...): rows of the column store as described
-// structs. Read-only: a SELECT in the store's SQL over the tables of facts, parameters as $1, $2.
+// Questions to the column store. A module writes them in its sql/facts/*.sql, and tools/sqlgen
+// makes functions of them, of which each statement has been prepared on a DuckDB:
 //
-//     inline constexpr analytics::Query activity{"dashboards.activity", "select ..."};
-//     const auto days = co_await analytics::query<Day>(context, activity, course, since);
+//     -- name: activity_by_day :many (course CourseId, since timestamp) -> Day
+//
+//     const auto days = co_await facts_sql::activity_by_day(context, course, since);
 //     days.rows; days.as_of;  // all that had been committed by then is counted
+//
+// They stand on analytics::query<T>(context, statement, values...), which knows nothing of the
+// statement: a SELECT over the tables of facts, parameters as $1, $2. Rows are described structs.
 //
 // The result's columns have the names of T's members, in their order. The store does not say which
 // may be null: a null for a member that is no optional is data_loss. An integer for a Timestamp is
@@ -14,9 +18,14 @@
 // is interrupted; query_rows_max, query_bytes_max (resource_exhausted); memory_mb of the process.
 // As many as queries_max run at once, query_queue_max wait, beyond: unavailable.
 
+#include <algorithm>
+#include <initializer_list>
+#include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "loadstone/analytics/answer.h"
 #include "loadstone/base/describe.h"
 #include "loadstone/base/function_ref.h"
 #include "loadstone/runtime/context.h"
@@ -44,11 +53,15 @@ Task<Timestamp> query_objects(Context& context, const Query& query,
                               std::span<const store::Value> values, const TypeInfo& type,
                               NewObject next, FunctionRef<void()> row_read);
 
+// Whether these are the members of a described struct, in this order.
 template <class T>
-struct Answer {
-    std::vector<T> rows;
-    Timestamp as_of;
-};
+constexpr bool has_members(std::initializer_list<std::string_view> names) {
+    constexpr auto fields = loadstone::internal::field_table<T>(
+        static_cast<loadstone::internal::DescribedMembers<T>*>(nullptr));
+    return std::ranges::equal(fields, names, {}, &FieldInfo::name);
+}
+
+[[noreturn]] void throw_no_row(const Query& query);
 
 template <class T, class... Values>
 Task<Answer<T>> query(Context& context, const Query& query, const Values&... values) {
@@ -58,6 +71,24 @@ Task<Answer<T>> query(Context& context, const Query& query, const Values&... val
     auto read = [] {};
     answer.as_of = co_await query_objects(context, query, bound, type_info<T>(), next, read);
     co_return answer;
+}
+
+// The first row. Errors: not_found if there is none.
+template <class T, class... Values>
+Task<Single<T>> query_one(Context& context, const Query& asked, const Values&... values) {
+    Answer<T> answer = co_await query<T>(context, asked, values...);
+    if (answer.rows.empty()) throw_no_row(asked);
+    co_return Single<T>{std::move(answer.rows.front()), answer.as_of};
+}
+
+template <class T, class... Values>
+Task<Single<std::optional<T>>> query_maybe(Context& context, const Query& asked,
+                                           const Values&... values) {
+    Answer<T> answer = co_await query<T>(context, asked, values...);
+    Single<std::optional<T>> single;
+    single.as_of = answer.as_of;
+    if (!answer.rows.empty()) single.row = std::move(answer.rows.front());
+    co_return single;
 }
 
 // Streams: `sink` gets row by row on a thread of the analytics lane; memory stays flat.

@@ -117,6 +117,21 @@ void Rollup::require_valid(std::string_view name, const Schema& schema) const {
     }
 }
 
+std::vector<Column> Rollup::shape(const Schema& schema) const {
+    std::vector<Column> shape;
+    for (const std::string& key : keys_) shape.push_back(*member_of(schema, key));
+    for (const RollupColumn& each : columns_) {
+        Column& column = shape.emplace_back();
+        column.name = each.name;
+        if (each.kind == Kind::count) continue;
+        const Column& member = *member_of(schema, each.member);
+        column.type = member.type;
+        // A group has a fact, which need not be one of those with the word.
+        column.is_nullable = member.is_nullable || !each.of.member.empty();
+    }
+    return shape;
+}
+
 std::string to_text(const Rollup& rollup) {
     std::string text = fmt::format("{}", fmt::join(rollup.keys(), ","));
     for (const RollupColumn& column : rollup.columns())

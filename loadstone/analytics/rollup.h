@@ -69,6 +69,9 @@ public:
     // That a table of this form can be grouped so. Errors: invalid_argument.
     void require_valid(std::string_view name, const Schema& schema) const;
 
+    // Its columns, of a table of this form: the keys, then the others.
+    std::vector<Column> shape(const Schema& schema) const;
+
     bool operator==(const Rollup&) const = default;
 
 private:

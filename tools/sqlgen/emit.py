@@ -171,14 +171,17 @@ def includes(folder):
 
 def forward_declarations(folder, structs):
     """Of Reader and Tx, of the tags of ids, of the module's own row structs."""
-    found = {}
-    if folder.functions:
-        found["loadstone::store"] = ["class Reader;", "class Tx;"]
+    found = {"loadstone::store": ["class Reader;", "class Tx;"]} if folder.functions else {}
+    return forward_lines(folder, structs, found, namespace_of(folder).removesuffix("::sql"))
+
+
+def forward_lines(folder, structs, found, module):
+    """Of {namespace: [declaration]}, the tags of ids, and the row structs of the namespace `module`."""
     for _, tag in sorted(folder.types.ids.items()):
         space, _, name = tag.rpartition("::")
         found.setdefault(space, []).append(f"struct {name};")
     for name in sorted(structs.foreign):
-        found.setdefault(namespace_of(folder).removesuffix("::sql"), []).append(f"struct {name};")
+        found.setdefault(module, []).append(f"struct {name};")
     lines = []
     for space, names in sorted(found.items()):
         lines += [f"namespace {space} {{", *names, f"}}  // namespace {space}"]

@@ -88,14 +88,14 @@ def named(name, tokens, parameters, writes):
     return Named(name, {dialect: collapse(for_dialect(tokens[dialect], dialect)) for dialect in DIALECTS}, parameters, writes)
 
 
-def read_statements(root, folder):
-    """([Statement with its fragments in place], Types, files read)."""
-    types, everything, inputs = Types(), [], []
-    for path in sorted((root / folder / "sql").glob("*.sql")):
+def read_statements(root, paths, types, dialects=DIALECTS):
+    """([Statement with its fragments in place], files read); what the files say of types goes into `types`."""
+    everything, inputs = [], []
+    for path in paths:
         shown = str(path.relative_to(root))
         inputs.append(path)
         before = (len(types.ids), len(types.columns), len(types.rows))
-        statements = statements_of(path, shown, types.add)
+        statements = statements_of(path, shown, types.add, dialects)
         if not statements and before == (len(types.ids), len(types.columns), len(types.rows)):
             raise SqlError(shown, 1, "no '-- name:' in this file")
         everything += statements
@@ -106,11 +106,11 @@ def read_statements(root, folder):
         seen[statement.name] = f"{statement.path}:{statement.line}"
     fragments = {each.name: each for each in everything if each.is_fragment}
     used = set()
-    whole = [with_fragments(statement, fragments, used) for statement in everything]
+    whole = [with_fragments(statement, fragments, used, dialects) for statement in everything]
     for fragment in fragments.values():
         if fragment.name not in used:
             raise SqlError(fragment.path, fragment.line, f"no statement uses the fragment '{fragment.name}'")
-    return [statement for statement in whole if not statement.is_fragment], types, inputs
+    return [statement for statement in whole if not statement.is_fragment], inputs
 
 
 class Reader:
@@ -118,7 +118,8 @@ class Reader:
 
     def __init__(self, root, folder, is_checked=True):
         self.root = root
-        statements, types, inputs = read_statements(root, folder)
+        types = Types()
+        statements, inputs = read_statements(root, sorted((root / folder / "sql").glob("*.sql")), types)
         schema = read_schema(root, folder) if is_checked else None
         own = schema.migrations[folder] if schema else migrations_of(root / folder / "sql" / "migrations", root)
         self.folder = Folder(folder, types, own, inputs=inputs + (schema.inputs if schema else []), schema=schema)

@@ -35,24 +35,28 @@ def values(parameter, dialect):
     return f"select {names} from {rows(parameter, dialect)} as {parameter.name} where true"
 
 
-def braces(words, parameters, dialect, path, line):
+FORMS = {"in": member, "rows": rows, "values": values}  # of the database's statements
+
+
+def braces(words, parameters, dialect, path, line, forms):
     """The SQL for what stands between { and }."""
     known = {parameter.name: parameter for parameter in parameters}
     kind, name = " ".join(words[:-1]), words[-1]
-    if kind not in ("in", "not in", "rows", "values"):
-        raise SqlError(path, line, f"{{{' '.join(words)}}} is none of {{in ..}}, {{not in ..}}, {{rows ..}}, {{values ..}}")
+    if kind.removeprefix("not ") not in forms or kind.startswith("not") and kind != "not in":
+        known_forms = ", ".join(f"{{{each} ..}}" for each in ("in", "not in", *list(forms)[1:]))
+        raise SqlError(path, line, f"{{{' '.join(words)}}} is none of {known_forms}")
     if name not in known or not known[name].is_array:
         raise SqlError(path, line, f"{{{' '.join(words)}}}: there is no array '{name}' in the line of the name")
     parameter = known[name]
     if bool(parameter.fields) != (kind in ("rows", "values")):
         raise SqlError(path, line, f"{{{kind} {name}}}: '{name}' is an array of {'rows' if parameter.fields else 'values'}")
     if kind in ("rows", "values"):
-        return (rows if kind == "rows" else values)(parameter, dialect)
-    return member(parameter, dialect, kind == "not in")
+        return forms[kind](parameter, dialect)
+    return forms["in"](parameter, dialect, kind == "not in")
 
 
-def with_arrays(tokens, parameters, dialect, path):
-    """The tokens with every {..} replaced."""
+def with_arrays(tokens, parameters, dialect, path, forms=FORMS):
+    """The tokens with every {..} replaced, by what `forms` makes of it."""
     out, at = [], 0
     while at < len(tokens):
         token = tokens[at]
@@ -68,7 +72,7 @@ def with_arrays(tokens, parameters, dialect, path):
         if at == len(tokens) or not words:
             raise SqlError(path, token.line, "a { that is never closed")
         at += 1
-        text = braces(words, parameters, dialect, path, token.line)
+        text = braces(words, parameters, dialect, path, token.line, forms)
         out += [Token(t.kind, t.text, token.line) for t in tokens_of(text, path, token.line)]
     return out
 

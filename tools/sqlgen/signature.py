@@ -131,8 +131,9 @@ class Types:
 class Parser:
     """Of one header line, after the statement's name."""
 
-    def __init__(self, text, types, path, line):
+    def __init__(self, text, types, path, line, cardinalities=CARDINALITIES):
         self.pieces = PIECE.findall(text)
+        self.cardinalities = cardinalities
         self.types, self.path, self.line = types, path, line
         self.at = 0
 
@@ -209,8 +210,8 @@ class Parser:
     def signature(self):
         first = self.take()
         cardinality = first.removeprefix(":")
-        if first == cardinality or cardinality not in CARDINALITIES:
-            raise self.error(f"'{first}' is not one of :{', :'.join(CARDINALITIES)}")
+        if first == cardinality or cardinality not in self.cardinalities:
+            raise self.error(f"'{first}' is not one of :{', :'.join(self.cardinalities)}")
         order = self.listed(self.key) if cardinality == "page" else []
         if cardinality == "page" and not order:
             raise self.error("a page has no order: ':page (created_at desc, id desc)'")

@@ -72,13 +72,13 @@ def expanded(tokens, dialect, fragments, path, used, depth=0):
     return out
 
 
-def with_fragments(statement, fragments, used):
+def with_fragments(statement, fragments, used, dialects=DIALECTS):
     """The statement with its fragments in place: a text for each dialect where they are not one."""
     sections = {dialect: expanded(statement.tokens(dialect), dialect, fragments, statement.path, used)
-                for dialect in DIALECTS}
+                for dialect in dialects}
     texts = {collapse(tokens) for tokens in sections.values()}
     if len(texts) == 1:
-        sections = {"both": sections[DIALECTS[0]]}
+        sections = {"both": sections[dialects[0]]}
     return replace(statement, sections=sections)
 
 
@@ -101,7 +101,7 @@ def directive_lines(text, path):
     return found
 
 
-def sections_of(lines, first_line, directives, path):
+def sections_of(lines, first_line, directives, path, dialects=DIALECTS):
     """Splits lines at their `-- dialect:`; returns {dialect or "both": tokens}."""
     sections, current, start = {}, "both", first_line
 
@@ -118,15 +118,15 @@ def sections_of(lines, first_line, directives, path):
             continue
         close(at)
         dialect = directives[at].group(2)
-        if dialect not in DIALECTS:
-            raise SqlError(path, at, f"dialect '{dialect}' is not one of {', '.join(DIALECTS)}")
+        if dialect not in dialects:
+            raise SqlError(path, at, f"dialect '{dialect}' is not one of {', '.join(dialects)}")
         if "both" in sections:
             raise SqlError(path, at, "there is SQL before the first '-- dialect:'")
         if dialect in sections or dialect == current:
             raise SqlError(path, at, f"a second section for {dialect}")
         current, start = dialect, at + 1
     close(first_line + len(lines))
-    missing = [dialect for dialect in DIALECTS if dialect not in sections]
+    missing = [dialect for dialect in dialects if dialect not in sections]
     if sections and "both" not in sections and missing:
         raise SqlError(path, first_line, f"there is no section for {missing[0]}")
     return sections
@@ -159,7 +159,7 @@ def head_of(lines, directives, starts, path, add):
             add(kind, directive.group(2), path, number)
 
 
-def statements_of(path, shown, add=lambda *_: None):
+def statements_of(path, shown, add=lambda *_: None, dialects=DIALECTS):
     """The statements and fragments of one file; `add` takes what the file says of the whole folder."""
     text = path.read_text(encoding="utf-8")
     lines = text.split("\n")
@@ -179,7 +179,7 @@ def statements_of(path, shown, add=lambda *_: None):
                             if at in directives and directives[at].group(1) in STATED]
         if statement.stated and not statement.typed:
             raise SqlError(shown, statement.stated[0][1], f"'-- column:' of '{name}', which is not typed")
-        for dialect, tokens in sections_of(lines[start:end - 1], start + 1, directives, shown).items():
+        for dialect, tokens in sections_of(lines[start:end - 1], start + 1, directives, shown, dialects).items():
             statement.sections[dialect] = one_statement(tokens, shown)
             if statement.typed:
                 check_verb(statement.sections[dialect], name, shown)

@@ -231,6 +231,8 @@ def check_tables(root, paths, layers):
     return findings
 
 
+QUESTION = re.compile(r"\banalytics::Query\b")
+ASKED = ".asked(facts_sql::tables)"
 SQL_TEXT = re.compile(r'"\s*(select\s+.+\sfrom\s|insert\s+(or\s+\w+\s+)?into\s|update\s+\w+\s+set\s|delete\s+from\s)',
                       re.IGNORECASE)
 
@@ -241,3 +243,14 @@ def check_sql_in_code(sources):
             for match in SQL_TEXT.finditer(source.text):
                 yield Finding(source.path, source.line_of(source.text, match.start()), "table",
                               "SQL in C++: put it into a .sql file of the module, under a name")
+            for match in QUESTION.finditer(source.text):
+                yield Finding(source.path, source.line_of(source.text, match.start()), "table",
+                              "a question in C++: put it into sql/facts of the module, under a name")
+
+
+def check_asked(sources, paths):
+    """That each module which asks the column store lets its tables be compared with what it declares."""
+    for path in paths:
+        owner, _, name = path.partition("sql/facts/")
+        if name == "tables.sql" and not any(ASKED in source.text for source in sources if source.path.startswith(owner)):
+            yield Finding(path, 1, "table", f"nothing compares these tables with those that are declared: 'facts{ASKED}' behind them")

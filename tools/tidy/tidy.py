@@ -67,6 +67,7 @@ def check(root):
         *code.check_await(sources),
         *tables.check_tables(root, [path for path in paths if path.endswith(".sql")], layers),
         *tables.check_sql_in_code(sources),
+        *tables.check_asked(sources, paths),
     ]
     entries, problems = read_allowed(root / "tools/tidy/allowed")
     used = set()

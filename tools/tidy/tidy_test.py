@@ -345,6 +345,17 @@ class Tables(Tree):
         self.assert_finds({"campus/a/queries.cc": 'auto x = "select id from users where id = $1";\nlog("select a course");\n'},
                           ("campus/a/queries.cc:1: table: ", ".sql file"))
 
+    def test_questions_stay_in_files(self):
+        text = 'constexpr analytics::Query by_day{"a.by_day", "select 1"};\n'
+        self.assert_clean({"campus/a/a_test.cc": text})
+        self.assert_finds({"campus/a/a.cc": text}, ("campus/a/a.cc:1: table: ", "put it into sql/facts"))
+
+    def test_tables_of_questions_are_compared_with_those_declared(self):
+        tables = {"campus/a/sql/facts/tables.sql": "create table t (n bigint);\n"}
+        self.assert_finds({**tables, "campus/b/facts.cc": "    facts.asked(facts_sql::tables);\n"},
+                          ("campus/a/sql/facts/tables.sql:1: table: ", "'facts.asked(facts_sql::tables)'"))
+        self.assert_clean({**tables, "campus/a/facts.cc": "    facts.asked(facts_sql::tables);\n"})
+
 
 class Program(Tree):
     def test_exits_with_1_if_there_are_findings(self):

@@ -34,13 +34,13 @@ struct Polls {
 BOOST_DESCRIBE_STRUCT(Polls, (), (polls))
 
 struct Days {
-    std::vector<Day> days;
+    std::vector<facts_sql::Day> days;
     Timestamp as_of;  // what was committed later is not counted yet
 };
 BOOST_DESCRIBE_STRUCT(Days, (), (days, as_of))
 
 struct Choices {
-    std::vector<Given> choices;
+    std::vector<facts_sql::Given> choices;
     Timestamp as_of;
 };
 BOOST_DESCRIBE_STRUCT(Choices, (), (choices, as_of))
@@ -95,7 +95,7 @@ Task<Reply<Polls>> show_polls(Context& context) {
 
 Task<Reply<Days>> show_days(Context& context) {
     const Timestamp since = Timestamp::now() - std::chrono::hours(30 * 24);
-    auto found = co_await votes_by_day(context, since);
+    auto found = co_await facts_sql::votes_by_day(context, since);
     Reply<Days> reply;
     reply.body.days = std::move(found.rows);
     reply.body.as_of = found.as_of;
@@ -103,7 +103,7 @@ Task<Reply<Days>> show_days(Context& context) {
 }
 
 Task<Reply<Choices>> show_given(Context& context) {
-    auto found = co_await choices_given(context);
+    auto found = co_await facts_sql::choices_by_votes(context);
     Reply<Choices> reply;
     reply.body.choices = std::move(found.rows);
     reply.body.as_of = found.as_of;
