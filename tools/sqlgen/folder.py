@@ -167,7 +167,8 @@ class Reader:
         is_row = len(found.columns) > 1 or bool(signature.row) or signature.cardinality == "page"
         signature.columns = columns_of(statement, expanded["sqlite"], found, self.schema, self.types, is_row)
         self.check_cardinality(statement, signature, writes)
-        check_parameters(statement, signature, texts["sqlite"], found, self.schema, self.types)
+        for each in statement.sections.values():
+            check_parameters(statement, signature, each, found, self.schema, self.types)
         if signature.cardinality == "page":
             sent = self.page(statement, signature, expanded)
         else:
