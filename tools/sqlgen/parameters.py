@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from columns import ITEMS_END
 from lexer import SqlError
-from scopes import Scopes
+from scopes import QUERIES, Scopes
 from signature import BASES, Type
 
 COMPARISONS = ("=", "<", ">", "<=", ">=", "<>", "!=", "==")
@@ -195,10 +195,21 @@ class Uses:
             elif self.word(first + 1) == "=" and first + 2 <= last:
                 yield Meeting(self.line(first + 2), self.value(first + 2, last), self.target(first), True)
 
+    def insert_list(self, at):
+        """Where the columns of this `into` open; past the end if it names none."""
+        at += 2
+        while self.scopes.name(at) and self.word(at) not in (*QUERIES, "default"):
+            at += 1
+        return at if self.word(at) == "(" and self.word(at + 1) not in QUERIES else len(self.tokens)
+
+    def without_columns(self):
+        """The lines of the inserts that name none."""
+        return [line for at, (text, _, line) in enumerate(self.tokens)
+                if text.lower() == "into" and self.insert_list(at) == len(self.tokens) and self.word(at + 2) != "default"]
+
     def inserted(self, at):
         """into t (a, b) values (c, d), (e, f) or select c, d or {values p}"""
-        while self.word(at) not in ("(", ""):
-            at += 1
+        at = self.insert_list(at)
         columns = [self.target(first) for first, _ in self.scopes.pieces(at + 1, self.close.get(at, 0))]
         at = self.close.get(at, len(self.tokens)) + 1
         if self.word(at) == "{" and self.word(at + 1) == "values":
@@ -234,5 +245,8 @@ def check(statement, meeting):
 
 def check_parameters(statement, signature, tokens, found, schema, types):
     """Raises where a parameter's type is not that of the column which it meets."""
-    for meeting in Uses(tokens, found, schema, types, signature.parameters).meetings():
+    uses = Uses(tokens, found, schema, types, signature.parameters)
+    for line in uses.without_columns():
+        raise SqlError(statement.path, line, "the insert names no columns, and what it gives goes elsewhere after a migration: into t (a, b)")
+    for meeting in uses.meetings():
         check(statement, meeting)

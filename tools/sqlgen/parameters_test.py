@@ -61,6 +61,23 @@ class ParametersTest(TypedTest):
             self.assert_given("PersonId", "int", f"-- name: x :exec (i {{}})\n{insert}\nvalues ($i, 1), (($i), 2)",
                               3, "'i' is int where notes.person_id")
 
+    def test_an_insert_names_its_columns(self):
+        for sql in ("values ($a, $b, 'x')", "as n values ($a, $b, 'x')", "select $a, $b, 'x'"):
+            self.assert_error(f"-- name: x :exec (a PersonId, b int)\ninsert or ignore\ninto notes {sql}", 3, "the insert names no columns")
+        self.assert_error("-- name: x :exec (r (a PersonId, b int, c text)[])\ninsert into notes {values r}", 2, "the insert names no columns")
+        self.assert_error("-- name: x :exec (r (a PersonId, b int, c text)[])\nwith c as (select 1) insert into notes select a, b, c from {rows r}",
+                          2, "the insert names no columns")
+        self.write("campus/a/sql/migrations/0002_more.sql", "create table marks (id integer primary key);")
+        self.function("-- name: x :exec ()\ninsert into marks default values")
+
+    def test_what_may_be_null_is_not_assigned_to_what_may_not(self):
+        for sql in ("update people\nset name = $name", "update people set score = 1,\nname = ($name) where id = 3",
+                    "update people set\n(score, name) = (1, $name)", 'update people as p\nset "name" = $name from notes where p.id = person_id',
+                    "insert into people (name, score, joined_at) values ('a', 1, 2)\non conflict (id) do update set name = $name"):
+            self.assert_given("text", "text?", f"-- name: x :exec (name {{}})\n{sql}", 3, "'name' may be null where people.name may not")
+        self.function("-- name: x :exec (email text?)\nupdate people set email = $email where email is not $email")
+        self.function("-- name: x :exec (name text?)\nupdate people set name = coalesce($name, name)")
+
     def test_columns_of_two_ids_do_not_meet(self):
         self.write("campus/a/sql/migrations/0002_more.sql", "create table rooms (id integer primary key, person_id integer, size integer);")
         text = "-- id: RoomId campus::a::RoomTag\n-- type: RoomId rooms.id\n-- name: x :many ()\nselect n.body from notes as n\njoin rooms as r on {}"
