@@ -165,7 +165,8 @@ class Reader:
         found = self.prepared(statement, tokens["sqlite"])
         writes = any(is_write(tokens[dialect]) for dialect in DIALECTS) or not found.is_read_only
         is_row = len(found.columns) > 1 or bool(signature.row) or signature.cardinality == "page"
-        signature.columns = columns_of(statement, expanded["sqlite"], found, self.schema, self.types, is_row)
+        signature.columns = columns_of(statement, expanded["sqlite"], found, self.schema, self.types, is_row,
+                                       [] if "both" in statement.sections else [expanded["postgres"]])
         self.check_cardinality(statement, signature, writes)
         for each in statement.sections.values():
             check_parameters(statement, signature, each, found, self.schema, self.types)

@@ -184,6 +184,27 @@ class Columns(TypedTest):
         self.assertEqual(self.columns("-- name: x :one () -> Counts\nselect count(*) as people, count(email) as mails from people"),
                          {"people": "int", "mails": "int"})
 
+    def test_what_a_count_is_part_of_must_be_stated(self):
+        for item in ("count(*) - (select max(number) from notes)", "count(*) * (0.5)", "count(*) || ('x')", "count(*) + count(*)", "count(*) - 1"):
+            for name in ("as n", "n", ""):
+                self.assert_error(f"-- name: x :one ()\nselect {item} {name} from people", 2, "the type of")
+        for item in ("count(*) filter (where id > 3)", "count(*) over (partition by name)", "count(*) over w", "count(*) filter (where id > 3) over w"):
+            for name in ("as n", "n"):
+                self.assertEqual(self.columns(f"-- name: x :one () -> N\nselect {item} {name} from people window w as (order by id)"), {"n": "int"})
+
+    def test_are_what_both_texts_say(self):
+        text = "-- name: x :many ()\n{}-- dialect: sqlite\nselect p.name, n.number from people as p join notes as n on n.person_id = p.id\n" \
+               "-- dialect: postgres\nselect {} from people as p {} notes as n on n.person_id = p.id {}"
+        self.assertEqual(self.columns(text.format("", "p.name, n.number", "join", "")), {"name": "text", "number": "int"})
+        self.assertEqual(self.columns(text.format("", "p.name, n.number", "left join", "")), {"name": "text", "number": "int?"})
+        self.assertEqual(self.columns(text.format("", "p.name, n.number", "join", "group by rollup (p.name, n.number)")), {"name": "text?", "number": "int?"})
+        for end in ("group by grouping sets ((name), (number))", "group by cube (name, number)"):
+            self.assertEqual(self.columns(text.format("", "p.name, n.number", "join", end)), {"name": "text?", "number": "int?"})
+        for items in ("max(p.name) as name, n.number", "null as name, n.number", "p.name || '' name, n.number"):
+            self.assert_error(text.format("", items, "join", ""), 3, "the type of 'name' is not known")
+            self.assertEqual(self.columns(text.format("-- column: name text?\n", items, "join", "")), {"name": "text?", "number": "int"})
+        self.assert_error(text.format("", "p.name, n.number", "join", "union select '', 1"), 3, "the type of 'name' is not known")
+
     def test_of_returning_are_those_of_the_table(self):
         self.assertEqual(self.columns("-- name: x :one (name text)\nupdate people set name = $name returning id, email"),
                          {"id": "PersonId", "email": "text?"})
