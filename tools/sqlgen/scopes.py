@@ -67,7 +67,7 @@ class Scopes:
         self.aliases = {}  # to tables, of all scopes
         self.results = {}  # the columns of the subquery whose parenthesis opens there
         self.close = self.closing()
-        self.query(0, len(tokens), None, {})
+        self.columns = self.query(0, len(tokens), None, {})  # of its result
 
     def closing(self):
         """{index of a parenthesis that opens: of the one that closes it}."""

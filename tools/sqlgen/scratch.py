@@ -64,6 +64,7 @@ class Prepared:
 class Table:
     is_view: bool
     columns: dict = field(default_factory=dict)  # name to (declared type, is not null)
+    keys: list = field(default_factory=list)  # sets of columns in which no two rows are alike, as far as these have no null
 
 
 class Scratch:
@@ -143,5 +144,9 @@ class Scratch:
                 # The row's number has no null, though SQLite does not call it so.
                 is_rowid = key != "0" and len(keys) == 1 and declared == "integer"
                 table.columns[column] = (declared, not_null == "1" or is_rowid)
+            table.keys = [{row[0] for row in keys}] if keys else []
+            for index, in self.rows(f"select name from pragma_index_list('{name}') where \"unique\" and not partial"):
+                columns = {column for column, in self.rows(f"select name from pragma_index_info('{index}')")}
+                table.keys += [columns] if "" not in columns else []  # of an expression there is no name
             found[name] = table
         return found
