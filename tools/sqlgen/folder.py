@@ -7,8 +7,8 @@ from columns import columns_of
 from lexer import SqlError, Token, collapse, is_write
 from notation import numbered, paged, with_arrays
 from pages import check_page
-from parameters import check_parameters
-from schema import prepared, read_schema
+from parameters import Uses, check_parameters
+from schema import check_owners, prepared, read_schema
 from signature import Parser, Signature, Types
 from statements import DIALECTS, migrations_of, statements_of, with_fragments
 
@@ -143,7 +143,12 @@ class Reader:
                 raise SqlError(path, line, f"{table}.{column} is {declared}, which {kind} is not")
 
     def prepared(self, statement, tokens):
-        return prepared(self.schema, self.root, self.folder.path, statement, for_dialect(tokens, "sqlite"))
+        found = prepared(self.schema, self.root, self.folder.path, statement, for_dialect(tokens, "sqlite"))
+        if "postgres" in statement.sections:
+            text = statement.sections["postgres"]
+            named = Uses(text, found, self.schema, self.types).scopes.named
+            check_owners(self.schema, self.folder.path, statement, text, {name for name in self.schema.owners if name.lower() in named})
+        return found
 
     def untyped(self, statement):
         parameters = parameters_of(statement)

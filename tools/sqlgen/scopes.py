@@ -65,6 +65,7 @@ class Scopes:
                               for column in schema.tables[table].columns] for name, table in self.names.items()}
         self.scopes = [Scope(None)] * len(tokens)  # of each token
         self.aliases = {}  # to tables, of all scopes
+        self.named = set()  # what stands where a table does, be it known or not, and is no with's
         self.results = {}  # the columns of the subquery whose parenthesis opens there
         self.close = self.closing()
         self.columns = self.query(0, len(tokens), None, {})  # of its result
@@ -130,6 +131,7 @@ class Scopes:
         alias, table = self.written(first)
         if table in self.names:
             self.aliases[alias] = self.names[table]
+        self.named |= {table} - {""}
         target = self.tables.get(table)
         return merged([self.part(start, end, outer, withs, alias, target) for start, end in zip(starts, [*starts[1:], last])])
 
@@ -235,6 +237,7 @@ class Scopes:
             at = self.close[at + 1]
         elif name:
             columns = withs[name] if name in withs else self.tables.get(name)
+            self.named |= {name} - withs.keys()
         return self.aliased(at + 1, scope, name, columns, self.names.get(name, "") if name not in withs else "")
 
     def aliased(self, at, scope, alias, columns, table):

@@ -11,7 +11,7 @@ OK, ROW = 0, 100
 READ, INSERT, DELETE, UPDATE = 20, 18, 9, 23
 DQS_DML, DQS_DDL = 1013, 1014  # whether "x" is a text where no column has that name
 AUTHORIZER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, *[ctypes.c_char_p] * 4)
-SYSTEM = ("sqlite_", "json_", "pragma_")  # of tables that are SQLite's own
+SYSTEM = ("sqlite_", "json_", "pragma_")  # of tables that are SQLite's own, if no migration has made them
 
 
 def library():
@@ -114,11 +114,17 @@ class Scratch:
                 found = [(getattr(self.sqlite, f"sqlite3_column_{what}")(handle, at) or b"").decode()
                          for what in ("name", "decltype", "table_name", "origin_name")]
                 columns.append(Column(*found))
-            tables = {name for _, name in self.seen if not name.startswith(SYSTEM)}
-            written = {name for action, name in self.seen if action != READ and not name.startswith(SYSTEM)}
+            seen = list(self.seen)
+            own = {name for _, name in seen if name.startswith(SYSTEM)} - self.made()
+            tables = {name for _, name in seen} - own
+            written = {name for action, name in seen if action != READ} - own
             return Prepared(columns, tables, written, bool(self.sqlite.sqlite3_stmt_readonly(handle)))
         finally:
             self.sqlite.sqlite3_finalize(handle)
+
+    def made(self):
+        """The tables and views that are called as SQLite's own."""
+        return {name for name, in self.rows("select name from sqlite_schema where name glob 'json_*' or name glob 'pragma_*'")}
 
     def rows(self, sql):
         handle = self.statement(sql)

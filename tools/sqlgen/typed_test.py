@@ -98,6 +98,24 @@ class Schema(TypedTest):
             self.assert_error(f"-- name: x :many ()\n{sql}", 3, "'secrets' belongs to campus/b: call a")
         self.assert_error("-- name: x :exec ()\ndelete\nfrom secrets", 3, "'secrets' belongs to campus/b: call a")
 
+    def test_tables_that_are_called_as_sqlites_own_are_none(self):
+        self.write("campus/a/module.cc", 'Module module() { return {.depends_on = {"b"}}; }\n')
+        for name in ("json_words", "pragma_words"):
+            self.write("campus/b/sql/migrations/0001_tables.sql", f"create table {name} (id integer primary key, word text not null);")
+            self.assert_error(f"-- name: x :many ()\nselect word\nfrom {name}", 3, f"'{name}' belongs to campus/b: call a")
+            self.write("campus/b/sql/migrations/0001_tables.sql", "create table secrets (id integer);")
+            self.write("campus/a/sql/migrations/0002_more.sql", f"create table {name} (id integer primary key, word text not null);")
+            (access,) = self.function(f"-- name: x :many ()\nselect word from {name}, json_each('[1]')").sent[0].accesses
+            self.assertEqual(access.table, name)
+
+    def test_a_table_of_another_module_in_the_text_for_postgres(self):
+        self.write("campus/a/module.cc", 'Module module() { return {.depends_on = {"b"}}; }\n')
+        text = "-- name: x{}\n-- dialect: sqlite\nselect {} from people\n-- dialect: postgres\nselect {}\nfrom {}"
+        for header in ("", " :many ()"):
+            for source in ("secrets as people", "people where id in (select id from Secrets)", "people join secrets on true"):
+                self.assert_error(text.format(header, "name", "name", source), 6, "'secrets' belongs to campus/b: call a")
+            self.read(text.format(header, "id, name", "id, name", "people as secrets where secrets.id > 3"))
+
     def test_statements_that_are_not_typed_are_prepared_too(self):
         self.assert_error("-- name: x\nselect id\nfrom persons where id = $1", 3, "no such table: persons")
         self.assert_error("-- name: x\nselect id from people where id = $id", 2, "'x' is not typed")
