@@ -13,6 +13,7 @@ from statements import KEYWORDS
 
 DECLARED = {"int": "int", "integer": "int", "bigint": "int", "real": "real", "double precision": "real", "double": "real",
             "text": "text", "varchar": "text", "blob": "bytes", "bytea": "bytes", "boolean": "bool", "bool": "bool"}
+NO_COLUMNS = ("null", "true", "false", "current_timestamp", "current_date", "current_time")
 SET_OPERATIONS = ("union", "intersect", "except")
 ITEMS_END = ("from", "where", "group", "having", "window", "order", "limit", "offset", "for", *SET_OPERATIONS)
 
@@ -127,33 +128,75 @@ def check_items(statement, items):
             raise SqlError(statement.path, item[0].line, "name the columns instead of *, which gives others after a migration")
 
 
+def without_name(item):
+    """The tokens of an item before its `as name` or `name`."""
+    if len(item) > 2 and item[-2].text.lower() == "as":
+        return item[:-2]
+    is_named = len(item) > 1 and item[-1].kind in ("word", "quoted") and (item[-2].kind == "word" or item[-2].text in (")", "]"))
+    return item[:-1] if is_named and item[-1].text.lower() != "end" else item
+
+
+def is_column(item):
+    item = without_name(item)
+    is_name = item[-1].text.lower() not in NO_COLUMNS and (item[-1].kind == "word" or item[-1].text[0] in '"`')
+    return is_name and (len(item) == 1 or (len(item) == 3 and item[1].text == "."))
+
+
 def is_count(item):
-    return len(item) > 2 and item[0].text.lower() == "count" and item[1].text == "(" and \
-        (item[-1].text == ")" or (item[-2].text.lower() == "as" and item[-3].text == ")"))
+    """Whether it is count(..) by itself, be it with `filter (..)` or `over (..)`."""
+    texts, depth, outer = [token.text.lower() for token in without_name(item)], 0, []
+    for text in texts:
+        depth -= text == ")"
+        outer += [text] if depth == 0 else []
+        depth += text == "("
+    while outer[3:4] in (["filter"], ["over"]) and len(outer) > 4:
+        del outer[3:6 if outer[4] == "(" else 5]
+    return outer == ["count", "(", ")"]
 
 
-def columns_of(statement, tokens, found, schema, types, is_row):
-    """[(name, Type)] of a prepared statement, whose text is `tokens`; of a row, each has a name that C++ can have."""
-    items = items_of(tokens)
-    check_items(statement, items)
+class Nulls:
+    """What may be null in one dialect's text though the table's column may not, and what is a table's column in it at all."""
+
+    def __init__(self, tokens, tables):
+        self.items, self.joins = items_of(tokens), Joins(tokens, tables)
+        words = [token.text.lower() for token in tokens if token.kind != "space"]
+        # Of a union SQLite tells the first part's columns, and of a view nothing of the joins in it.
+        self.is_hidden = any(word in words for word in SET_OPERATIONS) or \
+            any(table.is_view and name in words for name, table in tables.items())
+        self.has_scalar = has_inner_scalar(tokens)
+        self.has_totals = any((word in ("rollup", "cube") and after == "(") or (word == "grouping" and after == "sets")
+                              for word, after in zip(words, words[1:]))
+
+    def item(self, at, count):
+        return self.items[at] if len(self.items) == count else []
+
+    def may_be_null(self, table):
+        return self.has_scalar or self.has_totals or self.joins.may_be_empty(table)
+
+
+def found_type(column, texts, items, schema, types):
+    """The Type that a column has by itself, None if the texts do not tell it alike."""
+    if any(is_count(item) for item in items):
+        return types.named("int", "", 0) if all(is_count(item) for item in items) else None
+    is_told = column.origin and not any(text.is_hidden for text in texts) and not (items[0] and items[0][0].text == "(")
+    own = table_type(schema, types, column.table, column.origin) if is_told else None
+    if own is None or not all(is_column(item) for item in items[1:] if item):
+        return None
+    return own.nullable() if any(text.may_be_null(column.table) for text in texts) else own
+
+
+def columns_of(statement, tokens, found, schema, types, is_row, others=()):
+    """[(name, Type)] of a prepared statement, whose text is `tokens`; of a row, each has a name that C++ can have. `others` are
+    the tokens of other dialects."""
+    texts = [Nulls(each, schema.tables) for each in (tokens, *others)]
+    for text in texts:
+        check_items(statement, text.items)
     stated = stated_columns(statement, types)
-    joins = Joins(tokens, schema.tables)
-    words = {token.text.lower() for token in tokens}
-    # Of a union SQLite tells the first part's columns, and of a view nothing of the joins in it.
-    is_hidden = any(word in words for word in SET_OPERATIONS) or \
-        any(table.is_view and name in words for name, table in schema.tables.items())
-    has_scalar = has_inner_scalar(tokens)
     result = []
     for at, column in enumerate(found.columns):
-        item = items[at] if len(items) == len(found.columns) else []
-        line = item[0].line if item else statement.line
-        own = None
-        if column.origin and not is_hidden and not (item and item[0].text == "("):
-            own = table_type(schema, types, column.table, column.origin)
-        if own and (has_scalar or joins.may_be_empty(column.table)):
-            own = own.nullable()
-        if own is None and is_count(item):
-            own = types.named("int", "", 0)
+        items = [text.item(at, len(found.columns)) for text in texts]
+        line = items[0][0].line if items[0] else statement.line
+        own = found_type(column, texts, items, schema, types)
         if column.name in stated:
             kind, stated_line = stated.pop(column.name)
             if own and own.base != kind.base and not (own.base == "int" and kind.base == "bool"):

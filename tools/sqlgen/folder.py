@@ -6,8 +6,9 @@ from accesses import accesses_of
 from columns import columns_of
 from lexer import SqlError, Token, collapse, is_write
 from notation import numbered, paged, with_arrays
-from parameters import check_parameters, joined_operators
-from schema import prepared, read_schema
+from pages import check_page
+from parameters import Uses, check_parameters
+from schema import check_owners, prepared, read_schema
 from signature import Parser, Signature, Types
 from statements import DIALECTS, migrations_of, statements_of, with_fragments
 
@@ -143,7 +144,12 @@ class Reader:
                 raise SqlError(path, line, f"{table}.{column} is {declared}, which {kind} is not")
 
     def prepared(self, statement, tokens):
-        return prepared(self.schema, self.root, self.folder.path, statement, for_dialect(tokens, "sqlite"))
+        found = prepared(self.schema, self.root, self.folder.path, statement, for_dialect(tokens, "sqlite"))
+        if "postgres" in statement.sections:
+            text = statement.sections["postgres"]
+            named = Uses(text, found, self.schema, self.types).scopes.named
+            check_owners(self.schema, self.folder.path, statement, text, {name for name in self.schema.owners if name.lower() in named})
+        return found
 
     def untyped(self, statement):
         parameters = parameters_of(statement)
@@ -166,10 +172,13 @@ class Reader:
         found = self.prepared(statement, tokens["sqlite"])
         writes = any(is_write(tokens[dialect]) for dialect in DIALECTS) or not found.is_read_only
         is_row = len(found.columns) > 1 or bool(signature.row) or signature.cardinality == "page"
-        signature.columns = columns_of(statement, expanded["sqlite"], found, self.schema, self.types, is_row)
+        signature.columns = columns_of(statement, expanded["sqlite"], found, self.schema, self.types, is_row,
+                                       [] if "both" in statement.sections else [expanded["postgres"]])
         self.check_cardinality(statement, signature, writes)
-        check_parameters(statement, signature, texts["sqlite"], found, self.schema, self.types)
+        for each in statement.sections.values():
+            check_parameters(statement, signature, each, found, self.schema, self.types)
         if signature.cardinality == "page":
+            check_page(statement, signature, found, self.schema, self.types)
             sent = self.page(statement, signature, expanded)
         else:
             sent = [named(statement.name, tokens, len(names), writes)]
@@ -187,26 +196,8 @@ class Reader:
         if writes and cardinality in ("stream", "page"):
             raise SqlError(statement.path, statement.line, f"writes or locks rows: a :{cardinality} only reads")
 
-    @staticmethod
-    def check_bound(statement, first):
-        """SQLite begins at one of two bounds of the same side, and that is the statement's: it would read all that came before."""
-        key, is_descending = first
-        signs = ("<", "<=") if is_descending else (">", ">=")
-        tokens = joined_operators(statement.tokens("sqlite"))
-        for (word, _, line), (sign, _, _) in zip(tokens, tokens[1:]):
-            if word == key and sign in signs:
-                raise SqlError(statement.path, line, f"'{key} {sign}' bounds the page from the side where its cursor does: leave it "
-                                                     f"out and begin with a cursor that stands there")
-
     def page(self, statement, signature, expanded):
         """Its two statements: the first page, and one behind a cursor. Each is prepared."""
-        known = dict(signature.columns)
-        for name, _ in signature.order:
-            if name not in known:
-                raise SqlError(statement.path, statement.line, f"the page is sorted by '{name}', which is none of its columns")
-            if known[name].is_nullable:
-                raise SqlError(statement.path, statement.line, f"the page is sorted by '{name}', which may be null")
-        self.check_bound(statement, signature.order[0])
         names = [parameter.name for parameter in signature.parameters]
         after = [f"after_{name}" for name, _ in signature.order]
         for name in (*after, "page_rows"):

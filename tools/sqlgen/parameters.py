@@ -1,11 +1,16 @@
 """Checks parameters against the columns that they meet, since SQLite itself takes anything anywhere."""
 
-from columns import ITEMS_END, table_type
+from dataclasses import dataclass
+
+from columns import ITEMS_END
 from lexer import SqlError
+from scopes import QUERIES, Scopes
+from signature import BASES, Type
 
 COMPARISONS = ("=", "<", ">", "<=", ">=", "<>", "!=", "==")
-ARITHMETIC = ("+", "-", "*", "/", "|", "%")
-NOT_ALIASES = ("where", "on", "set", "join", "left", "inner", "cross", "order", "group", "limit", "values", "select", "using")
+OPERATORS = (*COMPARISONS, "+", "-", "*", "/", "|", "%", ":", ".")
+BEHIND_OPERAND = (*COMPARISONS, "is", "between", "in", "not", "{")
+BEFORE_OPERAND = (*COMPARISONS, "(", "and", "or", "not", "where", "between", "is", "when", "then", "else", "having", "limit", "offset")
 
 
 def joined_operators(tokens):
@@ -22,204 +27,226 @@ def joined_operators(tokens):
     return [each for each in out if each]
 
 
+def without_parentheses(tokens):
+    """The tokens with `(a.b)` and `($p)` as a.b and $p where they are an operand by themselves."""
+    tokens, at = list(tokens), 0
+    while at < len(tokens):
+        words = [text.lower() for text, _, _ in tokens[at:at + 6]]
+        end = words.index(")") if words[0] == "(" and ")" in words else 0
+        is_lone = (end == 2 and tokens[at + 1][1] in ("word", "named", "quoted")) or (end == 4 and words[2] == ".")
+        before = tokens[at - 1][0].lower() if at else "("
+        behind = words[end + 1] if end + 1 < len(words) else ""
+        is_operand = before in BEFORE_OPERAND or (behind in BEHIND_OPERAND and before in ("on", ","))
+        if is_lone and is_operand and words[1] != "select":
+            tokens[at:at + end + 1] = tokens[at + 1:at + end]
+            at = max(at - 1, 0)
+        else:
+            at += 1
+    return tokens
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A column, a parameter or a field of {rows ..}: the latter two are `given`."""
+
+    label: str
+    kind: Type
+    is_given: bool
+
+
+@dataclass(frozen=True)
+class Meeting:
+    line: int
+    one: Operand
+    other: Operand
+    is_written: bool = False  # into the other: then what may be null goes into no column that may not
+
+
 class Uses:
     """Where a statement's parameters meet columns of tables."""
 
-    def __init__(self, tokens, found, schema, types):
-        self.tokens = joined_operators(tokens)
+    def __init__(self, tokens, found, schema, types, parameters=()):
+        self.tokens = without_parentheses(joined_operators(tokens))
         self.schema, self.types = schema, types
-        self.tables = sorted(table for table in found.tables if table in schema.tables)
-        self.aliases = {table: table for table in self.tables}
-        for at, (text, _, _) in enumerate(self.tokens):
-            if text in self.tables:
-                after = self.word(at + 2) if self.word(at + 1) == "as" else self.word(at + 1)
-                if after and after.isidentifier() and after not in NOT_ALIASES:
-                    self.aliases[after] = text
+        self.parameters = {parameter.name: parameter for parameter in parameters}
+        arrays = {parameter.name: parameter.fields for parameter in parameters if parameter.fields}
+        self.scopes = Scopes(self.tokens, found, schema, types, arrays)
+        self.aliases = self.scopes.aliases
+        self.tables = sorted(self.scopes.names.values())
+        self.word, self.outermost, self.close = self.scopes.word, self.scopes.outermost, self.scopes.close
 
-    def word(self, at):
-        return self.tokens[at][0].lower() if 0 <= at < len(self.tokens) else ""
+    def value(self, first, last):
+        """The Operand that these tokens are, if they are one whose type is certain."""
+        while self.word(first) == "(" and self.close[first] == last and first < last:
+            first, last = first + 1, last - 1
+        if first == last and self.tokens[first][1] == "named":
+            parameter = self.parameters.get(self.tokens[first][0][1:])
+            return Operand(parameter.name, parameter.type, True) if parameter and not parameter.is_array else None
+        if first != last and (first + 2 != last or self.word(first + 1) != "."):
+            return None
+        found = self.scopes.column(last)
+        return Operand(found.label, found.kind, found.is_given) if found and found.kind else None
+
+    def before(self, at):
+        """The Operand that ends before `at`, by itself."""
+        first = at - 3 if self.word(at - 2) == "." else at - 1
+        return self.value(first, at - 1) if first >= 0 and self.word(first - 1) not in OPERATORS else None
+
+    def behind(self, at):
+        """The Operand that begins at `at`, by itself."""
+        last = at + 2 if self.word(at + 1) == "." else at
+        return self.value(at, last) if last < len(self.tokens) and self.word(last + 1) not in (*OPERATORS, "(") else None
+
+    def line(self, at):
+        return self.tokens[min(at, len(self.tokens) - 1)][2]
+
+    def meetings(self):
+        """Every Meeting of two operands, either of which may be None."""
+        for at, (text, kind, line) in enumerate(self.tokens):
+            word = text.lower()
+            if word in COMPARISONS:
+                yield from self.compared(at)
+            elif word == "is" and kind == "word":
+                yield from self.same(at)
+            elif word == "between":
+                yield from self.bounded(at)
+            elif word == "in" and self.word(at + 1) == "(" and self.word(at - 1) != "{":
+                yield from self.listed(at)
+            elif word == "{":
+                yield from self.members(at)
+            elif word == "using" and self.word(at + 1) == "(":
+                yield from self.joined(at)
+            elif word == "set" and self.scopes.scope(at).target:
+                yield from self.assigned(at)
+            elif word in ("limit", "offset"):
+                yield Meeting(line, self.behind(at + 1), Operand(word, self.types.named("int", "", 0), False), True)
+            elif word == "into":
+                yield from self.inserted(at)
+
+    def compared(self, at):
+        """a = b, (a, b) = (c, d)"""
+        if self.word(at - 1) != ")" or self.word(at + 1) != "(":
+            yield Meeting(self.line(at + 1), self.before(at), self.behind(at + 1))
+            return
+        starts = [first for first, last in self.close.items() if last == at - 1] + [at + 1]
+        rows = [self.scopes.pieces(first + 1, self.close[first]) for first in starts]
+        for one, other in zip(rows[0], rows[-1]) if len(rows[0]) > 1 else ():
+            yield Meeting(self.line(other[0]), self.value(*one), self.value(*other))
+
+    def same(self, at):
+        """a is b, a is not b, a is not distinct from b"""
+        to = at + 2 if self.word(at + 1) == "not" else at + 1
+        to += 2 if self.word(to) == "distinct" else 0
+        if to < len(self.tokens):
+            yield Meeting(self.line(to), self.before(at), self.behind(to))
 
     def column_before(self, at):
-        """(table.column, Type) of the column that ends before `at`, if its table is certain."""
-        if at < 1 or self.tokens[at - 1][1] != "word":
-            return None
-        name, tables = self.word(at - 1), self.tables
-        if self.word(at - 2) == ".":
-            tables = [self.aliases[self.word(at - 3)]] if self.word(at - 3) in self.aliases else []
-        known = [(f"{table}.{name}", table_type(self.schema, self.types, table, name)) for table in tables]
-        known = [each for each in known if each[1]]
-        if not known or len({(kind.base, kind.name) for _, kind in known}) > 1:
-            return None
-        return known[0]
+        return self.before(at - 1 if self.word(at - 1) == "not" else at)
 
-    def column_at(self, at):
-        """The same of the column that begins at `at` and is an operand by itself."""
-        last = at + 2 if self.word(at + 1) == "." else at
-        if self.word(last + 1) in (*ARITHMETIC, "("):
-            return None
-        return self.column_before(last + 1) if last < len(self.tokens) else None
-
-    def compared(self):
-        """(parameter, line, column, Type, may it be null) for `column = $1` and `$1 = column`."""
-        for at, (text, kind, line) in enumerate(self.tokens):
-            if kind != "named":
-                continue
-            before, after = self.word(at - 1), self.word(at + 1)
-            if before in ("limit", "offset"):
-                yield text[1:], line, before, self.types.named("int", "", 0), False
-                continue
-            column = None
-            if after not in ARITHMETIC:
-                column = self.column_before(self.operator_before(at))
-            if column is None and before not in (*ARITHMETIC, "."):
-                if after in COMPARISONS:
-                    column = self.column_at(at + 2)
-            if column:
-                yield text[1:], line, *column, True
-
-    def operator_before(self, at):
-        """Where the comparison begins whose right side is the token at `at`: =, is, is not, between; 0 if there is none."""
-        if self.word(at - 1) in (*COMPARISONS, "is"):
-            return at - 1
-        if self.word(at - 2) == "is" and self.word(at - 1) == "not":
-            return at - 2
-        if self.word(at - 1) == "and" and self.word(at - 3) == "between":
-            at -= 2
-        if self.word(at - 1) == "between":
-            return at - 2 if self.word(at - 2) == "not" else at - 1
-        return 0
-
-    def listings(self):
-        """The same for `column in ($1, $2)`, and for `(column, column) = ($1, $2)`."""
-        for at, (text, _, _) in enumerate(self.tokens):
-            if self.word(at + 1) != "(":
-                continue
-            given, _ = self.listed(at + 1)
-            if text.lower() == "in":
-                column = self.column_before(at - 1 if self.word(at - 1) == "not" else at)
-                columns = [column] * len(given)
-            elif text in COMPARISONS and self.word(at - 1) == ")":
-                columns = self.row_before(at)
-            else:
-                continue
-            for column, value in zip(columns, given):
-                if column and len(value) == 1 and value[0][1] == "named":
-                    yield value[0][0][1:], value[0][2], *column, True
-
-    def row_before(self, end):
-        """[(table.column, Type) or None] of the columns in the parenthesis that ends before `end`."""
-        at, depth = end - 1, 1
-        while at > 0 and depth > 0:
-            at -= 1
-            depth += {")": 1, "(": -1}.get(self.tokens[at][0], 0)
-        items, _ = self.listed(at)
-        if len(items) < 2:
-            return []
-        columns, place = [], at + 1
-        for item in items:
-            place += len(item) + 1
-            columns.append(self.column_before(place - 1) if len(item) in (1, 3) else None)
-        return columns
-
-    def members(self):
-        """The same for `column {in array}`."""
-        for at, (text, _, line) in enumerate(self.tokens):
-            if text == "{" and self.word(at + 1) in ("in", "not"):
-                column = self.column_before(at)
-                last = at + 2 if self.word(at + 1) == "in" else at + 3
-                if column:
-                    yield self.word(last), line, *column, True
-
-    def inserts(self):
-        """([(column, Type)], index past their list) of each insert into t (a, b)."""
-        for at, (text, _, _) in enumerate(self.tokens):
-            table = self.word(at + 1)
-            if text.lower() == "into" and self.word(at + 2) == "(" and table in self.schema.tables:
-                names, end = self.listed(at + 2)
-                names = [name[0][0].lower() for name in names if name]
-                yield [(f"{table}.{name}", table_type(self.schema, self.types, table, name)) for name in names], end
-
-    def inserted(self):
-        """The same for what insert into t (a, b) takes from values ($a, $b) or select $a, $b."""
-        for columns, end in self.inserts():
-            for given in self.inserted_rows(end):
-                for (column, kind), value in zip(columns, given):
-                    if kind and len(value) == 1 and value[0][1] == "named":
-                        yield value[0][0][1:], value[0][2], column, kind, False
-
-    def inserted_rows(self, at):
-        """Of values (..), (..) each row, of select .. its items, as listed() has them."""
-        if self.word(at) == "select":
-            given, _ = self.listed(at)
-            yield given
-        while self.word(at) in ("values", ",") and self.word(at + 1) == "(":
-            given, at = self.listed(at + 1)
-            yield given
-
-    def inserted_fields(self):
-        """(array, field, line, column, Type) for insert into t (a) select r.a from {rows array} as r."""
-        arrays = {}
-        for at, (text, _, _) in enumerate(self.tokens):
-            if text == "{" and self.word(at + 1) == "rows":
-                arrays[self.word(at + 5 if self.word(at + 4) == "as" else at + 4)] = self.word(at + 2)
-        for columns, end in self.inserts():
-            for given in self.inserted_rows(end):
-                for (column, kind), value in zip(columns, given):
-                    if kind and len(value) == 3 and value[1][0] == "." and value[0][0] in arrays:
-                        yield arrays[value[0][0]], value[2][0], value[2][2], column, kind
-
-    def ranges(self):
-        """(parameter, line, [(column, Type)]) of insert into t (a, b) {values rows}."""
-        for columns, end in self.inserts():
-            if self.word(end) == "{" and self.word(end + 1) == "values":
-                yield self.word(end + 2), self.tokens[end][2], columns
+    def bounded(self, at):
+        """a between b and c"""
+        yield Meeting(self.line(at + 1), self.column_before(at), self.behind(at + 1))
+        and_ = next((to for to in self.outermost(at + 1, len(self.tokens)) if self.word(to) == "and"), len(self.tokens))
+        if and_ + 1 < len(self.tokens):
+            yield Meeting(self.line(and_ + 1), self.column_before(at), self.behind(and_ + 1))
 
     def listed(self, at):
-        """The items, each its tokens, of the parenthesis or the select that opens at `at`, and the index past it."""
-        items, depth, outer = [[]], 0, 1 if self.word(at) == "(" else 0
-        at += 1 - outer
-        while at < len(self.tokens):
-            text = self.tokens[at][0]
-            if outer == 0 and depth == 0 and text.lower() in ITEMS_END:
-                break
-            depth += {"(": 1, ")": -1}.get(text, 0)
+        """a in (b, c), a in (select b ..)"""
+        if at + 1 in self.scopes.results:
+            columns = self.scopes.results[at + 1] or []
+            for _, found in columns if len(columns) == 1 else []:
+                yield Meeting(self.line(at), self.column_before(at), Operand(found.label, found.kind, found.is_given))
+            return
+        for first, last in self.scopes.pieces(at + 2, self.close[at + 1]):
+            yield Meeting(self.line(first), self.column_before(at), self.value(first, last))
+
+    def array(self, at):
+        return self.parameters.get(self.word(at))
+
+    def members(self, at):
+        """a {in p}, a {not in p}"""
+        parameter = self.array(at + 2 if self.word(at + 1) == "in" else at + 3)
+        if self.word(at + 1) in ("in", "not") and parameter and parameter.type:
+            yield Meeting(self.line(at), self.before(at), Operand(parameter.name, parameter.type, True))
+
+    def joined(self, at):
+        """join .. using (a)"""
+        for first, _ in self.scopes.pieces(at + 2, self.close[at + 1]):
+            found = [Operand(each.label, each.kind, each.is_given)
+                     for each in self.scopes.scope(at).having(self.scopes.name(first))]
+            for one in found:
+                for other in found:
+                    if one.is_given and not other.is_given:
+                        yield Meeting(self.line(first), one, other)
+
+    def target(self, at):
+        """The Operand that the column of this name in the table that is written is."""
+        found = dict(self.scopes.scope(at).target or ()).get(self.scopes.name(at))
+        return Operand(found.label, found.kind, False) if found else None
+
+    def assigned(self, at):
+        """set a = b, (c, d) = (e, f)"""
+        for first, last in self.scopes.pieces(at + 1, len(self.tokens), ("from", "where", "returning")):
+            if self.word(first) == "(" and self.word(self.close[first] + 2) == "(":
+                to = self.close[first] + 2
+                rows = self.scopes.pieces(first + 1, self.close[first]), self.scopes.pieces(to + 1, self.close[to])
+                for (one, _), other in zip(*rows):
+                    yield Meeting(self.line(other[0]), self.value(*other), self.target(one), True)
+            elif self.word(first + 1) == "=" and first + 2 <= last:
+                yield Meeting(self.line(first + 2), self.value(first + 2, last), self.target(first), True)
+
+    def insert_list(self, at):
+        """Where the columns of this `into` open; past the end if it names none."""
+        at += 2
+        while self.scopes.name(at) and self.word(at) not in (*QUERIES, "default"):
             at += 1
-            if depth < outer:
-                break
-            if text == "," and depth == outer:
-                items.append([])
-            elif not (text == "(" and depth == 1 == outer):
-                items[-1].append(self.tokens[at - 1])
-        return items, at
+        return at if self.word(at) == "(" and self.word(at + 1) not in QUERIES else len(self.tokens)
+
+    def without_columns(self):
+        """The lines of the inserts that name none."""
+        return [line for at, (text, _, line) in enumerate(self.tokens)
+                if text.lower() == "into" and self.insert_list(at) == len(self.tokens) and self.word(at + 2) != "default"]
+
+    def inserted(self, at):
+        """into t (a, b) values (c, d), (e, f) or select c, d or {values p}"""
+        at = self.insert_list(at)
+        columns = [self.target(first) for first, _ in self.scopes.pieces(at + 1, self.close.get(at, 0))]
+        at = self.close.get(at, len(self.tokens)) + 1
+        if self.word(at) == "{" and self.word(at + 1) == "values":
+            parameter = self.array(at + 2)
+            for (name, kind), column in zip(parameter.fields if parameter else (), columns):
+                yield Meeting(self.line(at), Operand(f"{parameter.name}.{name}", kind, True), column, True)
+        for given in self.inserted_rows(at):
+            for column, (first, last) in zip(columns, given):
+                yield Meeting(self.line(first), self.value(first, last), column, True)
+
+    def inserted_rows(self, at):
+        """Of values (..), (..) each row, of select .. its items, as pieces() has them."""
+        if self.word(at) == "select":
+            yield self.scopes.pieces(at + (2 if self.word(at + 1) in ("distinct", "all") else 1), len(self.tokens), ITEMS_END)
+        while self.word(at) in ("values", ",") and self.word(at + 1) == "(":
+            yield self.scopes.pieces(at + 2, self.close[at + 1])
+            at = self.close[at + 1] + 1
 
 
-def differs(given, column):
-    return given.base != column.base or given.name != column.name
+def check(statement, meeting):
+    """Raises where what is given is not of the type that it meets, or where columns of two ids meet."""
+    one, other = meeting.one, meeting.other
+    if not one or not other or not one.kind or not other.kind:
+        return
+    if other.is_given and not one.is_given:
+        one, other = other, one
+    is_checked = one.is_given or not {one.kind.name, other.kind.name} & {*BASES, "timestamp"}
+    if is_checked and (one.kind.base, one.kind.name) != (other.kind.base, other.kind.name):
+        raise SqlError(statement.path, meeting.line, f"'{one.label}' is {one.kind} where {other.label} is {other.kind}")
+    if meeting.is_written and one.is_given and one.kind.is_nullable and not other.kind.is_nullable:
+        raise SqlError(statement.path, meeting.line, f"'{one.label}' may be null where {other.label} may not")
 
 
 def check_parameters(statement, signature, tokens, found, schema, types):
     """Raises where a parameter's type is not that of the column which it meets."""
-    known = {parameter.name: parameter for parameter in signature.parameters}
-    uses = Uses(tokens, found, schema, types)
-
-    def check(name, given, line, column, kind, may_be_null):
-        if differs(given, kind):
-            raise SqlError(statement.path, line, f"'{name}' is {given} where {column} is {kind}")
-        if given.is_nullable and not kind.is_nullable and not may_be_null:
-            raise SqlError(statement.path, line, f"'{name}' may be null where {column} may not")
-
-    for name, *use in uses.members():
-        if name in known and known[name].type:
-            check(name, known[name].type, *use)
-    for name, part, *use in uses.inserted_fields():
-        given = dict(known[name].fields).get(part) if name in known else None
-        if given:
-            check(f"{name}.{part}", given, *use, False)
-    for name, line, columns in uses.ranges():
-        fields = known[name].fields if name in known else []
-        for (part, given), (column, kind) in zip(fields, columns):
-            if kind:
-                check(f"{name}.{part}", given, line, column, kind, False)
-    for name, *use in [*uses.compared(), *uses.listings(), *uses.inserted()]:
-        if name in known and not known[name].is_array:
-            check(name, known[name].type, *use)
+    uses = Uses(tokens, found, schema, types, signature.parameters)
+    for line in uses.without_columns():
+        raise SqlError(statement.path, line, "the insert names no columns, and what it gives goes elsewhere after a migration: into t (a, b)")
+    for meeting in uses.meetings():
+        check(statement, meeting)

@@ -130,9 +130,14 @@ def prepared(schema, root, folder, statement, tokens):
         elif refused.offset < 0 and (unknown := re.search(r"column:? (?:named )?(?:\w+\.)*(\w+)", message)):
             at = line_of_word(tokens, unknown.group(1), at)
         raise SqlError(statement.path, at, message) from None
-    for table in sorted(found.tables):
+    check_owners(schema, folder, statement, tokens, found.tables)
+    return found
+
+
+def check_owners(schema, folder, statement, tokens, tables):
+    """Raises if one of the tables is another folder's."""
+    for table in sorted(tables):
         owner = schema.owners.get(table, folder)
         if owner != folder:
             raise SqlError(statement.path, line_of_word(tokens, table, statement.line),
                            f"'{table}' belongs to {owner}: {ADVICE}")
-    return found

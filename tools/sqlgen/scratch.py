@@ -11,7 +11,7 @@ OK, ROW = 0, 100
 READ, INSERT, DELETE, UPDATE = 20, 18, 9, 23
 DQS_DML, DQS_DDL = 1013, 1014  # whether "x" is a text where no column has that name
 AUTHORIZER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, *[ctypes.c_char_p] * 4)
-SYSTEM = ("sqlite_", "json_", "pragma_")  # of tables that are SQLite's own
+SYSTEM = ("sqlite_", "json_", "pragma_")  # of tables that are SQLite's own, if no migration has made them
 
 
 def library():
@@ -64,6 +64,7 @@ class Prepared:
 class Table:
     is_view: bool
     columns: dict = field(default_factory=dict)  # name to (declared type, is not null)
+    keys: list = field(default_factory=list)  # sets of columns in which no two rows are alike, as far as these have no null
 
 
 class Scratch:
@@ -113,11 +114,17 @@ class Scratch:
                 found = [(getattr(self.sqlite, f"sqlite3_column_{what}")(handle, at) or b"").decode()
                          for what in ("name", "decltype", "table_name", "origin_name")]
                 columns.append(Column(*found))
-            tables = {name for _, name in self.seen if not name.startswith(SYSTEM)}
-            written = {name for action, name in self.seen if action != READ and not name.startswith(SYSTEM)}
+            seen = list(self.seen)
+            own = {name for _, name in seen if name.startswith(SYSTEM)} - self.made()
+            tables = {name for _, name in seen} - own
+            written = {name for action, name in seen if action != READ} - own
             return Prepared(columns, tables, written, bool(self.sqlite.sqlite3_stmt_readonly(handle)))
         finally:
             self.sqlite.sqlite3_finalize(handle)
+
+    def made(self):
+        """The tables and views that are called as SQLite's own."""
+        return {name for name, in self.rows("select name from sqlite_schema where name glob 'json_*' or name glob 'pragma_*'")}
 
     def rows(self, sql):
         handle = self.statement(sql)
@@ -143,5 +150,9 @@ class Scratch:
                 # The row's number has no null, though SQLite does not call it so.
                 is_rowid = key != "0" and len(keys) == 1 and declared == "integer"
                 table.columns[column] = (declared, not_null == "1" or is_rowid)
+            table.keys = [{row[0] for row in keys}] if keys else []
+            for index, in self.rows(f"select name from pragma_index_list('{name}') where \"unique\" and not partial"):
+                columns = {column for column, in self.rows(f"select name from pragma_index_info('{index}')")}
+                table.keys += [columns] if "" not in columns else []  # of an expression there is no name
             found[name] = table
         return found

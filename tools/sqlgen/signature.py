@@ -84,6 +84,7 @@ class Signature:
     parameters: list
     row: str = ""  # the struct's name, where one is given
     order: list = field(default_factory=list)  # of a page: [(column, is_descending)]
+    is_unique: bool = False  # of a page: it is stated that its rows differ in these columns
     columns: list = field(default_factory=list)  # [(name, Type)], found by preparing
 
 
@@ -135,7 +136,7 @@ class Parser:
         self.pieces = PIECE.findall(text)
         self.cardinalities = cardinalities
         self.types, self.path, self.line = types, path, line
-        self.at = 0
+        self.at, self.is_unique = 0, False
 
     def error(self, text):
         return SqlError(self.path, self.line, text)
@@ -171,6 +172,9 @@ class Parser:
     def key(self):
         name = self.name("column")
         direction = self.take() if self.peek() in ("asc", "desc") else "asc"
+        self.is_unique = self.peek() == "unique" and self.take() == "unique"
+        if self.is_unique and self.peek() != ")":
+            raise self.error(f"'unique' stands behind the last column of a page's order, not behind '{name}'")
         return name, direction == "desc"
 
     def type(self):
@@ -228,4 +232,4 @@ class Parser:
         for name in names:
             if names.count(name) > 1:
                 raise self.error(f"two parameters are called '{name}'")
-        return Signature(cardinality, parameters, row, order)
+        return Signature(cardinality, parameters, row, order, self.is_unique)

@@ -98,6 +98,24 @@ class Schema(TypedTest):
             self.assert_error(f"-- name: x :many ()\n{sql}", 3, "'secrets' belongs to campus/b: call a")
         self.assert_error("-- name: x :exec ()\ndelete\nfrom secrets", 3, "'secrets' belongs to campus/b: call a")
 
+    def test_tables_that_are_called_as_sqlites_own_are_none(self):
+        self.write("campus/a/module.cc", 'Module module() { return {.depends_on = {"b"}}; }\n')
+        for name in ("json_words", "pragma_words"):
+            self.write("campus/b/sql/migrations/0001_tables.sql", f"create table {name} (id integer primary key, word text not null);")
+            self.assert_error(f"-- name: x :many ()\nselect word\nfrom {name}", 3, f"'{name}' belongs to campus/b: call a")
+            self.write("campus/b/sql/migrations/0001_tables.sql", "create table secrets (id integer);")
+            self.write("campus/a/sql/migrations/0002_more.sql", f"create table {name} (id integer primary key, word text not null);")
+            (access,) = self.function(f"-- name: x :many ()\nselect word from {name}, json_each('[1]')").sent[0].accesses
+            self.assertEqual(access.table, name)
+
+    def test_a_table_of_another_module_in_the_text_for_postgres(self):
+        self.write("campus/a/module.cc", 'Module module() { return {.depends_on = {"b"}}; }\n')
+        text = "-- name: x{}\n-- dialect: sqlite\nselect {} from people\n-- dialect: postgres\nselect {}\nfrom {}"
+        for header in ("", " :many ()"):
+            for source in ("secrets as people", "people where id in (select id from Secrets)", "people join secrets on true"):
+                self.assert_error(text.format(header, "name", "name", source), 6, "'secrets' belongs to campus/b: call a")
+            self.read(text.format(header, "id, name", "id, name", "people as secrets where secrets.id > 3"))
+
     def test_statements_that_are_not_typed_are_prepared_too(self):
         self.assert_error("-- name: x\nselect id\nfrom persons where id = $1", 3, "no such table: persons")
         self.assert_error("-- name: x\nselect id from people where id = $id", 2, "'x' is not typed")
@@ -183,6 +201,27 @@ class Columns(TypedTest):
         self.assertEqual(list(self.columns("-- name: x :one ()\nselect count(*) from people").values()), ["int"])
         self.assertEqual(self.columns("-- name: x :one () -> Counts\nselect count(*) as people, count(email) as mails from people"),
                          {"people": "int", "mails": "int"})
+
+    def test_what_a_count_is_part_of_must_be_stated(self):
+        for item in ("count(*) - (select max(number) from notes)", "count(*) * (0.5)", "count(*) || ('x')", "count(*) + count(*)", "count(*) - 1"):
+            for name in ("as n", "n", ""):
+                self.assert_error(f"-- name: x :one ()\nselect {item} {name} from people", 2, "the type of")
+        for item in ("count(*) filter (where id > 3)", "count(*) over (partition by name)", "count(*) over w", "count(*) filter (where id > 3) over w"):
+            for name in ("as n", "n"):
+                self.assertEqual(self.columns(f"-- name: x :one () -> N\nselect {item} {name} from people window w as (order by id)"), {"n": "int"})
+
+    def test_are_what_both_texts_say(self):
+        text = "-- name: x :many ()\n{}-- dialect: sqlite\nselect p.name, n.number from people as p join notes as n on n.person_id = p.id\n" \
+               "-- dialect: postgres\nselect {} from people as p {} notes as n on n.person_id = p.id {}"
+        self.assertEqual(self.columns(text.format("", "p.name, n.number", "join", "")), {"name": "text", "number": "int"})
+        self.assertEqual(self.columns(text.format("", "p.name, n.number", "left join", "")), {"name": "text", "number": "int?"})
+        self.assertEqual(self.columns(text.format("", "p.name, n.number", "join", "group by rollup (p.name, n.number)")), {"name": "text?", "number": "int?"})
+        for end in ("group by grouping sets ((name), (number))", "group by cube (name, number)"):
+            self.assertEqual(self.columns(text.format("", "p.name, n.number", "join", end)), {"name": "text?", "number": "int?"})
+        for items in ("max(p.name) as name, n.number", "null as name, n.number", "p.name || '' name, n.number"):
+            self.assert_error(text.format("", items, "join", ""), 3, "the type of 'name' is not known")
+            self.assertEqual(self.columns(text.format("-- column: name text?\n", items, "join", "")), {"name": "text?", "number": "int"})
+        self.assert_error(text.format("", "p.name, n.number", "join", "union select '', 1"), 3, "the type of 'name' is not known")
 
     def test_of_returning_are_those_of_the_table(self):
         self.assertEqual(self.columns("-- name: x :one (name text)\nupdate people set name = $name returning id, email"),
