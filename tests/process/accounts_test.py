@@ -1,7 +1,7 @@
 """The routes of accounts and audit over real connections: what a client may rely on."""
 
 import concurrent.futures
-import time
+import pathlib
 
 from harness.case import ProcessTest, main
 
@@ -26,6 +26,11 @@ class AccountsTest(ProcessTest):
 
     def log_in(self, email="ada@example.org", password=PASSWORD, **options):
         return self.client.post("/api/login", {"email": email, "password": password}, **options)
+
+    def cpu_seconds(self):
+        """Of all threads of the server."""
+        tasks = pathlib.Path(f"/proc/{self.server.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     def check_problem(self, answer, status):
         self.assertEqual(answer.status, status, answer)
@@ -244,12 +249,12 @@ class AccountsTest(ProcessTest):
         def median(email):
             seconds = []
             for _ in range(9):
-                began = time.monotonic()
+                before = self.cpu_seconds()
                 self.log_in(email, password="wrong horse battery")
-                seconds.append(time.monotonic() - began)
+                seconds.append(self.cpu_seconds() - before)
             return sorted(seconds)[4]
         known, unknown = median("ada@example.org"), median("nobody@example.org")
-        self.say(f"wrong password {known * 1e3:.0f} ms, no such account {unknown * 1e3:.0f} ms")
+        self.say(f"wrong password {known * 1e3:.0f} ms of CPU, no such account {unknown * 1e3:.0f} ms")
         self.assertLess(max(known, unknown) / min(known, unknown), 2)
 
 
