@@ -111,14 +111,15 @@ void PostgresDatabase::budget_changed() {
 std::shared_ptr<LoopReads> PostgresDatabase::make_reads(const runtime::Executor& executor,
                                                         std::shared_ptr<Connector> connector,
                                                         std::shared_ptr<Deadlines> deadlines,
-                                                        bool is_replica, Purpose first,
-                                                        Purpose more) {
+                                                        bool is_replica, std::size_t replica,
+                                                        Purpose first, Purpose more) {
     LoopReadsOptions options;
     options.depth_max = options_.pipeline_depth_max;
     options.statement_timeout_max = options_.statement_timeout_max;
     options.is_pooled = !is_replica && target_.is_pooled;
     options.tells_positions = !targets_.empty();
     options.is_replica = is_replica;
+    options.replica = replica;
     options.first = first;
     options.more = more;
     return std::make_shared<LoopReads>(executor, options, std::move(connector),
@@ -131,13 +132,13 @@ void PostgresDatabase::make_reading(const runtime::Executor& executor,
     LoopReading reading;
     reading.primary = make_reads(executor, connector(Use::read), std::move(deadlines), false);
     if (targets_.empty())
-        reading.heavy = make_reads(executor, connector(Use::read), own(), false, Purpose::heavy,
+        reading.heavy = make_reads(executor, connector(Use::read), own(), false, 0, Purpose::heavy,
                                    Purpose::more_heavy);
     std::vector<ReadRouter::Replica> replicas;
-    for (const Target& target : targets_) {
+    for (std::size_t i = 0; i < targets_.size(); ++i) {
         const auto replica = [&] {
-            auto its = std::make_shared<Connector>(target, Use::replica, options_, registry_);
-            return make_reads(executor, std::move(its), own(), true);
+            auto its = std::make_shared<Connector>(targets_[i], Use::replica, options_, registry_);
+            return make_reads(executor, std::move(its), own(), true, i);
         };
         replicas.push_back({replica(), replica()});
     }
