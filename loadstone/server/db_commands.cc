@@ -13,6 +13,7 @@
 #include "loadstone/server/internal/db_analytics.h"
 #include "loadstone/server/internal/db_report.h"
 #include "loadstone/store/inspection.h"
+#include "loadstone/store/server_uses.h"
 
 namespace loadstone::server::internal {
 
@@ -112,8 +113,7 @@ TopReport top_of(StatementReport report, const store::ServerStatistics& server, 
     std::map<std::string_view, const StatementPlan*> plans;
     for (const StatementPlan& plan : report.statements)
         plans[plan.statement] = &plan;  // of any process: the text is the same
-    std::map<std::string_view, const store::ServerUse*> uses;
-    for (const store::ServerUse& use : server.statements) uses[use.text] = &use;
+    const store::ServerUses uses(server);
     TopReport top;
     top.repeated = std::move(report.repeated);
     top.analytic = report.analytic;
@@ -129,10 +129,10 @@ TopReport top_of(StatementReport report, const store::ServerStatistics& server, 
                 one.scanned_per_row = ratio(plan.sampled_scanned, plan.sampled_rows);
                 one.temp_bytes = plan.sampled_temp_bytes;
             }
-            if (const auto use = uses.find(plan.postgres); use != uses.end()) {
-                one.temp_bytes = static_cast<std::int64_t>(use->second->temp_bytes);
-                one.server_cpu_ms = use->second->cpu_ms;
-                one.server_disk_bytes = use->second->disk_bytes;
+            if (const auto use = uses.of(plan.postgres)) {
+                one.temp_bytes = static_cast<std::int64_t>(use->temp_bytes);
+                one.server_cpu_ms = use->cpu_ms;
+                one.server_disk_bytes = use->disk_bytes;
             }
         }
         one.line = std::move(line);

@@ -240,6 +240,23 @@ class WithStatementsTest(DbTest):
         self.assertNotIn("pg_stat_statements is not installed", advice)
         self.assertIn("pg_stat_kcache is not installed", advice)
 
+    def test_statements_with_literals_have_figures_too(self):
+        campus = self.start(postgres_sample_plans="off")
+        course = {"title": "Tides", "description": "", "capacity": 10}
+        made = self.client_.post("/api/courses", course, cookie=self.cookie)
+        self.assertEqual(made.status, 201, made)
+        lesson = {"title": "Ebb", "length_s": 60}
+        self.assertEqual(self.client_.post(f"/api/courses/{made.json['id']}/lessons", lesson, cookie=self.cookie).status, 201)
+        self.assertEqual(self.client_.post(f"/api/courses/{made.json['id']}/publish", {}, cookie=self.cookie).status, 204)
+        self.assertEqual(self.client_.post(f"/api/courses/{made.json['id']}/enrolment", {}, cookie=self.cookie).status, 201)
+        for path in ("/api/courses", "/api/enrolments", "/api/dashboards/instructor", f"/api/courses/{made.json['id']}/progress"):
+            self.assertEqual(self.client_.get(path, cookie=self.cookie).status, 200, path)
+        if self.is_sqlite:
+            return
+        lines = [line for line in top(campus)["statements"] if not line["statement"].startswith("loadstone.")]
+        self.assertGreater(len(lines), 30)
+        self.assertEqual({line["statement"] for line in lines if line["temp_bytes"] < 0}, set())
+
 
 class WithKcacheTest(DbTest):
     """With pg_stat_kcache loaded too."""
