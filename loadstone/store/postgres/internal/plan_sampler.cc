@@ -16,9 +16,11 @@ namespace loadstone::store::postgres {
 
 namespace {
 
+// A text is cut at track_activity_query_size, before the character that does not fit.
 constexpr const char* waiting_sql =
-    "select query, count(*) from pg_stat_activity where datname = current_database() "
-    "and wait_event_type = 'Lock' group by query limit 1000";
+    "select query, count(*), octet_length(query) + 4 >= "
+    "pg_size_bytes(current_setting('track_activity_query_size')) from pg_stat_activity "
+    "where datname = current_database() and wait_event_type = 'Lock' group by query limit 1000";
 
 // Of all tables, as EXPLAIN prints their names; those that were never analyzed have -1.
 constexpr const char* table_rows_sql =
@@ -221,8 +223,21 @@ void PlanSampler::note_analytic(BlockingConnection& connection, const Sample& sa
 
 void PlanSampler::look_for_lock_waits(BlockingConnection& connection) {
     const auto waiting = connection.run(waiting_sql, {}, "lock waits");
-    for (int row = 0; row < PQntuples(waiting.get()); ++row)
-        statistics_.note_lock_waits(text_of(waiting, row, 0), count_of(waiting, row, 1));
+    for (int row = 0; row < PQntuples(waiting.get()); ++row) {
+        const std::string text = text_of(waiting, row, 0);
+        const std::uint64_t sessions = count_of(waiting, row, 1);
+        if (text_of(waiting, row, 2) == "t")
+            note_cut_text(text, sessions);
+        else
+            statistics_.note_lock_waits(text, sessions);
+    }
+}
+
+// All that it may be: texts that differ only after a thousand bytes are rare.
+void PlanSampler::note_cut_text(const std::string& text, std::uint64_t sessions) {
+    for (const StatementText& known : statistics_.texts()) {
+        if (known.postgres.starts_with(text)) statistics_.note_lock_waits(known.postgres, sessions);
+    }
 }
 
 }  // namespace loadstone::store::postgres

@@ -86,6 +86,7 @@ private:
     void note_analytic(BlockingConnection& connection, const Sample& sample,
                        const ExplainedPlan& plan);
     void look_for_lock_waits(BlockingConnection& connection);
+    void note_cut_text(const std::string& text, std::uint64_t sessions);
 
     const DatabaseOptions options_;
     const std::vector<Target> targets_;  // the primary, whichever it is, and servers_of()

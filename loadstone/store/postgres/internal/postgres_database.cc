@@ -31,13 +31,20 @@ std::vector<std::string> names_of(const std::vector<Target>& targets) {
     return names;
 }
 
+// A session behind a pooler is not the sampler's own.
+StatisticsOptions statistics_of(const DatabaseOptions& options, const Target& target) {
+    StatisticsOptions statistics = options.statistics;
+    statistics.samples_plans = statistics.samples_plans && !target.is_pooled;
+    return statistics;
+}
+
 }  // namespace
 
 PostgresDatabase::PostgresDatabase(const DatabaseOptions& options, telemetry::Registry& registry)
     : options_(options),
       target_(primary_of(options)),
       registry_(registry),
-      statistics_(options.statistics, registry),
+      statistics_(statistics_of(options, target_), registry),
       metrics_(registry, statistics_),
       canceller_(registry),
       reads_(*this),
@@ -61,7 +68,7 @@ std::shared_ptr<Connector> PostgresDatabase::connector(Use use) {
 void PostgresDatabase::start(runtime::Loops& loops) {
     LOADSTONE_ASSERT(loops_ == nullptr && transactions_ == nullptr, "a store is started once");
     loops_ = &loops;
-    if (options_.statistics.samples_plans && !target_.is_pooled) {
+    if (statistics_.options().samples_plans) {
         sampler_ = std::make_unique<PlanSampler>(options_, statistics_, registry_);
         metrics_.sampler = sampler_.get();
         sampler_->start();
