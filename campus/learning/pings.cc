@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "campus/learning/activity.h"
+#include "campus/learning/facts.h"
 #include "campus/learning/sql.h"
 
 namespace campus::learning {
@@ -32,17 +33,24 @@ void take_greatest(NotedPosition& into, const NotedPosition& other) {
     into.position_s = std::max(into.position_s, other.position_s);
 }
 
-// What comes first of its learner, course and day makes the learner active, as one by itself does.
-Task<void> note_active(Tx& tx, const std::vector<sql::KeptPosition>& found, Timestamp now) {
-    std::set<std::pair<accounts::UserId, courses::CourseId>> noted;
+// What comes first of its learner, course and day makes the learner active, as note_activity() does
+// of one by itself.
+Task<void> note_active(Tx& tx, const std::vector<sql::KeptPosition>& found,
+                       const std::vector<courses::CourseId>& courses, Timestamp now) {
+    const std::int64_t day = day_of(now);
+    std::set<std::pair<courses::CourseId, accounts::UserId>> active;
     for (const sql::KeptPosition& row : found) {
         const bool was_raised = row.updated_at == now;
-        if (!was_raised || row.active_day >= day_of(now)) continue;
-        if (!noted.emplace(row.user_id, row.course_id).second) continue;
-        const sql::EnrolmentRow enrolment{row.course_id, row.user_id, row.enrolled_at,
-                                          row.lessons_completed, row.active_day};
-        const Done done{.at = now, .lessons = 0, .attempts = 0};
-        co_await note_activity(tx, enrolment, done);
+        if (was_raised && row.active_day < day) active.emplace(row.course_id, row.user_id);
+    }
+    if (active.empty()) co_return;
+    std::vector<ActiveLearner> learners;
+    for (const auto& [course, user] : active) learners.push_back({course, user});
+    const auto begun = co_await sql::begin_active_days(tx, courses, learners, day, now);
+    co_await sql::note_active_days(tx, courses, learners, day);
+    for (const ActiveLearner& each : begun) {
+        const Activity fact = activity(now, each.course_id, each.user_id, "active");
+        co_await analytics::record(tx, fact);
     }
 }
 
@@ -54,7 +62,7 @@ Task<std::vector<Result<std::int64_t>>> write_positions(Tx& tx, std::vector<Note
     const Timestamp now = Timestamp::now();
     co_await sql::raise_positions(tx, of, rows, now);
     const std::vector<sql::KeptPosition> found = co_await sql::kept_positions(tx, rows);
-    co_await note_active(tx, found, now);
+    co_await note_active(tx, found, of, now);
     std::map<Key, std::int64_t> kept;
     for (const sql::KeptPosition& row : found) kept.emplace(key_of(row), row.position_s);
     std::vector<Result<std::int64_t>> results;

@@ -19,6 +19,13 @@ struct NotedPosition {
 };
 BOOST_DESCRIBE_STRUCT(NotedPosition, (), (course_id, user_id, lesson_id, position_s))
 
+// Who is active in a course on a day for the first time.
+struct ActiveLearner {
+    courses::CourseId course_id;
+    accounts::UserId user_id;
+};
+BOOST_DESCRIBE_STRUCT(ActiveLearner, (), (course_id, user_id))
+
 extern const loadstone::store::CoalescedWrite<NotedPosition, std::int64_t> note_positions;
 
 // As note_progress(), which a ping that completes its lesson has for itself.

@@ -147,7 +147,9 @@ Task<void> record_object(Tx& tx, const TypeInfo& type, const void* fact) {
                                 body.size(), fact_bytes_max));
     const std::span<const std::byte> bytes(reinterpret_cast<const std::byte*>(body.data()),
                                            body.size());
-    co_await tx.defer(sql::insert_fact, table.schema.id, bytes);
+    // Without a place: many of one request are no N+1, for they are sent together.
+    const store::Call<store::Command> insert(sql::insert_fact, std::source_location{});
+    co_await tx.defer(insert, table.schema.id, bytes);
 }
 
 }  // namespace loadstone::analytics

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -147,6 +148,23 @@ AdminSocket::AdminSocket(std::string folder, std::function<std::string(std::stri
                                    tick_every)) {}
 AdminSocket::~AdminSocket() = default;
 
+namespace {
+
+// False if it has not said all in time.
+bool ask(int server, const std::string& line, std::string& text) {
+    write_all(server, line + "\n");
+    char buffer[4'096];
+    while (text.size() < answer_bytes_max) {
+        if (!ready(server, POLLIN)) return false;
+        const auto count = read(server, buffer, sizeof buffer);
+        if (count <= 0) break;
+        text.append(buffer, static_cast<std::size_t>(count));
+    }
+    return !text.empty();
+}
+
+}  // namespace
+
 std::vector<AdminAnswer> ask_servers(const std::string& folder, const std::string& line) {
     std::vector<AdminAnswer> answers;
     std::error_code none;
@@ -154,28 +172,39 @@ std::vector<AdminAnswer> ask_servers(const std::string& folder, const std::strin
         const std::string path = entry.path().string();
         if (entry.path().extension() != ".sock") continue;
         const Descriptor server(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const timeval patience{client_timeout_ms / 1'000, 0};  // of connect() too
+        setsockopt(server.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
         const sockaddr_un address = unix_address(path, "the admin socket");
-        if (connect(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
-            0) {
+        const bool is_taken =
+            connect(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+        if (!is_taken && errno != EAGAIN) {  // EAGAIN: it is alive, and takes nobody
             if (errno == ECONNREFUSED)
                 unlink(path.c_str());  // left behind by a process that was killed
             continue;
         }
-        write_all(server.get(), line + "\n");
         AdminAnswer answer;
         answer.process = entry.path().stem().string();
-        char buffer[4'096];
-        while (answer.text.size() < answer_bytes_max && ready(server.get(), POLLIN)) {
-            const auto count = read(server.get(), buffer, sizeof buffer);
-            if (count <= 0) break;
-            answer.text.append(buffer, static_cast<std::size_t>(count));
-        }
-        if (answer.text.empty())
+        answer.is_silent = !is_taken || !ask(server.get(), line, answer.text);
+        if (answer.is_silent)
             answer.text = fmt::format("no answer from process {} within {} ms\n", answer.process,
                                       client_timeout_ms);
         answers.push_back(std::move(answer));
     }
     return answers;
+}
+
+SilentServer silent_of(const AdminAnswer& answer) {
+    constexpr std::size_t shown_max = 200;
+    const std::string_view text(answer.text);
+    return {answer.process, fmt::format("{}{}", answer.is_silent ? "" : "it answers ",
+                                        text.substr(0, std::min(text.find('\n'), shown_max)))};
+}
+
+std::string silent_text(const std::vector<SilentServer>& silent) {
+    std::string text;
+    for (const SilentServer& each : silent)
+        text += fmt::format("process {} is left out: {}\n", each.process, each.why);
+    return text;
 }
 
 }  // namespace loadstone::server::internal

@@ -6,11 +6,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 
 #include "loadstone/base/error.h"
+#include "loadstone/base/unix_address.h"
 
 namespace loadstone::server::internal {
 namespace {
@@ -86,6 +88,26 @@ TEST_F(AdminSocketTest, AskingRemovesSocketsThatNobodyAnswers) {
     EXPECT_EQ(ask_servers(run, "why").size(), 1U);
     EXPECT_FALSE(std::filesystem::exists(run + "/1.sock"));
     EXPECT_TRUE(std::filesystem::exists(run + "/notes.txt"));
+}
+
+// A process that is stopped: its socket takes a few, and then nobody.
+TEST_F(AdminSocketTest, WhoDoesNotAnswerIsNamedAndHoldsUpNobodyForLong) {
+    const AdminSocket alive = open();
+    const std::string stuck = run + "/2.sock";
+    const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    const sockaddr_un address = unix_address(stuck, "the socket");
+    ASSERT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(listen(listener, 0), 0);
+    for (int time = 0; time < 2; ++time) {
+        auto answers = ask_servers(run, "why");
+        std::ranges::sort(answers, {}, &AdminAnswer::is_silent);
+        ASSERT_EQ(answers.size(), 2U);
+        EXPECT_EQ(answers[0].text, "answer to why\n");
+        EXPECT_TRUE(answers[1].is_silent);
+        EXPECT_EQ(answers[1].process, "2");
+        EXPECT_EQ(answers[1].text, "no answer from process 2 within 2000 ms\n");
+    }
+    close(listener);
 }
 
 TEST_F(AdminSocketTest, AnAnswerThatFailsIsToldAsAnError) {

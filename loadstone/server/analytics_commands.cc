@@ -29,9 +29,10 @@ BOOST_DESCRIBE_STRUCT(ServerLine, (), (process, feed))
 struct StatusReport {
     std::int64_t waiting = 0, waiting_max = 0;  // in the database, whoever runs
     std::vector<ServerLine> servers;
+    std::vector<SilentServer> silent;
     std::vector<analytics::Work> work;
 };
-BOOST_DESCRIBE_STRUCT(StatusReport, (), (waiting, waiting_max, servers, work))
+BOOST_DESCRIBE_STRUCT(StatusReport, (), (waiting, waiting_max, servers, silent, work))
 
 Task<StatusReport> read_database(Context& context) {
     StatusReport report;
@@ -110,9 +111,11 @@ void analytics_status_command(const Config& config, const std::vector<Module>& m
     report.waiting_max = config.analytics.waiting_max;
     const auto folder = (std::filesystem::path(config.data) / "run").string();
     for (const auto& answer : ask_servers(folder, "analytics")) {
-        ServerLine& line = report.servers.emplace_back();
-        line.process = answer.process;
-        line.feed = value_or_throw(from_json<analytics::FeedReport>(answer.text, stored_json));
+        auto feed = from_json<analytics::FeedReport>(answer.text, stored_json);
+        if (feed)
+            report.servers.push_back({answer.process, std::move(*feed)});
+        else
+            report.silent.push_back(silent_of(answer));
     }
     if (query.json) {
         print(to_json(report) + "\n");
@@ -121,7 +124,8 @@ void analytics_status_command(const Config& config, const std::vector<Module>& m
     print(fmt::format("{} facts wait, {} may\n", report.waiting, report.waiting_max));
     const Timestamp now = Timestamp::now();
     for (const ServerLine& line : report.servers) print(to_text(line, now));
-    if (report.servers.empty())
+    print(silent_text(report.silent));
+    if (report.servers.empty() && report.silent.empty())
         print(fmt::format("no server runs on the data folder {}: facts wait\n", config.data));
     for (const analytics::Work& work : report.work) print(to_text(work));
 }

@@ -207,8 +207,8 @@ void store_settings(SettingList& s, Config& c, store::DatabaseOptions& d) {
     store::StatisticsOptions& t = d.statistics;
     s.count(
         "store.repeats_max",
-        "runs of a read for no more rows than this at one place in a request or job; more is told "
-        "as N+1; 0: not looked at",
+        "runs of a statement for no more rows than this at one place in a request or job; more is "
+        "told as N+1; 0: not looked at",
         t.repeats_max, std::uint32_t{0}, std::uint32_t{1'000'000});
     s.flag("store.strict", "N+1 fails the request or job; for tests", t.strict);
     s.millis("store.slow_ms", "from which `db slow` keeps an execution", t.slow_after, 0);

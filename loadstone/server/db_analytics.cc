@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "loadstone/store/analytic_reads.h"
+#include "loadstone/store/server_uses.h"
 
 namespace loadstone::server::internal {
 
@@ -36,8 +36,7 @@ std::vector<AnalyticSuspect> analytic_suspects(const StatementReport& report,
                                                const store::ServerStatistics& server,
                                                std::uint64_t rows_min) {
     if (rows_min == 0) return {};
-    std::map<std::string_view, const store::ServerUse*> uses;
-    for (const store::ServerUse& use : server.statements) uses[use.text] = &use;
+    const store::ServerUses uses(server);
     std::set<std::string_view> known;
     for (const AnalyticLine& each : report.analytic) known.insert(each.statement);
     for (const StatementPlan& each : report.statements) {
@@ -46,16 +45,15 @@ std::vector<AnalyticSuspect> analytic_suspects(const StatementReport& report,
     std::vector<AnalyticSuspect> suspects;
     const auto rows = static_cast<double>(rows_min);
     for (const StatementPlan& each : report.statements) {
-        const auto use = uses.find(each.postgres);
-        if (use == uses.end() || use->second->calls == 0) continue;
-        const auto calls = static_cast<double>(use->second->calls);
-        const double bytes =
-            static_cast<double>(use->second->read_bytes + use->second->hit_bytes) / calls;
-        const double ms = use->second->total_ms / calls;
+        const auto use = uses.of(each.postgres);
+        if (!use || use->calls == 0) continue;
+        const auto calls = static_cast<double>(use->calls);
+        const double bytes = static_cast<double>(use->read_bytes + use->hit_bytes) / calls;
+        const double ms = use->total_ms / calls;
         if (bytes < rows * row_bytes || ms < rows * row_ms || !store::adds_up(each.postgres))
             continue;
         if (!known.insert(each.statement).second) continue;  // of another process too
-        suspects.push_back({each.statement, static_cast<std::int64_t>(use->second->calls),
+        suspects.push_back({each.statement, static_cast<std::int64_t>(use->calls),
                             static_cast<std::int64_t>(bytes), ms});
     }
     return suspects;

@@ -35,23 +35,34 @@ namespace loadstone::server::internal {
 
 namespace {
 
+// Who has SQLite's write lock.
+struct HolderLine {
+    std::string process, program;
+    bool is_server = false;  // one of `writers`
+};
+BOOST_DESCRIBE_STRUCT(HolderLine, (), (process, program, is_server))
+
 struct LocksReport {
     std::vector<store::LockWait> waits;
     std::vector<WriterLine> writers;
+    std::optional<HolderLine> holder;
+    std::vector<SilentServer> silent;
 };
-BOOST_DESCRIBE_STRUCT(LocksReport, (), (waits, writers))
+BOOST_DESCRIBE_STRUCT(LocksReport, (), (waits, writers, holder, silent))
 
 struct ReplicasReport {
     store::Replication replication;
     std::vector<ServerMetric> routing;
+    std::vector<SilentServer> silent;
 };
-BOOST_DESCRIBE_STRUCT(ReplicasReport, (), (replication, routing))
+BOOST_DESCRIBE_STRUCT(ReplicasReport, (), (replication, routing, silent))
 
 struct ConnectionsReport {
     store::ServerConnections server;
     std::vector<ServerMetric> processes;
+    std::vector<SilentServer> silent;
 };
-BOOST_DESCRIBE_STRUCT(ConnectionsReport, (), (server, processes))
+BOOST_DESCRIBE_STRUCT(ConnectionsReport, (), (server, processes, silent))
 
 bool is_sqlite(const Config& config) { return config.database.url.starts_with("sqlite:"); }
 
@@ -64,12 +75,17 @@ constexpr std::string_view connection_metrics[] = {"loadstone_postgres_connectio
 constexpr std::string_view connection_names[] = {"loadstone_postgres_", "loadstone_store_module_"};
 
 std::vector<ServerMetric> metrics_of_servers(const Config& config,
-                                             std::span<const std::string_view> prefixes) {
+                                             std::span<const std::string_view> prefixes,
+                                             std::vector<SilentServer>& silent) {
     std::vector<ServerMetric> metrics;
     const auto folder = (std::filesystem::path(config.data) / "run").string();
-    for (const auto& answer : ask_servers(folder, "metrics"))
-        std::ranges::move(metrics_in(answer.process, answer.text, prefixes),
-                          std::back_inserter(metrics));
+    for (const auto& answer : ask_servers(folder, "metrics")) {
+        if (answer.is_silent)
+            silent.push_back(silent_of(answer));
+        else
+            std::ranges::move(metrics_in(answer.process, answer.text, prefixes),
+                              std::back_inserter(metrics));
+    }
     return metrics;
 }
 
@@ -80,26 +96,55 @@ void print_file(const store::FileSpace& file) {
                       megabytes(file.free_pages * file.page_bytes), megabytes(file.log_bytes)));
 }
 
+LocksReport locks_of_server(const Config& config) {
+    LocksReport report;
+    report.waits = store::open_inspection(config.database)->locks();
+    return report;
+}
+
+LocksReport locks_of_file(const Config& config) {
+    StatementReport known = ask_for_report(config.data);
+    LocksReport report;
+    report.writers = std::move(known.writers);
+    report.silent = std::move(known.silent);
+    const auto holder = store::write_lock_holder(config.database);
+    if (!holder) return report;
+    HolderLine& line = report.holder.emplace();
+    line.process = std::to_string(holder->process);
+    line.program = holder->program;
+    line.is_server = std::ranges::find(report.writers, line.process, &WriterLine::process) !=
+                     report.writers.end();
+    return report;
+}
+
+std::string writer_text(const WriterLine& writer, const std::optional<HolderLine>& holder) {
+    std::string who = "nobody writes";
+    if (!writer.activity.empty())
+        who = fmt::format("{} has the writer's turn since {} us", writer.activity, writer.since_us);
+    else if (holder && holder->process == writer.process)
+        who = "it begins or commits";
+    else if (holder && writer.waiting > 0)
+        who = "the file's write lock is another's";
+    return fmt::format("process {}: {}, {} wait\n", writer.process, who, writer.waiting);
+}
+
+std::string holder_text(const HolderLine& holder) {
+    return fmt::format("process {}{}, no server that answers here, has the file's write lock\n",
+                       holder.process,
+                       holder.program.empty() ? "" : fmt::format(" ({})", holder.program));
+}
+
 }  // namespace
 
 void db_locks_command(const Config& config, const DbQuery& query) {
     require_access(config);
-    LocksReport report;
-    if (is_sqlite(config))
-        report.writers = ask_for_report(config.data).writers;
-    else
-        report.waits = store::open_inspection(config.database)->locks();
+    const LocksReport report = is_sqlite(config) ? locks_of_file(config) : locks_of_server(config);
     if (query.json) {
         print(to_json(report) + "\n");
         return;
     }
-    for (const WriterLine& writer : report.writers) {
-        print(writer.activity.empty()
-                  ? fmt::format("process {}: nobody writes, {} wait\n", writer.process,
-                                writer.waiting)
-                  : fmt::format("process {}: {} has the writer's turn since {} us, {} wait\n",
-                                writer.process, writer.activity, writer.since_us, writer.waiting));
-    }
+    for (const WriterLine& writer : report.writers) print(writer_text(writer, report.holder));
+    if (report.holder && !report.holder->is_server) print(holder_text(*report.holder));
     for (const store::LockWait& wait : report.waits) {
         print(
             fmt::format("{} waits {:.1f}s for {}\n    {}\n  {} has it, {}, its transaction is "
@@ -108,6 +153,7 @@ void db_locks_command(const Config& config, const DbQuery& query) {
                         wait.holder_state, wait.held_s, wait.holder_statement));
     }
     if (report.waits.empty() && report.writers.empty()) print("nobody waits for a lock\n");
+    print(silent_text(report.silent));
 }
 
 void db_bloat_command(const Config& config, const DbQuery& query) {
@@ -139,7 +185,7 @@ void db_connections_command(const Config& config, const DbQuery& query) {
     require_access(config);
     ConnectionsReport report;
     if (!is_sqlite(config)) report.server = store::open_inspection(config.database)->connections();
-    report.processes = metrics_of_servers(config, connection_metrics);
+    report.processes = metrics_of_servers(config, connection_metrics, report.silent);
     if (query.json) {
         print(to_json(report) + "\n");
         return;
@@ -155,14 +201,14 @@ void db_connections_command(const Config& config, const DbQuery& query) {
         for (const store::ConnectionHolder& holder : server.holders)
             print(fmt::format("  {} may have {}\n", holder.name, holder.declared));
     }
-    print(table_of(report.processes, connection_names));
+    print(table_of(report.processes, connection_names) + silent_text(report.silent));
 }
 
 void db_replicas_command(const Config& config, const DbQuery& query) {
     require_access(config);
     ReplicasReport report;
     report.replication = store::open_inspection(config.database)->replication();
-    report.routing = metrics_of_servers(config, replica_metrics);
+    report.routing = metrics_of_servers(config, replica_metrics, report.silent);
     if (query.json) {
         print(to_json(report) + "\n");
         return;
@@ -178,7 +224,7 @@ void db_replicas_command(const Config& config, const DbQuery& query) {
                           replica.address, replica.state, replica.sync_state, replica.lag_bytes,
                           replica.lag_s));
     }
-    print(table_of(report.routing, replica_metrics));
+    print(table_of(report.routing, replica_metrics) + silent_text(report.silent));
 }
 
 }  // namespace loadstone::server::internal

@@ -17,8 +17,8 @@ namespace {
 std::int64_t number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 std::int64_t micros(std::uint64_t ns) { return static_cast<std::int64_t>(ns / 1'000); }
 
-StatementLine line_of(const telemetry::StatementTotals& totals,
-                      const telemetry::Registry& registry) {
+StatementLine line_of(const telemetry::StatementTotals& totals, const telemetry::Registry& registry,
+                      bool is_sqlite) {
     StatementLine line;
     line.statement = registry.name_of(totals.statement);
     line.activity = registry.name_of(totals.activity);
@@ -30,6 +30,7 @@ StatementLine line_of(const telemetry::StatementTotals& totals,
     line.p95_us = micros(totals.latency.quantile_ns(0.95));
     line.p99_us = micros(totals.latency.quantile_ns(0.99));
     line.pool_wait_us = micros(totals.pool_ns);
+    if (!is_sqlite) return line;
     line.lock_wait_us = micros(totals.lock_ns);
     line.scanned = number(totals.scanned);
     line.steps = number(totals.steps);
@@ -38,7 +39,8 @@ StatementLine line_of(const telemetry::StatementTotals& totals,
     return line;
 }
 
-StatementPlan plan_of(const store::StatementText& text, const store::PlanFacts& facts) {
+StatementPlan plan_of(const store::StatementText& text, const store::PlanFacts& facts,
+                      bool is_sampled) {
     StatementPlan plan;
     plan.statement = text.name;
     plan.sqlite = text.sqlite;
@@ -53,16 +55,17 @@ StatementPlan plan_of(const store::StatementText& text, const store::PlanFacts& 
     plan.sampled_rows = number(facts.rows);
     plan.sampled_scanned = number(facts.scanned);
     plan.sampled_temp_bytes = number(facts.temp_bytes);
-    plan.lock_waits = number(facts.lock_waits);
+    if (is_sampled) plan.lock_waits = number(facts.lock_waits);
     return plan;
 }
 
-void add_of(StatementReport& report, const store::StatementStatistics& statistics) {
+void add_of(StatementReport& report, const store::StatementStatistics& statistics, bool is_sqlite) {
+    const bool is_sampled = !is_sqlite && statistics.options().samples_plans;
     const auto plans = statistics.plans();
     for (const store::StatementText& text : statistics.texts()) {
         const auto facts = plans.find(text.name);
         report.statements.push_back(
-            plan_of(text, facts == plans.end() ? store::PlanFacts{} : facts->second));
+            plan_of(text, facts == plans.end() ? store::PlanFacts{} : facts->second, is_sampled));
     }
     for (const store::RepeatedStatement& each : statistics.repeated()) {
         report.repeated.push_back(
@@ -75,10 +78,23 @@ void add_of(StatementReport& report, const store::StatementStatistics& statistic
                                    each.is_estimate, each.is_of_view});
     }
     for (const store::SlowStatement& each : statistics.slow()) {
-        report.slow.push_back({"", each.statement, each.activity, each.place, each.at,
-                               number(each.us), number(each.rows), number(each.scanned),
-                               number(each.pool_wait_us), number(each.lock_wait_us),
-                               number(each.span), number(each.cause), each.failed});
+        SlowLine& line = report.slow.emplace_back();
+        line = {"",
+                each.statement,
+                each.activity,
+                each.place,
+                each.at,
+                number(each.us),
+                number(each.rows),
+                number(each.pool_wait_us),
+                {},
+                {},
+                number(each.span),
+                number(each.cause),
+                each.failed};
+        if (!is_sqlite) continue;
+        line.scanned = number(each.scanned);
+        line.lock_wait_us = number(each.lock_wait_us);
     }
 }
 
@@ -92,9 +108,11 @@ void append(std::vector<Line>& to, std::vector<Line>& from, const std::string& p
 
 std::string statement_report(const telemetry::Registry& registry, store::Database& database) {
     StatementReport report;
+    const bool is_sqlite = database.dialect() == store::Dialect::sqlite;
     for (const auto& totals : registry.statements())
-        report.lines.push_back(line_of(totals, registry));
-    if (const auto* const statistics = database.statistics()) add_of(report, *statistics);
+        report.lines.push_back(line_of(totals, registry, is_sqlite));
+    if (const auto* const statistics = database.statistics())
+        add_of(report, *statistics, is_sqlite);
     if (const auto state = database.writer_state()) {
         report.writers.push_back(
             {"", state->activity,
@@ -113,9 +131,10 @@ StatementReport ask_for_report(const std::string& data) {
     StatementReport all;
     for (const auto& answer : answers) {
         auto read = from_json<StatementReport>(answer.text, stored_json);
-        if (!read)
-            throw Error(Errc::unavailable,
-                        fmt::format("process {} answers: {}", answer.process, answer.text));
+        if (!read) {
+            all.silent.push_back(silent_of(answer));
+            continue;
+        }
         append(all.lines, read->lines, answer.process);
         append(all.statements, read->statements, answer.process);
         append(all.repeated, read->repeated, answer.process);
@@ -123,6 +142,11 @@ StatementReport ask_for_report(const std::string& data) {
         append(all.slow, read->slow, answer.process);
         append(all.writers, read->writers, answer.process);
     }
+    if (all.silent.size() == answers.size())
+        throw Error(Errc::unavailable,
+                    fmt::format("no server on the data folder {} tells of its statements: process "
+                                "{}: {}",
+                                data, all.silent.front().process, all.silent.front().why));
     return all;
 }
 

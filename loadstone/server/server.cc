@@ -200,10 +200,10 @@ struct Server::Impl {
     }
 
     void set_statement_budgets() {
-        for (const Module& module : modules) {
-            if (module.budget.statements)
-                statement_budgets.set(module.name, *module.budget.statements);
-        }
+        // Each module has counters of its own, whatever its budget.
+        for (const Module& module : modules)
+            statement_budgets.set(module.name,
+                                  module.budget.statements.value_or(config.database.budget));
     }
 
     void make_bulkheads() {

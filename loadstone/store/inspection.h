@@ -15,17 +15,24 @@ namespace loadstone::store {
 struct PlanStep {
     int depth = 0;
     std::string step;  // "Index Scan using users_by_email on users"
-    // Of one loop, as the planner thinks and as it was, times loops; SQLite estimates none.
+    // Of one loop, as the planner thinks and as it was, times loops; SQLite tells neither.
     std::optional<double> estimated_rows;
     std::optional<double> rows;
     std::vector<std::string> details;  // conditions, buffers
 };
 
+// What SQLite counts of a run as a whole; it has no figures of each step.
+struct ProgramRun {
+    std::uint64_t steps = 0, sorts = 0, auto_index_rows = 0;  // of its virtual machine
+};
+
 struct ExplainedPlan {
     std::vector<PlanStep> steps;
     bool is_analyzed = false;
-    // When it was analyzed: given back, read from tables and indexes, written to temporary files.
+    // When it was analyzed: given back, read from tables and indexes (SQLite: stepped through
+    // without an index), written to temporary files.
     std::uint64_t rows = 0, scanned = 0, temp_bytes = 0;
+    std::optional<ProgramRun> program;  // SQLite, when it was analyzed
     // PostgreSQL: read below a node that adds up; what the planner thinks when it was not analyzed.
     std::uint64_t added_up = 0;
     // Tables that it reads whole below such a node, as EXPLAIN prints them. What it reads of them
@@ -127,6 +134,16 @@ public:
     virtual ServerConnections connections() = 0;
     virtual ServerStatistics server_statistics() = 0;
 };
+
+// The process that has SQLite's write lock just now.
+struct LockHolder {
+    std::int64_t process = 0;
+    std::string program;  // its name; empty if that is not known
+};
+
+// Nothing if no other process has it, if that cannot be told, or if it is no SQLite file. Not while
+// this process has the file open: the look would drop SQLite's locks.
+std::optional<LockHolder> write_lock_holder(const DatabaseOptions& options);
 
 // Errors: as open_database(); unavailable.
 std::unique_ptr<Inspection> open_inspection(const DatabaseOptions& options);

@@ -15,10 +15,15 @@ namespace {
 
 constexpr std::uint64_t changes_logged_max = 3;  // of each statement
 
-// Reads that may be asked of one thing after the other, run by a request or job. A context without
-// a label is that of a command or a loop, which may ask the same for hours.
+// What may be run for one thing after the other by a request or job. A context without a label is
+// that of a command or a loop, which may run the same for hours.
 bool may_repeat(const telemetry::Span& span, const StatementRef& statement) noexcept {
-    return span.label != 0 && !statement.writes && statement.place.line() != 0;
+    return span.label != 0 && statement.place.line() != 0;
+}
+
+std::string_view instead_of_repeats(const StatementRef& statement) noexcept {
+    return statement.writes ? "write all rows in one statement, or read what is to be locked in one"
+                            : "ask for all rows in one statement";
 }
 
 // 0 is off.
@@ -94,9 +99,9 @@ void StatementStatistics::refuse_repeat(const telemetry::Span& span,
     if (span.repeats.times(statement.key_of_place()) < options_.repeats_max) return;
     throw Error(
         Errc::internal,
-        fmt::format("{} ran more than {} times for few rows in {}, at {}: ask for all rows "
-                    "in one statement (store.strict)",
-                    statement.name, options_.repeats_max, span.name, place_text(statement.place)));
+        fmt::format("{} ran more than {} times for few rows in {}, at {}: {} (store.strict)",
+                    statement.name, options_.repeats_max, span.name, place_text(statement.place),
+                    instead_of_repeats(statement)));
 }
 
 void StatementStatistics::note_repeat(const telemetry::Span& span, const StatementRef& statement) {
@@ -112,8 +117,9 @@ void StatementStatistics::note_repeat(const telemetry::Span& span, const Stateme
         repeated_[statement.key_of_place()] = {std::string(statement.name), span.name,
                                                place_text(statement.place), 1};
     }
-    log::warning("one statement for few rows, over and over (N+1): ask for all rows in one",
+    log::warning("one statement for few rows, over and over (N+1)",
                  {{"statement", statement.name},
+                  {"do", instead_of_repeats(statement)},
                   {"in", span.name},
                   {"at", place_text(statement.place)},
                   {"more_than", options_.repeats_max}});

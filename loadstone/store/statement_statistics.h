@@ -29,8 +29,8 @@ namespace loadstone::store {
 class AnalyticReads;
 
 struct StatisticsOptions {
-    // Executions of a read that gives no more rows than this, at one place in the code within one
-    // request or job; with more it is reported as N+1. 0: not looked at.
+    // Executions of a statement that gives or writes no more rows than this, at one place in the
+    // code within one request or job; with more it is reported as N+1. 0: not looked at.
     std::uint32_t repeats_max = 10;
     // N+1 fails the request or job with Errc::internal; for tests.
     bool strict = false;

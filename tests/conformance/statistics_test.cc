@@ -32,8 +32,8 @@ void begin(Context& context, std::string_view name) {
     context.span().start(label, registry.name_of(label));
 }
 
+// Not as a request or job: it may write one by one.
 Task<void> add_some(Context& context, std::int64_t count) {
-    begin(context, "add_some");
     for (std::int64_t i = 0; i < count; ++i)
         co_await add_item(context, "item " + std::to_string(i), i);
 }
@@ -67,6 +67,27 @@ Task<void> one_by_one_in_tx(Tx& tx, std::int64_t times) {
     }
 }
 
+// A row each, written or locked.
+Task<void> add_in_tx(Tx& tx, std::int64_t times, std::int64_t first) {
+    for (std::int64_t i = first; i < first + times; ++i)
+        co_await tx.one<std::int64_t>(sql::insert_item, "item " + std::to_string(i), i);
+}
+Task<void> add_one_by_one(Context& context, std::int64_t times, std::int64_t first) {
+    begin(context, "add_one_by_one");
+    co_await context.write(add_in_tx, times, first);
+}
+
+// Of all items, in pieces as they might be.
+constexpr store_ns::Command raise_all{"test.raise_all", "update items set quantity = quantity + 1",
+                                      "update items set quantity = quantity + 1", 0};
+Task<void> raise_in_tx(Tx& tx, std::int64_t times) {
+    for (std::int64_t i = 0; i < times; ++i) co_await tx.exec(raise_all);
+}
+Task<void> raise_many(Context& context, std::int64_t times) {
+    begin(context, "raise_many");
+    co_await context.write(raise_in_tx, times);
+}
+
 Task<void> write_one_by_one(Context& context, std::int64_t times) {
     begin(context, "write_one_by_one");
     co_await context.write(one_by_one_in_tx, times);
@@ -97,6 +118,21 @@ Task<std::size_t> parts_of_one(Context& context) {
     co_return parts.size();
 }
 
+// Longer than what PostgreSQL shows of a statement that runs.
+const std::string long_sql =
+    "update items set quantity = quantity + 1 /*" + std::string(2'000, '.') + "*/ where name = 'a'";
+const store_ns::Command long_update{"test.long_update", "", long_sql, 0};
+constexpr store_ns::Query hold{"test.hold", "", "select pg_sleep(0.2) is null", 0};
+
+Task<void> update_and_hold(Tx& tx) {
+    co_await tx.exec(long_update);
+    co_await tx.one<bool>(hold);
+}
+Task<void> update_slowly(Context& context) {
+    begin(context, "update_slowly");
+    co_await context.write(update_and_hold);
+}
+
 Task<void> drop_index(Tx& tx) {
     static constexpr store_ns::Command drop{"test.drop_index", "drop index parts_of_item",
                                             "drop index parts_of_item", 0};
@@ -107,17 +143,17 @@ Task<void> drop_the_index(Context& context) { co_await context.write(drop_index)
 }  // namespace
 
 TEST_P(Statistics, CallsAndRowsAreCountedByStatementAndActivity) {
-    store().run(add_some, std::int64_t{10});
+    store().run(add_one_by_one, std::int64_t{10}, std::int64_t{0});
     store().run(read_one_by_index);
     store().run(read_one_by_index);
-    const Statement added = statement("conformance.insert_item", "add_some");
+    const Statement added = statement("conformance.insert_item", "add_one_by_one");
     EXPECT_EQ(added.calls, 10U);
     EXPECT_EQ(added.rows, 10U);  // of its returning
     const Statement read = statement("conformance.quantity_of", "read_one_by_index");
     EXPECT_EQ(read.calls, 2U);
     EXPECT_EQ(read.rows, 2U);
     EXPECT_GT(read.totals.latency.sum_ns, 0U);
-    EXPECT_EQ(statement("conformance.quantity_of", "add_some").calls, 0U);
+    EXPECT_EQ(statement("conformance.quantity_of", "add_one_by_one").calls, 0U);
     expect_statements(store().registry(), "read_one_by_index", 2, 1);
 }
 
@@ -154,6 +190,22 @@ TEST_P(Statistics, RepeatsInATransactionAreSeenToo) {
     EXPECT_EQ(statistics().repeated()[0].activity, "write_one_by_one");
 }
 
+TEST_P(Statistics, WritesOfOneRowAfterTheOtherAreRepeatsToo) {
+    store().run(add_one_by_one, std::int64_t{10}, std::int64_t{0});
+    EXPECT_TRUE(statistics().repeated().empty());
+    store().run(add_one_by_one, std::int64_t{11}, std::int64_t{100});
+    ASSERT_EQ(statistics().repeated().size(), 1U);
+    EXPECT_EQ(statistics().repeated()[0].statement, "conformance.insert_item");
+    EXPECT_EQ(statistics().repeated()[0].activity, "add_one_by_one");
+}
+
+TEST_P(Statistics, WritesOfManyRowsEachAreNoRepeats) {
+    store().run(add_some, std::int64_t{11});
+    store().run(raise_many, std::int64_t{11});
+    EXPECT_TRUE(statistics().repeated().empty());
+    EXPECT_EQ(statement("test.raise_all", "raise_many").rows, 121U);
+}
+
 TEST_P(Statistics, TwoPlacesAndPagesAreNoRepeats) {
     store().run(add_some, std::int64_t{100});
     store().run(at_two_places, std::int64_t{10});
@@ -177,25 +229,31 @@ TEST_P(Statistics, StrictFailsWhatRepeats) {
     options_.statistics.strict = true;
     options_.statistics.repeats_max = 3;
     store().run(one_by_one, std::int64_t{3});
-    for (const auto repeat : {0, 1}) {
+    store().run(add_one_by_one, std::int64_t{3}, std::int64_t{50});
+    for (const auto repeat : {0, 1, 2}) {
         const auto failing = [&] {
             if (repeat == 0)
                 store().run(one_by_one, std::int64_t{4});
-            else
+            else if (repeat == 1)
                 store().run(write_one_by_one, std::int64_t{4});
+            else
+                store().run(add_one_by_one, std::int64_t{4}, std::int64_t{100});
         };
+        const bool adds = repeat == 2;
         try {
             failing();
             ADD_FAILURE() << "four runs passed where three are allowed";
         } catch (const Error& error) {
             EXPECT_EQ(error.code(), Errc::internal);
-            for (const char* part : {"conformance.item_by_name", "more than 3 times",
-                                     "tests/conformance/statistics_test.cc:", "one_by_one"}) {
+            for (const char* part :
+                 {adds ? "conformance.insert_item" : "conformance.item_by_name",
+                  "more than 3 times", "tests/conformance/statistics_test.cc:", "one_by_one",
+                  adds ? "write all rows in one" : "ask for all rows in one"}) {
                 EXPECT_NE(error.message().find(part), std::string::npos) << error.message();
             }
         }
     }
-    store().run(add_some, std::int64_t{20});  // writes are no N+1
+    store().run(add_some, std::int64_t{20});  // no request, no job
 }
 
 TEST_P(Statistics, WithoutABoundNothingIsARepeat) {
@@ -302,6 +360,21 @@ TEST_P(SampledPlans, TellWhatPostgresReadsAndWhenAPlanChanges) {
     const auto parts = statistics.plans()["conformance.parts_of"];
     EXPECT_NE(parts.before.find("parts_of_item"), std::string::npos) << parts.before;
     EXPECT_NE(parts.plan.find("Seq Scan on parts"), std::string::npos) << parts.plan;
+}
+
+TEST_P(SampledPlans, SeeWaitsForLocksOfALongStatement) {
+    options_.statistics.samples_plans = true;
+    options_.statistics.sample_every = std::chrono::milliseconds(10);
+    auto& statistics = *store().database().statistics();
+    store().run(add_item, std::string("a"), std::int64_t{1});
+    const auto seen = [&] {
+        auto first = store().start(Deadline::in(std::chrono::seconds(20)), update_slowly);
+        auto second = store().start(Deadline::in(std::chrono::seconds(20)), update_slowly);
+        first.get();
+        second.get();
+        return statistics.plans()["test.long_update"].lock_waits > 0;
+    };
+    EXPECT_TRUE(wait_until(seen, std::chrono::seconds(20)));
 }
 
 }  // namespace tests::conformance

@@ -2,7 +2,11 @@
 
 import contextlib
 import json
+import os
+import signal
+import sqlite3
 import subprocess
+import threading
 
 from harness import case
 from harness.case import ProcessTest, main
@@ -31,7 +35,7 @@ class DbTest(ProcessTest, ExpectStatements):
         return case.DATABASE == "sqlite"
 
     def start(self, **settings):
-        campus = self.campus(**{"postgres_sample_every_ms": 50, **settings}).start()
+        campus = self.campus_ = self.campus(**{"postgres_sample_every_ms": 50, **settings}).start()
         self.client_ = campus.client()
         self.addCleanup(self.client_.close)
         registered = self.client_.register("ada@example.org")
@@ -66,15 +70,42 @@ class DbCommandsTest(DbTest):
         self.assertIsNotNone(self.line(campus, "accounts.insert_user", "POST /api/register"))
         self.expect_statements(campus, ME, 2, self.me, times=5)
 
+        self.assertEqual(line["lock_waits_seen"], None if self.is_sqlite else 0)
         table = campus.command("db", "top", "--limit", 1000).stdout
         for part in ("STATEMENT", "P99", "READ/ROW", "POOL", "LOCK", USER, ME):
             self.assertIn(part, table)
         if self.is_sqlite:
             self.assertEqual(line["scanned_per_row"], 0)  # by its index
+            self.assertIsNotNone(line["lock_wait_us"])
         else:
+            self.assertIsNone(line["lock_wait_us"])  # only that it waits is seen
             self.assertIn("pg_stat_statements is not installed", table)
             self.assertIn("pg_stat_kcache is not installed", top(campus)["advice"])
         self.assertEqual(len(json.loads(campus.command("db", "top", "--limit", 1, "--json").stdout)["statements"]), 1)
+
+    def test_top_of_several_processes_names_them(self):
+        campus = self.start()
+        other = self.campus("other", role="web").start()
+        with other.client() as client:
+            self.assertEqual(client.get("/api/me", cookie=self.cookie).status, 200)
+        lines = [line for line in top(campus)["statements"] if (line["statement"], line["activity"]) == (USER, ME)]
+        self.assertEqual({line["process"] for line in lines}, {str(campus.pid), str(other.pid)})
+        table = campus.command("db", "top", "--limit", 1000).stdout
+        self.assertTrue(table.startswith("PROCESS "), table[:100])
+        for pid in (campus.pid, other.pid):
+            self.assertRegex(table, rf"(?m)^{pid} +{USER} +{ME} ")
+
+    def test_who_is_over_a_budget_is_counted_for_its_module(self):
+        campus = self.start(store_rows_max=64)
+        made = self.client_.post("/api/courses", {"title": "Tides", "description": "", "capacity": 10}, cookie=self.cookie)
+        path = f"/api/courses/{made.json['id']}"
+        for number in range(65):
+            lesson = {"title": f"Ebb {number}", "length_s": 60}
+            self.assertEqual(self.client_.post(f"{path}/lessons", lesson, cookie=self.cookie).status, 201)
+        self.assertEqual(self.client_.get(path, cookie=self.cookie).status, 500)
+        text = self.client_.get("/metrics").body.decode()
+        counted = [line for line in text.splitlines() if line.startswith("loadstone_store_over_budget_total") and not line.endswith(" 0")]
+        self.assertEqual(counted, ['loadstone_store_over_budget_total{module="courses",budget="rows"} 1'])
 
     def test_top_names_what_is_for_the_column_store(self):
         campus = self.start(store_analytic_rows=1)
@@ -113,7 +144,12 @@ class DbCommandsTest(DbTest):
         self.assertTrue(plan["steps"])
         real = json.loads(campus.command("db", "explain", USER, self.user, "--analyze", "--json").stdout)
         self.assertEqual((real["is_analyzed"], real["rows"]), (True, 1))
-        self.assertEqual(real["steps"][0]["rows"], 1)
+        self.assertEqual(real["steps"][0]["rows"], None if self.is_sqlite else 1)  # SQLite does not tell
+        if self.is_sqlite:
+            self.assertGreater(real["program_steps"], 0)
+            self.assertEqual((real["scanned"], real["sorts"], real["auto_index_rows"], real["temp_bytes"]), (0, 0, 0, None))
+        else:
+            self.assertEqual((real["scanned"], real["temp_bytes"], real["program_steps"]), (1, 0, None))
         self.assertEqual(real["steps"][0]["estimated_rows"], None if self.is_sqlite else 1)
         text = campus.command("db", "explain", USER, self.user, "--analyze").stdout
         for part in ("ESTIMATED", "REAL", "1 rows given back", "users"):
@@ -121,11 +157,63 @@ class DbCommandsTest(DbTest):
 
         users = len(self.tables.users())
         self.assertIn("it is explained, never run", self.refused(campus, "explain", "insert_user", "--analyze"))
-        self.assertTrue(json.loads(campus.command("db", "explain", "insert_user", "--json").stdout) is not None)
+        write = json.loads(campus.command("db", "explain", "insert_user", "--json").stdout)
+        self.assertEqual((write["statement"], write["is_analyzed"]), ("accounts.insert_user", False))
+        self.assertIn("insert into users", write["sql"])
+        steps = [step["step"] for step in write["steps"]]
+        self.assertTrue(any("Insert on users" in step for step in steps) or (self.is_sqlite and not steps), steps)
         self.assertEqual(len(self.tables.users()), users)
         self.assertIn("no running server has run a statement nothing_by_id", self.refused(campus, "explain", "nothing_by_id"))
+        for value in ("abc", "99999999999999999999"):
+            self.assertRegex(self.refused(campus, "explain", USER, value, "--analyze"),
+                             "its value 1 is .*, and an int of 64 bits is needed" if self.is_sqlite else value)
         self.assertIn("has 1 parameters, 2 values were given", self.refused(campus, "explain", USER, "1", "2"))
         self.assertIn("has 1 parameters, 0 values were given", self.refused(campus, "explain", USER, "--analyze"))
+
+    def test_a_process_that_is_stuck_is_named_and_the_others_are_told(self):
+        campus = self.start()
+        stuck = self.campus("stuck", role="web").start()
+        stuck.process.send_signal(signal.SIGSTOP)
+        try:
+            named = f"process {stuck.pid} is left out: no answer"
+            for words in (("top",), ("slow",), ("connections",), ("explain", USER), *([("locks",)] if self.is_sqlite else [])):
+                done = campus.command("db", *words)
+                if words[0] != "explain":
+                    self.assertIn(named, done.stdout + done.stderr, words)
+            self.assertIn(USER, campus.command("db", "top", "--limit", 1000).stdout)
+            silent = json.loads(campus.command("db", "top", "--json").stdout)["silent"]
+            self.assertEqual([each["process"] for each in silent], [str(stuck.pid)])
+            self.assertIn(f"process {stuck.pid}", self.refused(campus, "explain", "nothing_by_id"))
+        finally:
+            stuck.process.send_signal(signal.SIGCONT)
+
+    def test_a_lock_of_another_program_is_told(self):
+        campus = self.start()
+        if not self.is_sqlite:
+            return
+        outside = sqlite3.connect(self.database.path, isolation_level=None)
+        self.addCleanup(outside.close)
+        outside.execute("begin immediate")
+        program = subprocess.run(["cat", f"/proc/{os.getpid()}/comm"], capture_output=True, text=True).stdout.strip()
+        writing = threading.Thread(target=self.write_once)
+        writing.start()
+        try:
+            def locks():
+                report = json.loads(campus.command("db", "locks", "--json").stdout)
+                return report if report["writers"][0]["waiting"] == 1 else None
+            report = wait_until(locks, 20, "the write to wait")
+            self.assertEqual(report["holder"], {"process": str(os.getpid()), "program": program, "is_server": False})
+            text = campus.command("db", "locks").stdout
+            self.assertIn(f"process {campus.pid}: the file's write lock is another's, 1 wait", text)
+            self.assertIn(f"process {os.getpid()} ({program}), no server that answers here, has the file's write lock", text)
+        finally:
+            outside.execute("rollback")
+            writing.join()
+        self.assertNotIn("has the file's write lock", campus.command("db", "locks").stdout)
+
+    def write_once(self):
+        with self.campus_.client() as client:
+            client.post("/api/courses", {"title": "Tides", "description": "", "capacity": 10}, cookie=self.cookie)
 
     def test_locks_tell_who_waits_for_whom(self):
         campus = self.start()
@@ -146,19 +234,33 @@ class DbCommandsTest(DbTest):
             for part in ("update users", "pg_sleep", "has it"):
                 self.assertIn(part, text)
 
+    def test_a_wait_is_told_from_when_it_began(self):
+        campus = self.start()
+        if self.is_sqlite:
+            return
+        late = "do $$ begin perform pg_sleep(2); update users set name = name; end $$"
+        with self.session("begin; lock table users; select pg_sleep(60)"), self.session(late, quote="$q$"):
+            def waits():
+                return [wait for wait in json.loads(campus.command("db", "locks", "--json").stdout)["waits"]
+                        if wait["waiter_statement"] == late]
+            wait = wait_until(waits, 20, "the session that waits")[0]
+            real = self.database.rows("select extract(epoch from clock_timestamp() - l.waitstart) as s from pg_locks l join "
+                                      f"pg_stat_activity a using (pid) where not l.granted and a.query = $q${late}$q$")
+            self.assertLessEqual(wait["waited_s"], float(real[0]["s"]))
+
     @contextlib.contextmanager
-    def session(self, sql):
+    def session(self, sql, quote="$$"):
         command = [PROGRAMS / "psql", "-XAtq", "-h", "127.0.0.1", "-p", self.database.port, "-U", "campus", "-d",
                    "campus", "-c", sql]
         started = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            wait_until(lambda: self.database.rows("select pid from pg_stat_activity where query = $$" + sql + "$$ "
+            wait_until(lambda: self.database.rows("select pid from pg_stat_activity where query = " + quote + sql + quote + " "
                                                   "and state = 'active'"), 20, "the session to be at it")
             yield started
         finally:
             started.kill()
             started.wait(10)
-            self.database.rows("select pg_terminate_backend(pid) from pg_stat_activity where query = $$" + sql + "$$")
+            self.database.rows("select pg_terminate_backend(pid) from pg_stat_activity where query = " + quote + sql + quote)
 
     def test_bloat_tells_of_dead_rows_and_free_pages(self):
         campus = self.start()
@@ -237,8 +339,26 @@ class WithStatementsTest(DbTest):
             self.assertEqual(advice, "")
             return
         self.assertEqual(line["temp_bytes"], 0)  # known
+        self.assertEqual((line["lock_wait_us"], line["lock_waits_seen"]), (None, None))  # nobody looks
         self.assertNotIn("pg_stat_statements is not installed", advice)
         self.assertIn("pg_stat_kcache is not installed", advice)
+
+    def test_statements_with_literals_have_figures_too(self):
+        campus = self.start(postgres_sample_plans="off")
+        course = {"title": "Tides", "description": "", "capacity": 10}
+        made = self.client_.post("/api/courses", course, cookie=self.cookie)
+        self.assertEqual(made.status, 201, made)
+        lesson = {"title": "Ebb", "length_s": 60}
+        self.assertEqual(self.client_.post(f"/api/courses/{made.json['id']}/lessons", lesson, cookie=self.cookie).status, 201)
+        self.assertEqual(self.client_.post(f"/api/courses/{made.json['id']}/publish", {}, cookie=self.cookie).status, 204)
+        self.assertEqual(self.client_.post(f"/api/courses/{made.json['id']}/enrolment", {}, cookie=self.cookie).status, 201)
+        for path in ("/api/courses", "/api/enrolments", "/api/dashboards/instructor", f"/api/courses/{made.json['id']}/progress"):
+            self.assertEqual(self.client_.get(path, cookie=self.cookie).status, 200, path)
+        if self.is_sqlite:
+            return
+        lines = [line for line in top(campus)["statements"] if not line["statement"].startswith("loadstone.")]
+        self.assertGreater(len(lines), 30)
+        self.assertEqual({line["statement"] for line in lines if line["temp_bytes"] < 0}, set())
 
 
 class WithKcacheTest(DbTest):

@@ -1,9 +1,11 @@
 """Two web nodes and a worker on a primary with two replicas: whoever registers on one node is known on the other at
 once, whatever the replicas do, and gets the mail."""
 
+import itertools
 import json
 import re
 import shlex
+import signal
 
 from harness.case import ProcessTest, main
 from harness.postgres import Postgres
@@ -144,6 +146,84 @@ class ReplicasTest(ProcessTest):
         wait_until(lambda: all(self.metric(web, "failovers_total") == 1 for web in self.web), 30, "the failover")
         self.register_and_read_back("after", 20)
         self.mail.wait_for(25, 60)
+        self.expect_commands_at_the_primary("after")
+        # The old one is back as a standby of the new one.
+        (self.database.cluster / "standby.signal").touch()
+        with open(self.database.cluster / "postgresql.auto.conf", "a") as settings:
+            settings.write(f"primary_conninfo='host=127.0.0.1 port={self.replicas[0].port} user=campus'\n")
+        self.database.start()
+        self.expect_commands_at_the_primary("with the old one as a standby")
+
+    def test_commands_find_the_primary_beside_a_server_that_is_stuck(self):
+        self.register_and_read_back("before", 1)
+        self.mail.wait_for(1, 30)
+        self.database.process.send_signal(signal.SIGSTOP)
+        try:
+            self.replicas[0].psql("select pg_promote()")
+            self.expect_commands_at_the_primary("beside one that does not answer")
+        finally:
+            self.database.process.send_signal(signal.SIGCONT)
+
+    def expect_commands_at_the_primary(self, when):
+        web = self.web[0]
+        for words in (("replicas",), ("locks",), ("bloat",), ("connections",), ("explain", "insert_user")):
+            done = web.command("db", *words, check=False)
+            self.assertEqual(done.returncode, 0, f"{when}: {words}: {done.stdout}{done.stderr}")
+        told = json.loads(web.command("db", "replicas", "--json").stdout)["replication"]
+        self.assertIn(told["role"], ("primary", "single"), when)
+
+
+class SampledReplicasTest(ProcessTest):
+    """Which server a sample of a read is run on."""
+
+    def setUp(self):
+        super().setUp()
+        self.mail.start()
+        self._database = Postgres(self.folder / "postgres", "log_statement = 'all'")
+        self.replicas = []
+        for number in (1, 2):
+            self.replicas.append(Postgres(self.folder / f"replica{number}", replica_of=self.database))
+            self.addCleanup(self.replicas[-1].stop)
+        self.web = self.campus("web", replica=[each.url for each in self.replicas], postgres_sample_every_ms=50).start()
+        wait_until(lambda: ReplicasTest.metric(self.web, "usable") == 2, 20, "the replicas to be known")
+        self.browser = Browser(self.web)
+        self.addCleanup(self.browser.close)
+        registered = {"name": "Ada Lovelace", "email": "ada@example.org", "password": "correct horse battery"}
+        self.assertEqual(self.browser.ask(0, "POST", "/api/register", registered).status, 201)
+
+    @staticmethod
+    def explained(server, table):
+        return [line for line in server.log.read_text().splitlines() if "explain (" in line and table in line]
+
+    def samples(self):
+        with self.web.client() as client:
+            text = client.get("/metrics").body.decode()
+        return float(re.search(r"^loadstone_postgres_plan_samples_total (\S+)$", text, re.MULTILINE).group(1))
+
+    def test_a_heavy_read_is_sampled_where_it_ran(self):
+        pages = itertools.cycle(range(1, 40))
+
+        def sampled():
+            for _ in range(10):  # each page is computed anew
+                answer = self.browser.ask(0, "GET", f"/api/dashboards/instructor?limit={next(pages)}")
+                self.assertEqual(answer.status, 200, answer)
+            return any(self.explained(each, "instructor_id, capacity") for each in self.replicas)
+        wait_until(sampled, 30, "a read of the dashboard to be sampled")
+        self.assertEqual(self.explained(self.database, "instructor_id, capacity"), [])
+
+    def test_sampling_goes_on_after_a_failover(self):
+        def grows(by):
+            before = self.samples()
+
+            def has_grown():
+                self.browser.ask(0, "GET", "/api/me")
+                return self.samples() >= before + by
+            return has_grown
+        wait_until(grows(2), 30, "samples")
+        self.database.shut_down("fast")
+        self.replicas[0].psql("select pg_promote()")
+        wait_until(lambda: ReplicasTest.metric(self.web, "failovers_total") == 1, 30, "the failover")
+        wait_until(grows(5), 30, "samples after the failover")
 
 
 if __name__ == "__main__":

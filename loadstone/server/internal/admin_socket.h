@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "loadstone/base/describe.h"
+
 namespace loadstone::server::internal {
 
 class AdminSocket {
@@ -27,11 +29,22 @@ private:
 };
 
 struct AdminAnswer {
-    std::string process;  // its id
-    std::string text;
+    std::string process;     // its id
+    std::string text;        // if it is silent, that it is
+    bool is_silent = false;  // it has not said all within two seconds
 };
 
-// Asks every live server of the data folder; removes sockets that nobody answers.
+// Asks every live server of the data folder; removes sockets that nobody listens on.
 std::vector<AdminAnswer> ask_servers(const std::string& folder, const std::string& line);
+
+// A server that a report is without: it is silent, or what it says is not understood.
+struct SilentServer {
+    std::string process, why;
+};
+BOOST_DESCRIBE_STRUCT(SilentServer, (), (process, why))
+
+SilentServer silent_of(const AdminAnswer& answer);
+// A line for each.
+std::string silent_text(const std::vector<SilentServer>& silent);
 
 }  // namespace loadstone::server::internal

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "loadstone/base/describe.h"
+#include "loadstone/server/internal/admin_socket.h"
 #include "loadstone/store/database.h"
 #include "loadstone/telemetry/registry.h"
 
@@ -19,9 +20,10 @@ struct StatementLine {
     std::string process, statement, activity;
     std::int64_t calls = 0, failures = 0, rows = 0;
     std::int64_t total_us = 0, p50_us = 0, p95_us = 0, p99_us = 0;
-    std::int64_t pool_wait_us = 0, lock_wait_us = 0;
-    // SQLite: rows stepped through without an index, VM steps, sorts, rows of automatic indexes.
-    std::int64_t scanned = 0, steps = 0, sorts = 0, auto_index_rows = 0;
+    std::int64_t pool_wait_us = 0;
+    // SQLite alone: waits for the writer's turn, rows stepped through without an index, VM steps,
+    // sorts, rows of automatic indexes.
+    std::optional<std::int64_t> lock_wait_us, scanned, steps, sorts, auto_index_rows;
 };
 BOOST_DESCRIBE_STRUCT(StatementLine, (),
                       (process, statement, activity, calls, failures, rows, total_us, p50_us,
@@ -37,7 +39,7 @@ struct StatementPlan {
     std::optional<Timestamp> changed_at;
     // Of what PostgreSQL was asked about now and then.
     std::int64_t samples = 0, sampled_rows = 0, sampled_scanned = 0, sampled_temp_bytes = 0;
-    std::int64_t lock_waits = 0;
+    std::optional<std::int64_t> lock_waits;  // nothing: it was not asked
 };
 BOOST_DESCRIBE_STRUCT(StatementPlan, (),
                       (process, statement, sqlite, postgres, parameters, writes, plan, before,
@@ -66,7 +68,8 @@ BOOST_DESCRIBE_STRUCT(AnalyticLine, (),
 struct SlowLine {
     std::string process, statement, activity, place;
     Timestamp at;
-    std::int64_t us = 0, rows = 0, scanned = 0, pool_wait_us = 0, lock_wait_us = 0;
+    std::int64_t us = 0, rows = 0, pool_wait_us = 0;
+    std::optional<std::int64_t> scanned, lock_wait_us;  // SQLite alone
     std::int64_t span = 0, cause = 0;
     bool failed = false;
 };
@@ -88,13 +91,14 @@ struct StatementReport {
     std::vector<AnalyticLine> analytic;
     std::vector<SlowLine> slow;
     std::vector<WriterLine> writers;
+    std::vector<SilentServer> silent;  // of ask_for_report()
 };
 BOOST_DESCRIBE_STRUCT(StatementReport, (), (lines, statements, repeated, analytic, slow, writers))
 
 // The answer to `db`, in this process.
 std::string statement_report(const telemetry::Registry& registry, store::Database& database);
 
-// Those of all servers of the data folder. unavailable if none runs.
+// Those of all servers of the data folder that answer. unavailable if none does.
 StatementReport ask_for_report(const std::string& data);
 
 }  // namespace loadstone::server::internal

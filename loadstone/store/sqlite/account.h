@@ -55,7 +55,7 @@ public:
     // The statement will run again and count then.
     void drop() noexcept { dropped_ = true; }
 
-    std::uint64_t rows = 0;
+    std::uint64_t rows = 0;  // given back, or written if they are more
     bool finished = false;
 
 private:

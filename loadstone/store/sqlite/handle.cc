@@ -293,6 +293,7 @@ Handle::Outcome Handle::run(Context& context, const StatementRef& statement,
         outcome.result.rows = seen;
         if (statement.writes && sqlite3_total_changes64(db_) != changes_before) {
             outcome.result.affected = static_cast<std::uint64_t>(sqlite3_changes64(db_));
+            account.rows = std::max(account.rows, outcome.result.affected);
         }
         if (is_new_plan) note_plan(statement);  // it counts as a write of no row
         return outcome;

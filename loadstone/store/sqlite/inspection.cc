@@ -13,6 +13,7 @@
 #include "loadstone/store/internal/url.h"
 #include "loadstone/store/sqlite/errors.h"
 #include "loadstone/store/sqlite/open_writer.h"
+#include "loadstone/store/sqlite/parameter_kinds.h"
 
 namespace loadstone::store {
 
@@ -45,6 +46,7 @@ public:
 
     ExplainedPlan explain(const StatementText& statement, const std::vector<std::string>& values,
                           bool analyze) override {
+        require_kinds(statement, values);
         ExplainedPlan plan;
         const auto explain = prepare("explain query plan " + statement.sqlite, statement.name);
         std::unordered_map<int, int> depths;
@@ -83,6 +85,19 @@ public:
     ServerStatistics server_statistics() override { return {}; }
 
 private:
+    // PostgreSQL refuses such a value by itself.
+    void require_kinds(const StatementText& statement, const std::vector<std::string>& values) {
+        const auto kinds = sqlite::parameter_kinds(handle_->db(), statement.sqlite,
+                                                   static_cast<int>(values.size()));
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            const std::string missed = sqlite::kind_missed(kinds[i], values[i]);
+            if (missed.empty()) continue;
+            throw Error(Errc::invalid_argument,
+                        fmt::format("{}: its value {} is '{}', and {} is needed", statement.name,
+                                    i + 1, values[i], missed));
+        }
+    }
+
     void run(const StatementText& statement, const std::vector<std::string>& values,
              ExplainedPlan& plan) {
         const auto run = prepare(statement.sqlite, statement.name);
@@ -90,9 +105,12 @@ private:
         for (const std::string& value : values) bind(run.get(), ++index, value);
         while (step(run.get(), statement.name)) ++plan.rows;
         plan.is_analyzed = true;
-        plan.scanned = static_cast<std::uint64_t>(
-            sqlite3_stmt_status(run.get(), SQLITE_STMTSTATUS_FULLSCAN_STEP, 0));
-        if (!plan.steps.empty()) plan.steps.front().rows = static_cast<double>(plan.rows);
+        const auto counted = [&](int what) {
+            return static_cast<std::uint64_t>(sqlite3_stmt_status(run.get(), what, 0));
+        };
+        plan.scanned = counted(SQLITE_STMTSTATUS_FULLSCAN_STEP);
+        plan.program = {counted(SQLITE_STMTSTATUS_VM_STEP), counted(SQLITE_STMTSTATUS_SORT),
+                        counted(SQLITE_STMTSTATUS_AUTOINDEX)};
     }
 
     // A whole number is bound as one: unlike a column, a comparison with a text is never true.

@@ -58,7 +58,7 @@ class Campus:
 
     @property
     def database_flags(self):
-        return flags({name: self.settings[name] for name in ("data", "database", "smtp", "analytics_store") if name in self.settings})
+        return flags({name: self.settings[name] for name in ("data", "database", "replica", "smtp", "analytics_store") if name in self.settings})
 
     def start(self, wait=True):
         assert self.process is None or self.process.poll() is not None, f"{self.name} runs already"

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
@@ -15,23 +16,42 @@ namespace loadstone::store::postgres {
 namespace {
 
 constexpr std::chrono::milliseconds look_every{100};
+constexpr std::chrono::milliseconds host_least{1'000};
 
 }  // namespace
 
 BlockingConnection::BlockingConnection(const DatabaseOptions& options,
                                        const std::atomic<bool>* stop)
-    : BlockingConnection(target_of(options), options, stop) {}
+    : BlockingConnection(primary_of(options), options, stop) {}
 
 BlockingConnection::BlockingConnection(const Target& target, const DatabaseOptions& options,
-                                       const std::atomic<bool>* stop)
+                                       const std::atomic<bool>* stop, Use use)
     : stop_(stop), answer_max_(options.statement_timeout_max + std::chrono::seconds(1)) {
-    connect(target, options);
+    connect(target, options, use);
 }
 
-void BlockingConnection::connect(const Target& target, const DatabaseOptions& options) {
-    const Parameters parameters = parameters_for(target, Use::read, options);
+// libpq would give all of the time to a host that does not answer.
+void BlockingConnection::connect(const Target& target, const DatabaseOptions& options, Use use) {
+    const std::vector<Target> hosts = hosts_of(target);
+    const auto share =
+        std::max(options.connect_timeout / static_cast<int>(hosts.size()),
+                 std::min<std::chrono::milliseconds>(options.connect_timeout, host_least));
+    std::string failures;
+    for (const Target& host : hosts) {
+        try {
+            connection_ = dial(host, options, use, Deadline::in(share));
+            return;
+        } catch (const Error& error) {
+            failures += fmt::format("{}{}", failures.empty() ? "" : "; ", error.message());
+        }
+    }
+    throw unavailable(failures);
+}
+
+ConnectionHandle BlockingConnection::dial(const Target& host, const DatabaseOptions& options,
+                                          Use use, Deadline deadline) {
+    const Parameters parameters = parameters_for(host, use, options);
     const ParameterArrays arrays(parameters);
-    const Deadline deadline = Deadline::in(options.connect_timeout);
     ConnectionHandle connection(
         PQconnectStartParams(arrays.keywords.data(), arrays.values.data(), 0));
     if (connection == nullptr) throw std::bad_alloc();
@@ -50,12 +70,11 @@ void BlockingConnection::connect(const Target& target, const DatabaseOptions& op
         const std::string why = PQstatus(connection.get()) == CONNECTION_BAD
                                     ? connection_message(connection.get())
                                     : "no answer in time";
-        throw unavailable(
-            fmt::format("the database at {} cannot be reached: {}", target.shown, why));
+        throw unavailable(fmt::format("the database at {} cannot be reached: {}", host.shown, why));
     }
     PQsetErrorVerbosity(connection.get(), PQERRORS_DEFAULT);
     PQsetNoticeReceiver(connection.get(), [](void*, const PGresult*) {}, nullptr);
-    connection_ = std::move(connection);
+    return connection;
 }
 
 ResultHandle BlockingConnection::run(const std::string& sql, const std::vector<std::string>& values,

@@ -17,13 +17,14 @@ namespace loadstone::store::postgres {
 
 class BlockingConnection {
 public:
-    // Connects. `stop`, if not null, ends every wait within 100 ms. Errors: invalid_argument for
-    // the URL, unavailable.
+    // Connects to the primary: with replicas, to whichever of all servers is. `stop`, if not null,
+    // ends every wait within 100 ms. Errors: invalid_argument for the URL, unavailable.
     explicit BlockingConnection(const DatabaseOptions& options,
                                 const std::atomic<bool>* stop = nullptr);
-    // To `target` instead of the URL's.
+    // To the first of the hosts of `target` that serves for `use`. Each has its share of
+    // connect_timeout, a second at least.
     BlockingConnection(const Target& target, const DatabaseOptions& options,
-                       const std::atomic<bool>* stop);
+                       const std::atomic<bool>* stop, Use use = Use::read);
 
     // One statement, or several without values. Errors: of the server, naming `what`; unavailable,
     // and then it is of no more use.
@@ -39,7 +40,9 @@ public:
     bool is_lost() const noexcept { return connection_ == nullptr; }
 
 private:
-    void connect(const Target& target, const DatabaseOptions& options);
+    void connect(const Target& target, const DatabaseOptions& options, Use use);
+    ConnectionHandle dial(const Target& host, const DatabaseOptions& options, Use use,
+                          Deadline deadline);
     ResultHandle finish(int sent, std::string_view what);
     void wait_for(short events, Deadline deadline, std::string_view what);
 

@@ -17,17 +17,19 @@ namespace postgres {
 
 namespace {
 
+// waitstart is null for a moment after the wait has begun.
 constexpr const char* lock_waits_sql =
     "select format('pid %s (%s)', w.pid, w.application_name), w.query, "
     "format('pid %s (%s)', h.pid, h.application_name), h.state, h.query, "
-    "coalesce((select trim(concat_ws(' ', l.locktype, l.relation::regclass::text, l.mode)) "
-    "from pg_locks l where l.pid = w.pid and not l.granted limit 1), ''), "
-    "extract(epoch from clock_timestamp() - w.state_change), "
+    "coalesce(trim(concat_ws(' ', l.locktype, l.relation::regclass::text, l.mode)), ''), "
+    "coalesce(extract(epoch from clock_timestamp() - l.waitstart), 0), "
     "extract(epoch from clock_timestamp() - h.xact_start) "
     "from pg_stat_activity w cross join lateral unnest(pg_blocking_pids(w.pid)) as b(pid) "
     "join pg_stat_activity h on h.pid = b.pid "
+    "left join lateral (select * from pg_locks where pid = w.pid and not granted limit 1) l on "
+    "true "
     "where w.datname = current_database() and w.wait_event_type = 'Lock' "
-    "order by w.state_change limit 1000";
+    "order by l.waitstart limit 1000";
 
 constexpr const char* tables_sql =
     "select relid::regclass::text, pg_total_relation_size(relid), n_live_tup, n_dead_tup, "

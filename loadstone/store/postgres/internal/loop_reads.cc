@@ -90,7 +90,8 @@ void LoopReads::sample(const Operation& operation, bool failed) const {
     if (metrics_.sampler == nullptr) return;
     metrics_.sampler->saw(
         operation,
-        options_.is_replica ? PlanSampler::Ran::on_replica : PlanSampler::Ran::on_primary, failed);
+        options_.is_replica ? PlanSampler::Ran::on_replica : PlanSampler::Ran::on_primary, failed,
+        options_.replica);
 }
 
 std::optional<Pipeline::KnownPosition> LoopReads::known_position() const {

@@ -36,6 +36,7 @@ struct LoopReadsOptions {
     bool is_pooled = false;
     bool tells_positions = false;
     bool is_replica = false;
+    std::size_t replica = 0;  // its place in servers_of()
     // Of its connections, to the primary.
     Purpose first = Purpose::reads, more = Purpose::more_reads;
 };

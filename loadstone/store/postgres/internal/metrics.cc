@@ -1,5 +1,7 @@
 #include "loadstone/store/postgres/internal/metrics.h"
 
+#include <algorithm>
+
 #include "loadstone/store/internal/query_labels.h"
 #include "loadstone/telemetry/tsc.h"
 
@@ -52,6 +54,7 @@ Account::~Account() {
     use.failed = failed_;
     use.ns = ns;
     use.rows = operation_.rows_given();
+    if (operation_.statement.writes) use.rows = std::max(use.rows, operation_.affected);
     use.pool_ns = operation_.waited_ns;
     if (operation_.sent_tsc != 0) use.pool_ns += telemetry::tsc_to_ns(sent - operation_.queued_tsc);
     metrics_.statistics.record(span, operation_.statement, use);

@@ -31,13 +31,20 @@ std::vector<std::string> names_of(const std::vector<Target>& targets) {
     return names;
 }
 
+// A session behind a pooler is not the sampler's own.
+StatisticsOptions statistics_of(const DatabaseOptions& options, const Target& target) {
+    StatisticsOptions statistics = options.statistics;
+    statistics.samples_plans = statistics.samples_plans && !target.is_pooled;
+    return statistics;
+}
+
 }  // namespace
 
 PostgresDatabase::PostgresDatabase(const DatabaseOptions& options, telemetry::Registry& registry)
     : options_(options),
       target_(primary_of(options)),
       registry_(registry),
-      statistics_(options.statistics, registry),
+      statistics_(statistics_of(options, target_), registry),
       metrics_(registry, statistics_),
       canceller_(registry),
       reads_(*this),
@@ -61,7 +68,7 @@ std::shared_ptr<Connector> PostgresDatabase::connector(Use use) {
 void PostgresDatabase::start(runtime::Loops& loops) {
     LOADSTONE_ASSERT(loops_ == nullptr && transactions_ == nullptr, "a store is started once");
     loops_ = &loops;
-    if (options_.statistics.samples_plans && !target_.is_pooled) {
+    if (statistics_.options().samples_plans) {
         sampler_ = std::make_unique<PlanSampler>(options_, statistics_, registry_);
         metrics_.sampler = sampler_.get();
         sampler_->start();
@@ -111,14 +118,15 @@ void PostgresDatabase::budget_changed() {
 std::shared_ptr<LoopReads> PostgresDatabase::make_reads(const runtime::Executor& executor,
                                                         std::shared_ptr<Connector> connector,
                                                         std::shared_ptr<Deadlines> deadlines,
-                                                        bool is_replica, Purpose first,
-                                                        Purpose more) {
+                                                        bool is_replica, std::size_t replica,
+                                                        Purpose first, Purpose more) {
     LoopReadsOptions options;
     options.depth_max = options_.pipeline_depth_max;
     options.statement_timeout_max = options_.statement_timeout_max;
     options.is_pooled = !is_replica && target_.is_pooled;
     options.tells_positions = !targets_.empty();
     options.is_replica = is_replica;
+    options.replica = replica;
     options.first = first;
     options.more = more;
     return std::make_shared<LoopReads>(executor, options, std::move(connector),
@@ -131,13 +139,13 @@ void PostgresDatabase::make_reading(const runtime::Executor& executor,
     LoopReading reading;
     reading.primary = make_reads(executor, connector(Use::read), std::move(deadlines), false);
     if (targets_.empty())
-        reading.heavy = make_reads(executor, connector(Use::read), own(), false, Purpose::heavy,
+        reading.heavy = make_reads(executor, connector(Use::read), own(), false, 0, Purpose::heavy,
                                    Purpose::more_heavy);
     std::vector<ReadRouter::Replica> replicas;
-    for (const Target& target : targets_) {
+    for (std::size_t i = 0; i < targets_.size(); ++i) {
         const auto replica = [&] {
-            auto its = std::make_shared<Connector>(target, Use::replica, options_, registry_);
-            return make_reads(executor, std::move(its), own(), true);
+            auto its = std::make_shared<Connector>(targets_[i], Use::replica, options_, registry_);
+            return make_reads(executor, std::move(its), own(), true, i);
         };
         replicas.push_back({replica(), replica()});
     }

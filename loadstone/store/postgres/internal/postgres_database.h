@@ -61,7 +61,7 @@ private:
     std::shared_ptr<LoopReads> make_reads(const runtime::Executor& executor,
                                           std::shared_ptr<Connector> connector,
                                           std::shared_ptr<Deadlines> deadlines, bool is_replica,
-                                          Purpose first = Purpose::reads,
+                                          std::size_t replica = 0, Purpose first = Purpose::reads,
                                           Purpose more = Purpose::more_reads);
     void make_reading(const runtime::Executor& executor, std::shared_ptr<Deadlines> deadlines);
     void start_reading(std::size_t loop);

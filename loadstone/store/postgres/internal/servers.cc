@@ -40,8 +40,8 @@ void Servers::add_gauges(telemetry::Registry& registry) {
         registry.gauge(this, "loadstone_store_replica_is_primary", label, "1 for the primary",
                        [this, i] { return servers_[i]->role == Role::primary ? 1 : 0; });
         registry.gauge(this, "loadstone_store_replica_lag_seconds", label,
-                       "How far it is behind the primary",
-                       [this, i] { return std::chrono::duration<double>(lag(i)).count(); });
+                       "How far it is behind the primary; of a silent one, at least",
+                       [this, i] { return std::chrono::duration<double>(lag_now(i)).count(); });
         registry.gauge(this, "loadstone_store_replica_lag_bytes", label,
                        "Write-ahead log that it has not replayed", [this, i] {
                            const std::scoped_lock lock(mutex_);
@@ -148,6 +148,15 @@ std::uint32_t Servers::history(std::size_t server) const noexcept {
 
 std::chrono::nanoseconds Servers::lag(std::size_t server) const noexcept {
     return std::chrono::nanoseconds(servers_[server]->lag_ns.load(std::memory_order_relaxed));
+}
+
+std::chrono::nanoseconds Servers::lag_now(std::size_t server) const noexcept {
+    const auto last = lag(server);
+    if (!is_silent_now(server)) return last;
+    const Clock::time_point asked{
+        Clock::duration(servers_[server]->asked.load(std::memory_order_acquire))};
+    const auto unheard = Clock::now() - std::max(asked, started_);
+    return last > std::chrono::nanoseconds::max() - unheard ? last : last + unheard;
 }
 
 bool Servers::may_be_primary(std::size_t server) const noexcept {

@@ -58,7 +58,10 @@ public:
     bool is_silent_now(std::size_t server) const noexcept;
     bool is_usable(std::size_t server) const noexcept;
     std::uint32_t history(std::size_t server) const noexcept;
+    // As it was when it answered last.
     std::chrono::nanoseconds lag(std::size_t server) const noexcept;
+    // With the time that a silent one has not been heard of since.
+    std::chrono::nanoseconds lag_now(std::size_t server) const noexcept;
     // False for what is known to be a standby, a primary of an older history, or of another
     // system, and for what was never heard of and is not of the database's URL.
     bool may_be_primary(std::size_t server) const noexcept;
@@ -99,6 +102,7 @@ private:
     void add_gauges(telemetry::Registry& registry);
 
     const std::size_t own_;
+    const Clock::time_point started_ = Clock::now();
     const std::chrono::nanoseconds lag_max_, silent_max_;
     telemetry::Registry& registry_;
     std::vector<std::unique_ptr<Server>> servers_;

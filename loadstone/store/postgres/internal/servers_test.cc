@@ -45,6 +45,25 @@ TEST_F(ServersOfSystems, AForeignPrimaryIsNone) {
     EXPECT_FALSE(servers_.may_be_primary(2));
 }
 
+TEST_F(ServersOfSystems, TheLagOfASilentOneGrows) {
+    using std::chrono::seconds;
+    EXPECT_GT(servers_.lag_now(1).count(), 0);  // it was never heard of
+    primary(0, ours);
+    standby(1, ours);
+    EXPECT_EQ(servers_.lag_now(1), seconds(0));
+    servers_.is_silent(1);
+    const auto before = servers_.lag_now(1);
+    EXPECT_GT(before, seconds(0));
+    EXPECT_EQ(servers_.lag(1), seconds(0));
+    EXPECT_GT(servers_.lag_now(1), before);
+    standby(1, ours);
+    EXPECT_EQ(servers_.lag_now(1), seconds(0));
+    // Farther behind than the trail tells.
+    servers_.answered(1, {true, ours, 1, 1}, now_);
+    servers_.is_silent(1);
+    EXPECT_EQ(servers_.lag_now(1), std::chrono::nanoseconds::max());
+}
+
 TEST_F(ServersOfSystems, AForeignOneThatAnswersFirstIsNone) {
     primary(2, foreign, 2);
     EXPECT_FALSE(servers_.may_be_primary(2));

@@ -126,27 +126,6 @@ std::vector<std::string> listed(const Parameters& parameters, std::string_view k
     return values;
 }
 
-std::vector<Target> single_hosts(const Target& target) {
-    std::vector<Target> servers;
-    std::size_t count = 1;
-    for (const std::string_view keyword : {"host", "hostaddr"})
-        count = std::max(count, listed(target.parameters, keyword).size());
-    for (std::size_t i = 0; i < count; ++i) {
-        Target server = target;
-        for (const std::string_view keyword : {"host", "hostaddr", "port"}) {
-            const auto values = listed(target.parameters, keyword);
-            if (values.empty()) continue;
-            // One port may be that of all hosts.
-            const std::string& value = values[std::min(i, values.size() - 1)];
-            const bool is_default_port = keyword == "port" && value.empty();
-            set(server.parameters, keyword, is_default_port ? "5432" : value);
-        }
-        server.shown = shown(server.parameters);
-        servers.push_back(std::move(server));
-    }
-    return servers;
-}
-
 }  // namespace
 
 std::string_view to_string(Use use) noexcept {
@@ -179,11 +158,32 @@ void set(Parameters& parameters, std::string_view keyword, std::string value) {
     parameters.emplace_back(keyword, std::move(value));
 }
 
+std::vector<Target> hosts_of(const Target& target) {
+    std::vector<Target> servers;
+    std::size_t count = 1;
+    for (const std::string_view keyword : {"host", "hostaddr"})
+        count = std::max(count, listed(target.parameters, keyword).size());
+    for (std::size_t i = 0; i < count; ++i) {
+        Target server = target;
+        for (const std::string_view keyword : {"host", "hostaddr", "port"}) {
+            const auto values = listed(target.parameters, keyword);
+            if (values.empty()) continue;
+            // One port may be that of all hosts.
+            const std::string& value = values[std::min(i, values.size() - 1)];
+            const bool is_default_port = keyword == "port" && value.empty();
+            set(server.parameters, keyword, is_default_port ? "5432" : value);
+        }
+        server.shown = shown(server.parameters);
+        servers.push_back(std::move(server));
+    }
+    return servers;
+}
+
 Target target_of(const DatabaseOptions& options) { return target_of_url(options.url); }
 
 std::vector<Target> servers_of(const DatabaseOptions& options) {
     const Target own = target_of(options);
-    std::vector<Target> servers = single_hosts(own);
+    std::vector<Target> servers = hosts_of(own);
     if (own.is_pooled && !options.replicas.urls.empty())
         throw bad_url("the database URL names a pooler; with replicas give the server's own");
     for (const std::string& url : options.replicas.urls) {
@@ -193,13 +193,13 @@ std::vector<Target> servers_of(const DatabaseOptions& options) {
             throw bad_url(fmt::format("the replica {} is not of the database '{}'", target.shown,
                                       database_name(own.parameters)));
         }
-        for (Target& server : single_hosts(target)) servers.push_back(std::move(server));
+        for (Target& server : hosts_of(target)) servers.push_back(std::move(server));
     }
     return servers;
 }
 
 std::size_t own_servers_of(const DatabaseOptions& options) {
-    return single_hosts(target_of(options)).size();
+    return hosts_of(target_of(options)).size();
 }
 
 Target primary_of(const DatabaseOptions& options) {

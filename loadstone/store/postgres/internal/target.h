@@ -27,6 +27,8 @@ struct Target {
 // Errors: invalid_argument, field "database"; never with the password.
 Target target_of(const DatabaseOptions& options);
 
+// Each host of `target` by itself.
+std::vector<Target> hosts_of(const Target& target);
 // Each host of the URL and of the replicas' URLs by itself: any may be the primary. Errors as of
 // target_of(); with replicas no URL may name a pooler, for which server answers is not known then,
 // and all name the same database.
