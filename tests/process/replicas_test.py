@@ -1,7 +1,6 @@
 """Two web nodes and a worker on a primary with two replicas: whoever registers on one node is known on the other at
 once, whatever the replicas do, and gets the mail."""
 
-import itertools
 import json
 import re
 import shlex
@@ -201,15 +200,16 @@ class SampledReplicasTest(ProcessTest):
         return float(re.search(r"^loadstone_postgres_plan_samples_total (\S+)$", text, re.MULTILINE).group(1))
 
     def test_a_heavy_read_is_sampled_where_it_ran(self):
-        pages = itertools.cycle(range(1, 40))
+        course = {"title": "Tides", "description": "", "capacity": 10}
+        self.assertEqual(self.browser.ask(0, "POST", "/api/courses", course).status, 201)
+        figures = "select b.aggregate, f.key"  # of the dashboard alone, which asks for them each time
 
         def sampled():
-            for _ in range(10):  # each page is computed anew
-                answer = self.browser.ask(0, "GET", f"/api/dashboards/instructor?limit={next(pages)}")
-                self.assertEqual(answer.status, 200, answer)
-            return any(self.explained(each, "instructor_id, capacity") for each in self.replicas)
+            for _ in range(10):
+                self.assertEqual(self.browser.ask(0, "GET", "/api/dashboards/instructor").status, 200)
+            return any(self.explained(each, figures) for each in self.replicas)
         wait_until(sampled, 30, "a read of the dashboard to be sampled")
-        self.assertEqual(self.explained(self.database, "instructor_id, capacity"), [])
+        self.assertEqual(self.explained(self.database, figures), [])
 
     def test_sampling_goes_on_after_a_failover(self):
         def grows(by):
