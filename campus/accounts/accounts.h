@@ -25,15 +25,6 @@ BOOST_DESCRIBE_STRUCT(Recipient, (), (name, email))
 loadstone::Task<std::optional<Recipient>> recipient(loadstone::Reader reader, UserId user);
 
 // Those of `users` that there are, by id.
-struct Address {
-    UserId id;
-    std::string email;
-};
-BOOST_DESCRIBE_STRUCT(Address, (), (id, email))
-loadstone::Task<std::vector<Address>> addresses(loadstone::Reader reader,
-                                                std::vector<UserId> users);
-
-// Likewise.
 struct Person {
     UserId id;
     std::string name;

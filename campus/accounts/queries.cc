@@ -10,10 +10,6 @@ Task<std::optional<Recipient>> recipient(Reader reader, UserId user) {
     return sql::recipient(reader, user);
 }
 
-Task<std::vector<Address>> addresses(Reader reader, std::vector<UserId> users) {
-    co_return co_await sql::addresses(reader, users);
-}
-
 Task<std::vector<Person>> people(Reader reader, std::vector<UserId> users) {
     co_return co_await sql::people(reader, users);
 }

@@ -4,8 +4,6 @@
 
 #include <chrono>
 #include <optional>
-#include <set>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -25,8 +23,6 @@ using namespace loadstone;
 namespace {
 
 constexpr std::chrono::hours told_once_in{1};
-constexpr std::int64_t posts_waiting_max = 1'000;
-constexpr int posts_at_once = 200;
 
 Task<void> enqueue_notices(Tx& tx, loadstone::jobs::Lease lease,
                            std::vector<SendPostNotice> notices) {
@@ -34,53 +30,29 @@ Task<void> enqueue_notices(Tx& tx, loadstone::jobs::Lease lease,
     co_await loadstone::jobs::enqueue_all(tx, notices);
 }
 
-struct Told {
-    accounts::UserId recipient;
-    std::int64_t number = 0;  // of the first post that is theirs to hear of
-    accounts::UserId author;
-};
-
-// By the posts from `first` on.
-Task<std::vector<Told>> told_of_posts(Context& context, sql::Thread thread, std::int64_t first) {
-    std::vector<Told> all;
-    std::set<accounts::UserId> known;
-    std::optional<sql::PostsToTellCursor> after;
-    after.emplace().number = first - 1;
-    do {
-        const auto posts =
-            co_await sql::posts_to_tell(context.reader(), thread.id, posts_at_once, after);
-        for (const sql::PostToTell& post : posts.rows) {
-            for (const accounts::UserId told :
-                 whom_to_tell(post.author_id, thread.author_id, post.answered)) {
-                if (known.insert(told).second) all.push_back({told, post.number, post.author_id});
-            }
-        }
-        after = posts.next;
-    } while (after);
-    co_return all;
-}
-
-// Also of the posts after it: those that came while too many waited have no job of their own.
 // Nothing to tell of what is removed meanwhile.
-Task<void> tell_of_posts(Context& context, Job<PostPublished> job) {
+Task<void> tell_of_post(Context& context, Job<PostPublished> job) {
     const auto thread = co_await sql::thread_by_id(context.reader(), job->thread, job->course);
-    if (!thread) co_return;
-    const auto all = co_await told_of_posts(context, *thread, job->number);
-    std::vector<accounts::UserId> recipients, authors;
-    for (const Told& told : all) {
-        recipients.push_back(told.recipient);
-        authors.push_back(told.author);
+    const auto post = co_await sql::post(context.reader(), job->thread, job->number);
+    if (!thread || !post || post->removed_at) co_return;
+    std::optional<accounts::UserId> answered;
+    if (post->answers) {
+        const auto other = co_await sql::post(context.reader(), job->thread, *post->answers);
+        if (other && !other->removed_at) answered = other->author_id;
     }
-    std::unordered_map<accounts::UserId, std::string> providers;
-    const auto addresses = co_await accounts::addresses(context.reader(), recipients);
-    for (const auto& [id, email] : addresses) providers[id] = outbound::provider_of(email);
-    auto tenants = co_await organisations::tenants_of(context.reader(), authors);
+    const std::string tenant = co_await organisations::tenant_of(context.reader(), post->author_id);
     std::vector<SendPostNotice> notices;
-    for (const Told& told : all) {
-        const auto provider = providers.find(told.recipient);
-        if (provider == providers.end()) continue;
-        notices.push_back({job->course, job->thread, told.number, told.recipient, told.author,
-                           provider->second, tenants[told.author]});
+    for (const accounts::UserId told : whom_to_tell(post->author_id, thread->author_id, answered)) {
+        const auto recipient = co_await accounts::recipient(context.reader(), told);
+        if (!recipient) continue;
+        SendPostNotice& notice = notices.emplace_back();
+        notice.course = job->course;
+        notice.thread = job->thread;
+        notice.number = job->number;
+        notice.recipient = told;
+        notice.author = post->author_id;
+        notice.tenant = tenant;
+        notice.provider = outbound::provider_of(recipient->email);
     }
     co_await context.write(enqueue_notices, job.lease(), notices);
 }
@@ -116,13 +88,9 @@ Task<void> send_post_notice(Context& context, Job<SendPostNotice> job) {
 }  // namespace
 
 void jobs(Handlers& handlers) {
-    // When more wait than that, one of each thread tells of all posts that have come since.
-    handlers.on(tell_of_posts)
+    handlers.on(tell_of_post)
         .attempts(10)
-        .backoff(std::chrono::seconds(1), std::chrono::minutes(1))
-        .bound(posts_waiting_max, loadstone::jobs::OverBound::merge)
-        .unique(&PostPublished::thread)
-        .unique_while(loadstone::jobs::UniqueWhile::waits);
+        .backoff(std::chrono::seconds(1), std::chrono::minutes(1));
     // Of one who waits or was told within the hour, no second one is made. A queue of its own:
     // mails that wait for a provider hold up no events.
     handlers.handle(send_post_notice)

@@ -122,6 +122,8 @@ Task<Response> cancel_own_run(Context& context, const Request& request, Path<cou
                               Path<RunId> run) {
     const courses::Course course = co_await own_course(context, id.value);
     const sql::RunRow row = co_await run_of_course(context, course.id, run.value);
+    // Ahead of a search for its jobs, which is dear.
+    if (row.state != "waiting" && row.state != "running") throw run_has_ended(row.id);
     const std::string address(request.address());
     co_await context.write(cancel_run, row, course.instructor_id, address);
     co_return net::no_content();

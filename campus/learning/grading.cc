@@ -105,6 +105,10 @@ Task<void> note(Tx& tx, accounts::UserId by, const char* action, std::string det
 
 }  // namespace
 
+Error run_has_ended(RunId run) {
+    return Error(Errc::conflict, fmt::format("run {} has ended, or has just gone on", run.value));
+}
+
 Task<RunId> start_run(Tx& tx, NewRun in) {
     const auto quizzes = co_await courses::quizzes(tx, in.course);
     const auto scheme = weighed(quizzes);
@@ -163,9 +167,7 @@ Task<void> cancel_run(Tx& tx, sql::RunRow run, accounts::UserId by, std::string 
     const Timestamp now = Timestamp::now();
     const auto cancelled = co_await sql::cancel_run(tx, run.id, run.job, now);
     // That rolls the cancellation of its jobs back too.
-    if (cancelled == 0)
-        throw Error(Errc::conflict,
-                    fmt::format("run {} has ended, or has just gone on", run.id.value));
+    if (cancelled == 0) throw run_has_ended(run.id);
     co_await sql::remove_slices(tx, run.id);
     std::string detail =
         fmt::format("run {} of course {} was cancelled", run.id.value, run.course_id.value);

@@ -28,6 +28,8 @@ loadstone::Task<RunId> schedule_run(loadstone::Tx& tx, NewRun in, loadstone::Tim
 // Its time has come. While another one of the course runs it waits for the end of that, and fails
 // if no quiz has a weight. Nothing but the job's end if it waits no more.
 loadstone::Task<void> begin_run(loadstone::Tx& tx, loadstone::jobs::Lease lease, RunId run);
+// What cancel_run throws for it.
+loadstone::Error run_has_ended(RunId run);
 // All jobs of the run are dropped or told to end; grades that it gave stay. `run` as it was read
 // before: jobs::cancel_workflow begins its transaction. Errc::conflict: it has ended, or another
 // job goes on with it now.

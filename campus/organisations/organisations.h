@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "campus/accounts/accounts.h"
@@ -58,9 +57,6 @@ void require(const Membership& membership, Role least);
 std::string tenant(std::optional<OrganisationId> organisation, std::string alone);
 // Of what this account has caused. A key look-up.
 loadstone::Task<std::string> tenant_of(loadstone::Reader reader, accounts::UserId user);
-// Of what each of them has caused, in one statement.
-loadstone::Task<std::unordered_map<accounts::UserId, std::string>> tenants_of(
-    loadstone::Reader reader, std::vector<accounts::UserId> users);
 
 // The job that mails an invitation.
 struct SendInvitation {

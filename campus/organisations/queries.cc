@@ -94,14 +94,4 @@ Task<std::string> tenant_of(Reader reader, accounts::UserId user) {
     co_return tenant(organisation, fmt::format("user {}", user.value));
 }
 
-Task<std::unordered_map<accounts::UserId, std::string>> tenants_of(
-    Reader reader, std::vector<accounts::UserId> users) {
-    std::unordered_map<accounts::UserId, std::string> tenants;
-    for (const accounts::UserId user : users)
-        tenants[user] = tenant(std::nullopt, fmt::format("user {}", user.value));
-    const auto members = co_await sql::organisations_of(reader, users);
-    for (const auto& member : members) tenants[member.user_id] = tenant(member.organisation_id, "");
-    co_return tenants;
-}
-
 }  // namespace campus::organisations

@@ -16,9 +16,12 @@ namespace {
 constexpr std::uint64_t changes_logged_max = 3;  // of each statement
 
 // What may be run for one thing after the other by a request or job. A context without a label is
-// that of a command or a loop, which may run the same for hours.
+// that of a command or a loop, which may run the same for hours; one that is named after the
+// framework does work of its own. Writes of jobs are what tx.enqueue does: mostly sent with others.
 bool may_repeat(const telemetry::Span& span, const StatementRef& statement) noexcept {
-    return span.label != 0 && statement.place.line() != 0;
+    if (span.label == 0 || statement.place.line() == 0) return false;
+    if (std::string_view(span.name).starts_with("loadstone.")) return false;
+    return !statement.writes || !statement.name.starts_with("jobs.");
 }
 
 std::string_view instead_of_repeats(const StatementRef& statement) noexcept {

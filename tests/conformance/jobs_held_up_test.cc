@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
 #include "loadstone/jobs/internal/firing.h"
@@ -236,22 +237,33 @@ Task<std::int64_t> add_after(Tx& tx, std::int64_t job) {
     options.after = {job};
     co_return co_await jobs::enqueue(tx, last, options);
 }
+Task<bool> hold_blocked_until(Tx& tx, std::atomic<bool>* is_held, std::atomic<bool>* may_end) {
+    co_await hold_blocked(tx, 0);
+    *is_held = true;
+    while (!*may_end) {
+        const auto soon = loadstone::Deadline::in(milliseconds(10));
+        co_await loadstone::runtime::sleep_until(soon);
+    }
+    co_return true;
+}
 TEST_P(JobsHeldUpPostgres, ATransactionThatHoldsAJobThatIsFollowedHoldsUpNoClaims) {
     auto one = node();
     one->write(enqueue_two_and_last);
     const auto followed = one->read(waiting_job);
     auto two = node();
-    std::thread slow([&] { two->write(hold_blocked, 3'000); });
-    pause(500);
+    std::atomic<bool> is_held = false, may_end = false;
+    std::thread slow([&] { two->write(hold_blocked_until, &is_held, &may_end); });
+    EXPECT_TRUE(wait_until([&] { return is_held.load(); }));
     one->write(add_after, followed);
     one->run();
     EXPECT_TRUE(wait_until([&] { return count("second") == 1; }));
-    for (int i = 1; i <= 20; ++i) {
+    for (int i = 1; i <= 10; ++i) {
         one->enqueue("innocent");
-        EXPECT_TRUE(wait_until([&] { return count("innocent") == i; }, std::chrono::seconds(1)))
+        EXPECT_TRUE(wait_until([&] { return count("innocent") == i; }))
             << "nothing is claimed until that transaction ends";
     }
     EXPECT_EQ(count("after it"), 0);
+    may_end = true;
     slow.join();
     EXPECT_TRUE(is_done(*one));
     EXPECT_EQ(diary_.all().back(), "after it");

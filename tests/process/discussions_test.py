@@ -327,39 +327,6 @@ class DiscussionsTest(SchoolTest):
         self.post(thread, ida.cookie, answers=3)
         self.assertEqual(told(), {zoe.email: 3, tim.email: 1})
 
-    def test_many_posts_at_once_are_told_of_by_one_job_of_each_thread(self):
-        self.start()
-        course, *learners = self.class_of(14)
-        busy, quiet = self.begin(course, self.teacher, "Busy"), self.begin(course, self.teacher, "Quiet")
-        for learner in learners:
-            self.post(busy, learner.cookie)
-        self.wait_for_jobs(20)
-        self.server.command("jobs", "pause", "discussions")
-        kind = "discussions.on:discussions.PostPublished"
-        self.database.execute(
-            "with recursive n(i) as (select 1 union all select i + 1 from n where i < 1001) "
-            "insert into loadstone_ready (queue, partition_key, priority, kind, arguments, cause, enqueued_at, run_at, extra) "
-            f"select 'discussions', '', 0, '{kind}', '{{\"course\":1,\"thread\":4711,\"number\":1}}', '', 1, 1, '' from n")
-
-        def over():
-            self.post(busy, self.teacher)
-            return self.tables.count("loadstone_unique", "unique_key like '%PostPublished%'") > 0
-        wait_until(over, 20, "posts to be over the bound")
-        waiting = self.tables.count("loadstone_ready", f"kind = '{kind}'")
-        first = self.shown(busy, self.teacher)["posts"] + 1
-        for number, learner in enumerate(learners, 2):
-            self.post(busy, self.eve if number % 2 else self.teacher, answers=number, status=403 if number % 2 else 201)
-        for learner in learners:
-            self.post(quiet, learner.cookie)
-        self.assertEqual(self.tables.count("loadstone_ready", f"kind = '{kind}'"), waiting + 1, "one of the quiet thread")
-        self.server.command("jobs", "resume", "discussions")
-        self.wait_for_jobs(60)
-        told = {address: len(messages) for address, messages in self.notices().items()}
-        answered = [learner for number, learner in enumerate(learners, 2) if number % 2 == 0]
-        self.assertEqual(told, {"ada@example.org": 2, **{learner.email: 1 for learner in answered}})
-        letter, = self.notices()[answered[-1].email]
-        self.assertIn(f"{busy}/posts?after={first + len(answered) - 2}", letter.get_content())
-
     def test_limits(self):
         self.start(role="web", rate_limits="on")
         course, zoe, tim = self.class_of(2)

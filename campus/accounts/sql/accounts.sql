@@ -3,7 +3,6 @@
 -- type: timestamp users.created_at sessions.created_at sessions.expires_at
 -- row: Recipient campus/accounts/accounts.h
 -- row: Person campus/accounts/accounts.h
--- row: Address campus/accounts/accounts.h
 
 -- name: insert_user :one (name text, email text, password_hash text, now timestamp)
 -- Index: users_by_email keeps addresses unique; they are stored normalised.
@@ -17,9 +16,6 @@ select name, email from users where id = $id
 
 -- name: people :many (ids UserId[]) -> Person
 select id, name from users where id {in ids} order by id
-
--- name: addresses :many (ids UserId[]) -> Address
-select id, email from users where id {in ids} order by id
 
 -- name: credentials_by_email :maybe (email text) -> Credentials
 -- Index: users_by_email.

@@ -52,13 +52,6 @@ insert into posts (thread_id, number, author_id, answers, text, created_at) valu
 select number, author_id, answers, text, created_at, edited_at, removed_at, removed_by from posts
 where thread_id = $thread and number = $number
 
--- name: posts_to_tell :page (number) (thread ThreadId) -> PostToTell
--- column: answered UserId?
--- `answered`: whose post it answers, if that is not removed. Primary key.
-select p.number, p.author_id, (select a.author_id from posts as a where a.thread_id = p.thread_id and a.number = p.answers
-    and a.removed_at is null) as answered
-from posts as p where p.thread_id = $thread and p.removed_at is null
-
 -- name: posts_of_thread :page (number) (thread ThreadId) -> Post
 -- Primary key.
 select number, author_id, answers, text, created_at, edited_at, removed_at, removed_by from posts where thread_id = $thread

@@ -32,9 +32,6 @@ update organisations set admin_count = admin_count - 1 where id = $organisation 
 -- name: membership :maybe (user UserId) -> MembershipRow
 select organisation_id, role, joined_at from memberships where user_id = $user
 
--- name: organisations_of :many (users UserId[])
-select user_id, organisation_id from memberships where user_id {in users}
-
 -- name: members :page (user_id) (organisation OrganisationId) -> MemberRow
 -- Index: memberships_of_organisation.
 select user_id, role, joined_at from memberships where organisation_id = $organisation

@@ -333,7 +333,7 @@ Task<void> Runner::Impl::discover() {
             // At the start: what is decided by now is looked at once.
             horizon = co_await read_horizon(reader);
         }
-        if (horizon < lanes.seen()) {  // the sequence has gone back
+        if (lanes.take_gone_back() || horizon < lanes.seen()) {
             lanes.set_seen(0);
             looked = 0;
         }

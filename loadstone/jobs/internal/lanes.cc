@@ -247,6 +247,7 @@ std::optional<Lanes::Clock::time_point> Lanes::next_change() const {
 std::int64_t Lanes::horizon(std::int64_t last, const Transactions& transactions) noexcept {
     if (last < pending_last_) {
         horizon_ = seen_ = pending_last_ = pending_next_ = 0;
+        has_gone_back_ = true;
         for (QueueLanes& of : queues_) {
             for (auto& [priority, lane] : of.plain) {
                 lane.all.at = lane.all.sweep_from = 0;

@@ -27,6 +27,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "loadstone/jobs/handlers.h"
@@ -67,6 +68,8 @@ public:
     // begin there.
     void set_seen(std::int64_t place) noexcept { seen_ = place; }
     std::int64_t seen() const noexcept { return seen_; }
+    // Once: whether horizon() has met a sequence that has gone back.
+    bool take_gone_back() noexcept { return std::exchange(has_gone_back_, false); }
     void set_paused(const std::vector<std::string>& queues);
     // Jobs were committed somewhere: any lane may have some.
     void woken(Clock::time_point now);
@@ -152,6 +155,7 @@ private:
     std::size_t turn_ = 0;
     std::int64_t horizon_ = 0;
     std::int64_t seen_ = 0;
+    bool has_gone_back_ = false;
     std::int64_t pending_last_ = 0;
     std::int64_t pending_next_ = 0;  // 0: nothing is pending
 };
