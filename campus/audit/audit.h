@@ -22,6 +22,8 @@ struct Event {
 
 // Part of the caller's transaction.
 loadstone::Task<void> append(loadstone::Tx& tx, Event event);
+loadstone::Task<void> append(loadstone::Tx& tx, std::int64_t user, const char* action,
+                             std::string detail, std::string address);
 
 // What happened before, for `campus seed`.
 struct PastEvent {

@@ -34,16 +34,6 @@ Task<std::optional<organisations::OrganisationId>> organisation_of_new(
     co_return member->organisation;
 }
 
-Task<void> note(Tx& tx, accounts::UserId instructor, const char* action, std::string detail,
-                std::string address) {
-    audit::Event event;
-    event.user = instructor.value;
-    event.action = action;
-    event.detail = std::move(detail);
-    event.address = std::move(address);
-    co_await audit::append(tx, std::move(event));
-}
-
 }  // namespace
 
 Task<CourseId> create_course(Tx& tx, NewCourse course) {
@@ -60,7 +50,8 @@ Task<CourseId> create_course(Tx& tx, NewCourse course) {
                 .with_field("prerequisites");
     }
     std::string detail = fmt::format("course {} was made", id.value);
-    co_await note(tx, course.instructor, "course.created", std::move(detail), course.address);
+    co_await audit::append(tx, course.instructor.value, "course.created", std::move(detail),
+                           course.address);
     co_return id;
 }
 
@@ -95,7 +86,8 @@ Task<void> publish_course(Tx& tx, CourseId id, accounts::UserId instructor, std:
     if (published == 0)
         throw Error(Errc::conflict, fmt::format("course {} has no lesson yet", id.value));
     std::string detail = fmt::format("course {} was published", id.value);
-    co_await note(tx, instructor, "course.published", std::move(detail), std::move(address));
+    co_await audit::append(tx, instructor.value, "course.published", std::move(detail),
+                           std::move(address));
 }
 
 }  // namespace campus::courses

@@ -93,16 +93,6 @@ std::string no_weights(courses::CourseId course) {
     return fmt::format("course {} has no quiz with a weight", course.value);
 }
 
-Task<void> note(Tx& tx, accounts::UserId by, const char* action, std::string detail,
-                std::string address) {
-    audit::Event event;
-    event.user = by.value;
-    event.action = action;
-    event.detail = std::move(detail);
-    event.address = std::move(address);
-    co_await audit::append(tx, std::move(event));
-}
-
 }  // namespace
 
 Error run_has_ended(RunId run) {
@@ -122,7 +112,8 @@ Task<RunId> start_run(Tx& tx, NewRun in) {
     }
     co_await begin_jobs(tx, in.course, *run);
     std::string detail = fmt::format("grades of course {} are calculated", in.course.value);
-    co_await note(tx, in.instructor, "grades.started", std::move(detail), std::move(in.address));
+    co_await audit::append(tx, in.instructor.value, "grades.started", std::move(detail),
+                           std::move(in.address));
     co_return run->id;
 }
 
@@ -135,7 +126,8 @@ Task<RunId> schedule_run(Tx& tx, NewRun in, Timestamp at) {
     co_await begin_later(tx, *run, then);
     std::string detail =
         fmt::format("grades of course {} are calculated at {}", in.course.value, to_rfc3339(at));
-    co_await note(tx, in.instructor, "grades.scheduled", std::move(detail), std::move(in.address));
+    co_await audit::append(tx, in.instructor.value, "grades.scheduled", std::move(detail),
+                           std::move(in.address));
     co_return *run;
 }
 
@@ -171,7 +163,7 @@ Task<void> cancel_run(Tx& tx, sql::RunRow run, accounts::UserId by, std::string 
     co_await sql::remove_slices(tx, run.id);
     std::string detail =
         fmt::format("run {} of course {} was cancelled", run.id.value, run.course_id.value);
-    co_await note(tx, by, "grades.cancelled", std::move(detail), std::move(address));
+    co_await audit::append(tx, by.value, "grades.cancelled", std::move(detail), std::move(address));
 }
 
 Task<void> plan_run(Tx& tx, jobs::Lease lease, sql::RunRow run, std::vector<Slice> slices,

@@ -15,16 +15,6 @@ using namespace loadstone;
 
 namespace {
 
-Task<void> note(Tx& tx, accounts::UserId user, const char* action, std::string detail,
-                std::string address) {
-    audit::Event event;
-    event.user = user.value;
-    event.action = action;
-    event.detail = std::move(detail);
-    event.address = std::move(address);
-    co_await audit::append(tx, std::move(event));
-}
-
 // First of all, so that those who do this at once wait for each other and not for a member's row.
 Task<void> discount_admin(Tx& tx, OrganisationId organisation) {
     const auto left = co_await sql::discount_admin(tx, organisation);
@@ -72,7 +62,8 @@ Task<void> add_member(Tx& tx, NewMember in) {
     if (in.role == Role::admin) co_await sql::count_admin(tx, in.organisation);
     std::string detail =
         fmt::format("became {} of organisation {}", to_string(in.role), in.organisation.value);
-    co_await note(tx, in.user, "organisation.joined", std::move(detail), std::move(in.address));
+    co_await audit::append(tx, in.user.value, "organisation.joined", std::move(detail),
+                           std::move(in.address));
 }
 
 Task<InvitationId> invite(Tx& tx, NewInvitation in) {
@@ -89,7 +80,8 @@ Task<InvitationId> invite(Tx& tx, NewInvitation in) {
     const SendInvitation mail{*id, admin.organisation, outbound::provider_of(in.email), end.micros};
     co_await tx.enqueue(mail);
     std::string detail = fmt::format("invitation {} as {}", id->value, to_string(in.role));
-    co_await note(tx, in.by, "organisation.invited", std::move(detail), std::move(in.address));
+    co_await audit::append(tx, in.by.value, "organisation.invited", std::move(detail),
+                           std::move(in.address));
     co_return *id;
 }
 
@@ -130,7 +122,8 @@ Task<void> change_role(Tx& tx, RoleChange in) {
     if (changed == 0) throw changed_meanwhile(in.user);
     std::string detail = fmt::format("user {} was {}, is {}", in.user.value, to_string(member.role),
                                      to_string(in.role));
-    co_await note(tx, in.by, "organisation.role", std::move(detail), std::move(in.address));
+    co_await audit::append(tx, in.by.value, "organisation.role", std::move(detail),
+                           std::move(in.address));
 }
 
 Task<void> remove_member(Tx& tx, Removal in) {
@@ -143,7 +136,8 @@ Task<void> remove_member(Tx& tx, Removal in) {
     if (removed == 0) throw changed_meanwhile(in.user);
     std::string detail =
         fmt::format("user {} left organisation {}", in.user.value, own.organisation.value);
-    co_await note(tx, in.by, "organisation.left", std::move(detail), std::move(in.address));
+    co_await audit::append(tx, in.by.value, "organisation.left", std::move(detail),
+                           std::move(in.address));
 }
 
 }  // namespace campus::organisations
