@@ -8,6 +8,7 @@ answers that may be 100 ms old, and with a replica."""
 import argparse
 import contextlib
 import http.client
+import itertools
 import json
 import pathlib
 import statistics
@@ -47,9 +48,12 @@ function right(status, body) return status == 204 or (status == 200 and string.f
 """.replace("COURSES", str(COURSES))
 
 
-MANY, MANY_CONNECTIONS, OTHERS = 10_000, 64, 4
+MANY, MANY_CONNECTIONS = 10_000, 64
 MANY_READS = reads(MANY)
 STEADY = "\nfunction delay() return math.random(16, 48) end"  # some 2,000 requests per second of 64 connections
+ROWS = 'function request() return wrk.format("GET", "/rows/" .. math.random(1, 1000)) end\n'
+# Who is not to be slowed down: connections, and what they ask.
+OTHERS = {"paced": (64, ROWS + STEADY), "loop": (4, ROWS)}
 
 
 class Stale:
@@ -152,7 +156,7 @@ def written(servers, databases, args):
     print(f"  stale answers: {stale} of {reads}")
 
 
-def others_beside(server, args, request):
+def others_beside(server, args, others, request):
     """Others' reads of a row by key while views are asked for. Their client and the database are as if each had a machine (measure.py says
     how): the client that asks runs when neither wants the core. Nothing is asked for meanwhile, not /metrics either: the page keeps the
     loop for half a millisecond."""
@@ -160,13 +164,14 @@ def others_beside(server, args, request):
     flood = threading.Thread(target=lambda: asked.update(wrk(
         server.url + "/", connections=MANY_CONNECTIONS, seconds=args.seconds + 1, pattern='"lessons"', request=request, prefix=NOT_FIRST)))
     flood.start()
-    others = wrk(server.url + "/rows/1", connections=OTHERS, seconds=args.seconds, pattern='"name"', prefix=FIRST)
+    connections, rows = OTHERS[others]
+    read = wrk(server.url + "/", connections=connections, seconds=args.seconds, pattern='"name"', request=rows, prefix=FIRST)
     flood.join()
-    return others, asked["requests"] / (asked["us"] / 1e6)
+    return read, asked["requests"] / (asked["us"] / 1e6)
 
 
 def invalidated(name, args, postgres=None):
-    print(f"cache: {name}, {MANY:,} views that become invalid at once; {OTHERS} connections read rows beside {MANY_CONNECTIONS} that ask for views")
+    print(f"cache: {name}, {MANY:,} views that become invalid at once; others read rows beside {MANY_CONNECTIONS} connections that ask for views")
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         database = ()
@@ -177,16 +182,17 @@ def invalidated(name, args, postgres=None):
         for command in (("migrate",), ("fill", "1000"), ("fill-progress", str(MANY), "5")):
             subprocess.run([APP, command[0], "--data", folder, *database, *command[1:]], check=True, stdout=subprocess.DEVNULL)
         server = stack.enter_context(app(folder, *database, "--cache-computations-percent", str(args.percent)))
-        for title, request, goal in (("steady", MANY_READS + STEADY, "1.3"), ("closed loop", MANY_READS, "")):
+        for others, (title, request) in itertools.product(args.others, (("steady", MANY_READS + STEADY), ("closed loop", MANY_READS))):
+            title = f"others {others}, views {title}"
             pairs, kept_up = [], []
             for number in range(-1, args.rounds):
                 made_valid = wrk(server.url + "/", connections=MANY_CONNECTIONS, seconds=4, pattern='"lessons"', request=MANY_READS)["requests"]
                 if made_valid < 4 * MANY:
                     sys.exit(f"{made_valid} requests at random do not make {MANY} views valid")
-                valid, rate = others_beside(server, args, request)
+                valid, rate = others_beside(server, args, others, request)
                 urllib.request.urlopen(urllib.request.Request(server.url + "/courses", method="POST"), timeout=30).read()
                 missed = server.metric("loadstone_cache_misses_total")
-                invalid, _ = others_beside(server, args, request)
+                invalid, _ = others_beside(server, args, others, request)
                 computed = server.metric("loadstone_cache_misses_total") - missed
                 at_once = server.metric("loadstone_cache_computations_limit")
                 if number < 0:
@@ -195,7 +201,7 @@ def invalidated(name, args, postgres=None):
                       f"invalid {invalid['p99_us']:,} us   {computed:,.0f} computed meanwhile, {at_once:.0f} at once at most by then", flush=True)
                 pairs.append(invalid["p99_us"] / valid["p99_us"])
                 kept_up.append(invalid["requests"] / valid["requests"])
-            median_ratio(f"{title}, p99 when invalid / while valid", pairs, goal)
+            median_ratio(f"{title}, p99 when invalid / while valid", pairs, "1.3")
             median_ratio(f"{title}, requests of others when invalid / while valid", kept_up, "")
 
 
@@ -226,6 +232,8 @@ def main():
     options.add_argument("--seconds", type=int, default=3)
     options.add_argument("--percent", type=int, default=25, help="cache.computations_percent; 100: recomputation makes no pauses")
     options.add_argument("--only", choices=PARTS, action="append", help="of these parts; again for another one")
+    options.add_argument("--others", choices=OTHERS, nargs="+", default=[*OTHERS],
+                         help="of many: 64 connections that read some 2,000 rows per second, or 4 that ask again at once and fill the core")
     options.add_argument("--connections", type=int, nargs="+", default=[16, 64, 256], help="of hits on PostgreSQL")
     args = options.parse_args()
     needs("wrk")
