@@ -19,7 +19,7 @@ import threading
 import urllib.request
 
 import seeded
-from measure import APP, FIRST, NOT_FIRST, Postgres, app, cpu_ns, descendants, measured, needs, position_of, put_first, wrk
+from measure import APP, FIRST, NOT_FIRST, Postgres, app, arrivals, cpu_ns, descendants, measured, needs, position_of, put_first, wrk
 
 COURSES, LEARNERS, LESSONS = 50, 1_000, 20
 OWN = COURSES + 1  # of the client that counts
@@ -50,10 +50,10 @@ function right(status, body) return status == 204 or (status == 200 and string.f
 
 MANY, MANY_CONNECTIONS = 10_000, 64
 MANY_READS = reads(MANY)
-STEADY = "\nfunction delay() return math.random(16, 48) end"  # some 2,000 requests per second of 64 connections
-ROWS = 'function request() return wrk.format("GET", "/rows/" .. math.random(1, 1000)) end\n'
-# Who is not to be slowed down: connections, and what they ask.
-OTHERS = {"paced": (64, ROWS + STEADY), "loop": (4, ROWS)}
+RATE = 2_000  # requests per second of those that come at random times
+# Of others, who are not to be slowed down, and of those that ask for views: at random times, or each as soon as it is answered.
+KINDS = "paced", "loop"
+OTHERS_IN_LOOP = 4  # connections
 
 
 class Stale:
@@ -156,16 +156,26 @@ def written(servers, databases, args):
     print(f"  stale answers: {stale} of {reads}")
 
 
-def others_beside(server, args, others, request):
+def ask_for_views(server, kind, seconds):
+    if kind == "paced":
+        return arrivals(server, "/courses/{}/reach", keys=MANY, connections=MANY_CONNECTIONS, rate=RATE, seconds=seconds, pattern='"lessons"', prefix=NOT_FIRST)
+    return wrk(server.url + "/", connections=MANY_CONNECTIONS, seconds=seconds, pattern='"lessons"', request=MANY_READS, prefix=NOT_FIRST)
+
+
+def read_rows(server, kind, seconds):
+    if kind == "paced":
+        return arrivals(server, "/rows/{}", keys=1000, connections=MANY_CONNECTIONS, rate=RATE, seconds=seconds, pattern='"name"', prefix=FIRST)
+    return wrk(server.url + "/rows/1", connections=OTHERS_IN_LOOP, seconds=seconds, pattern='"name"', prefix=FIRST)
+
+
+def others_beside(server, args, others, views):
     """Others' reads of a row by key while views are asked for. Their client and the database are as if each had a machine (measure.py says
     how): the client that asks runs when neither wants the core. Nothing is asked for meanwhile, not /metrics either: the page keeps the
     loop for half a millisecond."""
     asked = {}
-    flood = threading.Thread(target=lambda: asked.update(wrk(
-        server.url + "/", connections=MANY_CONNECTIONS, seconds=args.seconds + 1, pattern='"lessons"', request=request, prefix=NOT_FIRST)))
+    flood = threading.Thread(target=lambda: asked.update(ask_for_views(server, views, args.seconds + 1)))
     flood.start()
-    connections, rows = OTHERS[others]
-    read = wrk(server.url + "/", connections=connections, seconds=args.seconds, pattern='"name"', request=rows, prefix=FIRST)
+    read = read_rows(server, others, args.seconds)
     flood.join()
     return read, asked["requests"] / (asked["us"] / 1e6)
 
@@ -182,23 +192,23 @@ def invalidated(name, args, postgres=None):
         for command in (("migrate",), ("fill", "1000"), ("fill-progress", str(MANY), "5")):
             subprocess.run([APP, command[0], "--data", folder, *database, *command[1:]], check=True, stdout=subprocess.DEVNULL)
         server = stack.enter_context(app(folder, *database, "--cache-computations-percent", str(args.percent)))
-        for others, (title, request) in itertools.product(args.others, (("steady", MANY_READS + STEADY), ("closed loop", MANY_READS))):
-            title = f"others {others}, views {title}"
+        for others, views in itertools.product(args.others, args.views):
+            title = f"others {others}, views {views}"
             pairs, kept_up = [], []
             for number in range(-1, args.rounds):
                 made_valid = wrk(server.url + "/", connections=MANY_CONNECTIONS, seconds=4, pattern='"lessons"', request=MANY_READS)["requests"]
                 if made_valid < 4 * MANY:
                     sys.exit(f"{made_valid} requests at random do not make {MANY} views valid")
-                valid, rate = others_beside(server, args, others, request)
+                valid, rate = others_beside(server, args, others, views)
                 urllib.request.urlopen(urllib.request.Request(server.url + "/courses", method="POST"), timeout=30).read()
                 missed = server.metric("loadstone_cache_misses_total")
-                invalid, _ = others_beside(server, args, others, request)
+                invalid, _ = others_beside(server, args, others, views)
                 computed = server.metric("loadstone_cache_misses_total") - missed
                 at_once = server.metric("loadstone_cache_computations_limit")
                 if number < 0:
                     continue
-                print(f"    {title}, {rate:,.0f} views asked for per second: p99 of others while they are valid {valid['p99_us']:,} us, when they have become "
-                      f"invalid {invalid['p99_us']:,} us   {computed:,.0f} computed meanwhile, {at_once:.0f} at once at most by then", flush=True)
+                print(f"    {title}, {rate:,.0f} views asked for per second: p50 and p99 of others while they are valid {valid['p50_us']:,} and {valid['p99_us']:,} us, "
+                      f"when they have become invalid {invalid['p50_us']:,} and {invalid['p99_us']:,} us   {computed:,.0f} computed meanwhile, {at_once:.0f} at once at most by then", flush=True)
                 pairs.append(invalid["p99_us"] / valid["p99_us"])
                 kept_up.append(invalid["requests"] / valid["requests"])
             median_ratio(f"{title}, p99 when invalid / while valid", pairs, "1.3")
@@ -232,8 +242,9 @@ def main():
     options.add_argument("--seconds", type=int, default=3)
     options.add_argument("--percent", type=int, default=25, help="cache.computations_percent; 100: recomputation makes no pauses")
     options.add_argument("--only", choices=PARTS, action="append", help="of these parts; again for another one")
-    options.add_argument("--others", choices=OTHERS, nargs="+", default=[*OTHERS],
-                         help="of many: 64 connections that read some 2,000 rows per second, or 4 that ask again at once and fill the core")
+    options.add_argument("--others", choices=KINDS, nargs="+", default=KINDS,
+                         help="of many: reads of rows, 2,000 per second at random times, or of 4 connections in a closed loop, who fill the core")
+    options.add_argument("--views", choices=KINDS, nargs="+", default=KINDS, help="likewise: those who ask for views, 64 connections")
     options.add_argument("--connections", type=int, nargs="+", default=[16, 64, 256], help="of hits on PostgreSQL")
     args = options.parse_args()
     needs("wrk")

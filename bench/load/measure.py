@@ -146,11 +146,20 @@ def wrk(url, *, connections, seconds, pattern="", status=200, request="", core=C
         script.write(CHECK % {"status": status, "pattern": json.dumps(pattern), "request": request})
         script.flush()
         pin = ["taskset", "-c", core] if core else []
-        out = subprocess.run([*prefix, *pin, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", script.name, url],
-                             capture_output=True, text=True, check=True).stdout
+        return asked(url, [*prefix, *pin, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", script.name, url])
+
+
+def arrivals(server, path, *, connections, rate, seconds, keys=1, pattern="", prefix=()):
+    """Requests at random times, as from people who know nothing of each other: bench/arrivals."""
+    return asked(path, [*prefix, "taskset", "-c", CLIENT_CORE, APP.parent / "arrivals", str(server.port), path, str(keys), str(connections),
+                        str(rate), str(seconds), pattern])
+
+
+def asked(what, command):
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     result = json.loads(re.search(r"RESULT (.*)", out).group(1))
     if result["wrong"] or result["errors"]:
-        sys.exit(f"{url}: {result['wrong']} wrong answers, {result['errors']} errors of {result['requests']}")
+        sys.exit(f"{what}: {result['wrong']} wrong answers, {result['errors']} errors of {result['requests']}")
     return result
 
 
