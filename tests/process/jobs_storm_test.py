@@ -33,7 +33,8 @@ class JobsStormTest(StormTest):
         web = self.storm("web", "web").start()
         workers = [self.storm(f"work{i}", "work", jobs_crashes_max=CRASHES_MAX).start() for i in range(WORKERS)]
         orders = self.load(web)
-        for _ in range(KILLS):
+        kills = 0
+        while kills < KILLS:
             time.sleep(self.random.uniform(0.1, 1.2))  # the experiment, not a wait
             storm = self.random.choice([web, *workers, *workers])
             storm.check_alive()
@@ -41,6 +42,7 @@ class JobsStormTest(StormTest):
                 storm.drain()
             else:
                 storm.kill()
+                kills += 1
             storm.start(wait=False)
         for storm in (web, *workers):
             storm.wait_ready()
