@@ -199,7 +199,7 @@ public:
         for (const Errc code : codes) kind_->policy.buries.erase(code);
         return *this;
     }
-    // A queue beside the module's: paused and bounded for itself.
+    // A queue beside the module's: paused and bounded for itself. To move: docs/guides/jobs.md.
     Declared& queue(std::string name) {
         kind_->queue = std::move(name);
         return *this;

@@ -9,6 +9,22 @@
 
 #include "tests/conformance/jobs_node.h"
 
+namespace moved {
+
+struct Moved {
+    std::string text;
+};
+BOOST_DESCRIBE_STRUCT(Moved, (), (text))
+
+loadstone::Task<void> handle_moved(loadstone::Context& context, loadstone::Job<Moved> job) {
+    context.services().get<conformance_jobs::Diary>().ran(job->text);
+    co_return;
+}
+void before(loadstone::Handlers& handlers) { handlers.handle(handle_moved); }
+void after(loadstone::Handlers& handlers) { handlers.handle(handle_moved).queue("apart"); }
+
+}  // namespace moved
+
 namespace tests::conformance {
 namespace {
 
@@ -268,6 +284,16 @@ TEST_P(JobQueue, KindsThatAreUnknownHereWaitForOneWhoKnowsThem) {
     ASSERT_EQ(some.size(), 1U)
         << "what it knows, though what it does not know is of a higher priority";
     EXPECT_EQ(some[0].kind, "conformance_jobs.Note");
+}
+
+TEST_P(JobQueue, AKindThatMovesToAnotherQueueLeavesNoneBehind) {
+    Node older(database_.url(), diary_, moved::before);
+    const auto left = older.write(enqueue_in<moved::Moved>, moved::Moved{"in the queue before"});
+    Node newer(database_.url(), diary_, moved::after);
+    newer.write(enqueue_in<moved::Moved>, moved::Moved{"in the queue now"});
+    newer.run();
+    ASSERT_TRUE(wait_until([&] { return newer.jobs_of("").empty(); })) << left << " waits";
+    EXPECT_EQ(diary_.all().size(), 2U);
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ namespace loadstone::cache::internal {
 
 namespace {
 
-// Of its time, from where on a loop is one that requests want.
-constexpr double load_min = 0.5;
+// Of its time, from where on a loop is one that others use too, and one that they want more of.
+constexpr double used_from = 0.05, wanted_from = 0.5;
 // Who pauses looks so often whether its context was cancelled.
 constexpr std::chrono::milliseconds look_every{50};
 
@@ -114,12 +114,12 @@ void Recomputations::refuse(Errc code) {
 }
 
 bool Recomputations::gives_way() const noexcept {
-    return options_.percent != 100 && runtime::loop_load() >= load_min;
+    return options_.percent != 100 && runtime::loop_load() >= used_from;
 }
 
 // Requests want the loop: recomputation has its share of it, and no more.
 Task<void> Recomputations::pause(Context& context, Clock::time_point waits_since, Turn& turn) {
-    if (!gives_way()) co_return;
+    if (options_.percent == 100 || runtime::loop_load() < wanted_from) co_return;
     auto now = Clock::now();
     Clock::time_point begin;
     {

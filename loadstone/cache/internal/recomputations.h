@@ -43,7 +43,7 @@ public:
     // on in each of the loop's turns. At once who has waited for the view as long as `patience`,
     // and all if `percent` is 100.
     Task<void> give_way(Context& context, Clock::time_point waits_since);
-    // Whether requests want the calling loop now, so that what keeps it is to be in pieces.
+    // Whether others use the calling loop now, so that what keeps it is to be in pieces.
     bool gives_way() const noexcept;
     // After enter(): while it lives a view is computed.
     class Place {

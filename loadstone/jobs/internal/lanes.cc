@@ -9,13 +9,18 @@ namespace loadstone::jobs::internal {
 
 Lanes::Lanes(const std::vector<std::unique_ptr<Kind>>& kinds, bool has_one_writer)
     : has_one_writer_(has_one_writer) {
-    std::map<std::string, std::vector<std::string>> by_queue;
-    for (const auto& kind : kinds) by_queue[kind->queue].push_back(kind->name);
-    for (auto& [name, names] : by_queue) {
+    // All of the queue's module: an older program may have put them where they stood then.
+    std::map<std::string, std::vector<std::string>> of_module;
+    std::map<std::string, std::string> modules;  // by queue
+    for (const auto& kind : kinds) {
+        of_module[kind->module].push_back(kind->name);
+        modules[kind->queue] = kind->module;
+    }
+    for (const auto& [name, module] : modules) {
         QueueLanes of;
         of.name = name;
-        of.kinds = names;
-        of.json = of.claimable_json = to_json(names);
+        of.kinds = of_module[module];
+        of.json = of.claimable_json = to_json(of.kinds);
         queues_.push_back(std::move(of));
     }
     for (const auto& kind : kinds) learn({kind->queue, "", kind->policy.priority, 1});

@@ -13,7 +13,7 @@ std::vector<std::unique_ptr<Kind>> kinds_of(
     for (const auto& [name, queue, priority] : all) {
         auto kind = std::make_unique<Kind>();
         kind->name = name;
-        kind->queue = queue;
+        kind->module = kind->queue = queue;
         kind->policy.priority = priority;
         kinds.push_back(std::move(kind));
     }
@@ -46,6 +46,13 @@ struct LanesTest : testing::Test {
         return found;
     }
 };
+
+TEST_F(LanesTest, AsksEachQueueForAllKindsOfItsModule) {
+    kinds[2]->module = "mail";
+    Lanes all(kinds);
+    for (const LaneClaim& claim : all.wanted([](const std::string&) { return 8; }, now))
+        EXPECT_EQ(claim.kinds_json, R"(["mail.Send","mail.Urgent","reports.Make"])") << claim.queue;
+}
 
 TEST_F(LanesTest, AsksQueuesByTurnAndPrioritiesInOrder) {
     EXPECT_EQ(names(), (std::vector<std::string>{"mail5", "mail0", "reports0"}));
