@@ -152,7 +152,9 @@ Task<void> close_stranded_runs(Context& context, Job<CloseStrandedRuns>) {
 void jobs(Handlers& handlers) {
     const auto soonest = std::chrono::seconds(1);
     const auto latest = std::chrono::minutes(1);
-    handlers.handle(begin_grades).attempts(10).backoff(soonest, latest);
+    // Nobody waits beside a run that was scheduled: however many have the same time, what somebody
+    // has just started, what ends runs, and the mails of those go first.
+    handlers.handle(begin_grades).priority(-1).attempts(10).backoff(soonest, latest);
     handlers.on_buried(give_up_beginning).attempts(10).backoff(soonest, latest);
     handlers.handle(plan_grades)
         .attempts(10)

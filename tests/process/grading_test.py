@@ -27,6 +27,14 @@ class GradingTest(SchoolTest):
                 self.ask("POST", f"{course.path}/quizzes/{quiz}/attempts", {"points": number % 2}, learner.cookie, 201)
         return course
 
+    def large(self):
+        """Of 5,003 learners, more than are planned at once."""
+        course = self.class_of("Large", capacity=10_000)
+        self.database.execute("with recursive n(i) as (select 0 union all select i + 1 from n where i < 5000) insert into enrolments "
+                              f"(course_id, user_id, enrolled_at, lessons_completed) select {course.id}, 1000000 + i, 0, 0 from n")
+        self.database.execute(f"update course_seats set taken = 5003 where course_id = {course.id}")
+        return course
+
     def calculate(self, course, at=None, status=202):
         answer = self.ask("POST", f"{course.path}/grades" + (f"?at={at}" if at else ""), cookie=self.teacher, status=status)
         return answer.headers["Location"] if status == 202 else answer
@@ -103,10 +111,7 @@ class GradingTest(SchoolTest):
         self.assertEqual((shown["state"], shown["reason"], shown["graded"]), ("cancelled", None, 0))
         refused = self.cancel(waiting, 409)
         self.assertEqual(refused.json["detail"], f"run {shown['id']} has ended, or has just gone on")
-        large = self.class_of("Large", capacity=10_000)
-        self.database.execute("with recursive n(i) as (select 0 union all select i + 1 from n where i < 5000) insert into enrolments "
-                              f"(course_id, user_id, enrolled_at, lessons_completed) select {large.id}, 1000000 + i, 0, 0 from n")
-        self.database.execute(f"update course_seats set taken = 5003 where course_id = {large.id}")
+        large = self.large()
         self.server.command("jobs", "pause", "grades")
         running = self.calculate(large)
         wait_until(lambda: self.tables.count("grading_slices") > 20, 20, "the run to be planned")
@@ -132,6 +137,20 @@ class GradingTest(SchoolTest):
         self.assertLessEqual(shown["graded"], self.tables.count("grades"))
         self.wait_for(self.calculate(large), "done")
         self.assertEqual(self.tables.count("grades"), 5003)
+
+    def test_runs_whose_time_has_come_give_way_to_one_that_is_started(self):
+        self.server.terminate()
+        self.client.close()
+        self.server.settings["jobs_running_max"] = 1
+        self.server.start()
+        self.server.command("jobs", "pause", "learning")
+        scheduled = [self.calculate(self.class_of(f"Course {number}", 1), after(-60)) for number in range(3)]
+        started = self.calculate(self.large())
+        self.server.command("jobs", "resume", "learning")
+        for run in (started, *scheduled):
+            self.wait_for(run, "done", 60)
+        # Each was given the job that ends it when it was planned.
+        self.assertLess(self.job(started), min(map(self.job, scheduled)))
 
     def test_a_run_that_cannot_begin_fails(self):
         bare = self.class_of("Bare", quizzes=((5, 0),))
