@@ -234,6 +234,26 @@ class ReportsTest(ProcessTest):
         self.assertEqual(refused.status, 429)
         self.assertGreater(int(refused.headers["Retry-After"]), 0)
 
+    def test_beyond_the_bound_of_its_queue_none_is_taken(self):
+        narrow = self.campus("narrow", role="web", jobs_bounds="reports=3", **self.shared).start()
+        with narrow.client() as client:
+            def ask(number=0):
+                return client.post("/api/reports", {"kind": "audit", "to": f"2026-01-31T12:00:0{number}.000000Z"}, cookie=self.cookie)
+            reports = [ask(number) for number in range(4)]
+            self.assertEqual({answer.status for answer in reports}, {202})
+            # It is counted once a second.
+            refused = wait_until(lambda: answer if (answer := ask()).status == 503 else None, 10, "the queue to be over its bound")
+            self.assertEqual(refused.headers["Retry-After"], "30")
+            self.assertNotIn("reports", refused.json["detail"], "why is said in the log")
+            self.assertIn("queue reports holds more than 3 ready jobs", narrow.log_text())
+            self.assertEqual(ask(9).status, 503)
+            self.assertEqual(self.tables.count("reports"), 4)
+            self.assertEqual(self.tables.count("audit_events", "action = 'report.requested'"), 4)
+            self.worker()
+            for answer in reports:
+                self.wait_done(answer.json["id"])
+            wait_until(lambda: ask(9).status == 202, 10, "room")
+
     def test_one_that_runs_can_be_cancelled(self):
         self.fill(ROWS)
         self.worker()
