@@ -92,6 +92,14 @@ class ReportsTest(ProcessTest):
     def part_bytes(self):
         return max((path.stat().st_size for path in (self.files / "reports").glob("*.part")), default=0)
 
+    def remove_old(self):
+        self.database.execute(
+            "insert into loadstone_ready (queue, priority, kind, arguments, cause, enqueued_at, run_at) "
+            f"values ('reports', 0, 'reports.RemoveOldReports', '{{}}', 'test', 0, 0)")
+
+    def fired_at(self):
+        return self.tables.value("select fired_at from loadstone_schedules where name = 'reports.removal'")
+
     def saved_steps(self):
         return self.tables.count("loadstone_steps")
 
@@ -334,12 +342,31 @@ class ReportsTest(ProcessTest):
                               f"row_count, byte_count, requested_at) select owner_id, kind, period_from, period_to, 'waiting', "
                               f"'', 987654321, '', 0, 0, requested_at - 3600000000 from reports where id = {kept}")
         stranded = self.tables.value("select max(id) from reports")
-        self.database.execute("update loadstone_schedules set fired_at = fired_at - 3600000000 where name = 'reports.removal'")
+        self.remove_old()
         wait_until(lambda: self.client.get(f"/api/reports/{old}", cookie=self.cookie).status == 404, 20, "it to be removed")
         wait_until(lambda: len(self.in_folder()) == 1, 20, "the stray file to go")
         self.assertEqual(self.show(kept)["state"], "done")
         shown = wait_until(lambda: s if (s := self.show(stranded))["state"] == "failed" else None, 20, "it to be given up")
         self.assertEqual(shown["reason"], "it was not begun in time")
+
+    def test_a_removal_that_was_missed_is_not_made_up(self):
+        work = self.worker()
+        wait_until(lambda: self.fired_at() is not None, 20, "the schedule to be known")
+        work.terminate()
+        lost = self.files / "reports" / "99-99.csv.part"
+        lost.parent.mkdir(exist_ok=True)
+        lost.write_text("of a process that died")
+        os.utime(lost, (time.time() - 3 * 3600,) * 2)
+        # One that is a minute late at most would fire.
+        wait_until(lambda: 60 < time.time() % 600 < 540, 100, "minutes in which none fires")
+        self.database.execute("update loadstone_schedules set fired_at = fired_at - 3600000000 where name = 'reports.removal'")
+        missed = self.fired_at()
+        work.start()
+        wait_until(lambda: self.fired_at() > missed, 20, "the schedule to be looked at")
+        self.wait_for_jobs(20)
+        self.assertTrue(lost.exists())
+        self.remove_old()
+        wait_until(lambda: not lost.exists(), 20, "the next one to find it")
 
 
 if __name__ == "__main__":
