@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -89,6 +90,12 @@ Task<void> begin_later(Tx& tx, RunId run, jobs::EnqueueOptions when) {
     co_await sql::run_planned(tx, run, job, 0, 0);
 }
 
+// Else what waits for that job would be told at once that it has ended, again and again.
+Task<std::optional<std::string>> reason_if_stranded(Tx& tx, std::int64_t job) {
+    const auto found = co_await jobs::job_by_id(tx, job);
+    co_return stranded_by(job, found ? &*found : nullptr);
+}
+
 std::string no_weights(courses::CourseId course) {
     return fmt::format("course {} has no quiz with a weight", course.value);
 }
@@ -138,9 +145,14 @@ Task<void> begin_run(Tx& tx, jobs::Lease lease, RunId id) {
     if (!run || run->state != "waiting") co_return;
     const auto running = co_await sql::running_run(tx, run->course_id);
     if (running) {
-        const jobs::EnqueueOptions then{.after = {running->job}, .if_failed = jobs::IfFailed::run};
-        co_await begin_later(tx, id, then);
-        co_return;
+        auto stranded = co_await reason_if_stranded(tx, running->job);
+        if (!stranded) {
+            const jobs::EnqueueOptions then{.after = {running->job},
+                                            .if_failed = jobs::IfFailed::run};
+            co_await begin_later(tx, id, then);
+            co_return;
+        }
+        co_await give_up_run(tx, running->id, running->job, std::move(*stranded));
     }
     const auto quizzes = co_await courses::quizzes(tx, run->course_id);
     const auto scheme = weighed(quizzes);
@@ -219,6 +231,13 @@ Task<void> finish_run(Tx& tx, jobs::Lease lease, RunId run) {
     if (ended == 0) co_return;
     co_await sql::remove_slices(tx, run);
     co_await tell_instructor(tx, run);
+}
+
+// An operator has cancelled it, or it is a dead letter, of which the log says more.
+std::optional<std::string> stranded_by(std::int64_t job, const jobs::JobRow* found) {
+    if (found == nullptr) return fmt::format("job {}, which was to go on with it, is gone", job);
+    if (found->state != "dead") return std::nullopt;
+    return fmt::format("it was given up; the log has the reason under job {}", job);
 }
 
 Task<void> give_up_run(Tx& tx, RunId run, std::int64_t job, std::string reason) {

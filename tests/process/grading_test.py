@@ -138,6 +138,21 @@ class GradingTest(SchoolTest):
         self.wait_for(self.calculate(large), "done")
         self.assertEqual(self.tables.count("grades"), 5003)
 
+    def test_a_run_waits_no_more_for_one_whose_job_was_cancelled(self):
+        self.server.command("jobs", "pause", "grades")
+        first = self.calculate(self.course_)
+        second = self.calculate(self.course_, after(-60))
+        wait_until(lambda: self.tables.count("loadstone_blocked") == 2, 20, "the second to wait for the first")
+        job = self.job(first)
+        self.server.command("jobs", "cancel", str(job))
+        self.wait_for(second, "running")
+        shown = self.show(first)
+        self.assertEqual((shown["state"], shown["reason"]), ("failed", f"job {job}, which was to go on with it, is gone"))
+        self.server.command("jobs", "resume", "grades")
+        self.wait_for(second, "done")
+        self.wait_for_jobs(20)
+        self.assertEqual(self.notices(), ["The grades are not ready", "The grades are ready"])
+
     def test_runs_whose_time_has_come_give_way_to_one_that_is_started(self):
         self.server.terminate()
         self.client.close()
