@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -172,7 +173,10 @@ Task<void> cancel_run(Tx& tx, sql::RunRow run, accounts::UserId by, std::string 
     const auto cancelled = co_await sql::cancel_run(tx, run.id, run.job, now);
     // That rolls the cancellation of its jobs back too.
     if (cancelled == 0) throw run_has_ended(run.id);
-    co_await sql::remove_slices(tx, run.id);
+    // As each slice was recorded last: whoever would record one later finds none.
+    const auto graded = co_await sql::take_slices(tx, run.id);
+    const std::int64_t all = std::accumulate(graded.begin(), graded.end(), std::int64_t{0});
+    co_await sql::set_graded(tx, run.id, all);
     std::string detail =
         fmt::format("run {} of course {} was cancelled", run.id.value, run.course_id.value);
     co_await audit::append(tx, by.value, "grades.cancelled", std::move(detail), std::move(address));

@@ -1,10 +1,12 @@
 """Grading runs that begin at a time, one after the other, and that are cancelled."""
 
+import concurrent.futures
 import email
 import email.policy
 import time
+import unittest
 
-from harness.case import main
+from harness.case import DATABASE, main
 from harness.school import SchoolTest
 from harness.waiting import wait_until
 
@@ -152,6 +154,23 @@ class GradingTest(SchoolTest):
         self.wait_for(second, "done")
         self.wait_for_jobs(20)
         self.assertEqual(self.notices(), ["The grades are not ready", "The grades are ready"])
+
+    @unittest.skipUnless(DATABASE == "postgres", "SQLite has one writer")
+    def test_what_is_graded_while_a_run_is_cancelled_counts(self):
+        learner = self.tables.value(f"select min(user_id) from enrolments where course_id = {self.course_.id}")
+        # The job that grades this learner has recorded its slice, and waits to give the grade.
+        other = (f"insert into grades (course_id, user_id, run_id, grade, graded_at) values ({self.course_.id}, {learner}, 0, 0, 0); "
+                 "select pg_sleep(60)")
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            with self.database.session(other):
+                running = self.calculate(self.course_)
+                wait_until(lambda: self.database.waiting_for_locks("insert into grades ") == 1, 20, "the slice to be recorded")
+                cancelled = pool.submit(self.cancel, running)
+                wait_until(lambda: self.database.waiting_for_locks("delete from grading_slices ") == 1, 20, "the cancellation to wait")
+            cancelled.result(20)
+        self.wait_for_jobs(20)
+        shown = self.show(running)
+        self.assertEqual((shown["state"], shown["graded"], self.tables.count("grades")), ("cancelled", 2, 2))
 
     def test_runs_whose_time_has_come_give_way_to_one_that_is_started(self):
         self.server.terminate()
