@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -89,6 +91,12 @@ Task<void> begin_later(Tx& tx, RunId run, jobs::EnqueueOptions when) {
     co_await sql::run_planned(tx, run, job, 0, 0);
 }
 
+// Else what waits for that job would be told at once that it has ended, again and again.
+Task<std::optional<std::string>> reason_if_stranded(Tx& tx, std::int64_t job) {
+    const auto found = co_await jobs::job_by_id(tx, job);
+    co_return stranded_by(job, found ? &*found : nullptr);
+}
+
 std::string no_weights(courses::CourseId course) {
     return fmt::format("course {} has no quiz with a weight", course.value);
 }
@@ -138,9 +146,14 @@ Task<void> begin_run(Tx& tx, jobs::Lease lease, RunId id) {
     if (!run || run->state != "waiting") co_return;
     const auto running = co_await sql::running_run(tx, run->course_id);
     if (running) {
-        const jobs::EnqueueOptions then{.after = {running->job}, .if_failed = jobs::IfFailed::run};
-        co_await begin_later(tx, id, then);
-        co_return;
+        auto stranded = co_await reason_if_stranded(tx, running->job);
+        if (!stranded) {
+            const jobs::EnqueueOptions then{.after = {running->job},
+                                            .if_failed = jobs::IfFailed::run};
+            co_await begin_later(tx, id, then);
+            co_return;
+        }
+        co_await give_up_run(tx, running->id, running->job, std::move(*stranded));
     }
     const auto quizzes = co_await courses::quizzes(tx, run->course_id);
     const auto scheme = weighed(quizzes);
@@ -160,7 +173,10 @@ Task<void> cancel_run(Tx& tx, sql::RunRow run, accounts::UserId by, std::string 
     const auto cancelled = co_await sql::cancel_run(tx, run.id, run.job, now);
     // That rolls the cancellation of its jobs back too.
     if (cancelled == 0) throw run_has_ended(run.id);
-    co_await sql::remove_slices(tx, run.id);
+    // As each slice was recorded last: whoever would record one later finds none.
+    const auto graded = co_await sql::take_slices(tx, run.id);
+    const std::int64_t all = std::accumulate(graded.begin(), graded.end(), std::int64_t{0});
+    co_await sql::set_graded(tx, run.id, all);
     std::string detail =
         fmt::format("run {} of course {} was cancelled", run.id.value, run.course_id.value);
     co_await audit::append(tx, by.value, "grades.cancelled", std::move(detail), std::move(address));
@@ -219,6 +235,13 @@ Task<void> finish_run(Tx& tx, jobs::Lease lease, RunId run) {
     if (ended == 0) co_return;
     co_await sql::remove_slices(tx, run);
     co_await tell_instructor(tx, run);
+}
+
+// An operator has cancelled it, or it is a dead letter, of which the log says more.
+std::optional<std::string> stranded_by(std::int64_t job, const jobs::JobRow* found) {
+    if (found == nullptr) return fmt::format("job {}, which was to go on with it, is gone", job);
+    if (found->state != "dead") return std::nullopt;
+    return fmt::format("it was given up; the log has the reason under job {}", job);
 }
 
 Task<void> give_up_run(Tx& tx, RunId run, std::int64_t job, std::string reason) {

@@ -2,10 +2,12 @@
 // learning's own: what a grading run writes. Each is one transaction; those with a lease complete
 // the job.
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "campus/learning/queries.h"
+#include "loadstone/jobs/admin.h"
 #include "loadstone/jobs/job.h"
 
 namespace campus::learning {
@@ -25,8 +27,9 @@ loadstone::Task<RunId> start_run(loadstone::Tx& tx, NewRun in);
 
 // The same at a time, with what holds then. Errc::already_exists: one waits for its time.
 loadstone::Task<RunId> schedule_run(loadstone::Tx& tx, NewRun in, loadstone::Timestamp at);
-// Its time has come. While another one of the course runs it waits for the end of that, and fails
-// if no quiz has a weight. Nothing but the job's end if it waits no more.
+// Its time has come. While another one of the course runs it waits for the end of that (one with
+// which nothing goes on is given up), and fails if no quiz has a weight. Nothing but the job's end
+// if it waits no more.
 loadstone::Task<void> begin_run(loadstone::Tx& tx, loadstone::jobs::Lease lease, RunId run);
 // What cancel_run throws for it.
 loadstone::Error run_has_ended(RunId run);
@@ -56,6 +59,8 @@ loadstone::Task<void> record_slice(loadstone::Tx& tx, loadstone::jobs::Lease lea
 // The run ends, done, or failed if some of its slices were not recorded, and its instructor is told
 // by a job. Nothing but the job's end if it has ended before.
 loadstone::Task<void> finish_run(loadstone::Tx& tx, loadstone::jobs::Lease lease, RunId run);
+// Why nothing goes on with a run whose `job`, which was to do so, is `found`; none: it goes on.
+std::optional<std::string> stranded_by(std::int64_t job, const loadstone::jobs::JobRow* found);
 // Fails a run with which `job` was to begin or to go on, and its instructor is told by a job.
 loadstone::Task<void> give_up_run(loadstone::Tx& tx, RunId run, std::int64_t job,
                                   std::string reason);

@@ -97,19 +97,14 @@ Task<void> send_grades_notice(Context& context, Job<SendGradesNotice> job) {
     co_await notifications::deliver(context, job.lease(), job.idempotency_key(), std::move(letter));
 }
 
-// The log says more.
-std::string reason_of(const loadstone::jobs::JobRow& dead) {
-    return fmt::format("it was given up; the log has the reason under job {}", dead.id);
-}
-
 // A retry of the dead letter does nothing after this.
 Task<void> give_up(Context& context, RunId id) {
     const auto run = co_await sql::run_by_id(context.reader(), id);
     if (!run) co_return;
     const auto job = co_await loadstone::jobs::job_by_id(context.reader(), run->job);
     if (!job || job->state != "dead") co_return;  // it has been put back meanwhile
-    const std::string reason = reason_of(*job);
-    co_await context.write(give_up_run, run->id, run->job, reason);
+    const auto reason = stranded_by(run->job, &*job);
+    co_await context.write(give_up_run, run->id, run->job, *reason);
 }
 
 Task<void> give_up_beginning(Context& context, Job<BeginGrades> buried) {
@@ -136,12 +131,8 @@ Task<void> close_stranded_runs(Context& context, Job<CloseStrandedRuns>) {
         const auto known = co_await loadstone::jobs::jobs_by_id(context.reader(), std::move(ids));
         for (const sql::UnendedRow& run : runs.rows) {
             const auto job = known.find(run.job);
-            const bool is_there = job != known.end();
-            if (is_there && job->second.state != "dead") continue;
-            const std::string reason =
-                is_there ? reason_of(job->second)
-                         : fmt::format("job {}, which was to go on with it, is gone", run.job);
-            co_await context.write(give_up_run, run.id, run.job, reason);
+            const auto reason = stranded_by(run.job, job != known.end() ? &job->second : nullptr);
+            if (reason) co_await context.write(give_up_run, run.id, run.job, *reason);
         }
         after = runs.next;
     } while (after);
@@ -152,7 +143,9 @@ Task<void> close_stranded_runs(Context& context, Job<CloseStrandedRuns>) {
 void jobs(Handlers& handlers) {
     const auto soonest = std::chrono::seconds(1);
     const auto latest = std::chrono::minutes(1);
-    handlers.handle(begin_grades).attempts(10).backoff(soonest, latest);
+    // Nobody waits beside a run that was scheduled: however many have the same time, what somebody
+    // has just started, what ends runs, and the mails of those go first.
+    handlers.handle(begin_grades).priority(-1).attempts(10).backoff(soonest, latest);
     handlers.on_buried(give_up_beginning).attempts(10).backoff(soonest, latest);
     handlers.handle(plan_grades)
         .attempts(10)

@@ -13,6 +13,20 @@ namespace campus::reports {
 
 using namespace loadstone;
 
+namespace {
+
+// That too many wait is no fault of whoever asks: 503.
+Task<std::int64_t> enqueue_report(Tx& tx, const MakeReport& make) {
+    try {
+        co_return co_await jobs::enqueue(tx, make);
+    } catch (const Error& error) {
+        if (error.code() != Errc::resource_exhausted) throw;
+        throw Error(Errc::unavailable, error.message()).with_retry_after(std::chrono::seconds(30));
+    }
+}
+
+}  // namespace
+
 Task<ReportId> request_report(Tx& tx, NewReport report) {
     const auto unfinished = co_await sql::unfinished_of_owner(tx, report.owner);
     if (unfinished >= unfinished_max) {
@@ -25,7 +39,7 @@ Task<ReportId> request_report(Tx& tx, NewReport report) {
     const Timestamp to = report.to.value_or(now);
     const ReportId id = co_await sql::insert_report(tx, report.owner, report.kind, from, to, now);
     const MakeReport make{id, report.owner, report.kind, report.from, report.to};
-    const std::int64_t job = co_await jobs::enqueue(tx, make);
+    const std::int64_t job = co_await enqueue_report(tx, make);
     const auto same = co_await sql::report_of_job(tx, job);
     if (same) {
         if (same->state == "cancelled") {

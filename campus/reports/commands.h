@@ -19,7 +19,8 @@ struct NewReport {
 };
 
 // Report, audit event and job, or nothing; if the same one waits or runs already, that one.
-// Errc::resource_exhausted if the owner has unfinished_max of them.
+// Errc::resource_exhausted if the owner has unfinished_max of them; unavailable if the queue is
+// over its bound, for one that waits already too.
 loadstone::Task<ReportId> request_report(loadstone::Tx& tx, NewReport report);
 
 // Its job is dropped or told to end. Gives its file, which is still to be removed. Errc::not_found.

@@ -13,10 +13,10 @@ loadstone::Module module() {
         .migrations = sql::migrations,
         .routes = routes,
         .jobs = jobs,
-        // Its jobs go on for minutes, and have the time.
+        // Its reports go on for minutes, and have the time: four of them, and a mail.
         .budget = {.requests_max = 64,
                    .request_queue_max = 128,
-                   .jobs_max = 4,
+                   .jobs_max = 5,
                    .connections = {{.writes_percent = 25, .reads_percent = 50}}},
     };
 }

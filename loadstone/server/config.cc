@@ -290,6 +290,11 @@ void mail_and_job_settings(SettingList& s, Config& c) {
     s.millis("jobs.poll_every_ms", "fallback when a wake-up was lost", c.jobs.poll_every);
     s.count("jobs.dead_letters_days", "how long dead letters are kept; 0: for ever",
             c.jobs_kept.dead_letters_days, 0, 36'500);
+    s.add(
+        "jobs.bounds", "QUEUE=N,...",
+        "ready jobs of a queue beyond which it takes no more of the kinds that declare a bound",
+        [&c](auto v) { c.jobs_bounds = jobs::queue_bounds(v); },
+        [&c] { return text_of(c.jobs_bounds); });
     s.count("jobs.crashes_max", "processes a job may take down before it is a dead letter",
             c.jobs.crashes_max, 1, 100);
     s.url("analytics.store", "URL",

@@ -16,6 +16,7 @@
 #include "loadstone/base/log.h"
 #include "loadstone/cache/cache.h"
 #include "loadstone/jobs/admin.h"
+#include "loadstone/jobs/queue_bounds.h"
 #include "loadstone/jobs/runner.h"
 #include "loadstone/module/site.h"
 #include "loadstone/net/http_server.h"
@@ -55,6 +56,7 @@ struct Config {
     outbound::HttpClientOptions http_client;
     jobs::RunnerOptions jobs;
     jobs::Retention jobs_kept;
+    std::vector<jobs::QueueBound> jobs_bounds;
     cache::CacheOptions cache;
     bool cache_is_on = true;
     bool cache_is_warm = false;  // what is kept is kept for the next start

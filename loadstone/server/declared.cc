@@ -30,6 +30,7 @@ jobs::Declarations jobs_of(const std::vector<Module>& modules, const Config& con
             each.limit.burst = config.mail.provider_burst_max;
         }
     }
+    jobs::set_bounds(declared, config.jobs_bounds);
     return declared;
 }
 

@@ -16,7 +16,6 @@ using test_kinds::Bounded;
 using test_kinds::Fleeting;
 using test_kinds::Postponed;
 using test_kinds::stage;
-using test_kinds::Stage;
 
 struct Crowded {
     std::string key, text;
@@ -97,27 +96,10 @@ void declare(loadstone::Handlers& handlers);
 
 namespace tests::conformance {
 
-template <class T>
-Task<std::int64_t> add(Tx& tx, T arguments) {
-    co_return co_await jobs::enqueue(tx, arguments);
-}
-template <class T>
-Task<bool> add_all(Tx& tx, std::vector<T> arguments) {
-    co_await jobs::enqueue_all(tx, arguments);
-    co_return true;
-}
-
-class JobFeatures : public JobQueue {
+class JobFeatures : public StagedJobs {
 protected:
-    JobFeatures() { features::stage = &stage_; }
-    ~JobFeatures() override { stage_.may_end = true; }
+    JobFeatures() : StagedJobs(features::declare) {}
 
-    std::unique_ptr<Node> node() {
-        return std::make_unique<Node>(database_.url(), diary_, features::declare);
-    }
-    bool is_done(Node& node) {
-        return wait_until([&] { return node.jobs_of("").empty(); }, std::chrono::seconds(30));
-    }
     // Its first job ends without its handler, which may end then.
     void leave_one_behind(Node& node) {
         stage_.may_end = false;
@@ -148,8 +130,6 @@ protected:
         const auto places = co_await places_taken(reader);
         co_return notes + places;
     }
-
-    features::Stage stage_;
 };
 
 }  // namespace tests::conformance

@@ -17,37 +17,13 @@ using loadstone::Job;
 using loadstone::Task;
 namespace jobs = loadstone::jobs;
 using std::chrono::milliseconds;
+using test_kinds::Crowd;
 using test_kinds::note;
+using test_kinds::Single;
 using test_kinds::stage;
-using test_kinds::Stage;
+using test_kinds::Tenant;
 using test_kinds::wait_for_the_end;
 
-struct Crowd {
-    std::string key, text;
-};
-BOOST_DESCRIBE_STRUCT(Crowd, (), (key, text))
-Task<void> handle_crowd(Context& context, Job<Crowd> job) {
-    note(context, job->text);
-    co_await wait_for_the_end(context);
-}
-struct Tenant {
-    std::string tenant;
-    int number = 0;
-};
-BOOST_DESCRIBE_STRUCT(Tenant, (), (tenant, number))
-Task<void> handle_tenant(Context& context, Job<Tenant> job) {
-    note(context, job->tenant);
-    const auto soon = loadstone::Deadline::in(milliseconds(job->number));
-    co_await loadstone::runtime::sleep_until(soon);
-}
-struct Single {
-    std::string key, text;
-};
-BOOST_DESCRIBE_STRUCT(Single, (), (key, text))
-Task<void> handle_single(Context& context, Job<Single> job) {
-    note(context, job->text);
-    co_await wait_for_the_end(context);
-}
 struct Piece {
     std::string name;
 };
@@ -68,9 +44,7 @@ Task<void> handle_news(Context& context, Job<News> job) {
 }
 
 void declare(loadstone::Handlers& handlers) {
-    handlers.handle(handle_crowd).limit({.name = "crowd", .running_max = 2}, &Crowd::key);
-    handlers.handle(handle_tenant).tenant(&Tenant::tenant);
-    handlers.handle(handle_single).unique(&Single::key);
+    test_kinds::declare_keyed(handlers);
     handlers.handle(handle_piece).attempts(1);
     handlers.handle(handle_news)
         .limit({.name = "news", .running_max = 2, .per_second = 2, .burst = 2}, &News::host)
@@ -95,32 +69,6 @@ struct FiredAt {
 };
 BOOST_DESCRIBE_STRUCT(FiredAt, (), (name, fired_at, now))
 
-template <class T>
-Task<std::int64_t> add(Tx& tx, T arguments) {
-    co_return co_await jobs::enqueue(tx, arguments);
-}
-template <class T>
-Task<bool> add_all(Tx& tx, std::vector<T> arguments) {
-    co_await jobs::enqueue_all(tx, arguments);
-    co_return true;
-}
-Task<bool> remove_process_in(Tx& tx, std::int64_t process) {
-    co_await tx.exec(jobs::sql::remove_process, process);
-    co_return true;
-}
-Task<std::int64_t> results_left(Reader reader) {
-    static constexpr std::string_view text = "select count(*) from loadstone_results";
-    static constexpr loadstone::store::Query query{
-        .name = "held_up.results", .sqlite = text, .postgres = text};
-    co_return co_await reader.one<std::int64_t>(query);
-}
-Task<bool> schedules_lag(Tx& tx) {
-    static constexpr std::string_view text =
-        "update loadstone_schedules set fired_at = fired_at - 120000000";
-    static constexpr loadstone::store::Command query{
-        .name = "held_up.lag", .sqlite = text, .postgres = text};
-    co_return co_await tx.exec(query) == 2;
-}
 Task<bool> schedules_are_known(Tx& tx) {
     static constexpr std::string_view text = "select count(*) from loadstone_schedules";
     static constexpr loadstone::store::Query query{
@@ -134,25 +82,9 @@ Task<bool> schedules_are_fired(Tx& tx) {
         rows, [](const FiredAt& row) { return row.fired_at > row.now - 60'000'000; });
 }
 
-class JobsHeldUp : public JobQueue {
+class JobsHeldUp : public StagedJobs {
 protected:
-    JobsHeldUp() { stage = &stage_; }
-    ~JobsHeldUp() override { stage_.may_end = true; }
-    std::unique_ptr<Node> node(Node::Declare declare = held_up::declare) {
-        return std::make_unique<Node>(database_.url(), diary_, declare);
-    }
-    bool is_done(Node& node, std::chrono::seconds patience = std::chrono::seconds(10)) {
-        return wait_until([&] { return node.jobs_of("").empty(); }, patience);
-    }
-    int count(const std::string& text) {
-        const auto all = diary_.all();
-        return static_cast<int>(std::ranges::count(all, text));
-    }
-    static void pause(int ms) {
-        const Deadline end = Deadline::in(milliseconds(ms));
-        EXPECT_TRUE(wait_until([&] { return end.passed(); }));
-    }
-    Stage stage_;
+    JobsHeldUp() : StagedJobs(held_up::declare) {}
 };
 
 INSTANTIATE_TEST_SUITE_P(Databases, JobsHeldUp, testing::Values(Backend::sqlite, Backend::postgres),
@@ -296,7 +228,7 @@ TEST_P(JobsHeldUp, AJobThatCannotBeReadIsBuriedWhenItsProcessHasDied) {
     one->write(add<Crowd>, Crowd{"a", "broken"});
     one->write(make_unreadable);
     const std::vector<jobs::internal::LaneClaim> lanes{
-        {"test", "|crowd:a", 0, 0, R"(["held_up.Crowd"])", 10, 20}};
+        {"test", "|crowd:a", 0, 0, R"(["test_kinds.Crowd"])", 10, 20}};
     const auto book = std::make_shared<const jobs::internal::LimitBook>(one->queue->limits());
     const auto dying = one->write(jobs::internal::register_process, std::string("dying"));
     const auto claimed =
@@ -387,7 +319,7 @@ TEST_P(JobsHeldUp, AProcessThatDiedByAClockThatWasAheadIsRescuedInTime) {
     one->write(add<Tenant>, Tenant{"a", 0});
     const auto dying = one->write(jobs::internal::register_process, std::string("dying"));
     const std::vector<jobs::internal::LaneClaim> lanes{
-        {"test", "a", 0, 0, R"(["held_up.Tenant"])", 10, 20}};
+        {"test", "a", 0, 0, R"(["test_kinds.Tenant"])", 10, 20}};
     const auto claimed = one->write(jobs::internal::claim, dying, lanes_of(lanes), std::int64_t{20},
                                     no_limits, no_loans);
     ASSERT_EQ(claimed.batches.at(0).jobs.size(), 1U);

@@ -96,23 +96,9 @@ namespace {
 
 using namespace policies;
 
-template <class T>
-Task<std::int64_t> add(Tx& tx, T arguments) {
-    co_return co_await jobs::enqueue(tx, arguments);
-}
-
-class JobPolicies : public JobQueue {
+class JobPolicies : public StagedJobs {
 protected:
-    JobPolicies() { policies::stage = &stage_; }
-    ~JobPolicies() override { stage_.may_end = true; }
-    std::unique_ptr<Node> node() {
-        return std::make_unique<Node>(database_.url(), diary_, policies::declare);
-    }
-    bool is_done(Node& node) {
-        return wait_until([&] { return node.jobs_of("").empty(); }, std::chrono::seconds(20));
-    }
-    std::int64_t count(const std::string& text) { return std::ranges::count(diary_.all(), text); }
-    test_kinds::Stage stage_;
+    JobPolicies() : StagedJobs(policies::declare) {}
 };
 
 INSTANTIATE_TEST_SUITE_P(Databases, JobPolicies,

@@ -20,19 +20,13 @@ using loadstone::Task;
 namespace jobs = loadstone::jobs;
 using std::chrono::milliseconds;
 using test_kinds::Bounded;
+using test_kinds::Crowd;
 using test_kinds::note;
+using test_kinds::Single;
 using test_kinds::stage;
-using test_kinds::Stage;
+using test_kinds::Tenant;
 using test_kinds::wait_for_the_end;
 
-struct Crowd {
-    std::string key, text;
-};
-BOOST_DESCRIBE_STRUCT(Crowd, (), (key, text))
-Task<void> handle_crowd(Context& context, Job<Crowd> job) {
-    note(context, job->text);
-    co_await wait_for_the_end(context);
-}
 struct Row {
     std::string account;
     int number = 0;
@@ -52,16 +46,6 @@ Task<void> on_heard(Context& context, Job<Heard> job) {
     note(context, std::to_string(job->number));
     co_await wait_for_the_end(context);
 }
-struct Tenant {
-    std::string tenant;
-    int number = 0;
-};
-BOOST_DESCRIBE_STRUCT(Tenant, (), (tenant, number))
-Task<void> handle_tenant(Context& context, Job<Tenant> job) {
-    note(context, job->tenant);
-    const auto soon = loadstone::Deadline::in(milliseconds(job->number));
-    co_await loadstone::runtime::sleep_until(soon);
-}
 struct Brief {
     std::string text;
 };
@@ -73,14 +57,6 @@ Task<void> handle_brief(Context& context, Job<Brief> job) {
 }
 Task<void> handle_bounded(Context& context, Job<Bounded> job) {
     note(context, "bounded " + std::to_string(job->number));
-    co_await wait_for_the_end(context);
-}
-struct Single {
-    std::string key, text;
-};
-BOOST_DESCRIBE_STRUCT(Single, (), (key, text))
-Task<void> handle_single(Context& context, Job<Single> job) {
-    note(context, job->text);
     co_await wait_for_the_end(context);
 }
 struct Piece {
@@ -127,16 +103,14 @@ Task<void> handle_slow(Context& context, Job<Slow> job) {
 void declare(loadstone::Handlers& handlers) {
     handlers.handle(handle_slow).limit({.name = "slow", .per_second = 1, .burst = 1}, &Slow::host);
     handlers.handle(handle_busy).limit({.name = "busy", .running_max = 40}, &Busy::key);
-    handlers.handle(handle_crowd).limit({.name = "crowd", .running_max = 2}, &Crowd::key);
+    test_kinds::declare_keyed(handlers);
     handlers.handle(handle_row)
         .in_order(&Row::account)
         .attempts(2)
         .backoff(milliseconds(20), milliseconds(20));
     handlers.on(on_heard).in_order(&Heard::account);
-    handlers.handle(handle_tenant).tenant(&Tenant::tenant);
     handlers.handle(handle_brief).attempts(1).expires_after(milliseconds(300));
     handlers.handle(handle_bounded).queue("bounded").bound(3);
-    handlers.handle(handle_single).unique(&Single::key);
     handlers.handle(handle_piece).attempts(1);
     handlers.handle(handle_umlauts);
 }
@@ -154,15 +128,6 @@ namespace {
 using namespace races;
 
 template <class T>
-Task<std::int64_t> add(Tx& tx, T arguments) {
-    co_return co_await jobs::enqueue(tx, arguments);
-}
-template <class T>
-Task<bool> add_all(Tx& tx, std::vector<T> arguments) {
-    co_await jobs::enqueue_all(tx, arguments);
-    co_return true;
-}
-template <class T>
 Task<std::int64_t> add_later(Tx& tx, T arguments, int ms) {
     jobs::EnqueueOptions options;
     options.delay = milliseconds(ms);
@@ -176,10 +141,6 @@ Task<bool> save_step_in(Tx& tx, jobs::Lease lease) {
     co_await jobs::save_step(tx, lease, "late", 1);
     co_return true;
 }
-Task<bool> remove_process_in(Tx& tx, std::int64_t process) {
-    co_await tx.exec(jobs::sql::remove_process, process);
-    co_return true;
-}
 Task<bool> pause_in(Tx& tx, std::string queue, bool is_paused) {
     co_await jobs::pause_queue(tx, queue, is_paused);
     co_return true;
@@ -189,39 +150,10 @@ Task<bool> publish_in(Tx& tx, int number) {
     co_await jobs::publish(tx, event);
     co_return true;
 }
-Task<std::int64_t> results_left(Reader reader) {
-    static constexpr std::string_view text = "select count(*) from loadstone_results";
-    static constexpr loadstone::store::Query query{
-        .name = "races.results", .sqlite = text, .postgres = text};
-    co_return co_await reader.one<std::int64_t>(query);
-}
-Task<bool> schedules_lag(Tx& tx) {
-    static constexpr std::string_view text =
-        "update loadstone_schedules set fired_at = fired_at - 120000000";
-    static constexpr loadstone::store::Command query{
-        .name = "races.lag", .sqlite = text, .postgres = text};
-    co_return co_await tx.exec(query) == 2;
-}
 
-class JobRaces : public JobQueue {
+class JobRaces : public StagedJobs {
 protected:
-    JobRaces() { races::stage = &stage_; }
-    ~JobRaces() override { stage_.may_end = true; }
-    std::unique_ptr<Node> node(Node::Declare declare = races::declare) {
-        return std::make_unique<Node>(database_.url(), diary_, declare);
-    }
-    bool is_done(Node& node, std::chrono::seconds patience = std::chrono::seconds(10)) {
-        return wait_until([&] { return node.jobs_of("").empty(); }, patience);
-    }
-    int count(const std::string& text) {
-        const auto all = diary_.all();
-        return static_cast<int>(std::ranges::count(all, text));
-    }
-    static void pause(int ms) {
-        const Deadline end = Deadline::in(milliseconds(ms));
-        EXPECT_TRUE(wait_until([&] { return end.passed(); }));
-    }
-    Stage stage_;
+    JobRaces() : StagedJobs(races::declare) {}
 };
 
 INSTANTIATE_TEST_SUITE_P(Databases, JobRaces, testing::Values(Backend::sqlite, Backend::postgres),
@@ -236,7 +168,7 @@ INSTANTIATE_TEST_SUITE_P(Databases, JobRacesPostgres, testing::Values(Backend::p
 TEST_P(JobRaces, AJobThatCompletedItselfAndFailedEndsOnce) {
     auto one = node();
     const auto book = std::make_shared<const jobs::internal::LimitBook>(one->queue->limits());
-    const std::string kinds = R"(["races.Crowd"])";
+    const std::string kinds = R"(["test_kinds.Crowd"])";
     const std::vector<jobs::internal::LaneClaim> lanes{{"test", "|crowd:a", 0, 0, kinds, 10, 20}};
     for (int i = 0; i < 3; ++i) one->write(add<Crowd>, Crowd{"a", std::to_string(i)});
     const auto dying = one->write(jobs::internal::register_process, std::string("dying"));
@@ -417,7 +349,7 @@ TEST_P(JobRaces, ABlockedJobThatIsCancelledLeavesNoResults) {
 // The job has been cancelled and has ended without its handler; its batch goes on.
 TEST_P(JobRaces, AJobThatHasEndedSavesNoSteps) {
     auto one = node();
-    const std::string kinds = R"(["races.Tenant"])";
+    const std::string kinds = R"(["test_kinds.Tenant"])";
     const std::vector<jobs::internal::LaneClaim> lanes{{"test", "a", 0, 0, kinds, 10, 20}};
     for (int i = 0; i < 2; ++i) one->write(add<Tenant>, Tenant{"a", 0});
     const auto process = one->write(jobs::internal::register_process, std::string("p"));

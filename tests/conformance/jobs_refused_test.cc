@@ -112,10 +112,6 @@ Task<std::int64_t> enqueue_and_read(Tx& tx, T first) {
     const auto ids = co_await jobs::enqueue(tx, workflow);
     co_return ids.front();
 }
-template <class T>
-Task<std::int64_t> add(Tx& tx, T arguments) {
-    co_return co_await jobs::enqueue(tx, arguments);
-}
 Task<bool> save_from_elsewhere(Tx& tx, jobs::Lease lease, std::int64_t bytes) {
     co_await save(tx, lease, bytes);
     co_return true;

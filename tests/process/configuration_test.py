@@ -28,6 +28,10 @@ class ConfigurationTest(ProcessTest):
     def test_a_share_of_a_module_that_there_is_not(self):
         self.refused(file='[store]\nshares = "repots=40/60"\n', said=["store.shares", "repots"])
 
+    def test_a_bound_of_a_queue_that_has_none(self):
+        self.refused(file='[jobs]\nbounds = "post_notices=5"\n', said=["jobs.bounds", "post_notices"])
+        self.refused(file='[jobs]\nbounds = "reports=0"\n', said=["campus.toml:2", "jobs.bounds", "reports=0"])
+
     def test_an_unknown_table_in_the_file(self):
         self.refused(file="[htpp]\nidle_timeout_ms = 5\n", said=["campus.toml:1", "htpp"])
 

@@ -1,6 +1,5 @@
 """What an operator asks with `campus db`, of a server that runs."""
 
-import contextlib
 import json
 import os
 import re
@@ -11,7 +10,7 @@ import threading
 
 from harness import case
 from harness.case import ProcessTest, main
-from harness.postgres import PROGRAMS, Postgres
+from harness.postgres import Postgres
 from harness.statements import ExpectStatements, top
 from harness.waiting import wait_until
 
@@ -228,7 +227,7 @@ class DbCommandsTest(DbTest):
             self.assertIn(f"process {campus.pid}: ", campus.command("db", "locks").stdout)
             return
         self.assertIn("nobody waits", campus.command("db", "locks").stdout)
-        with self.session("begin; lock table users; select pg_sleep(60)"), self.session("update users set name = name"):
+        with self.database.session("begin; lock table users; select pg_sleep(60)"), self.database.session("update users set name = name"):
             # Campus' own reads of users, its sampled plans among them, may wait beside it.
             wait = wait_until(lambda: next((wait for wait in json.loads(campus.command("db", "locks", "--json").stdout)["waits"]
                                             if wait["waiter_statement"].startswith("update users")), None),
@@ -244,7 +243,7 @@ class DbCommandsTest(DbTest):
         if self.is_sqlite:
             return
         late = "do $$ begin perform pg_sleep(2); update users set name = name; end $$"
-        with self.session("begin; lock table users; select pg_sleep(60)"), self.session(late, quote="$q$"):
+        with self.database.session("begin; lock table users; select pg_sleep(60)"), self.database.session(late, quote="$q$"):
             def waits():
                 return [wait for wait in json.loads(campus.command("db", "locks", "--json").stdout)["waits"]
                         if wait["waiter_statement"] == late]
@@ -252,20 +251,6 @@ class DbCommandsTest(DbTest):
             real = self.database.rows("select extract(epoch from clock_timestamp() - l.waitstart) as s from pg_locks l join "
                                       f"pg_stat_activity a using (pid) where not l.granted and a.query = $q${late}$q$")
             self.assertLessEqual(wait["waited_s"], float(real[0]["s"]))
-
-    @contextlib.contextmanager
-    def session(self, sql, quote="$$"):
-        command = [PROGRAMS / "psql", "-XAtq", "-h", "127.0.0.1", "-p", self.database.port, "-U", "campus", "-d",
-                   "campus", "-c", sql]
-        started = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            wait_until(lambda: self.database.rows("select pid from pg_stat_activity where query = " + quote + sql + quote + " "
-                                                  "and state = 'active'"), 20, "the session to be at it")
-            yield started
-        finally:
-            started.kill()
-            started.wait(10)
-            self.database.rows("select pg_terminate_backend(pid) from pg_stat_activity where query = " + quote + sql + quote)
 
     def test_bloat_tells_of_dead_rows_and_free_pages(self):
         campus = self.start()

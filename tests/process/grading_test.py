@@ -1,10 +1,12 @@
 """Grading runs that begin at a time, one after the other, and that are cancelled."""
 
+import concurrent.futures
 import email
 import email.policy
 import time
+import unittest
 
-from harness.case import main
+from harness.case import DATABASE, main
 from harness.school import SchoolTest
 from harness.waiting import wait_until
 
@@ -25,6 +27,14 @@ class GradingTest(SchoolTest):
             self.enrol(course, learner)
             for quiz in course.quizzes:
                 self.ask("POST", f"{course.path}/quizzes/{quiz}/attempts", {"points": number % 2}, learner.cookie, 201)
+        return course
+
+    def large(self):
+        """Of 5,003 learners, more than are planned at once."""
+        course = self.class_of("Large", capacity=10_000)
+        self.database.execute("with recursive n(i) as (select 0 union all select i + 1 from n where i < 5000) insert into enrolments "
+                              f"(course_id, user_id, enrolled_at, lessons_completed) select {course.id}, 1000000 + i, 0, 0 from n")
+        self.database.execute(f"update course_seats set taken = 5003 where course_id = {course.id}")
         return course
 
     def calculate(self, course, at=None, status=202):
@@ -103,10 +113,7 @@ class GradingTest(SchoolTest):
         self.assertEqual((shown["state"], shown["reason"], shown["graded"]), ("cancelled", None, 0))
         refused = self.cancel(waiting, 409)
         self.assertEqual(refused.json["detail"], f"run {shown['id']} has ended, or has just gone on")
-        large = self.class_of("Large", capacity=10_000)
-        self.database.execute("with recursive n(i) as (select 0 union all select i + 1 from n where i < 5000) insert into enrolments "
-                              f"(course_id, user_id, enrolled_at, lessons_completed) select {large.id}, 1000000 + i, 0, 0 from n")
-        self.database.execute(f"update course_seats set taken = 5003 where course_id = {large.id}")
+        large = self.large()
         self.server.command("jobs", "pause", "grades")
         running = self.calculate(large)
         wait_until(lambda: self.tables.count("grading_slices") > 20, 20, "the run to be planned")
@@ -117,21 +124,69 @@ class GradingTest(SchoolTest):
         self.assertEqual((self.tables.count("grading_slices"), self.tables.count("grades")), (0, 0))
         self.assertEqual(self.show(running)["state"], "cancelled")
         self.server.command("jobs", "resume", "grades")
-        # While its slices are graded: what is graded stays so, and the rest is not.
-        running = self.calculate(large)
-        wait_until(lambda: self.tables.count("grades") > 0, 20, "grades")
 
-        def cancelled():
-            answer = self.client.request("DELETE", running, cookie=self.teacher)
-            self.assertIn(answer.status, (204, 409), answer)
-            return answer.status == 204 or self.show(running)["state"] == "done"
-        wait_until(cancelled, 20, "the run to be cancelled")
+    def test_what_is_graded_when_a_run_is_cancelled_stays_and_the_rest_is_not(self):
+        large = self.large()
+        self.server.command("jobs", "pause", "grades")
+        running = self.calculate(large)
+        wait_until(lambda: self.tables.count("grading_slices") > 20, 20, "the run to be planned")
+        # All but six slices are where nobody looks for them.
+        self.database.execute("update loadstone_ready set queue = 'held' where queue = 'grades' and seq not in "
+                              "(select seq from loadstone_ready where queue = 'grades' order by seq limit 6)")
+        self.server.command("jobs", "resume", "grades")
+        wait_until(lambda: self.show(running)["graded"] == 1200, 20, "six slices")
+        self.cancel(running)
         self.wait_for_jobs(20)
         shown = self.show(running)
-        self.say(f"{shown['state']} when {shown['graded']} of 5003 were graded")
-        self.assertLessEqual(shown["graded"], self.tables.count("grades"))
+        self.assertEqual((shown["state"], shown["graded"], self.tables.count("grades")), ("cancelled", 1200, 1200))
         self.wait_for(self.calculate(large), "done")
         self.assertEqual(self.tables.count("grades"), 5003)
+
+    def test_a_run_waits_no_more_for_one_whose_job_was_cancelled(self):
+        self.server.command("jobs", "pause", "grades")
+        first = self.calculate(self.course_)
+        second = self.calculate(self.course_, after(-60))
+        wait_until(lambda: self.tables.count("loadstone_blocked") == 2, 20, "the second to wait for the first")
+        job = self.job(first)
+        self.server.command("jobs", "cancel", str(job))
+        self.wait_for(second, "running")
+        shown = self.show(first)
+        self.assertEqual((shown["state"], shown["reason"]), ("failed", f"job {job}, which was to go on with it, is gone"))
+        self.server.command("jobs", "resume", "grades")
+        self.wait_for(second, "done")
+        self.wait_for_jobs(20)
+        self.assertEqual(self.notices(), ["The grades are not ready", "The grades are ready"])
+
+    @unittest.skipUnless(DATABASE == "postgres", "SQLite has one writer")
+    def test_what_is_graded_while_a_run_is_cancelled_counts(self):
+        learner = self.tables.value(f"select min(user_id) from enrolments where course_id = {self.course_.id}")
+        # The job that grades this learner has recorded its slice, and waits to give the grade.
+        other = (f"insert into grades (course_id, user_id, run_id, grade, graded_at) values ({self.course_.id}, {learner}, 0, 0, 0); "
+                 "select pg_sleep(60)")
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            with self.database.session(other):
+                running = self.calculate(self.course_)
+                wait_until(lambda: self.database.waiting_for_locks("insert into grades ") == 1, 20, "the slice to be recorded")
+                cancelled = pool.submit(self.cancel, running)
+                wait_until(lambda: self.database.waiting_for_locks("delete from grading_slices ") == 1, 20, "the cancellation to wait")
+            cancelled.result(20)
+        self.wait_for_jobs(20)
+        shown = self.show(running)
+        self.assertEqual((shown["state"], shown["graded"], self.tables.count("grades")), ("cancelled", 2, 2))
+
+    def test_runs_whose_time_has_come_give_way_to_one_that_is_started(self):
+        self.server.terminate()
+        self.client.close()
+        self.server.settings["jobs_running_max"] = 1
+        self.server.start()
+        self.server.command("jobs", "pause", "learning")
+        scheduled = [self.calculate(self.class_of(f"Course {number}", 1), after(-60)) for number in range(3)]
+        started = self.calculate(self.large())
+        self.server.command("jobs", "resume", "learning")
+        for run in (started, *scheduled):
+            self.wait_for(run, "done", 60)
+        # Each was given the job that ends it when it was planned.
+        self.assertLess(self.job(started), min(map(self.job, scheduled)))
 
     def test_a_run_that_cannot_begin_fails(self):
         bare = self.class_of("Bare", quizzes=((5, 0),))

@@ -92,6 +92,14 @@ class ReportsTest(ProcessTest):
     def part_bytes(self):
         return max((path.stat().st_size for path in (self.files / "reports").glob("*.part")), default=0)
 
+    def remove_old(self):
+        self.database.execute(
+            "insert into loadstone_ready (queue, priority, kind, arguments, cause, enqueued_at, run_at) "
+            f"values ('reports', 0, 'reports.RemoveOldReports', '{{}}', 'test', 0, 0)")
+
+    def fired_at(self):
+        return self.tables.value("select fired_at from loadstone_schedules where name = 'reports.removal'")
+
     def saved_steps(self):
         return self.tables.count("loadstone_steps")
 
@@ -234,6 +242,26 @@ class ReportsTest(ProcessTest):
         self.assertEqual(refused.status, 429)
         self.assertGreater(int(refused.headers["Retry-After"]), 0)
 
+    def test_beyond_the_bound_of_its_queue_none_is_taken(self):
+        narrow = self.campus("narrow", role="web", jobs_bounds="reports=3", **self.shared).start()
+        with narrow.client() as client:
+            def ask(number=0):
+                return client.post("/api/reports", {"kind": "audit", "to": f"2026-01-31T12:00:0{number}.000000Z"}, cookie=self.cookie)
+            reports = [ask(number) for number in range(4)]
+            self.assertEqual({answer.status for answer in reports}, {202})
+            # It is counted once a second.
+            refused = wait_until(lambda: answer if (answer := ask()).status == 503 else None, 10, "the queue to be over its bound")
+            self.assertEqual(refused.headers["Retry-After"], "30")
+            self.assertNotIn("reports", refused.json["detail"], "why is said in the log")
+            self.assertIn("queue reports holds more than 3 ready jobs", narrow.log_text())
+            self.assertEqual(ask(9).status, 503)
+            self.assertEqual(self.tables.count("reports"), 4)
+            self.assertEqual(self.tables.count("audit_events", "action = 'report.requested'"), 4)
+            self.worker()
+            for answer in reports:
+                self.wait_done(answer.json["id"])
+            wait_until(lambda: ask(9).status == 202, 10, "room")
+
     def test_one_that_runs_can_be_cancelled(self):
         self.fill(ROWS)
         self.worker()
@@ -314,12 +342,31 @@ class ReportsTest(ProcessTest):
                               f"row_count, byte_count, requested_at) select owner_id, kind, period_from, period_to, 'waiting', "
                               f"'', 987654321, '', 0, 0, requested_at - 3600000000 from reports where id = {kept}")
         stranded = self.tables.value("select max(id) from reports")
-        self.database.execute("update loadstone_schedules set fired_at = fired_at - 3600000000 where name = 'reports.removal'")
+        self.remove_old()
         wait_until(lambda: self.client.get(f"/api/reports/{old}", cookie=self.cookie).status == 404, 20, "it to be removed")
         wait_until(lambda: len(self.in_folder()) == 1, 20, "the stray file to go")
         self.assertEqual(self.show(kept)["state"], "done")
         shown = wait_until(lambda: s if (s := self.show(stranded))["state"] == "failed" else None, 20, "it to be given up")
         self.assertEqual(shown["reason"], "it was not begun in time")
+
+    def test_a_removal_that_was_missed_is_not_made_up(self):
+        work = self.worker()
+        wait_until(lambda: self.fired_at() is not None, 20, "the schedule to be known")
+        work.terminate()
+        lost = self.files / "reports" / "99-99.csv.part"
+        lost.parent.mkdir(exist_ok=True)
+        lost.write_text("of a process that died")
+        os.utime(lost, (time.time() - 3 * 3600,) * 2)
+        # One that is a minute late at most would fire.
+        wait_until(lambda: 60 < time.time() % 600 < 540, 100, "minutes in which none fires")
+        self.database.execute("update loadstone_schedules set fired_at = fired_at - 3600000000 where name = 'reports.removal'")
+        missed = self.fired_at()
+        work.start()
+        wait_until(lambda: self.fired_at() > missed, 20, "the schedule to be looked at")
+        self.wait_for_jobs(20)
+        self.assertTrue(lost.exists())
+        self.remove_old()
+        wait_until(lambda: not lost.exists(), 20, "the next one to find it")
 
 
 if __name__ == "__main__":

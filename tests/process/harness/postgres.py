@@ -1,5 +1,6 @@
 """A PostgreSQL server of its own: a copy of a template, made once on this machine."""
 
+import contextlib
 import getpass
 import json
 import os
@@ -123,6 +124,25 @@ class Postgres:
 
     def execute(self, sql):
         self.psql(sql)
+
+    @contextlib.contextmanager
+    def session(self, sql, quote="$$"):
+        """One that is at this statement, or at the last of these; what they have begun is rolled back at the end."""
+        command = [PROGRAMS / "psql", "-XAtq", "-h", "127.0.0.1", "-p", self.port, "-U", "campus", "-d", "campus", "-c", sql]
+        started = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        of_it = "from pg_stat_activity where query = " + quote + sql + quote
+        try:
+            wait_until(lambda: self.rows(f"select pid {of_it} and state = 'active'"), 20, "the session to be at it")
+            yield started
+        finally:
+            started.kill()
+            started.wait(10)
+            self.rows(f"select pg_terminate_backend(pid) {of_it}")
+
+    def waiting_for_locks(self, beginning):
+        """How many sessions wait for a lock in a statement that begins so."""
+        return int(self.psql("select count(*) from pg_stat_activity where datname = 'campus' and wait_event_type = 'Lock' "
+                             f"and query like '{beginning}%'"))
 
     def end_sessions(self):
         """All but the one that asks for it."""
