@@ -141,6 +141,40 @@ TEST_F(FreshnessOfReads, WithinADurationIsOfThatAgeAtMost) {
         [&] { return read({.freshness = loadstone::within(milliseconds(300))}).items == 2; }));
 }
 
+// One replica stays behind the other, and is young enough for who has seen nothing.
+TEST_F(FreshnessOfReads, WithinADurationShowsASessionNoLessThanItHasSeen) {
+    store();
+    write("on both");
+    ASSERT_TRUE(servers_.has_replayed(0, "1") && servers_.has_replayed(1, "1"));
+    servers_.pause_replay(0);
+    write("on one");
+    ASSERT_TRUE(servers_.has_replayed(1, "2"));
+    const auto freshness = loadstone::within(std::chrono::hours(1));
+    std::set<std::int64_t> seen_first;
+    for (int session = 0; session < 8; ++session) {
+        Given last = read({.freshness = freshness});
+        seen_first.insert(last.items);
+        for (int i = 0; i < 8; ++i) {
+            const Given next = read({.position = last.position, .freshness = freshness});
+            EXPECT_GE(next.items, last.items);
+            EXPECT_GE(next.position, last.position);
+            last = next;
+        }
+    }
+    EXPECT_EQ(seen_first, (std::set<std::int64_t>{1, 2}));
+}
+
+TEST_F(FreshnessOfReads, WithinADurationShowsASessionWhatItWrote) {
+    store();
+    pause_both();
+    const Position position = write("own");
+    const auto freshness = loadstone::within(std::chrono::hours(1));
+    EXPECT_EQ(read({.position = position, .freshness = freshness}).items, 1);
+    EXPECT_EQ(read({.position = Position::unknown(), .freshness = freshness}).items, 1);
+    EXPECT_EQ(metric("primary_reads_total", "fallback"), 2);
+    EXPECT_EQ(read({.freshness = freshness}).items, 0);
+}
+
 TEST_F(FreshnessOfReads, ThePrimaryTakesNoMoreThanItsLimit) {
     options_.replicas.fallback_max = 0;
     store();

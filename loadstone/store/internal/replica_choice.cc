@@ -10,7 +10,7 @@ bool takes_part(const ReplicaView& replica, std::uint32_t history) {
 }
 
 bool is_there(const ReplicaView& replica, const ReadDemand& demand) {
-    if (demand.age_max) return replica.age <= *demand.age_max;
+    if (demand.age_max && replica.age > *demand.age_max) return false;
     return replica.history >= demand.at_least.history && replica.at >= demand.at_least.at;
 }
 

@@ -31,6 +31,7 @@ struct ReplicaView {
     bool is_gathering = false;  // this loop has a batch for it that has not been sent
 };
 
+// A replica that will do has both.
 struct ReadDemand {
     runtime::Position at_least;
     std::optional<std::chrono::nanoseconds> age_max{};

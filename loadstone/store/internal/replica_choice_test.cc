@@ -57,7 +57,7 @@ struct Case {
 
 TEST(ReplicaChoice, FollowsItsTable) {
     const ReadDemand at_100{{1, 100}};
-    const ReadDemand age_2s{{9, 999}, milliseconds(2'000)};
+    const ReadDemand age_2s{{1, 100}, milliseconds(2'000)};
     const std::vector<Case> cases{
         {"no replicas", {}, 1, at_100, none},
         {"just before", {replica(99)}, 1, at_100, wait},
@@ -89,12 +89,18 @@ TEST(ReplicaChoice, FollowsItsTable) {
         {"a token of a newer history", {replica(200, 0, 1)}, 1, {{2, 100}}, wait},
         {"a token of an older history", {replica(200, 0, 2)}, 2, at_100, first},
         {"an unknown token", {replica(200)}, 1, {runtime::Position::unknown()}, wait},
-        {"young enough, whatever the session saw",
-         {behind(1, milliseconds(2'000))},
+        {"young enough, and there", {behind(100, milliseconds(2'000))}, 1, age_2s, first},
+        {"young enough, but behind what was seen",
+         {behind(99, milliseconds(900))},
          1,
          age_2s,
+         wait},
+        {"there, but too old", {behind(100, milliseconds(2'001))}, 1, age_2s, none},
+        {"young enough for a session that has seen nothing",
+         {behind(1, milliseconds(2'000))},
+         1,
+         {{}, milliseconds(2'000)},
          first},
-        {"too old", {behind(1, milliseconds(2'001))}, 1, age_2s, none},
         {"too old by a little", {behind(1, milliseconds(100))}, 1, {{}, milliseconds(50)}, wait},
     };
     for (const Case& each : cases) {

@@ -82,7 +82,7 @@ struct ReadRouter::Read {
     // Of a history that this process has not heard of.
     bool is_ahead_of(std::uint32_t history) const noexcept {
         const Position position = reading().position();
-        return !is_within() && position != Position::unknown() && position.history > history;
+        return position != Position::unknown() && position.history > history;
     }
 };
 
@@ -95,6 +95,7 @@ struct ReadRouter::Visit {
           reads(router.reads_of(replica, read.is_heavy())),
           history(router.views_[replica].history),
           under_way(router.servers_.reads(replica)) {
+        // What its age was told of; it is past what was seen.
         place.at_least = read.is_within() ? router.views_[replica].at : at_least;
     }
 
@@ -163,7 +164,7 @@ Task<RunResult> ReadRouter::run(Context& context, StatementRef statement,
 // history has ended: a primary that others' commits had not reached has taken over.
 void ReadRouter::settle(Read& read) const {
     const auto known = primary_->known_position();
-    if (read.is_within() || !known || known->asked_tsc < read.began_tsc) return;
+    if (!known || known->asked_tsc < read.began_tsc) return;
     const Position primary = primary_position(known->position);
     const Position token = read.reading().position();
     if (primary == Position::unknown() || primary.history < servers_.history()) return;
