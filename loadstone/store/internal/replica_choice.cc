@@ -26,7 +26,7 @@ ReplicaDecision choose_replica(std::span<const ReplicaView> replicas, std::uint3
     for (std::size_t i = 0; i < replicas.size(); ++i) {
         const std::size_t at = (turn + i) % replicas.size();
         const ReplicaView& replica = replicas[at];
-        if (!takes_part(replica, history)) continue;
+        if (!takes_part(replica, history) || replica.is_late) continue;
         if (!is_there(replica, demand)) {
             if (decision.kind == ReplicaDecision::Kind::none && replica.lag <= near_lag_max)
                 decision.kind = ReplicaDecision::Kind::wait;

@@ -31,6 +31,11 @@ ReplicaView down(std::uint64_t at) {
     view.is_healthy = false;
     return view;
 }
+ReplicaView late(std::uint64_t at) {
+    ReplicaView view = replica(at);
+    view.is_late = true;
+    return view;
+}
 ReplicaView gathering(std::uint64_t at, std::size_t reads) {
     ReplicaView view = replica(at, reads);
     view.is_gathering = true;
@@ -75,6 +80,8 @@ TEST(ReplicaChoice, FollowsItsTable) {
         {"of a replica that is there", {replica(100, 9), gathering(99, 0)}, 1, at_100, first},
         {"a session that has seen nothing", {replica(1)}, 1, {}, first},
         {"down", {down(100)}, 1, at_100, none},
+        {"late", {late(100)}, 1, at_100, none},
+        {"late, for whoever it is young enough", {late(100)}, 1, age_2s, none},
         {"not connected", {unconnected(100)}, 1, at_100, none},
         {"lag at the limit is waited for", {behind(99, near_lag_max)}, 1, at_100, wait},
         {"lag beyond it is not", {behind(99, near_lag_max + milliseconds(1))}, 1, at_100, none},
@@ -122,6 +129,7 @@ TEST(ReplicaChoice, TakesTurnsBetweenEquals) {
 TEST(ReplicaChoice, TheFurthestOfThoseThatTakePart) {
     const std::vector<ReplicaView> replicas{replica(50), down(90), replica(70), replica(80, 0, 2)};
     EXPECT_EQ(furthest_replica(replicas, 1), 2);
+    EXPECT_EQ(furthest_replica(std::vector<ReplicaView>{replica(50), late(60)}, 1), 1);
     EXPECT_EQ(furthest_replica({}, 1), std::nullopt);
     EXPECT_EQ(furthest_replica(std::vector<ReplicaView>{down(90)}, 1), std::nullopt);
 }
