@@ -4,6 +4,7 @@
 // so. It belongs to the organisation in which its instructor made it, if they were in one. Capacity
 // and prerequisites are said when it is made, so prerequisites have no cycles.
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +31,11 @@ inline constexpr std::int64_t lessons_max = 500;  // of a course
 inline constexpr std::int64_t quizzes_max = 200;  // of a course
 inline constexpr std::int64_t points_max_max = 10'000;
 inline constexpr std::int64_t weight_max = 1'000;
+
+// What is published is shown as it was so long ago at most, to who has seen nothing newer; rather
+// older, and marked, than not at all while neither a replica nor the primary can do better.
+inline constexpr std::chrono::seconds catalogue_age_max{5};
+inline constexpr std::chrono::hours catalogue_stale_max{1};
 
 struct Course {
     CourseId id;

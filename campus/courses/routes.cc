@@ -203,16 +203,17 @@ Task<Response> publish(Context& context, const Request& request, Path<CourseId> 
 }
 
 Task<Reply<Catalogue>> show_catalogue(Context& context, Parameters<PageOfCatalogue> page) {
+    const Reader reader = context.reader(within(catalogue_age_max));
     std::optional<sql::CatalogueCursor> after;
     if (page->after) {
         const CourseId last(*page->after);
-        auto place = co_await sql::place_in_catalogue(context.reader(), last);
+        auto place = co_await sql::place_in_catalogue(reader, last);
         if (!place) throw Error(Errc::invalid_argument, "is no course").with_field("after");
         after.emplace().title_key = std::move(place->title_key);
         after->id = place->id;
     }
     const std::string prefix = page->title.value_or("");
-    auto found = co_await catalogue(context.reader(), prefix, page->limit.value_or(50), after);
+    auto found = co_await catalogue(reader, prefix, page->limit.value_or(50), after);
     Reply<Catalogue> reply;
     if (found.next) reply.body.next_after = found.next->id;
     for (sql::CatalogueRow& row : found.rows) {
@@ -241,14 +242,15 @@ std::vector<ShownLesson> with_quizzes(std::vector<Lesson> lessons, std::vector<Q
 
 // A draft is its instructor's alone, and not found for others.
 Task<Reply<CoursePage>> show_course(Context& context, Path<CourseId> id) {
-    auto course = co_await sql::course_page(context.reader(), id.value);
+    const Reader reader = context.reader(within(catalogue_age_max));
+    auto course = co_await sql::course_page(reader, id.value);
     const bool is_own =
         course && context.session() && course->instructor_id.value == context.session()->user;
     if (!course || (course->state != "published" && !is_own))
         throw Error(Errc::not_found, fmt::format("there is no course {}", id.value.value));
-    const auto instructor = co_await accounts::recipient(context.reader(), course->instructor_id);
-    auto lesson_rows = co_await lessons(context.reader(), course->id);
-    auto quiz_rows = co_await quizzes(context.reader(), course->id);
+    const auto instructor = co_await accounts::recipient(reader, course->instructor_id);
+    auto lesson_rows = co_await lessons(reader, course->id);
+    auto quiz_rows = co_await quizzes(reader, course->id);
     Reply<CoursePage> reply;
     CoursePage& page = reply.body;
     page.id = course->id;
@@ -260,7 +262,7 @@ Task<Reply<CoursePage>> show_course(Context& context, Path<CourseId> id) {
     page.state = std::move(course->state);
     page.created_at = course->created_at;
     page.published_at = course->published_at;
-    auto required_courses = co_await sql::required_courses(context.reader(), course->id);
+    auto required_courses = co_await sql::required_courses(reader, course->id);
     for (sql::RequiredCourse& required : required_courses)
         page.prerequisites.push_back({required.id, std::move(required.title)});
     page.lessons = with_quizzes(std::move(lesson_rows), std::move(quiz_rows));
@@ -276,9 +278,11 @@ void routes(Routes& routes) {
         .limit_per_address(60, std::chrono::seconds(60));
     routes.get("/api/courses", show_catalogue)
         .summary_is("The published courses by title, or those whose titles begin with one")
+        .stale_allowed(catalogue_stale_max)
         .open_to_all();
     routes.get("/api/courses/{course}", show_course)
         .summary_is("A course with its lessons and their quizzes")
+        .stale_allowed(catalogue_stale_max)
         .session_optional()
         .may_answer(404);
     routes.post("/api/courses/{course}/publish", publish)

@@ -1,6 +1,7 @@
 #pragma once
 // dashboards' own: answers that say how fresh they are, and are not sent again to who has them.
 
+#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -14,13 +15,18 @@ namespace campus::dashboards {
 void set_headers(std::vector<std::pair<std::string, std::string>>& headers, std::string_view body,
                  loadstone::Timestamp as_of);
 
+// Rather figures so old, which say so, than none: while the replicas are behind, and the primary,
+// which dashboards are kept from, is not.
+inline constexpr std::chrono::minutes stale_max{15};
+
 // As of when what was shown holds, if it was read from `as_of` on: earlier by as much as it is
 // stale.
 loadstone::Timestamp shown_as_of(const loadstone::Context& context, loadstone::Timestamp as_of);
 
-// `body` without its `as_of`.
+// `body` without its `as_of`, all of which was read from `began` on.
 template <class T>
-loadstone::Reply<T> fresh(T body, loadstone::Timestamp as_of) {
+loadstone::Reply<T> fresh(const loadstone::Context& context, T body, loadstone::Timestamp began) {
+    const loadstone::Timestamp as_of = shown_as_of(context, began);
     loadstone::Reply<T> reply{std::move(body)};
     set_headers(reply.headers, loadstone::to_json(reply.body), as_of);
     reply.body.as_of = as_of;

@@ -134,7 +134,7 @@ Task<Reply<OrganisationDashboard>> of_organisation(Context& context) {
     shown.completed = totals.completed;
     shown.days = co_await last_days(context.reader(), std::move(ids), Timestamp::now());
     shown.top_courses = co_await lines_in_order(context, std::move(top_ids));
-    co_return fresh(std::move(shown), as_of);
+    co_return fresh(context, std::move(shown), as_of);
 }
 
 Task<Reply<OrganisationCourses>> courses_of(Context& context, Parameters<PageOfOrganisation> page) {
@@ -147,7 +147,7 @@ Task<Reply<OrganisationCourses>> courses_of(Context& context, Parameters<PageOfO
     OrganisationCourses shown;
     shown.next_before = found.next_before;
     shown.courses = co_await lines_of(context.reader(), std::move(found.courses));
-    co_return fresh(std::move(shown), as_of);
+    co_return fresh(context, std::move(shown), as_of);
 }
 
 Task<Reply<OrganisationAtRisk>> at_risk_of(Context& context, Parameters<PageAtRisk> page) {
@@ -174,8 +174,7 @@ Task<Reply<OrganisationAtRisk>> at_risk_of(Context& context, Parameters<PageAtRi
     for (const learning::AtRiskAmong& one : found.learners)
         shown.at_risk.push_back(
             {one.course_id, one.user_id, one.enrolled_at, one.lessons_completed});
-    const Timestamp holds_as_of = shown_as_of(context, as_of);
-    co_return fresh(std::move(shown), holds_as_of);
+    co_return fresh(context, std::move(shown), as_of);
 }
 
 }  // namespace
@@ -186,16 +185,19 @@ void organisation_routes(Routes& routes) {
             "One's organisation: activity, enrolments, completions, top courses; for admins")
         .revalidated()
         .heavy_on_reads()
+        .stale_allowed(stale_max)
         .may_answer(403);
     routes.get("/api/dashboards/organisation/courses", courses_of)
         .summary_is("The courses of one's organisation, as their instructors see them; for admins")
         .revalidated()
         .heavy_on_reads()
+        .stale_allowed(stale_max)
         .may_answer(403);
     routes.get("/api/dashboards/organisation/at-risk", at_risk_of)
         .summary_is("Learners at risk in the courses of one's organisation; for admins")
         .revalidated()
         .heavy_on_reads()
+        .stale_allowed(stale_max)
         .may_answer(403);
 }
 

@@ -255,6 +255,7 @@ void question_routes(Routes& routes) {
             "One's own courses, from the column store: funnel, days, top courses, at risk, scores")
         .revalidated()
         .heavy_on_reads()
+        .stale_allowed(stale_max)
         .limit_per_address(60, std::chrono::seconds(60));
     routes.get("/api/dashboards/organisation/analytics", of_organisation)
         .summary_is(
@@ -263,6 +264,7 @@ void question_routes(Routes& routes) {
             "for admins")
         .revalidated()
         .heavy_on_reads()
+        .stale_allowed(stale_max)
         .limit_per_address(60, std::chrono::seconds(60))
         .may_answer(403);
 }

@@ -96,7 +96,7 @@ Task<Reply<InstructorDashboard>> of_instructor(Context& context, Parameters<Page
     InstructorDashboard shown;
     shown.next_before = found.next_before;
     shown.courses = co_await lines_of(context.reader(), std::move(found.courses));
-    co_return fresh(std::move(shown), as_of);
+    co_return fresh(context, std::move(shown), as_of);
 }
 
 std::vector<Step> funnel_of(std::vector<courses::Outline::Item> lessons,
@@ -149,7 +149,7 @@ Task<Reply<CourseDashboard>> of_course(Context& context, Path<courses::CourseId>
     shown.next_after = at_risk.next_after;
     for (const learning::AtRisk& one : at_risk.learners)
         shown.at_risk.push_back({one.user_id, one.enrolled_at, one.lessons_completed});
-    co_return fresh(std::move(shown), as_of);
+    co_return fresh(context, std::move(shown), as_of);
 }
 
 struct CourseActivity {
@@ -167,7 +167,7 @@ Task<Reply<CourseActivity>> activity_of_course(Context& context, Path<courses::C
     CourseActivity shown;
     shown.course = course.id;
     shown.days = std::move(activity.days);
-    co_return fresh(std::move(shown), activity.as_of);
+    co_return fresh(context, std::move(shown), activity.as_of);
 }
 
 }  // namespace
@@ -176,17 +176,20 @@ void routes(Routes& routes) {
     routes.get("/api/dashboards/instructor", of_instructor)
         .summary_is("One's own courses: enrolled, active, completed, average grade")
         .revalidated()
-        .heavy_on_reads();
+        .heavy_on_reads()
+        .stale_allowed(stale_max);
     routes.get("/api/dashboards/courses/{course}", of_course)
         .summary_is("A course of one's own: activity, lessons, grades, learners at risk")
         .revalidated()
         .heavy_on_reads()
+        .stale_allowed(stale_max)
         .may_answer(403)
         .may_answer(404);
     routes.get("/api/dashboards/courses/{course}/activity", activity_of_course)
         .summary_is("A course of one's own: what was done on each day, from the column store")
         .revalidated()
         .heavy_on_reads()
+        .stale_allowed(stale_max)
         .may_answer(403)
         .may_answer(404);
     organisation_routes(routes);

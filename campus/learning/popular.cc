@@ -35,10 +35,11 @@ struct Popular {
 BOOST_DESCRIBE_STRUCT(Popular, (), (courses))
 
 Task<Reply<Popular>> show_popular(Context& context, Parameters<PopularOnes> in) {
-    const auto most = co_await popular_courses(context.reader(), in->limit.value_or(20));
+    const Reader reader = context.reader(within(courses::catalogue_age_max));
+    const auto most = co_await popular_courses(reader, in->limit.value_or(20));
     std::vector<courses::CourseId> ids;
     for (const PopularCourse& one : most) ids.push_back(one.course);
-    auto all = co_await courses::courses_by_id(context.reader(), std::move(ids));
+    auto all = co_await courses::courses_by_id(reader, std::move(ids));
     std::unordered_map<courses::CourseId, courses::Course> of_id;
     for (courses::Course& course : all) of_id[course.id] = std::move(course);
     Reply<Popular> reply;
@@ -57,6 +58,7 @@ Task<Reply<Popular>> show_popular(Context& context, Parameters<PopularOnes> in) 
 void popular_routes(Routes& routes) {
     routes.get("/api/courses/popular", show_popular)
         .summary_is("The published courses in which most learners are enrolled, the most first")
+        .stale_allowed(courses::catalogue_stale_max)
         .open_to_all()
         .revalidated();
 }

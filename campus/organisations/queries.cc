@@ -7,6 +7,7 @@
 #include "campus/organisations/views.h"
 #include "loadstone/base/assert.h"
 #include "loadstone/base/error.h"
+#include "loadstone/runtime/certain_reads.h"
 
 namespace campus::organisations {
 
@@ -43,10 +44,11 @@ const Membership& require_membership(const std::optional<Membership>& found, Rol
     return *found;
 }
 
-// While it lives.
+// While it lives. Who loses a role is refused, whatever the route allows what it shows.
 class ReadLatest {
 public:
-    explicit ReadLatest(runtime::Reading& reading) : reading_(reading), before_(reading.freshness) {
+    explicit ReadLatest(runtime::Reading& reading)
+        : reading_(reading), certain_(reading), before_(reading.freshness) {
         reading_.freshness = latest;
     }
     ReadLatest(const ReadLatest&) = delete;
@@ -55,6 +57,7 @@ public:
 
 private:
     runtime::Reading& reading_;
+    const runtime::CertainReads certain_;
     const runtime::Freshness before_;
 };
 

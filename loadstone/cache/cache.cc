@@ -126,7 +126,9 @@ bool Cache::is_fresh(Context& context) {
     const runtime::Reading& reading = context.reading();
     const auto age = Clock::now() - follower_.followed_at();
     using Kind = runtime::Freshness::Kind;
-    if (reading.freshness.kind == Kind::within && age <= reading.freshness.age_max) return true;
+    if (reading.freshness.kind == Kind::within && age <= reading.freshness.age_max &&
+        (reading.position() == runtime::Position{} || follower_.has_reached(reading.position())))
+        return true;
     const bool may_be_old =
         age <= options_.follow_every && (computations_.under_way() == 0 || age <= asks_every);
     if (reading.freshness.kind == Kind::own_writes && may_be_old) {

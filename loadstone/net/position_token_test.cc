@@ -47,11 +47,25 @@ Task<Response> stale(Context& context) {
     co_return what_came(context);
 }
 
+Task<Response> find_nothing(Context& context) {
+    context.reading().gave_stale(std::chrono::milliseconds(1'250));
+    throw Error(Errc::not_found, "there is no such thing");
+    co_return Response();
+}
+// Whoever is signed in, if it is read for certain.
+Task<std::optional<runtime::Session>> resolve(Context& context, std::string_view) {
+    const runtime::Reading& reading = context.reading();
+    if (reading.is_heavy || reading.stale_max.count() > 0) co_return std::nullopt;
+    co_return runtime::Session{.id = 1, .user = 7};
+}
+
 void declare(Routes& routes) {
     routes.get("/look", look).open_to_all();
     routes.get("/see", see_more).open_to_all();
     routes.get("/fail", fail).open_to_all();
     routes.get("/stale", stale).open_to_all();
+    routes.get("/stale/nothing", find_nothing).open_to_all();
+    routes.get("/own", look).heavy_on_reads().stale_allowed(std::chrono::milliseconds(70));
     routes.post("/look", look).open_to_all();
     routes.post("/see", see_more).open_to_all();
     routes.get("/back", go_back).open_to_all();
@@ -155,6 +169,20 @@ TEST_F(PositionToken, GoesOutWithAFailureToo) {
 TEST_F(PositionToken, AStaleAnswerSaysSo) {
     EXPECT_EQ(field_of(get("/stale"), "Loadstone-Stale"), "1.2");
     EXPECT_EQ(field_of(get("/look"), "Loadstone-Stale"), "");
+}
+
+TEST_F(PositionToken, NothingIsRefusedByAStaleAnswer) {
+    const std::string response = get("/stale/nothing");
+    EXPECT_EQ(status_of_response(response), 503);
+    EXPECT_EQ(field_of(response, "Retry-After"), "1");
+}
+
+TEST(WhoAsks, IsReadForCertainThoughTheAnswerMayBeStale) {
+    TestServer server(declare, {}, 1, resolve);
+    const std::string response = server.exchange(fmt::format(
+        "GET /own HTTP/1.1\r\nHost: h\r\nCookie: {}=abc\r\n\r\n", session_cookie_name(false)));
+    EXPECT_EQ(status_of_response(response), 200);
+    EXPECT_EQ(body_of(response), "0-0 heavy 70");
 }
 
 TEST_F(PositionToken, ARouteThatIsHeavyOnReadsSaysSoToTheStore) {

@@ -56,7 +56,7 @@ struct Freshness {
 inline constexpr Freshness own_writes{};
 // All that was committed before the read began.
 inline constexpr Freshness latest{Freshness::Kind::latest, {}};
-// All that was committed until `age` before the read began; perhaps not what the session wrote.
+// As own_writes, and all that anybody had committed until `age` before the read began.
 constexpr Freshness within(std::chrono::nanoseconds age) noexcept {
     return {Freshness::Kind::within, age};
 }

@@ -33,6 +33,16 @@ Task<Given> read_items(Context& context, Asked asked) {
     co_return Given{items, reading.position(), is_stale, reading.has_moved()};
 }
 
+// Whether all were stale.
+Task<bool> read_many_times(Context& context, Asked asked) {
+    bool is_stale = true;
+    for (int i = 0; i < 20; ++i) {
+        const Given given = co_await read_items(context, asked);
+        is_stale = is_stale && given.is_stale;
+    }
+    co_return is_stale;
+}
+
 Task<Position> write_item(Context& context, std::string name) {
     co_await context.write(insert_item, name, std::int64_t{1});
     co_return context.reading().position();
@@ -141,6 +151,40 @@ TEST_F(FreshnessOfReads, WithinADurationIsOfThatAgeAtMost) {
         [&] { return read({.freshness = loadstone::within(milliseconds(300))}).items == 2; }));
 }
 
+// One replica stays behind the other, and is young enough for who has seen nothing.
+TEST_F(FreshnessOfReads, WithinADurationShowsASessionNoLessThanItHasSeen) {
+    store();
+    write("on both");
+    ASSERT_TRUE(servers_.has_replayed(0, "1") && servers_.has_replayed(1, "1"));
+    servers_.pause_replay(0);
+    write("on one");
+    ASSERT_TRUE(servers_.has_replayed(1, "2"));
+    const auto freshness = loadstone::within(std::chrono::hours(1));
+    std::set<std::int64_t> seen_first;
+    for (int session = 0; session < 8; ++session) {
+        Given last = read({.freshness = freshness});
+        seen_first.insert(last.items);
+        for (int i = 0; i < 8; ++i) {
+            const Given next = read({.position = last.position, .freshness = freshness});
+            EXPECT_GE(next.items, last.items);
+            EXPECT_GE(next.position, last.position);
+            last = next;
+        }
+    }
+    EXPECT_EQ(seen_first, (std::set<std::int64_t>{1, 2}));
+}
+
+TEST_F(FreshnessOfReads, WithinADurationShowsASessionWhatItWrote) {
+    store();
+    pause_both();
+    const Position position = write("own");
+    const auto freshness = loadstone::within(std::chrono::hours(1));
+    EXPECT_EQ(read({.position = position, .freshness = freshness}).items, 1);
+    EXPECT_EQ(read({.position = Position::unknown(), .freshness = freshness}).items, 1);
+    EXPECT_EQ(metric("primary_reads_total", "fallback"), 2);
+    EXPECT_EQ(read({.freshness = freshness}).items, 0);
+}
+
 TEST_F(FreshnessOfReads, ThePrimaryTakesNoMoreThanItsLimit) {
     options_.replicas.fallback_max = 0;
     store();
@@ -173,6 +217,53 @@ TEST_F(FreshnessOfReads, OneThatIsTooFarBehindGetsNoReads) {
     EXPECT_TRUE(wait_until([&] { return metric("usable") == 1; }));
     servers_.resume_replay(0);
     EXPECT_TRUE(wait_until([&] { return metric("usable") == 2; }));
+}
+
+// Which is no bound of what a route says may be old.
+TEST_F(FreshnessOfReads, OneThatIsTooFarBehindGivesWhatMayBeOld) {
+    options_.replicas.lag_max = milliseconds(300);
+    options_.replicas.heavy_wait_max = milliseconds(200);
+    store();
+    pause_both();
+    const Position position = write("unseen");
+    EXPECT_TRUE(wait_until([&] { return metric("usable") == 0; }));
+    EXPECT_EQ(refusal({.position = position, .is_heavy = true}), Errc::unavailable);
+    EXPECT_EQ(read({}).items, 1);  // at the primary
+    const Given given =
+        read({.position = position, .is_heavy = true, .stale_max = std::chrono::hours(1)});
+    EXPECT_TRUE(given.is_stale);
+    EXPECT_EQ(given.items, 0);
+}
+
+TEST_F(FreshnessOfReads, WhatMayBeOldIsGivenWhileThePrimaryIsAway) {
+    store();
+    write("on all");
+    ASSERT_TRUE(servers_.has_replayed(0, "1") && servers_.has_replayed(1, "1"));
+    servers_.primary().stop(PostgresServer::Stop::fast);
+    // Until it is known to be away it may be asked.
+    const auto freshness = loadstone::within(milliseconds(100));
+    Given given;
+    ASSERT_TRUE(wait_until([&] {
+        try {
+            given = read({.freshness = freshness, .stale_max = std::chrono::hours(1)});
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), Errc::unavailable) << error.message();
+        }
+        return given.is_stale;
+    }));
+    EXPECT_EQ(given.items, 1);
+}
+
+TEST_F(FreshnessOfReads, AHeavyRequestWaitsOnceForWhatDoesNotCome) {
+    options_.replicas.heavy_wait_max = std::chrono::seconds(2);
+    store();
+    pause_both();
+    const Position position = write("unseen");
+    const auto began = std::chrono::steady_clock::now();
+    const Asked asked{.position = position, .is_heavy = true, .stale_max = std::chrono::hours(1)};
+    EXPECT_TRUE(store().run(read_many_times, asked));
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(6));
+    EXPECT_EQ(metric("stale_total"), 20);
 }
 
 TEST_F(FreshnessOfReads, APositionThatIsMadeUpIsTakenBack) {

@@ -145,9 +145,10 @@ Task<std::int64_t> own_value(Context& context, Position* position, std::string n
     co_return value.value_or(0);
 }
 
-Task<std::int64_t> all_items(Context& context, Position* position) {
+Task<std::int64_t> all_items(Context& context, Position* position,
+                             loadstone::runtime::Freshness freshness) {
     const Carried carried(context, position);
-    Reader reader = context.reader();
+    Reader reader = context.reader(freshness);
     co_return co_await reader.one<std::int64_t>(sql::item_count);
 }
 
@@ -190,7 +191,10 @@ void Sessions::step(Session& session, loadstone::Random& random) {
     write(session, any_node(random));
     for (int i = 0; i < 3 && !stop_; ++i) {
         read_own(session, any_node(random));
-        read_all(session, any_node(random));
+        // A bounded age promises the same.
+        const auto freshness =
+            i == 0 ? loadstone::own_writes : loadstone::within(std::chrono::seconds(20));
+        read_all(session, any_node(random), freshness);
     }
     ++session.steps;
 }
@@ -237,10 +241,12 @@ void Sessions::read_own(Session& session, TestStore& node) {
     }
 }
 
-void Sessions::read_all(Session& session, TestStore& node) {
+void Sessions::read_all(Session& session, TestStore& node,
+                        loadstone::runtime::Freshness freshness) {
     try {
         const std::int64_t count =
-            node.start(Deadline::in(options_.patience), all_items, position_of(session)).get();
+            node.start(Deadline::in(options_.patience), all_items, position_of(session), freshness)
+                .get();
         ++reads_;
         if (count < session.all_seen) ++reads_going_back_;
         session.all_seen = std::max(session.all_seen, count);

@@ -81,7 +81,7 @@ private:
     void step(Session& session, loadstone::Random& random);
     void write(Session& session, TestStore& node);
     void read_own(Session& session, TestStore& node);
-    void read_all(Session& session, TestStore& node);
+    void read_all(Session& session, TestStore& node, loadstone::runtime::Freshness freshness);
     void failed(const Error& error, std::atomic<std::int64_t>& count);
     loadstone::runtime::Position* position_of(Session& session) const;
     TestStore& any_node(loadstone::Random& random);

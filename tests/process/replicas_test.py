@@ -1,11 +1,13 @@
 """Two web nodes and a worker on a primary with two replicas: whoever registers on one node is known on the other at
 once, whatever the replicas do, and gets the mail."""
 
+import datetime
 import json
 import re
 import shlex
 import signal
 
+from harness import browser as chromium
 from harness.case import ProcessTest, main
 from harness.postgres import Postgres
 from harness.waiting import wait_until
@@ -224,6 +226,128 @@ class SampledReplicasTest(ProcessTest):
         self.replicas[0].psql("select pg_promote()")
         wait_until(lambda: ReplicasTest.metric(self.web, "failovers_total") == 1, 30, "the failover")
         wait_until(grows(5), 30, "samples after the failover")
+
+
+class StaleAnswersTest(ProcessTest):
+    """What is shown while replay is paused on both replicas, or the primary is away."""
+
+    def setUp(self):
+        super().setUp()
+        self.mail.start()
+        self.replicas = []
+        for number in (1, 2):
+            self.replicas.append(Postgres(self.folder / f"replica{number}", replica_of=self.database))
+            self.addCleanup(self.replicas[-1].stop)
+
+    def start(self, **settings):
+        self.web = self.campus("web", replica=[each.url for each in self.replicas], replicas_heavy_wait_max_ms=200, **settings).start()
+        wait_until(lambda: ReplicasTest.metric(self.web, "usable") == 2, 20, "the replicas to be known")
+        self.browser = Browser(self.web)
+        self.addCleanup(self.browser.close)
+        self.ask("POST", "/api/register", {"name": "Ada Lovelace", "email": "ada@example.org", "password": "correct horse battery"}, status=201)
+
+    def ask(self, method, path, body=None, status=200):
+        answer = self.browser.ask(0, method, path, body)
+        self.assertEqual(answer.status, status, answer)
+        return answer
+
+    def course(self, title):
+        """The path of one that is published."""
+        made = self.ask("POST", "/api/courses", {"title": title, "description": "", "capacity": 10}, 201)
+        self.ask("POST", made.headers["Location"] + "/lessons", {"title": "One", "length_s": 60}, 201)
+        self.ask("POST", made.headers["Location"] + "/publish", status=204)
+        return made.headers["Location"]
+
+    def pause(self):
+        for replica in self.replicas:
+            replica.psql("select pg_wal_replay_pause()")
+            wait_until(lambda paused=replica: paused.psql("select pg_get_wal_replay_pause_state()").strip() == "paused", 10, "a pause")
+
+    def titles(self, path, **kwargs):
+        """And how old they are said to be at most; None if they are as fresh as was asked for."""
+        answer = self.ask("GET", path, **kwargs)
+        stale = answer.headers["Loadstone-Stale"]
+        return [course["title"] for course in answer.json["courses"]], None if stale is None else float(stale), answer
+
+    def test_dashboards_are_shown_as_they_were(self):
+        self.start()
+        tides = self.course("Tides")
+        dashboard, of_course = "/api/dashboards/instructor", f"/api/dashboards/courses/{tides.rpartition('/')[2]}"
+        wait_until(lambda: self.titles(dashboard)[:2] == (["Tides"], None), 20, "the course")
+        self.pause()
+        # Who signs in only now is known, and what was made since is not said not to be there.
+        self.browser.cookies.clear()
+        self.ask("POST", "/api/login", {"email": "ada@example.org", "password": "correct horse battery"})
+        ebb = self.course("Ebb")
+        began = datetime.datetime.now(datetime.timezone.utc)
+        titles, age, answer = self.titles(dashboard)
+        self.assertEqual(titles, ["Tides"])
+        self.assertGreater(age, 0)
+        self.assertLess(datetime.datetime.fromisoformat(answer.json["as_of"].replace("Z", "+00:00")), began)
+        self.assertEqual(answer.headers["Loadstone-As-Of"], answer.json["as_of"])
+        self.assertEqual(self.ask("GET", of_course).json["title"], "Tides")
+        refused = self.ask("GET", f"/api/dashboards/courses/{ebb.rpartition('/')[2]}", status=503)
+        self.assertEqual(refused.headers["Retry-After"], "1")
+        self.assertEqual(self.ask("GET", ebb).json["title"], "Ebb")  # at the primary
+        self.assertEqual(self.ask("GET", "/api/dashboards/organisation", status=403).headers["Loadstone-Stale"], None)
+        self.check_page()
+        for replica in self.replicas:
+            replica.psql("select pg_wal_replay_resume()")
+        wait_until(lambda: self.titles(dashboard)[:2] == (["Ebb", "Tides"], None), 20, "both courses")
+        self.mail.wait_for(1, 30)
+
+    def check_page(self):
+        """That the figures are as they were is said where they are shown."""
+        page = chromium.Browser(self.folder)
+        self.addCleanup(page.close)
+        page.go(f"http://127.0.0.1:{self.web.port}/dashboards")
+        wait_until(lambda: page.run("document.getElementById('sign-in')?.checkVisibility() === true"), 30, "the form to sign in")
+        page.run("document.getElementById('email').focus()")
+        page.type("ada@example.org")
+        page.tab()
+        page.type("correct horse battery")
+        page.key("Enter", 13, "\r")
+        wait_until(lambda: "shown as they were" in (page.run("document.getElementById('message')?.textContent") or ""), 30, "what is said of it")
+        self.assertRegex(page.run("document.getElementById('now-fresh').textContent"), r"^As of .* UTC, \d+ (s|min) ago$")
+
+    def test_the_catalogue_is_shown_as_it_was_where_the_primary_has_no_room(self):
+        self.start(replicas_fallback_max=0)
+        tides = self.course("Tides")
+        wait_until(lambda: self.titles("/api/courses")[:2] == (["Tides"], None), 20, "the course")
+        self.pause()
+        self.course("Ebb")
+        self.ask("GET", "/api/me", status=503)  # who asks is not looked up where it may be stale
+        titles, age, _ = self.titles("/api/courses")
+        self.assertEqual((titles, age is not None), (["Tides"], True))
+
+        def seen_by_others():
+            self.browser.cookies.clear()
+            titles, age, _ = self.titles("/api/courses")
+            self.assertEqual(titles, ["Tides"])
+            return age
+        # Whoever has seen nothing is given it unmarked, until that is too long ago.
+        wait_until(seen_by_others, 20, "five seconds to be over")
+        self.assertGreaterEqual(seen_by_others(), 5)
+        self.assertEqual(self.ask("GET", tides).json["title"], "Tides")
+        self.mail.wait_for(1, 30)
+
+    def test_the_catalogue_is_shown_while_the_primary_is_away(self):
+        self.start()
+        tides = self.course("Tides")
+        wait_until(lambda: self.titles("/api/courses")[0] == ["Tides"], 20, "the course")
+        self.mail.wait_for(1, 30)
+        self.wait_for_jobs(30)
+        self.browser.cookies.clear()
+        self.database.shut_down("fast")
+        try:
+            wait_until(lambda: self.titles("/api/courses")[1] is not None, 30, "it to be marked")
+            for path in ("/api/courses", "/api/courses/popular"):
+                titles, age, _ = self.titles(path)
+                self.assertEqual((path, age is not None), (path, True))
+            self.assertEqual(self.ask("GET", tides).json["title"], "Tides")
+            self.assertEqual(self.titles("/api/courses")[0], ["Tides"])
+        finally:
+            self.database.start()
 
 
 if __name__ == "__main__":

@@ -260,10 +260,19 @@ class Accesses:
         return {column: to for column, to in bound.items() if column in target and column not in changed}
 
 
+def written_names(tokens):
+    """The names that stand where a statement or one of its withs writes: `into t`, `update t`, `delete from t`."""
+    words = [word.strip('"').lower() for word in words_of(tokens)]
+    return {name for before, word, name in zip(["", *words], words, words[1:])
+            if word == "into" or (before, word) == ("delete", "from") or (word == "update" and before not in ("for", "key", "do"))}
+
+
 def accesses_of(texts, names, prepared, tables):
     """[Access] of a statement: `texts` by dialect, before its arrays are expanded, and what preparing it told."""
     columns = {name: set(table.columns) for name, table in tables.items()}
     found = [Access(table, writes=table in prepared.written) for table in sorted(prepared.tables)]
+    if any(name in tables and tables[name].is_view for name in prepared.tables):  # it reads rows that no condition here speaks of
+        return found
     read, written = [], []
     for tokens in texts.values():
         try:

@@ -98,6 +98,34 @@ class AccessesTest(TypedTest):
         found, _ = self.accesses(":exec (id PersonId, other PersonId)\nupdate notes set person_id = $other where person_id = $id")
         self.assertEqual(found, {"notes": {}})
 
+    def test_beside_a_view_nothing_is_bound(self):
+        self.write("campus/a/sql/migrations/0002_more.sql", "create view named as select id, name from people;")
+        found = self.read(":many (id PersonId)\n-- column: name text\n"
+                          "select p.name from people as p join named as n on n.name = p.name where p.id = $id")
+        self.assertEqual(found, {"people": {}, "named": {}})
+
+    def test_what_postgres_alone_reads_is_read(self):
+        both = ":many (id PersonId)\n-- dialect: sqlite\nselect name from people where id = $id\n-- dialect: postgres\n"
+        for more in ("exists (select 1 from notes as n where n.person_id = $id)", 'id in (select person_id from "notes")',
+                     "id in (with n as (select * from notes) select person_id from n)"):
+            self.assertEqual(self.read(f"{both}select name from people where id = $id and {more}"),
+                             {"people": {"id": (1, False)}, "notes": {}}, more)
+        self.write("campus/a/sql/migrations/0002_more.sql",
+                   "create table marks (id integer primary key); create view marked as select p.id from people as p join marks as m on m.id = p.id;")
+        both = both.replace("\n", "\n-- column: name text\n", 1)  # of a view it is not known
+        self.assertEqual(self.read(both + "select name from people where id = $id and id in (select id from marked)"),
+                         {"people": {}, "marks": {}, "marked": {}})
+
+    def test_what_postgres_alone_writes_is_written(self):
+        both = ":exec (id PersonId)\n-- dialect: sqlite\ndelete from notes where person_id = $id\n-- dialect: postgres\nwith w as ({} returning id) " \
+               "delete from notes where person_id = $id and exists (select 1 from w)"
+        for write in ("delete from people where id = $id", "update people set name = 'x' where id = $id", "UPDATE People set name = 'x'",
+                      'insert into "people" (name, score, joined_at) values (\'x\', 1, 2)'):
+            found, written = self.accesses(both.format(write))
+            self.assertEqual((found["people"], written), ({}, {"notes", "people"}), write)
+        found, written = self.accesses(both.format("select id from people where id = $id for update").replace(" returning id", ""))
+        self.assertEqual((found["people"], written), ({}, {"notes"}))
+
     def test_a_delete_binds_what_it_finds_rows_by(self):
         self.assertEqual(self.accesses(":exec (id PersonId)\ndelete from notes where person_id = $id")[0],
                          {"notes": {"person_id": (1, False)}})

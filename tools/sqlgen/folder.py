@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from accesses import accesses_of
+from accesses import accesses_of, written_names
 from columns import columns_of
 from lexer import SqlError, Token, collapse, is_write
 from notation import numbered, paged, with_arrays
@@ -146,10 +146,19 @@ class Reader:
     def prepared(self, statement, tokens):
         found = prepared(self.schema, self.root, self.folder.path, statement, for_dialect(tokens, "sqlite"))
         if "postgres" in statement.sections:
-            text = statement.sections["postgres"]
-            named = Uses(text, found, self.schema, self.types).scopes.named
-            check_owners(self.schema, self.folder.path, statement, text, {name for name in self.schema.owners if name.lower() in named})
+            self.add_named(statement, statement.sections["postgres"], found)
         return found
+
+    def add_named(self, statement, text, found):
+        """Adds the tables that PostgreSQL's own text names."""
+        written = written_names(text)
+        named = Uses(text, found, self.schema, self.types).scopes.named | written
+        check_owners(self.schema, self.folder.path, statement, text, {name for name in self.schema.owners if name.lower() in named})
+        for name in self.schema.tables:
+            if name.lower() in named - found.tables:
+                found.tables |= self.schema.scratch.prepare(f'select * from "{name}"').tables  # of a view also what is behind it
+            if name.lower() in written:
+                found.written.add(name)
 
     def untyped(self, statement):
         parameters = parameters_of(statement)

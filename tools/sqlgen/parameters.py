@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from columns import ITEMS_END
 from lexer import SqlError
-from scopes import QUERIES, Scopes
+from scopes import CHOOSING, QUERIES, Scopes
 from signature import BASES, Type
 
 COMPARISONS = ("=", "<", ">", "<=", ">=", "<>", "!=", "==")
 OPERATORS = (*COMPARISONS, "+", "-", "*", "/", "|", "%", ":", ".")
+BEHIND_CALL = ("(", "filter", "over", "within")
 BEHIND_OPERAND = (*COMPARISONS, "is", "between", "in", "not", "{")
 BEFORE_OPERAND = (*COMPARISONS, "(", "and", "or", "not", "where", "between", "is", "when", "then", "else", "having", "limit", "offset")
 
@@ -69,33 +70,25 @@ class Uses:
         self.tokens = without_parentheses(joined_operators(tokens))
         self.schema, self.types = schema, types
         self.parameters = {parameter.name: parameter for parameter in parameters}
-        arrays = {parameter.name: parameter.fields for parameter in parameters if parameter.fields}
-        self.scopes = Scopes(self.tokens, found, schema, types, arrays)
+        self.scopes = Scopes(self.tokens, found, schema, types, self.parameters)
         self.aliases = self.scopes.aliases
         self.tables = sorted(self.scopes.names.values())
         self.word, self.outermost, self.close = self.scopes.word, self.scopes.outermost, self.scopes.close
 
     def value(self, first, last):
         """The Operand that these tokens are, if they are one whose type is certain."""
-        while self.word(first) == "(" and self.close[first] == last and first < last:
-            first, last = first + 1, last - 1
-        if first == last and self.tokens[first][1] == "named":
-            parameter = self.parameters.get(self.tokens[first][0][1:])
-            return Operand(parameter.name, parameter.type, True) if parameter and not parameter.is_array else None
-        if first != last and (first + 2 != last or self.word(first + 1) != "."):
-            return None
-        found = self.scopes.column(last)
+        found = self.scopes.value(first, last)
         return Operand(found.label, found.kind, found.is_given) if found and found.kind else None
 
     def before(self, at):
         """The Operand that ends before `at`, by itself."""
-        first = at - 3 if self.word(at - 2) == "." else at - 1
+        first = self.scopes.operand_start(at - 1)
         return self.value(first, at - 1) if first >= 0 and self.word(first - 1) not in OPERATORS else None
 
     def behind(self, at):
         """The Operand that begins at `at`, by itself."""
-        last = at + 2 if self.word(at + 1) == "." else at
-        return self.value(at, last) if last < len(self.tokens) and self.word(last + 1) not in (*OPERATORS, "(") else None
+        last = self.scopes.operand_end(at)
+        return self.value(at, last) if last < len(self.tokens) and self.word(last + 1) not in (*OPERATORS, *BEHIND_CALL) else None
 
     def line(self, at):
         return self.tokens[min(at, len(self.tokens) - 1)][2]
@@ -114,6 +107,10 @@ class Uses:
                 yield from self.listed(at)
             elif word == "{":
                 yield from self.members(at)
+            elif word in CHOOSING and self.word(at + 1) == "(":
+                yield from self.alike([self.value(*each) for each in self.scopes.pieces(at + 2, self.close[at + 1])], line)
+            elif word == "case":
+                yield from self.cases(at)
             elif word == "using" and self.word(at + 1) == "(":
                 yield from self.joined(at)
             elif word == "set" and self.scopes.scope(at).target:
@@ -125,13 +122,27 @@ class Uses:
 
     def compared(self, at):
         """a = b, (a, b) = (c, d)"""
-        if self.word(at - 1) != ")" or self.word(at + 1) != "(":
+        rows = [self.scopes.pieces(first + 1, self.close[first]) for first in (self.scopes.operand_start(at - 1), at + 1) if self.word(first) == "("]
+        if len(rows) == 2 and len(rows[0]) == len(rows[1]) > 1:
+            for one, other in zip(*rows):
+                yield Meeting(self.line(other[0]), self.value(*one), self.value(*other))
+        else:
             yield Meeting(self.line(at + 1), self.before(at), self.behind(at + 1))
-            return
-        starts = [first for first, last in self.close.items() if last == at - 1] + [at + 1]
-        rows = [self.scopes.pieces(first + 1, self.close[first]) for first in starts]
-        for one, other in zip(rows[0], rows[-1]) if len(rows[0]) > 1 else ():
-            yield Meeting(self.line(other[0]), self.value(*one), self.value(*other))
+
+    @staticmethod
+    def alike(operands, line):
+        """Each with the next one that is known."""
+        known = [operand for operand in operands if operand]
+        for one, other in zip(known, known[1:]):
+            yield Meeting(line, one, other)
+
+    def cases(self, at):
+        """case when .. then a else b end, case a when b then ..."""
+        branches = self.scopes.branches(at)
+        yield from self.alike([self.value(*piece) for word, piece in branches if word in ("then", "else")], self.line(at))
+        for _, asked in [piece for piece in branches if piece[0] == "case"]:
+            for _, piece in [branch for branch in branches if branch[0] == "when"]:
+                yield Meeting(self.line(piece[0]), self.value(*asked), self.value(*piece))
 
     def same(self, at):
         """a is b, a is not b, a is not distinct from b"""

@@ -82,7 +82,30 @@ class ParametersTest(TypedTest):
         self.write("campus/a/sql/migrations/0002_more.sql", "create table rooms (id integer primary key, person_id integer, size integer);")
         text = "-- id: RoomId campus::a::RoomTag\n-- type: RoomId rooms.id\n-- name: x :many ()\nselect n.body from notes as n\njoin rooms as r on {}"
         self.assert_error(text.format("n.person_id = r.id"), 5, "'notes.person_id' is PersonId where rooms.id is RoomId")
+        for condition in ("coalesce(n.person_id, 3) = r.id", "n.person_id = (select max(id) from rooms)", "coalesce(n.person_id, r.id) = 3",
+                          "case when true then n.person_id else r.id end = 3"):
+            self.assert_error(text.format(condition), 5, "'notes.person_id' is PersonId where rooms.id is RoomId")
         self.function(text.format("n.person_id = r.person_id and r.id = r.size"))
+
+    def test_what_gives_one_of_its_operands_is_compared(self):
+        for condition in ("coalesce(person_id, $i) = 3", "ifnull($i, person_id) = 3", "nullif(person_id, $i) = 3", "max(3, person_id, $i) = 3",
+                          "coalesce(person_id, 0) = $i", "$i = coalesce(null, person_id)", "min(person_id, -1) in (3, $i)", "(max(1, person_id)) <> ($i)",
+                          "person_id = coalesce(3, $i)", "nullif(person_id, 3) is $i", "coalesce(person_id, min(3, $i)) = 3",
+                          "case number when 1 then person_id else $i end = 3", "case when true then $i end = person_id",
+                          "person_id = case when true then case when false then 3 else $i end end", "case person_id when $i then 1 else 2 end = 1",
+                          "case when true then 3 when false then person_id end between 1 and $i", "$i in (case when true then person_id end)"):
+            self.assert_given("PersonId", "int", f"-- name: x :many (i {{}})\nselect body from notes\nwhere {condition}",
+                              3, "'i' is int where notes.person_id is PersonId")
+        self.assert_given("PersonId", "int", "-- name: x :many (i {})\n-- column: first int\nselect min(number) as first from notes\n"
+                                             "group by person_id having max(person_id) = $i", 4, "'i' is int where")
+        self.assert_given("text?", "int", "-- name: x :exec (i {})\nupdate people\nset name = coalesce($i, name)", 3, "'i' is int where people.name")
+
+    def test_a_subquery_that_stands_for_a_value_is_compared(self):
+        for condition in ("(select person_id) = $i", "$i = (select id from people)", "person_id = (select $i)", "$i in (3, (select max(id) from people))",
+                          "(select case when true then id else 3 end as c from people) = $i", "coalesce((select p.id from people as p), 3) = $i",
+                          "$i in (select max(id) from people)", "(select c from (select coalesce(id, 3) as c from people) as q) = $i",
+                          "$i < (with p as (select id from people) select id from p)"):
+            self.assert_given("PersonId", "int", f"-- name: x :many (i {{}})\nselect body from notes\nwhere {condition}", 3, "'i' is int where")
 
     def test_the_text_for_postgres_is_checked_too(self):
         text = "-- name: x :many (i {})\n-- dialect: sqlite\nselect body from notes where person_id = $i + 0\n-- dialect: postgres\n" \
@@ -90,8 +113,10 @@ class ParametersTest(TypedTest):
         self.assert_given("PersonId", "int", text, 6, "'i' is int where notes.person_id is PersonId")
 
     def test_expressions_meet_nothing(self):
-        for condition in ("1 + number = $i", "$i = number + 1", "length($i) = 3", "coalesce(number, $i) = 3", "number + $i = 4", "abs(number) = $i",
-                          "max(number, 1) = ($i + 1)", "abs(number) = (select $i)", "(select number) = ($i)"):
+        for condition in ("1 + number = $i", "$i = number + 1", "length($i) = 3", "number + $i = 4", "abs(number) = $i", "(abs(number)) = ($i)",
+                          "max(number, 1) = ($i + 1)", "abs(number) = (select $i)", "(select number + 1) = ($i)", "coalesce(number + 1, 2) = $i",
+                          "coalesce(body, number + 1) = $i", "cast(number as text) = $i", "case when number = 1 then number + 1 end = $i",
+                          "case number when 1 then $i else 'x' end = body", "exists (select number) = $i", "number in (select count(*) + 1) = $i"):
             self.function(f"-- name: x :many (i text)\nselect body from notes where {condition}")
 
 

@@ -6,14 +6,17 @@ from columns import ITEMS_END, SET_OPERATIONS, table_type
 from signature import Type
 
 QUERIES = ("select", "with", "values")
+CHOOSING = ("coalesce", "ifnull", "nullif", "min", "max", "greatest", "least")  # functions that give one of what they take
 FROM_ENDS = ("where", "group", "having", "window", "order", "limit", "offset", "for", "returning", "set", "fetch")
 NOT_ALIASES = (*FROM_ENDS, *SET_OPERATIONS, "on", "join", "left", "right", "full", "inner", "outer", "cross", "natural", "values", "select",
                "using", "default", "indexed", "not", "with")
+BEFORE_PARENTHESIS = (*QUERIES, *SET_OPERATIONS, "where", "and", "or", "not", "on", "is", "from", "between", "when", "then", "else", "case",
+                      "having", "limit", "offset", "by", "distinct", "all", "set")  # words that call nothing
 
 
 @dataclass(frozen=True)
 class Found:
-    """A column. `kind` is None if its type is not known; what an array brings is `given`."""
+    """A column or parameter. `kind` is None if its type is not known; what a parameter or an array brings is `given`."""
 
     label: str
     kind: Type = None
@@ -56,10 +59,10 @@ def merged(parts):
 
 
 class Scopes:
-    """Of the tokens of parameters.joined_operators(). `arrays`: {name: [(field, Type)]} of {rows name}."""
+    """Of the tokens of parameters.joined_operators(). `parameters`: by name."""
 
-    def __init__(self, tokens, found, schema, types, arrays):
-        self.tokens, self.arrays = tokens, arrays
+    def __init__(self, tokens, found, schema, types, parameters):
+        self.tokens, self.parameters = tokens, parameters
         self.names = {name.lower(): name for name in found.tables if name in schema.tables}
         self.tables = {name: [(column.lower(), Found(f"{table}.{column}", table_type(schema, types, table, column)))
                               for column in schema.tables[table].columns] for name, table in self.names.items()}
@@ -99,6 +102,77 @@ class Scopes:
         if not self.name(at) or (self.word(at - 1) == "." and not qualifier):
             return None
         return self.scopes[at].column(self.name(at), qualifier)
+
+    def is_literal(self, first, last):
+        first += self.word(first) in ("-", "+") and first < last
+        return first == last and (self.word(first)[:1] == "'" or self.word(first)[:1].isdigit() or self.word(first) in ("null", "true", "false"))
+
+    def value(self, first, last):
+        """Found, of what these tokens are by themselves: a column, a parameter, a subquery of one column, or one of several that
+        are alike in that; None if it is not certain."""
+        while self.word(first) == "(" and self.close[first] == last and first < last:
+            if self.word(first + 1) in QUERIES:
+                columns = self.results.get(first) or []
+                return columns[0][1] if len(columns) == 1 else None
+            first, last = first + 1, last - 1
+        if first == last and self.tokens[first][1] == "named":
+            of = self.parameters.get(self.tokens[first][0][1:])
+            return Found(of.name, of.type, True) if of and not of.is_array else None
+        if first == last or (first + 2 == last and self.word(first + 1) == "."):
+            return self.column(last)
+        return self.chosen([self.value(*each) for each in self.choices(first, last) if not self.is_literal(*each)])
+
+    @staticmethod
+    def chosen(found):
+        """One of these; whether it may be null is not told."""
+        if not found or not all(each and each.kind for each in found) or len({(each.kind.base, each.kind.name) for each in found}) > 1:
+            return None
+        return Found(found[0].label, found[0].kind.nullable(False), any(each.is_given for each in found))
+
+    def choices(self, first, last):
+        """What `coalesce(a, b)` and its kin, or `case .. then a else b end`, give one of, as pieces() has them."""
+        if self.word(first) in CHOOSING and self.word(first + 1) == "(" and self.close[first + 1] == last:
+            found = self.pieces(first + 2, last)
+            return found[:1] if self.word(first) == "nullif" else found
+        if self.word(first) == "case" and self.case_end(first) == last:
+            return [piece for word, piece in self.branches(first) if word in ("then", "else")]
+        return []
+
+    def case_end(self, first):
+        """Where the `case` that begins there ends."""
+        depth = 0
+        for at in self.outermost(first, len(self.tokens)):
+            depth += (self.word(at) == "case") - (self.word(at) == "end")
+            if depth == 0:
+                return at
+        return len(self.tokens)
+
+    def branches(self, first):
+        """[(word, [index of the first, of the last])]: what stands behind `case`, `when`, `then` and `else`."""
+        last, depth, marks = self.case_end(first), 0, []
+        for at in self.outermost(first, last):
+            depth += (self.word(at) == "case") - (self.word(at) == "end")
+            if depth == 1 and self.word(at) in ("case", "when", "then", "else"):
+                marks.append(at)
+        return [(self.word(at), [at + 1, end - 1]) for at, end in zip(marks, [*marks[1:], last]) if at + 1 < end]
+
+    def operand_end(self, first):
+        """The last token of the operand that begins there."""
+        at = first + 1 if self.word(first) in CHOOSING and self.word(first + 1) == "(" else first
+        if self.word(at) == "(":
+            return self.close[at]
+        if self.word(first) == "case":
+            return self.case_end(first)
+        return first + 2 if self.word(first + 1) == "." else first
+
+    def operand_start(self, last):
+        """The first token of the operand that ends there."""
+        if self.word(last) == "end":
+            return next((at for at in range(last, -1, -1) if self.word(at) == "case" and self.case_end(at) == last), last)
+        if self.word(last) != ")":
+            return last - 2 if self.word(last - 1) == "." else last
+        at = next(first for first, end in self.close.items() if end == last)
+        return at - 1 if self.name(at - 1) and self.word(at - 1) not in BEFORE_PARENTHESIS else at
 
     def outermost(self, first, last):
         """The indexes of what stands in no parenthesis, and of those themselves."""
@@ -229,8 +303,8 @@ class Scopes:
             columns = self.query(at + 1, self.close[at], scope if self.word(at - 1) == "lateral" else scope.outer, withs)
             at = self.close[at]
         elif self.word(at) == "{":
-            of = self.arrays.get(self.word(at + 2), ())
-            columns = [(each, Found(f"{self.word(at + 2)}.{each}", kind, True)) for each, kind in of]
+            of = self.parameters.get(self.word(at + 2))
+            columns = [(each, Found(f"{of.name}.{each}", kind, True)) for each, kind in of.fields] if of else []
             at += 3
         elif self.word(at + 1) == "(":
             self.inner(at + 1, scope, withs)
@@ -269,9 +343,9 @@ class Scopes:
         return found if self.word(first) != "values" else None
 
     def item(self, begin, end):
-        """(name, Found) of an item: `a.b`, `a.b as c`, or an expression, whose type is not known."""
-        name, is_named = self.name(end), end > begin and (self.name(end - 1) != "" or self.word(end - 1) == ")")
+        """(name, Found) of an item: `a.b`, `a.b as c`, or an expression, whose type may not be known."""
+        name = self.name(end) if self.word(end) != "end" else ""
+        is_named = name != "" and end > begin and (self.name(end - 1) != "" or self.word(end - 1) == ")")
         if is_named:
             end -= 2 if self.word(end - 1) == "as" else 1
-        is_column = end == begin or (end == begin + 2 and self.word(begin + 1) == ".")
-        return name, (self.column(end) if is_column else None) or Found(name)
+        return name, self.value(begin, end) or Found(name)

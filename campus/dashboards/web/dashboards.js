@@ -201,20 +201,22 @@ function show(stored, now, count, scope) {
   for (const id of ['lessons', 'grades']) byId(`${id}-section`).hidden = scope !== 'instructor' || !now.body;
   const all = stored.body ?? now.body;
   say((all.is_partial || all.next_before ? `The newest ${courses} courses.` : courses === 1 ? '1 course.' : `${courses} courses.`) +
-      (stored.body && now.body ? '' : ' Some figures cannot be shown now.'));
+      (stored.body && now.body ? '' : ' Some figures cannot be shown now.') +
+      (stored.isStale || now.isStale ? ' They are shown as they were: the newest changes are not in them yet.' : ''));
   if (stored.body) showStored(stored, count);
   if (now.body) showNow(now, scope);
   showFreshness();
   if (now.body && scope === 'instructor') return listCourses(now.body.courses);
 }
 
-// {status, body: null unless it is 200, asOf: of what is shown, if the server says so}
+// {status, body: null unless it is 200, asOf: of what is shown, if the server says so, isStale: newer figures were not to be had}
 async function ask(path) {
   try {
     const answer = await fetch(path);
-    return {status: answer.status, body: answer.ok ? await answer.json() : null, asOf: answer.headers.get('Loadstone-As-Of')};
+    return {status: answer.status, body: answer.ok ? await answer.json() : null, asOf: answer.headers.get('Loadstone-As-Of'),
+            isStale: answer.headers.has('Loadstone-Stale')};
   } catch {
-    return {status: 0, body: null, asOf: null};
+    return {status: 0, body: null, asOf: null, isStale: false};
   }
 }
 

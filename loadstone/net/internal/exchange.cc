@@ -16,6 +16,7 @@
 #include "loadstone/net/internal/text.h"
 #include "loadstone/net/position_token.h"
 #include "loadstone/net/session_cookie.h"
+#include "loadstone/runtime/certain_reads.h"
 
 namespace loadstone::net::internal {
 
@@ -219,6 +220,7 @@ Task<void> Connection::resolve_session() {
     if (token && server_.sessions) {
         runtime::Reading& reading = context_->reading();
         const runtime::Position before = reading.position();
+        const runtime::CertainReads certain(reading);
         const auto session = co_await server_.sessions(*context_, *token);
         context_->set_session(session);
         // Who asks is not what they are shown: no view need be newer for it. (A position stays: by
@@ -279,13 +281,26 @@ Task<void> Connection::answer() {
     tell_reading();
 }
 
+namespace {
+
+// What was not found, or is refused, where less was known than had been asked for may be there, or
+// be allowed, by now.
+Error error_by(const runtime::Reading& reading, Error error) {
+    const int status = status_of(error.code());
+    if (!reading.stale() || status < 400 || status >= 500) return error;
+    return Error(Errc::unavailable, fmt::format("by what a replica had, {}", error.message()))
+        .with_retry_after(std::chrono::seconds(1));
+}
+
+}  // namespace
+
 void Connection::respond_to(const std::exception_ptr& exception) {
     try {
         std::rethrow_exception(exception);
     } catch (const HttpError& error) {
         response_ = internal::problem_of(error.status(), error, error.errors(), id());
     } catch (const std::exception&) {
-        const Error error = error_from_exception(exception);
+        const Error error = error_by(context_->reading(), error_from_exception(exception));
         const int status = status_of(error.code());
         if (status == 500) {
             log::error("a request failed", {{"route", context_->span().name},

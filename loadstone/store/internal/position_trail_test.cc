@@ -30,12 +30,17 @@ TEST(PositionTrail, TellsSinceWhenAPositionIsNotAll) {
     EXPECT_EQ(trail.lag(29, at_ms(200)), nanoseconds(milliseconds(100)));
 }
 
-TEST(PositionTrail, IsBoundedAndForgetsTheOldest) {
+TEST(PositionTrail, IsBoundedAndTellsWhatIsLongAgoLessExactly) {
     PositionTrail trail;
-    for (int i = 0; i <= static_cast<int>(PositionTrail::steps_max); ++i)
-        trail.note(at_ms(i), static_cast<std::uint64_t>(i));
-    EXPECT_EQ(trail.age(0, at_ms(1'000)), std::nullopt);
-    EXPECT_EQ(trail.age(1, at_ms(1'000)), nanoseconds(milliseconds(999)));
+    constexpr int steps = 100'000;
+    for (int i = 0; i <= steps; ++i) trail.note(at_ms(50 * i), static_cast<std::uint64_t>(i));
+    EXPECT_LE(trail.size(), PositionTrail::steps_max);
+    for (int ago = 0; ago <= steps; ago += 1 + ago / 64) {
+        const auto age = trail.age(static_cast<std::uint64_t>(steps - ago), at_ms(50 * steps));
+        ASSERT_TRUE(age) << ago;
+        EXPECT_GE(*age, milliseconds(50 * ago)) << ago;
+        EXPECT_LE(*age, milliseconds(50 * ago) * 9 / 8 + milliseconds(50)) << ago;
+    }
 }
 
 TEST(PositionTrail, BeginsAnewWhereThePrimaryIsAnotherOne) {

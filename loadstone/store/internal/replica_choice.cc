@@ -10,7 +10,7 @@ bool takes_part(const ReplicaView& replica, std::uint32_t history) {
 }
 
 bool is_there(const ReplicaView& replica, const ReadDemand& demand) {
-    if (demand.age_max) return replica.age <= *demand.age_max;
+    if (demand.age_max && replica.age > *demand.age_max) return false;
     return replica.history >= demand.at_least.history && replica.at >= demand.at_least.at;
 }
 
@@ -26,7 +26,7 @@ ReplicaDecision choose_replica(std::span<const ReplicaView> replicas, std::uint3
     for (std::size_t i = 0; i < replicas.size(); ++i) {
         const std::size_t at = (turn + i) % replicas.size();
         const ReplicaView& replica = replicas[at];
-        if (!takes_part(replica, history)) continue;
+        if (!takes_part(replica, history) || replica.is_late) continue;
         if (!is_there(replica, demand)) {
             if (decision.kind == ReplicaDecision::Kind::none && replica.lag <= near_lag_max)
                 decision.kind = ReplicaDecision::Kind::wait;

@@ -2,11 +2,12 @@
 // ReplicaChoice: which replica a read goes to. Pure: what is known of each replica and what the
 // read must see in, a decision out.
 //
-// A replica takes part if it is healthy, connected and of the history that counts. Of those that
-// are at or past what the read must see, the one with the fewest reads under way is chosen; one
-// that gathers a batch counts as if it had `batch_worth` less, since a read that joins it spares
-// both sides a round trip. If none is there, the read waits while one is likely to be there soon:
-// one that is far behind, paused or delayed is not waited for, or each read would pay for it.
+// A replica takes part if it is healthy, connected, of the history that counts and not late. Of
+// those that are at or past what the read must see, the one with the fewest reads under way is
+// chosen; one that gathers a batch counts as if it had `batch_worth` less, since a read that joins
+// it spares both sides a round trip. If none is there, the read waits while one is likely to be
+// there soon: one that is far behind, paused or delayed is not waited for, or each read would pay
+// for it.
 
 #include <chrono>
 #include <cstddef>
@@ -19,8 +20,9 @@
 namespace loadstone::store::internal {
 
 struct ReplicaView {
-    bool is_healthy = false;  // answers, is a standby of this database, is not too far behind
+    bool is_healthy = false;  // answers, is a standby of this database
     bool is_connected = false;
+    bool is_late = false;       // too far behind for any read but one that may be given what is old
     std::uint32_t history = 0;  // that it follows
     std::uint64_t at = 0;       // it shows this at least
     // How long ago all that it shows at least was all that there was; how far it was behind when
@@ -31,6 +33,7 @@ struct ReplicaView {
     bool is_gathering = false;  // this loop has a batch for it that has not been sent
 };
 
+// A replica that will do has both.
 struct ReadDemand {
     runtime::Position at_least;
     std::optional<std::chrono::nanoseconds> age_max{};

@@ -31,6 +31,11 @@ ReplicaView down(std::uint64_t at) {
     view.is_healthy = false;
     return view;
 }
+ReplicaView late(std::uint64_t at) {
+    ReplicaView view = replica(at);
+    view.is_late = true;
+    return view;
+}
 ReplicaView gathering(std::uint64_t at, std::size_t reads) {
     ReplicaView view = replica(at, reads);
     view.is_gathering = true;
@@ -57,7 +62,7 @@ struct Case {
 
 TEST(ReplicaChoice, FollowsItsTable) {
     const ReadDemand at_100{{1, 100}};
-    const ReadDemand age_2s{{9, 999}, milliseconds(2'000)};
+    const ReadDemand age_2s{{1, 100}, milliseconds(2'000)};
     const std::vector<Case> cases{
         {"no replicas", {}, 1, at_100, none},
         {"just before", {replica(99)}, 1, at_100, wait},
@@ -75,6 +80,8 @@ TEST(ReplicaChoice, FollowsItsTable) {
         {"of a replica that is there", {replica(100, 9), gathering(99, 0)}, 1, at_100, first},
         {"a session that has seen nothing", {replica(1)}, 1, {}, first},
         {"down", {down(100)}, 1, at_100, none},
+        {"late", {late(100)}, 1, at_100, none},
+        {"late, for whoever it is young enough", {late(100)}, 1, age_2s, none},
         {"not connected", {unconnected(100)}, 1, at_100, none},
         {"lag at the limit is waited for", {behind(99, near_lag_max)}, 1, at_100, wait},
         {"lag beyond it is not", {behind(99, near_lag_max + milliseconds(1))}, 1, at_100, none},
@@ -89,12 +96,18 @@ TEST(ReplicaChoice, FollowsItsTable) {
         {"a token of a newer history", {replica(200, 0, 1)}, 1, {{2, 100}}, wait},
         {"a token of an older history", {replica(200, 0, 2)}, 2, at_100, first},
         {"an unknown token", {replica(200)}, 1, {runtime::Position::unknown()}, wait},
-        {"young enough, whatever the session saw",
-         {behind(1, milliseconds(2'000))},
+        {"young enough, and there", {behind(100, milliseconds(2'000))}, 1, age_2s, first},
+        {"young enough, but behind what was seen",
+         {behind(99, milliseconds(900))},
          1,
          age_2s,
+         wait},
+        {"there, but too old", {behind(100, milliseconds(2'001))}, 1, age_2s, none},
+        {"young enough for a session that has seen nothing",
+         {behind(1, milliseconds(2'000))},
+         1,
+         {{}, milliseconds(2'000)},
          first},
-        {"too old", {behind(1, milliseconds(2'001))}, 1, age_2s, none},
         {"too old by a little", {behind(1, milliseconds(100))}, 1, {{}, milliseconds(50)}, wait},
     };
     for (const Case& each : cases) {
@@ -116,6 +129,7 @@ TEST(ReplicaChoice, TakesTurnsBetweenEquals) {
 TEST(ReplicaChoice, TheFurthestOfThoseThatTakePart) {
     const std::vector<ReplicaView> replicas{replica(50), down(90), replica(70), replica(80, 0, 2)};
     EXPECT_EQ(furthest_replica(replicas, 1), 2);
+    EXPECT_EQ(furthest_replica(std::vector<ReplicaView>{replica(50), late(60)}, 1), 1);
     EXPECT_EQ(furthest_replica({}, 1), std::nullopt);
     EXPECT_EQ(furthest_replica(std::vector<ReplicaView>{down(90)}, 1), std::nullopt);
 }

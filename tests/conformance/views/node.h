@@ -96,6 +96,8 @@ Task<std::int64_t> failing_total(Context& context, std::int64_t course);
 // Less than 0: it was said to be stale.
 Task<std::int64_t> patient_total(Context& context, std::int64_t course);
 Task<std::int64_t> cached_total(Context& context, std::int64_t course);
+// An answer that may be an hour old.
+Task<std::int64_t> old_total(Context& context, std::int64_t course);
 Task<std::int64_t> guarded_total(Context& context, std::int64_t course);
 Task<std::int64_t> cached_sum(Context& context, std::vector<std::int64_t> courses);
 Task<std::int64_t> uncached_total(Context& context, std::int64_t course);

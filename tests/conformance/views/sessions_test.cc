@@ -137,6 +137,18 @@ TEST_P(SessionsTest, AreShownWhatTheyHaveReadElsewhere) {
     }
 }
 
+// On SQLite, where they carry nothing, the age counts alone.
+TEST_P(SessionsTest, AreShownNothingOlderThanTheyHaveSeenThoughItsAgeWouldDo) {
+    if (GetParam() == Backend::sqlite) return;
+    Node node(options_), other(options_);
+    ASSERT_EQ(node.run(cached_total, std::int64_t{1}), 0);
+    other.run(add_point, std::int64_t{1}, std::int64_t{1});
+    Position nothing, session;
+    EXPECT_EQ(node.start(&nothing, old_total, std::int64_t{1}).get(), 0);
+    ASSERT_EQ(other.start(&session, uncached_total, std::int64_t{1}).get(), 1);
+    EXPECT_EQ(node.start(&session, old_total, std::int64_t{1}).get(), 1);
+}
+
 // By whoever computes it, or has computed it before.
 TEST_P(SessionsTest, CarryWhatAStaleAnswerAndAFailureHaveShown) {
     const bool has_moments = GetParam() != Backend::sqlite;

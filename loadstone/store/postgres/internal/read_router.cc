@@ -82,7 +82,7 @@ struct ReadRouter::Read {
     // Of a history that this process has not heard of.
     bool is_ahead_of(std::uint32_t history) const noexcept {
         const Position position = reading().position();
-        return !is_within() && position != Position::unknown() && position.history > history;
+        return position != Position::unknown() && position.history > history;
     }
 };
 
@@ -95,6 +95,7 @@ struct ReadRouter::Visit {
           reads(router.reads_of(replica, read.is_heavy())),
           history(router.views_[replica].history),
           under_way(router.servers_.reads(replica)) {
+        // What its age was told of; it is past what was seen.
         place.at_least = read.is_within() ? router.views_[replica].at : at_least;
     }
 
@@ -163,7 +164,7 @@ Task<RunResult> ReadRouter::run(Context& context, StatementRef statement,
 // history has ended: a primary that others' commits had not reached has taken over.
 void ReadRouter::settle(Read& read) const {
     const auto known = primary_->known_position();
-    if (read.is_within() || !known || known->asked_tsc < read.began_tsc) return;
+    if (!known || known->asked_tsc < read.began_tsc) return;
     const Position primary = primary_position(known->position);
     const Position token = read.reading().position();
     if (primary == Position::unknown() || primary.history < servers_.history()) return;
@@ -182,7 +183,8 @@ ReplicaDecision ReadRouter::choose(const Read& read) {
     for (std::size_t i = 0; i < views_.size(); ++i) {
         internal::ReplicaView& view = views_[i];
         const auto known = reads_of(i, read.is_heavy()).known_position();
-        view.is_healthy = servers_.is_usable(i);
+        view.is_healthy = servers_.is_replica(i);
+        view.is_late = !servers_.is_usable(i);
         view.is_connected = known && known->position.is_standby;
         view.history = servers_.history(i);
         view.at = known ? known->position.at : 0;
@@ -224,6 +226,8 @@ Task<bool> ReadRouter::wait(Read& read) {
 void ReadRouter::begin_to_wait(Read& read) {
     const auto& options = routing_.options;
     auto wait_max = read.is_heavy() ? options.heavy_wait_max : options.wait_max;
+    // Another read of this request has waited, in vain.
+    if (read.reading().stale()) wait_max = std::chrono::milliseconds(0);
     // A failover that another node has heard of first is soon known here too.
     if (read.is_ahead_of(servers_.history())) wait_max = std::max(wait_max, options.ask_every * 4);
     read.until = Deadline::in(wait_max).sooner(read.context.deadline());
@@ -249,6 +253,9 @@ Task<RunResult> ReadRouter::fall_back(Read& read) {
     }
     const Count under_way(routing_.fallbacks_under_way);
     if (under_way.before() >= routing_.options.fallback_max) co_return co_await read_stale(read);
+    // Who may be given what is old does not wait for a primary that is away.
+    if (read.reading().stale_max.count() > 0 && !servers_.has_primary())
+        co_return co_await read_stale(read);
     routing_.fallbacks.add();
     co_return co_await read_on_primary(read);
 }

@@ -137,9 +137,18 @@ bool Servers::is_silent_now(std::size_t server) const noexcept {
     return servers_[server]->role.load(std::memory_order_acquire) == Role::silent;
 }
 
+bool Servers::has_primary() const noexcept {
+    return std::ranges::any_of(servers_, [](const auto& server) {
+        return server->role.load(std::memory_order_acquire) == Role::primary;
+    });
+}
+
+bool Servers::is_replica(std::size_t server) const noexcept {
+    return servers_[server]->role.load(std::memory_order_acquire) == Role::replica;
+}
+
 bool Servers::is_usable(std::size_t server) const noexcept {
-    return servers_[server]->role.load(std::memory_order_acquire) == Role::replica &&
-           lag(server) <= lag_max_;
+    return is_replica(server) && lag(server) <= lag_max_;
 }
 
 std::uint32_t Servers::history(std::size_t server) const noexcept {

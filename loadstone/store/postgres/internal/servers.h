@@ -56,6 +56,10 @@ public:
     // The newest history that a primary has had; 0 if none has been seen.
     std::uint32_t history() const noexcept { return history_.load(std::memory_order_acquire); }
     bool is_silent_now(std::size_t server) const noexcept;
+    // Whether one answers that is the primary.
+    bool has_primary() const noexcept;
+    // A standby of ours that follows the history that counts; and it is not too far behind.
+    bool is_replica(std::size_t server) const noexcept;
     bool is_usable(std::size_t server) const noexcept;
     std::uint32_t history(std::size_t server) const noexcept;
     // As it was when it answered last.

@@ -92,6 +92,16 @@ TEST_F(ServersOfSystems, WithoutThatOfTheUrlAnotherIsFoundWhereTheyAgree) {
     EXPECT_FALSE(servers_.may_be_primary(0));
 }
 
+TEST_F(ServersOfSystems, ThereIsNoPrimaryWhileItIsSilent) {
+    EXPECT_FALSE(servers_.has_primary());
+    primary(0, ours);
+    standby(1, ours);
+    EXPECT_TRUE(servers_.has_primary());
+    servers_.is_silent(0);
+    EXPECT_FALSE(servers_.has_primary());
+    EXPECT_TRUE(servers_.is_replica(1));
+}
+
 TEST_F(ServersOfSystems, OneThatIsSilentMayBePromotedMeanwhile) {
     primary(0, ours);
     standby(1, ours);
