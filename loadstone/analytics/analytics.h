@@ -5,10 +5,12 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "loadstone/analytics/options.h"
 #include "loadstone/analytics/position.h"
 #include "loadstone/base/timestamp.h"
+#include "loadstone/runtime/freshness.h"
 #include "loadstone/runtime/lane.h"
 #include "loadstone/telemetry/registry.h"
 
@@ -34,6 +36,10 @@ public:
     void close(std::string why);
     // Errors: unavailable, with why.
     void require_open() const;
+    // Whether who reads so may be given the state of then: not if it is older than
+    // Options::answer_lag_max, or than `within(age)` says. Errors: unavailable, with how old it is.
+    void require_fresh(std::string_view question, const runtime::Freshness& freshness,
+                       Timestamp as_of) const;
 
     runtime::Lane& queries() noexcept { return queries_; }
     runtime::Lane& exports() noexcept { return exports_; }
@@ -42,6 +48,7 @@ public:
 private:
     const Options options_;
     std::unique_ptr<internal::ColumnStore> store_;
+    telemetry::Counter& too_old_;
     mutable std::mutex mutex_;
     std::string closed_because_ = "the server has not seen yet whose column store it has";
     runtime::Lane queries_;  // its threads wait for the store's answers

@@ -55,6 +55,9 @@ BOOST_DESCRIBE_STRUCT(FeedReport, (),
                       (is_carrying, waiting, waiting_max, as_of, is_late, held_by, failure, batches,
                        facts, failures, store, restarts, store_process, file_bytes, failed_merges))
 
+// For an operator: how old the state is and what holds facts back; empty if it is not late.
+std::string lateness_of(const FeedReport& report);
+
 class Feed {
 public:
     Feed(Analytics& analytics, Recorder& recorder, const runtime::Services& services,

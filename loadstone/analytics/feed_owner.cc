@@ -33,6 +33,20 @@ std::string told_of(const FeedState& named) {
 
 }  // namespace
 
+std::string lateness_of(const FeedReport& report) {
+    if (!report.is_late) return {};
+    std::string text = "the column store's state is ";
+    const auto age = Timestamp::now() - report.as_of;
+    text += report.as_of.micros == 0
+                ? "not known yet"
+                : fmt::format("{:.0f} s old", static_cast<double>(age.count()) / 1e6);
+    text += fmt::format(", beyond analytics.lag_max_ms; {} facts wait", report.waiting);
+    if (!report.failure.empty()) text += fmt::format(": {}", report.failure);
+    if (!report.held_by.empty())
+        text += fmt::format("; the oldest transaction is {}", report.held_by);
+    return text + "\n";
+}
+
 void Feed::note_failure(std::string why) {
     const std::lock_guard lock(mutex_);
     failure_ = std::move(why);

@@ -19,6 +19,9 @@ struct Options {
     std::int64_t batch_facts = 10'000;  // carried in one transaction
     std::int64_t waiting_max = 5'000'000;
     std::chrono::milliseconds lag_max{600'000};  // beyond, the log and `analytics status` say why
+    // A question whose answer would show an older state is `unavailable`. 0: it is answered, and
+    // says as of when.
+    std::chrono::milliseconds answer_lag_max{0};
     // Whether this server makes a DuckDB in an empty folder: not one that runs no jobs, since those
     // that ask the store (exports) run where it is.
     bool makes_store = true;

@@ -64,7 +64,9 @@ Task<Timestamp> query_objects(Context& context, const Query& query, std::span<co
             throw Error(error.code(), fmt::format("{}: {}", query.name, error.message()));
         }
     };
-    co_return co_await analytics.queries().run(context, ask);
+    const Timestamp as_of = co_await analytics.queries().run(context, ask);
+    analytics.require_fresh(query.name, context.reading().freshness, as_of);
+    co_return as_of;
 }
 
 }  // namespace loadstone::analytics

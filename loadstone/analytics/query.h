@@ -14,6 +14,9 @@
 // may be null: a null for a member that is no optional is data_loss. An integer for a Timestamp is
 // its microseconds since 1970 (as ClickHouse has them).
 //
+// As old as the store's state is, unless Options::answer_lag_max bounds that, or the context reads
+// `within(age)`: beyond, unavailable, which is known behind the last row.
+//
 // Limits: the context's deadline or Options::query_timeout, whichever is sooner, at which the query
 // is interrupted; query_rows_max, query_bytes_max (resource_exhausted); memory_mb of the process.
 // As many as queries_max run at once, query_queue_max wait, beyond: unavailable.

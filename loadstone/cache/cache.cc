@@ -21,8 +21,6 @@ namespace {
 // An entry that it waited for may have become invalid meanwhile: so often it waits again, then it
 // computes for itself.
 constexpr int rounds_max = 3;
-// While views are computed: what the questions take is what decides how many may be.
-constexpr std::chrono::milliseconds asks_every{5};
 
 FollowerOptions telling(FollowerOptions options,
                         std::function<void(std::chrono::nanoseconds)> whom) {
@@ -73,13 +71,16 @@ struct Cache::Metrics {
                            "Computations of which other nodes could not be asked")),
           stale(counter(registry, "stale", "Reads of views that were given what was true before")),
           too_large(counter(registry, "too_large", "Answers that were not kept for their size")),
+          measurements(counter(registry, "measurements",
+                               "Reads of views that asked only to measure what computations do to "
+                               "others")),
           early(counter(registry, "early", "Computations begun before the time was over")) {}
     static telemetry::Counter& counter(telemetry::Registry& registry, std::string_view name,
                                        std::string_view help) {
         return registry.counter(fmt::format("loadstone_cache_{}_total", name), "", help);
     }
     telemetry::Counter &hits, &misses, &waits, &invalid, &alone, &evictions, &unshared, &stale,
-        &too_large, &early;
+        &too_large, &measurements, &early;
 };
 
 Cache::Cache(const CacheOptions& options, const Sources& sources, store::Database& database,
@@ -130,8 +131,11 @@ bool Cache::is_fresh(Context& context) {
         (reading.position() == runtime::Position{} || follower_.has_reached(reading.position())))
         return true;
     const bool may_be_old =
-        age <= options_.follow_every && (computations_.under_way() == 0 || age <= asks_every);
-    if (reading.freshness.kind == Kind::own_writes && may_be_old) {
+        reading.freshness.kind == Kind::own_writes && age <= options_.follow_every;
+    const bool measures = may_be_old && follower_.must_ask() && age > options_.measure_every &&
+                          computations_.under_way() > 0;
+    if (measures) metrics_->measurements.add();
+    if (may_be_old && !measures) {
         if (follower_.has_moments()) return follower_.has_reached(reading.position());
         if (options_.has_positions && (reading.position() == runtime::Position{} ||
                                        follower_.has_reached(reading.position())))

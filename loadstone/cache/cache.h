@@ -40,6 +40,10 @@ struct CacheOptions {
     // PostgreSQL: a read that need not be newer is answered from what was known so long ago. 0:
     // each asks. (SQLite tells without being asked that nobody has committed.)
     std::chrono::milliseconds follow_every{100};
+    // PostgreSQL: the same while views are computed, if it is less. How long the questions take is
+    // what decides how many may be computed at once, eight of them each time: rarer ones decide
+    // later, more frequent ones cost the database more.
+    std::chrono::milliseconds measure_every{5};
     // Whether sessions carry positions of replicas. Without replicas they carry store::Moments.
     bool has_positions = false;
     FollowerOptions follower;

@@ -321,6 +321,9 @@ void mail_and_job_settings(SettingList& s, Config& c) {
     s.millis("analytics.lag_max_ms",
              "how old the state may be that it shows before the log says what holds facts back",
              c.analytics.lag_max, 1'000);
+    s.millis("analytics.answer_lag_max_ms",
+             "how old the state may be before questions are refused; 0: they are answered",
+             c.analytics.answer_lag_max);
     s.millis("analytics.poll_every_ms", "how often it is looked for new facts",
              c.analytics.poll_every);
     s.count("analytics.queries_max", "at once, of this process", c.analytics.queries_max, 1, 16);
@@ -356,6 +359,10 @@ void mail_and_job_settings(SettingList& s, Config& c) {
              "PostgreSQL: so old may be what other processes have written, for sessions that have "
              "not seen it; 0: each read of a view asks",
              c.cache.follow_every);
+    s.millis("cache.measure_every_ms",
+             "PostgreSQL: the same while views are computed, so that it is known what that does to "
+             "others' reads",
+             c.cache.measure_every);
     s.count("cache.computations_percent",
             "of a loop's time, that computing views has while requests want more than half of it",
             c.cache.computations.percent, 1, 100);

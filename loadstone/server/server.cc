@@ -315,7 +315,8 @@ std::string Server::Impl::answer(std::string_view line) {
             std::chrono::duration<double>(std::chrono::steady_clock::now() - started_at).count();
         const telemetry::Snapshot* before =
             line == "why" && snapshots.size() == snapshots_kept ? &snapshots.front() : nullptr;
-        return attribution::to_text(attribution::rank(registry.snapshot(), before, age));
+        const std::string late = feed ? analytics::lateness_of(feed->report()) : std::string();
+        return attribution::to_text(attribution::rank(registry.snapshot(), before, age)) + late;
     }
     if (line == "jobs") return to_json(jobs::kind_counts(*queue, registry));
     if (line == "metrics") return registry.prometheus();

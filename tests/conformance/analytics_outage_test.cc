@@ -66,6 +66,12 @@ Task<void> write_and_hold_open(Context& context, std::atomic<bool>* has_begun,
     co_await context.write(hold, has_begun, may_end);
 }
 
+Task<Sums> young_sums(Context& context, std::chrono::milliseconds age) {
+    context.reading().freshness = loadstone::within(age);
+    const auto answer = co_await analytics::query<Sums>(context, sums);
+    co_return answer.rows.at(0);
+}
+
 }  // namespace
 
 class AnalyticsOutOfOrder : public Analytics {
@@ -177,6 +183,41 @@ TEST_P(AnalyticsOutOfOrder, NobodyIsAnsweredBeforeItIsKnownWhoseStoreItIs) {
     EXPECT_EQ(code_of([&] { sums_of_store(); }), Errc::unavailable);
     carry_all();
     expect_visits(50);
+}
+
+// By a feed that makes no step.
+TEST_P(AnalyticsOutOfOrder, WhoAsksForAYoungerStateThanThereIsIsRefused) {
+    using std::chrono::milliseconds;
+    start<Visit>();
+    store().run(write_visits, std::int64_t{0}, std::int64_t{10});
+    carry_all();
+    EXPECT_EQ(store().run(young_sums, milliseconds(60'000)).facts, 10);
+    EXPECT_TRUE(wait_until([&] {
+        return code_of([&] { store().run(young_sums, milliseconds(300)); }) == Errc::unavailable;
+    }));
+    expect_visits(10);  // who does not is told as of when
+    const auto refused =
+        store().registry().counter("loadstone_analytics_too_old_total", "", "").value();
+    EXPECT_EQ(refused, 1U);
+}
+
+TEST_P(AnalyticsOutOfOrder, AStateBeyondTheBoundIsShownToNobodyUntilItIsWithinItAgain) {
+    facts_options_.answer_lag_max = std::chrono::milliseconds(2'000);
+    facts_options_.lag_max = std::chrono::milliseconds(500);
+    start<Visit>();
+    store().run(write_visits, std::int64_t{0}, std::int64_t{10});
+    carry_all();
+    expect_visits(10);
+    store().run(write_visits, std::int64_t{10}, std::int64_t{20});
+    EXPECT_TRUE(wait_until([&] { return code_of([&] { sums_of_store(); }) == Errc::unavailable; }));
+    measure();
+    const std::string late = analytics::lateness_of(feed_->report());
+    EXPECT_NE(late.find("s old, beyond analytics.lag_max_ms; 10 facts wait"), std::string::npos)
+        << late;
+    carry_all();
+    measure();
+    EXPECT_EQ(analytics::lateness_of(feed_->report()), "");
+    expect_visits(20);
 }
 
 // A transaction that runs long holds back what came after it began.

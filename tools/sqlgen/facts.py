@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from columns import columns_of, items_of
 from duckdb_scratch import TABLE_KINDS, DuckScratch, Refused
+from facts_nulls import check_nulls, question
 from folder import Function, Named, read_statements
 from lexer import SqlError, Token, collapse, is_write, tokens_of
 from notation import numbered, with_arrays
@@ -200,8 +201,10 @@ class Reader:
         statements, inputs = read_statements(root, paths, types, DIALECTS)
         self.folder = Folder(folder, types, schema, inputs=[tables, *inputs])
         self.check_types()
+        self.questions = []
         for statement in statements:
             self.folder.functions.append(self.function(statement))
+        check_nulls(self.scratch, self.scratch.tables(), self.questions)
         self.scratch.close()
 
     def check_types(self):
@@ -246,6 +249,7 @@ class Reader:
         signature.columns = columns_of(statement, expanded["duckdb"], found, self.folder.schema, self.folder.types, True)
         self.check_result(statement, signature, given)
         self.check_names(statement, signature, expanded["clickhouse"])
+        self.questions.append(question(statement, signature, sent["duckdb"]))
         named = Named(statement.name, {dialect: collapse(sent[dialect]) for dialect in DIALECTS}, len(names), False)
         return Function(statement.name, path, line, signature, [named], False)
 

@@ -195,5 +195,31 @@ class Generated(FactsTest):
         self.assertEqual(self.generated(text), self.generated(text))
 
 
+class Nulls(FactsTest):
+    def assert_null(self, sql, column, kind="int", parameters=""):
+        text = f"-- name: x :many ({parameters})\n-- column: {column} {kind}\n{sql}"
+        self.assert_error(text, 1, f"column '{column}' is null for some facts")
+        self.read(text.replace(f"{column} {kind}\n", f"{column} {kind}?\n"))
+
+    def test_what_is_null_without_facts_may_be_null(self):
+        self.assert_null("select max(person) as latest from visits", "latest")
+        self.assert_null("select sum(seconds) as s from visits where page = $page", "s", "real", "page text")
+
+    def test_what_is_null_of_facts_with_nulls_may_be_null(self):
+        self.assert_null("select points + 1 as more from visits", "more")
+        self.assert_null("select person, max(seconds) as longest from visits where person = $who group by person", "longest", "real", "who PersonId")
+        self.assert_null("select coalesce(last_at, null) as at from days where person {in people}", "at", "timestamp", "people PersonId[]")
+
+    def test_what_is_null_where_other_facts_are_none_may_be_null(self):
+        self.assert_null("select person, sum(points) filter (where page = 'x') as p from visits group by person", "p", "int", "")
+
+    def test_what_is_never_null_is_not(self):
+        self.columns("select count(*) as n, coalesce(sum(seconds), 0)::double as s from visits", "-- column: n int\n-- column: s real\n")
+        self.columns("select max(points) as p from visits where points is not null group by person", "-- column: p int\n")
+
+    def test_what_fails_of_these_facts_is_left(self):
+        self.columns("select cast(page || 'x' as bigint) as p from visits", "-- column: p int\n")
+
+
 if __name__ == "__main__":
     unittest.main()

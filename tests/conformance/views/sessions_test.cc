@@ -173,6 +173,38 @@ TEST_P(SessionsTest, CarryWhatAStaleAnswerAndAFailureHaveShown) {
     EXPECT_EQ(waiter.is_moment(), has_moments);
 }
 
+// Answered from what is known, and all the same asked for: how long that takes is to be known.
+TEST_P(SessionsTest, AreAskedForMoreOftenWhileViewsAreComputed) {
+    const auto measured = [&](milliseconds every) {
+        cache::CacheOptions options;
+        options.follow_every = std::chrono::seconds(10);
+        options.measure_every = every;
+        Node node(options_, options);
+        node.run(cached_total, std::int64_t{1});
+        const auto read_some = [&] {
+            Position nothing;
+            for (int i = 0; i < 20; ++i) node.start(&nothing, cached_total, std::int64_t{1}).get();
+            return node.counted("measurements");
+        };
+        EXPECT_EQ(read_some(), 0U);
+        held = 0;
+        release_held.reset();
+        is_held = true;
+        auto computing = node.start(nullptr, cached_total, std::int64_t{2});
+        EXPECT_TRUE(wait_until([] { return held == 1; }, std::chrono::seconds(20)));
+        const auto count = read_some();
+        is_held = false;
+        release_held.set();
+        computing.get();
+        return count;
+    };
+    if (GetParam() == Backend::sqlite)
+        EXPECT_EQ(measured(milliseconds(0)), 0U);
+    else
+        EXPECT_GT(measured(milliseconds(0)), 0U);
+    EXPECT_EQ(measured(std::chrono::seconds(10)), 0U);
+}
+
 // SQLite tells without being asked, but for a loop's first read.
 TEST_P(SessionsTest, AreAskedForEachTimeWhereThatIsWished) {
     cache::CacheOptions options;
