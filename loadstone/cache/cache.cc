@@ -181,42 +181,68 @@ Answer Cache::answer_of(const Entry& entry, Context& context) const {
     return {entry.json, entry.etag};
 }
 
+Task<std::optional<Cache::Unsure>> Cache::settle(Context& context) {
+    co_await follower_.settle(context);
+    const runtime::Position seen = context.reading().position();
+    if (!options_.has_positions || follower_.has_moments() || seen == runtime::Position{} ||
+        follower_.has_reached(seen))
+        co_return std::nullopt;
+    co_return Unsure{seen, follower_.now().state};
+}
+
+Task<Answer> Cache::give(Context& context, const Asked& asked, Compute compute, EntryPtr entry,
+                         const Unsure& unsure, Since waits_since) {
+    const bool shows_all =
+        co_await follower_.is_unchanged_at(context, unsure.seen, unsure.state, entry->tags);
+    if (!shows_all) {
+        metrics_->alone.add();
+        entry = co_await fill(context, asked, compute, waits_since);
+    }
+    co_return answer_of(*entry, context);
+}
+
 Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
     const std::uint64_t hash = internal::hash_of(asked.view, asked.key);
-    if (!is_fresh(context)) co_await follower_.settle(context);
+    std::optional<Unsure> unsure;
+    if (!is_fresh(context)) unsure = co_await settle(context);
     const std::uint64_t owed = follower_.epoch();
     Since waits_since = Clock::now();
     for (int round = 0; round < rounds_max; ++round) {
         std::shared_ptr<Flight> flight;
         bool is_mine = false;
-        EntryPtr found;  // true still, and to be computed before its end
+        EntryPtr found;  // true still; with a flight: to be computed before its end
         {
             const std::scoped_lock lock(mutex_);
             EntryPtr untrue;
             found = find(hash, asked, untrue);
             if (found && (flights_.contains(hash) || !is_due_early(*found, asked))) {
                 metrics_->hits.add();
-                co_return answer_of(*found, context);
+                if (!unsure) co_return answer_of(*found, context);
+            } else {
+                auto& place = flights_[hash];
+                is_mine = place == nullptr;
+                if (is_mine) {
+                    place = std::make_shared<Flight>();
+                    place->untrue = std::move(untrue);
+                    place->waits_since = waits_since;
+                }
+                flight = place;
             }
-            auto& place = flights_[hash];
-            is_mine = place == nullptr;
-            if (is_mine) {
-                place = std::make_shared<Flight>();
-                place->untrue = std::move(untrue);
-                place->waits_since = waits_since;
-            }
-            flight = place;
         }
+        if (!flight) co_return co_await give(context, asked, compute, found, *unsure, waits_since);
         if (is_mine) {
             if (found) metrics_->early.add();
             EntryPtr made;
+            bool is_own = !asked.once_in_cluster;
             try {
                 made = co_await compute_once(context, asked, compute, hash, waits_since);
             } catch (const Error&) {
                 if (!found) throw;
                 made = std::move(found);
+                is_own = false;
             }
-            co_return answer_of(*made, context);
+            if (is_own || !unsure) co_return answer_of(*made, context);
+            co_return co_await give(context, asked, compute, made, *unsure, waits_since);
         }
         if (const auto age = stale_age(flight->untrue, asked)) {
             metrics_->stale.add();
@@ -236,8 +262,10 @@ Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
         }
         // It may be untrue by now, or gone from the cache, and yet show all that is owed.
         const EntryPtr& made = flight->entry;
-        if (made && made->is_of(asked) && (made->epoch >= owed || is_valid(*made, asked)))
-            co_return answer_of(*made, context);
+        if (made && made->is_of(asked) && (made->epoch >= owed || is_valid(*made, asked))) {
+            if (!unsure) co_return answer_of(*made, context);
+            co_return co_await give(context, asked, compute, made, *unsure, waits_since);
+        }
         // Who goes on for one that was cancelled has paused already when that one has.
         if (!flight->entry) waits_since = std::min(waits_since, flight->waits_since);
     }

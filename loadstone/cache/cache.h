@@ -110,7 +110,18 @@ private:
     using EntryPtr = std::shared_ptr<const Entry>;
     using Since = std::chrono::steady_clock::time_point;
 
+    // What a session has seen, of which the snapshot `state` may not show all.
+    struct Unsure {
+        runtime::Position seen;
+        std::string state;
+    };
+
     bool is_fresh(Context& context);
+    // Nothing: what the session has seen is surely known here now.
+    Task<std::optional<Unsure>> settle(Context& context);
+    // The entry, or one of the reader's own if it shows less than the session has seen.
+    Task<Answer> give(Context& context, const Asked& asked, Compute compute, EntryPtr entry,
+                      const Unsure& unsure, Since waits_since);
     EntryPtr find(std::uint64_t hash, const Asked& asked, EntryPtr& untrue);
     bool is_valid(const Entry& entry, const Asked& asked);
     bool is_due_early(const Entry& entry, const Asked& asked);

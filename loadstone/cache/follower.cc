@@ -322,6 +322,22 @@ Task<std::optional<std::uint64_t>> Follower::epoch_of(Context& caller, std::stri
     co_return changes->epoch;
 }
 
+Task<bool> Follower::is_unchanged_at(Context& caller, runtime::Position position, std::string state,
+                                     Tags tags) const {
+    Context context(caller.services(), caller.deadline());
+    context.reading().saw(position);
+    Reader reader(context, database_.read_connection(), runtime::own_writes);
+    Changes changes;
+    const auto found = co_await reader.many<std::string>(sql::changed_since, state);
+    for (const std::string& each : found) {
+        const Tags some = tags_from(each);
+        if (!some.empty() && some.back() == everything) co_return false;
+        changes.tags.insert(changes.tags.end(), some.begin(), some.end());
+    }
+    std::ranges::sort(changes.tags);
+    co_return !changes.touch(tags);
+}
+
 bool Follower::is_unchanged(std::span<const Tag> tags, std::uint64_t epoch) const noexcept {
     if (epoch < floor_.load(std::memory_order_acquire)) return false;
     for (const Tag tag : tags) {

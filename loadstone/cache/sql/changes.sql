@@ -34,6 +34,13 @@ select pg_current_snapshot()::text as state, substr(pg_walfile_name(pg_current_w
 from (select 1 as one) as always
 left join loadstone_changes as c on c.xid >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(c.xid, $1::text::pg_snapshot)
 
+-- name: changed_since
+-- What was committed since the state $1, as the server that is asked shows it: any replica. Index: as `follow`.
+-- dialect: sqlite
+select tags from loadstone_changes where id > cast($1 as integer)
+-- dialect: postgres
+select tags from loadstone_changes where xid >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
+
 -- name: changes_with :one (tags text)
 -- column: changes int
 -- Scans the table, of some minutes: once, at the start of a process.

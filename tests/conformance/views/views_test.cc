@@ -288,6 +288,50 @@ TEST(ReplicasOfViews, ShowSessionsWhatTheyWrote) {
     EXPECT_TRUE(wait_until(has_reached, seconds(20)));
 }
 
+// A commit that waits for a standby has been written, and is shown by replicas and not by the
+// primary, which a poll asks.
+TEST(ReplicasOfViews, ShowASessionWhatAReplicaHasShownIt) {
+    ReplicatedServers servers;
+    auto options = servers.options();
+    loadstone::store::migrate(options, with_views());
+    cache::CacheOptions with_positions;
+    with_positions.has_positions = true;
+    Node one(options, with_positions), other(options, with_positions);
+    const auto wait_for_standbys = [&](const std::string& names) {
+        servers.primary().psql("postgres",
+                               "alter system set synchronous_standby_names = '" + names + "'");
+        servers.primary().psql("postgres", "select pg_reload_conf()");
+    };
+    const auto on_the_primary = [&](const std::string& sql) {
+        return servers.primary().psql(servers.name(), sql);
+    };
+    const std::string points = "select sum(points) from scores where course_id = 1";
+    one.run(add_point, std::int64_t{1}, std::int64_t{1});
+    for (Node* node : {&one, &other}) {
+        loadstone::runtime::Position nothing;
+        EXPECT_EQ(node->start(&nothing, cached_total, std::int64_t{1}).get(), 1);
+    }
+    wait_for_standbys("nobody");
+    auto writing = one.start(nullptr, add_point, std::int64_t{1}, std::int64_t{2});
+    EXPECT_TRUE(wait_until(
+        [&] {
+            return on_the_primary("select count(*) > 0 from pg_stat_activity where wait_event = "
+                                  "'SyncRep' and datname = current_database()") == "t";
+        },
+        seconds(20)));
+    loadstone::runtime::Position session;
+    const auto is_shown = [&] {
+        return other.start(&session, uncached_total, std::int64_t{1}).get() == 2;
+    };
+    EXPECT_TRUE(wait_until(is_shown, seconds(20)));
+    for (Node* node : {&other, &one})
+        EXPECT_EQ(node->start(&session, cached_total, std::int64_t{1}).get(), 2);
+    EXPECT_EQ(on_the_primary(points), "1") << "the primary shows it too: nothing was tested";
+    wait_for_standbys("");
+    writing.get();
+    EXPECT_EQ(other.run(cached_total, std::int64_t{1}), 2);
+}
+
 TEST_P(ViewsTest, FollowManyChangesAtOnce) {
     Node node(options_);
     for (const std::int64_t course : {1, 250}) EXPECT_EQ(node.run(cached_total, course), 0);
