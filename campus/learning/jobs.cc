@@ -144,10 +144,12 @@ void jobs(Handlers& handlers) {
     const auto soonest = std::chrono::seconds(1);
     const auto latest = std::chrono::minutes(1);
     // Nobody waits beside a run that was scheduled: however many have the same time, what somebody
-    // has just started, what ends runs, and the mails of those go first.
-    handlers.handle(begin_grades).priority(-1).attempts(10).backoff(soonest, latest);
+    // has just started, and what ends runs, goes first.
+    constexpr int started_first = 1;
+    handlers.handle(begin_grades).attempts(10).backoff(soonest, latest);
     handlers.on_buried(give_up_beginning).attempts(10).backoff(soonest, latest);
     handlers.handle(plan_grades)
+        .priority(started_first)
         .attempts(10)
         .timeout(std::chrono::minutes(5))
         .backoff(soonest, latest);
@@ -158,7 +160,7 @@ void jobs(Handlers& handlers) {
         .attempts(10)
         .backoff(soonest, latest)
         .tenant(&GradeSlice::tenant);
-    handlers.handle(finish_grades).attempts(10).backoff(soonest, latest);
+    handlers.handle(finish_grades).priority(started_first).attempts(10).backoff(soonest, latest);
     handlers.on_buried(give_up_finishing).attempts(10).backoff(soonest, latest);
     handlers.handle(send_grades_notice)
         .attempts(120)

@@ -28,8 +28,8 @@ constexpr std::chrono::hours unfinished_file_kept{2};
 constexpr std::chrono::hours finished_file_kept = kept + std::chrono::hours(24);
 constexpr std::chrono::minutes unfinished_for{15};  // then it is asked what became of its job
 constexpr int at_once = 200;
-// With more, those that take their 10 minutes at four places would not begin within their day.
-constexpr std::int64_t ready_max = 500;
+// A report takes seconds: with more, the last would not begin within its day if each took a minute.
+constexpr std::int64_t ready_max = 5'000;
 
 Task<void> send_report_link(Context& context, Job<SendReportLink> job) {
     const auto report = co_await sql::report_by_id(context.reader(), job->report);

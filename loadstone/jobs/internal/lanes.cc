@@ -7,20 +7,27 @@
 
 namespace loadstone::jobs::internal {
 
+namespace {
+
+std::string json_of(std::vector<std::string> kinds, const std::vector<std::string>& others) {
+    kinds.insert(kinds.end(), others.begin(), others.end());
+    return to_json(kinds);
+}
+
+}  // namespace
+
 Lanes::Lanes(const std::vector<std::unique_ptr<Kind>>& kinds, bool has_one_writer)
     : has_one_writer_(has_one_writer) {
-    // All of the queue's module: an older program may have put them where they stood then.
-    std::map<std::string, std::vector<std::string>> of_module;
     std::map<std::string, std::string> modules;  // by queue
-    for (const auto& kind : kinds) {
-        of_module[kind->module].push_back(kind->name);
-        modules[kind->queue] = kind->module;
-    }
+    for (const auto& kind : kinds) modules[kind->queue] = kind->module;
     for (const auto& [name, module] : modules) {
         QueueLanes of;
         of.name = name;
-        of.kinds = of_module[module];
-        of.json = of.claimable_json = to_json(of.kinds);
+        for (const auto& kind : kinds) {
+            if (kind->module == module)
+                (kind->queue == name ? of.kinds : of.others).push_back(kind->name);
+        }
+        of.json = of.claimable_json = json_of(of.kinds, of.others);
         queues_.push_back(std::move(of));
     }
     for (const auto& kind : kinds) learn({kind->queue, "", kind->policy.priority, 1});
@@ -63,7 +70,7 @@ bool Lanes::set_held(const std::set<std::string>& kinds, Clock::time_point now) 
         for (const std::string& name : of.kinds) {
             if (!held_.contains(name)) claimable.push_back(name);
         }
-        of.claimable_json = claimable.empty() ? "" : to_json(claimable);
+        of.claimable_json = claimable.empty() ? "" : json_of(claimable, of.others);
         // What is held is to be passed over before a claim reads it.
         for (auto& [priority, lane] : of.plain)
             lane.has_moved = lane.has_moved || claimable.size() < of.kinds.size();

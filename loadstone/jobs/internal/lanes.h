@@ -132,8 +132,10 @@ private:
     struct QueueLanes {
         std::string name;
         std::vector<std::string> kinds;
-        std::string json;
-        std::string claimable_json;                 // those that are not held; empty: all are
+        // Others of its module: an older program may have put them where they stood then.
+        std::vector<std::string> others;
+        std::string json;                           // of both
+        std::string claimable_json;                 // without those held; empty: all of `kinds` are
         std::map<int, Lane, std::greater<>> plain;  // by priority
         KeyedLanes keyed, suspects;
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace loadstone::jobs::internal {
 namespace {
 
@@ -50,8 +52,23 @@ struct LanesTest : testing::Test {
 TEST_F(LanesTest, AsksEachQueueForAllKindsOfItsModule) {
     kinds[2]->module = "mail";
     Lanes all(kinds);
-    for (const LaneClaim& claim : all.wanted([](const std::string&) { return 8; }, now))
-        EXPECT_EQ(claim.kinds_json, R"(["mail.Send","mail.Urgent","reports.Make"])") << claim.queue;
+    const auto wanted_of = [&](const char* queue) {
+        std::set<std::string> found;
+        for (const LaneClaim& claim : all.wanted([](const std::string&) { return 8; }, now)) {
+            if (claim.queue == queue) found.insert(claim.kinds_json);
+        }
+        return found;
+    };
+    using Found = std::set<std::string>;
+    EXPECT_EQ(wanted_of("mail"), Found{R"(["mail.Send","mail.Urgent","reports.Make"])"});
+    EXPECT_EQ(wanted_of("reports"), Found{R"(["reports.Make","mail.Send","mail.Urgent"])"});
+    // A hold concerns the queue of the kind alone.
+    all.set_held({"reports.Make"}, now);
+    EXPECT_EQ(wanted_of("mail"), Found{R"(["mail.Send","mail.Urgent","reports.Make"])"});
+    EXPECT_EQ(wanted_of("reports"), Found{});
+    all.set_held({"mail.Send"}, now);
+    EXPECT_EQ(wanted_of("mail"), Found{R"(["mail.Urgent","reports.Make"])"});
+    EXPECT_EQ(wanted_of("reports"), Found{R"(["reports.Make","mail.Send","mail.Urgent"])"});
 }
 
 TEST_F(LanesTest, AsksQueuesByTurnAndPrioritiesInOrder) {

@@ -315,8 +315,9 @@ TEST(ReplicasOfViews, ShowASessionWhatAReplicaHasShownIt) {
     auto writing = one.start(nullptr, add_point, std::int64_t{1}, std::int64_t{2});
     EXPECT_TRUE(wait_until(
         [&] {
-            return on_the_primary("select count(*) > 0 from pg_stat_activity where wait_event = "
-                                  "'SyncRep' and datname = current_database()") == "t";
+            return on_the_primary(
+                       "select count(*) > 0 from pg_stat_activity where wait_event = "
+                       "'SyncRep' and datname = current_database()") == "t";
         },
         seconds(20)));
     loadstone::runtime::Position session;
