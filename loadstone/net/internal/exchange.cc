@@ -287,7 +287,7 @@ namespace {
 // be allowed, by now.
 Error error_by(const runtime::Reading& reading, Error error) {
     const int status = status_of(error.code());
-    if (!reading.stale() || status < 400 || status >= 500) return error;
+    if (!reading.is_behind() || status < 400 || status >= 500) return error;
     return Error(Errc::unavailable, fmt::format("by what a replica had, {}", error.message()))
         .with_retry_after(std::chrono::seconds(1));
 }
