@@ -6,8 +6,9 @@
 //
 // "{}" in PATH stands for a number from 1 to KEYS. Of RATE requests a second each connection has
 // its share. An answer is right if its status is 200 and PATTERN is in it. A request's time counts
-// from when it was due if the answer before was still out, and else from when it was sent. Prints
-// RESULT and a JSON object, as measure.py has wrk do.
+// from when it was due if the answer before was still out, and else from when it was sent. A
+// connection that waits for an answer 10 s after SECONDS is an error. Prints RESULT and a JSON
+// object, as measure.py has wrk do.
 
 #include <algorithm>
 #include <boost/asio/awaitable.hpp>
@@ -33,6 +34,8 @@ namespace http = boost::beast::http;
 using asio::use_awaitable;
 using Clock = std::chrono::steady_clock;
 
+constexpr std::chrono::seconds patience{10};
+
 struct Load {
     asio::ip::tcp::endpoint server;
     std::string path, pattern;
@@ -43,6 +46,7 @@ struct Load {
     std::mt19937_64 random{std::random_device{}()};
     std::vector<long> us;
     long wrong = 0, errors = 0;
+    unsigned long under_way = 0;  // connections
 };
 
 std::string path_of(Load& load) {
@@ -109,9 +113,12 @@ int main(int count, char** arguments) {
     asio::io_context loop;
     for (unsigned long each = 0; each < load.connections; ++each)
         asio::co_spawn(loop, ask(load), [&load](const std::exception_ptr& failed) {
+            --load.under_way;
             if (failed) ++load.errors;
         });
-    loop.run();
+    load.under_way = load.connections;
+    loop.run_until(load.until + patience);
+    load.errors += static_cast<long>(load.under_way);
     std::ranges::sort(load.us);
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begun);
     std::printf(

@@ -1,6 +1,7 @@
 #include "campus/dashboards/questions.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <set>
 #include <string>
@@ -169,31 +170,33 @@ ScoresPart part_of(const analytics::Answer<learning::ScoreBand>& found) {
     return part;
 }
 
-// The part that is oldest.
-Timestamp as_of(const Answers& answers) {
-    return std::min({answers.funnel.as_of, answers.activity.as_of, answers.top_courses.as_of,
-                     answers.at_risk.as_of, answers.scores.as_of});
+std::array<Timestamp*, 5> times_of(Answers& answers) {
+    return {&answers.funnel.as_of, &answers.activity.as_of, &answers.top_courses.as_of,
+            &answers.at_risk.as_of, &answers.scores.as_of};
 }
 
-Reply<Answers> reply_with(Answers answers) {
+// All is of courses that were read from `began` on.
+Reply<Answers> reply_with(const Context& context, Answers answers, Timestamp began) {
+    const Timestamp of_courses = shown_as_of(context, began);
+    Timestamp oldest = of_courses;
+    for (Timestamp* const as_of : times_of(answers)) {
+        *as_of = std::min(*as_of, of_courses);
+        oldest = std::min(oldest, *as_of);
+    }
     Answers untimed = answers;
-    untimed.funnel.as_of = untimed.activity.as_of = untimed.top_courses.as_of = {};
-    untimed.at_risk.as_of = untimed.scores.as_of = {};
-    const Timestamp oldest = as_of(answers);
+    for (Timestamp* const as_of : times_of(untimed)) *as_of = {};
     Reply<Answers> reply{std::move(answers)};
     set_headers(reply.headers, to_json(untimed), oldest);
     return reply;
 }
 
-Task<Reply<Answers>> answers_about(Context& context, Asked asked, Span span) {
+Task<Reply<Answers>> answers_about(Context& context, Asked asked, Span span, Timestamp began) {
     Answers answers;
     answers.courses = std::ssize(asked.courses);
     answers.is_partial = asked.is_partial;
     if (asked.courses.empty()) {  // nothing is known of them all
-        const Timestamp now = Timestamp::now();
-        answers.funnel.as_of = answers.activity.as_of = now;
-        answers.at_risk.as_of = answers.top_courses.as_of = answers.scores.as_of = now;
-        co_return reply_with(std::move(answers));
+        for (Timestamp* const as_of : times_of(answers)) *as_of = Timestamp::now();
+        co_return reply_with(context, std::move(answers), began);
     }
     const Timestamp now = Timestamp::now();
     const Timestamp since = days_before(span.days.value_or(30) - 1, now);
@@ -212,11 +215,12 @@ Task<Reply<Answers>> answers_about(Context& context, Asked asked, Span span) {
     const auto scores = co_await learning::scores_of(context, ids);
     answers.scores = part_of(scores);
     answers.top_courses = co_await top_of(context, std::move(ids), since);
-    co_return reply_with(std::move(answers));
+    co_return reply_with(context, std::move(answers), began);
 }
 
 Task<Reply<Answers>> of_instructor(Context& context, Parameters<Span> span) {
     const accounts::UserId user(context.require_session().user);
+    const Timestamp began = Timestamp::now();
     Asked asked;
     std::optional<courses::CourseId> before;
     do {
@@ -228,11 +232,12 @@ Task<Reply<Answers>> of_instructor(Context& context, Parameters<Span> span) {
     } while (before && asked.courses.size() < courses_max);
     asked.is_partial = before.has_value();
     const Span wanted = *span;
-    co_return co_await answers_about(context, std::move(asked), wanted);
+    co_return co_await answers_about(context, std::move(asked), wanted, began);
 }
 
 Task<Reply<Answers>> of_organisation(Context& context, Parameters<Span> span) {
     const accounts::UserId user(context.require_session().user);
+    const Timestamp began = Timestamp::now();
     const auto own =
         co_await organisations::require_role(context, user, organisations::Role::admin);
     const auto sizes = co_await courses::sizes_of_organisation(context, own.organisation,
@@ -244,7 +249,7 @@ Task<Reply<Answers>> of_organisation(Context& context, Parameters<Span> span) {
             asked.courses.push_back({course.id, course.lesson_count});
     }
     const Span wanted = *span;
-    co_return co_await answers_about(context, std::move(asked), wanted);
+    co_return co_await answers_about(context, std::move(asked), wanted, began);
 }
 
 }  // namespace

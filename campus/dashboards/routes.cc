@@ -19,6 +19,7 @@
 #include "campus/learning/learning.h"
 #include "loadstone/base/error.h"
 #include "loadstone/cache/as_of.h"
+#include "loadstone/runtime/certain_reads.h"
 
 namespace campus::dashboards {
 
@@ -114,6 +115,7 @@ std::vector<Step> funnel_of(std::vector<courses::Outline::Item> lessons,
 
 // Another's draft is not found, as elsewhere.
 Task<courses::Outline> own_course(Context& context, courses::CourseId id) {
+    const runtime::CertainReads certain(context.reading());
     auto course = co_await courses::outline(context.reader(), id);
     const bool is_own = course && course->instructor_id == user_of(context);
     if (!course || (!is_own && course->state != "published"))

@@ -48,8 +48,14 @@ Task<Response> stale(Context& context) {
 }
 
 Task<Response> find_nothing(Context& context) {
-    context.reading().gave_stale(std::chrono::milliseconds(1'250));
+    context.reading().gave_behind(std::chrono::milliseconds(1'250));
     throw Error(Errc::not_found, "there is no such thing");
+    co_return Response();
+}
+// As where a view has given what was true before.
+Task<Response> refuse(Context& context) {
+    context.reading().gave_stale(std::chrono::milliseconds(1'250));
+    throw Error(Errc::permission_denied, "it is another's");
     co_return Response();
 }
 // Whoever is signed in, if it is read for certain.
@@ -65,6 +71,7 @@ void declare(Routes& routes) {
     routes.get("/fail", fail).open_to_all();
     routes.get("/stale", stale).open_to_all();
     routes.get("/stale/nothing", find_nothing).open_to_all();
+    routes.get("/stale/refused", refuse).open_to_all();
     routes.get("/own", look).heavy_on_reads().stale_allowed(std::chrono::milliseconds(70));
     routes.post("/look", look).open_to_all();
     routes.post("/see", see_more).open_to_all();
@@ -171,10 +178,11 @@ TEST_F(PositionToken, AStaleAnswerSaysSo) {
     EXPECT_EQ(field_of(get("/look"), "Loadstone-Stale"), "");
 }
 
-TEST_F(PositionToken, NothingIsRefusedByAStaleAnswer) {
+TEST_F(PositionToken, NothingIsRefusedByWhatAReplicaHad) {
     const std::string response = get("/stale/nothing");
     EXPECT_EQ(status_of_response(response), 503);
     EXPECT_EQ(field_of(response, "Retry-After"), "1");
+    EXPECT_EQ(status_of_response(get("/stale/refused")), 403);
 }
 
 TEST(WhoAsks, IsReadForCertainThoughTheAnswerMayBeStale) {

@@ -43,6 +43,17 @@ Task<Response> tagged(Context& context) {
     co_return response;
 }
 
+bool is_stale = false;  // the answer that follows; one test at a time changes it
+
+Task<Response> tagged_and_perhaps_stale(Context& context) {
+    if (is_stale) context.reading().gave_stale(std::chrono::seconds(2));
+    Response response;
+    response.body = "{}";
+    response.set_header("ETag", "\"of-the-view\"");
+    response.set_header("Cache-Control", "private, no-cache");
+    co_return response;
+}
+
 Task<std::optional<runtime::Session>> session_of(Context&, std::string_view token) {
     std::optional<runtime::Session> session;
     if (token.size() == 1) session = runtime::Session{1, token.front() - '0'};
@@ -54,10 +65,14 @@ void routes(Routes& routes) {
     routes.post("/overview", own_overview).revalidated();
     routes.get("/tagged", tagged).revalidated();
     routes.get("/plain", own_overview);
+    routes.get("/stale", tagged_and_perhaps_stale).revalidated();
 }
 
 struct Revalidation : testing::Test {
-    Revalidation() { version = 0; }
+    Revalidation() {
+        version = 0;
+        is_stale = false;
+    }
 
     std::string ask(std::string_view what, int user, std::string_view if_none_match = "",
                     std::string_view more = "") {
@@ -149,6 +164,22 @@ TEST_F(Revalidation, OthersAreAnsweredAsEver) {
     EXPECT_EQ(field_of(plain, "ETag"), "");
     EXPECT_EQ(field_of(plain, "Cache-Control"), "no-store");
     EXPECT_EQ(status_of_response(ask("POST /overview", 1, "*")), 200);
+}
+
+// A cache keeps the fields that a 304 does not replace, the mark among them.
+TEST_F(Revalidation, WhatIsStaleIsNotKept) {
+    const std::string tag = field_of(ask("GET /stale", 1), "ETag");
+    EXPECT_EQ(tag, "W/\"of-the-view\"");
+    is_stale = true;
+    for (const std::string_view what : {"GET /stale", "HEAD /stale"}) {
+        const std::string answer = ask(what, 1, tag);
+        EXPECT_EQ(status_of_response(answer), 200);
+        EXPECT_EQ(field_of(answer, "Loadstone-Stale"), "2.0");
+        EXPECT_EQ(field_of(answer, "ETag"), "");
+        EXPECT_EQ(field_of(answer, "Cache-Control"), "no-store");
+    }
+    is_stale = false;
+    EXPECT_EQ(status_of_response(ask("GET /stale", 1, tag)), 304);
 }
 
 }  // namespace

@@ -164,8 +164,8 @@ struct Route {
         heavy_reads = true;
         return *this;
     }
-    // When no replica is fresh enough and the primary has no room: an answer that is older, by up
-    // to `age`, with the header Loadstone-Stale (seconds).
+    // When no replica is fresh enough and the primary has no room, or is away: an answer that is
+    // older, by up to `age`, with the header Loadstone-Stale (seconds), which no cache keeps.
     Route& stale_allowed(std::chrono::milliseconds age) {
         stale_max = age;
         return *this;

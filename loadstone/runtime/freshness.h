@@ -90,11 +90,18 @@ public:
     void gave_stale(std::chrono::nanoseconds age) noexcept {
         if (!stale_ || *stale_ < age) stale_ = age;
     }
+    // The same, by a replica that is behind what it had to see: nothing fresher was to be had.
+    void gave_behind(std::chrono::nanoseconds age) noexcept {
+        gave_stale(age);
+        is_behind_ = true;
+    }
     const std::optional<std::chrono::nanoseconds>& stale() const noexcept { return stale_; }
+    bool is_behind() const noexcept { return is_behind_; }
 
 private:
     Position began_, position_;
     std::optional<std::chrono::nanoseconds> stale_;
+    bool is_behind_ = false;
 };
 
 }  // namespace loadstone::runtime

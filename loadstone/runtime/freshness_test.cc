@@ -52,6 +52,10 @@ TEST(Reading, RemembersTheOldestStaleAnswer) {
     reading.gave_stale(std::chrono::seconds(2));
     reading.gave_stale(std::chrono::seconds(1));
     EXPECT_EQ(reading.stale(), std::chrono::nanoseconds(std::chrono::seconds(2)));
+    EXPECT_FALSE(reading.is_behind());
+    reading.gave_behind(std::chrono::seconds(3));
+    EXPECT_EQ(reading.stale(), std::chrono::nanoseconds(std::chrono::seconds(3)));
+    EXPECT_TRUE(reading.is_behind());
 }
 
 }  // namespace loadstone::runtime

@@ -254,6 +254,19 @@ TEST_F(FreshnessOfReads, WhatMayBeOldIsGivenWhileThePrimaryIsAway) {
     EXPECT_EQ(given.items, 1);
 }
 
+// As at the start of a process: the primary is not known to be there, and nothing old can be given.
+TEST_F(FreshnessOfReads, WhereNothingOldCanBeGivenThePrimaryIsAsked) {
+    for (int i : {0, 1}) servers_.replica(i).stop(PostgresServer::Stop::immediate);
+    options_.replicas.silent_max = milliseconds(1);  // its watch is often too late
+    store_.emplace(options_);
+    for (int i = 0; i < 100; ++i) {
+        const Given given = read({.stale_max = std::chrono::hours(1)});
+        EXPECT_FALSE(given.is_stale);
+    }
+    EXPECT_EQ(metric("refused_total"), 0);
+    EXPECT_EQ(metric("stale_total"), 0);
+}
+
 TEST_F(FreshnessOfReads, AHeavyRequestWaitsOnceForWhatDoesNotCome) {
     options_.replicas.heavy_wait_max = std::chrono::seconds(2);
     store();

@@ -212,6 +212,12 @@ void Connection::tell_reading() {
     if (reading.stale()) {
         const double seconds = std::chrono::duration<double>(*reading.stale()).count();
         response_.set_header("Loadstone-Stale", fmt::format("{:.1f}", seconds));
+        // A cache would keep that mark beside a later 304 of the same body.
+        std::erase_if(response_.headers, [](const auto& field) {
+            return same_ignoring_case(field.first, "ETag") ||
+                   same_ignoring_case(field.first, "Cache-Control");
+        });
+        response_.set_header("Cache-Control", "no-store");
     }
 }
 
@@ -287,7 +293,7 @@ namespace {
 // be allowed, by now.
 Error error_by(const runtime::Reading& reading, Error error) {
     const int status = status_of(error.code());
-    if (!reading.stale() || status < 400 || status >= 500) return error;
+    if (!reading.is_behind() || status < 400 || status >= 500) return error;
     return Error(Errc::unavailable, fmt::format("by what a replica had, {}", error.message()))
         .with_retry_after(std::chrono::seconds(1));
 }
@@ -353,6 +359,7 @@ void Connection::refuse_body() {
 void Connection::revalidate() {
     if (entry_ == nullptr || !entry_->route->revalidates || response_.status != 200) return;
     if (entry_->route->method != Method::get || response_.stream) return;
+    if (context_->reading().stale()) return;  // tell_reading()
     if (field_in(response_, "ETag") == nullptr)
         response_.set_header("ETag", entity_tag_of(response_.body));
     std::string& own = *field_in(response_, "ETag");

@@ -156,7 +156,11 @@ Task<RunResult> ReadRouter::run(Context& context, StatementRef statement,
         const bool has_waited = co_await wait(read);
         if (!has_waited) break;
     }
-    if (read.is_heavy()) co_return co_await read_stale(read);
+    if (read.is_heavy()) {
+        co_await read_stale(read);
+        if (read.result) co_return *read.result;
+        throw refused(fmt::format("{}: no replica is fresh enough", read.statement.name));
+    }
     co_return co_await fall_back(read);
 }
 
@@ -227,7 +231,7 @@ void ReadRouter::begin_to_wait(Read& read) {
     const auto& options = routing_.options;
     auto wait_max = read.is_heavy() ? options.heavy_wait_max : options.wait_max;
     // Another read of this request has waited, in vain.
-    if (read.reading().stale()) wait_max = std::chrono::milliseconds(0);
+    if (read.reading().is_behind()) wait_max = std::chrono::milliseconds(0);
     // A failover that another node has heard of first is soon known here too.
     if (read.is_ahead_of(servers_.history())) wait_max = std::max(wait_max, options.ask_every * 4);
     read.until = Deadline::in(wait_max).sooner(read.context.deadline());
@@ -252,10 +256,15 @@ Task<RunResult> ReadRouter::fall_back(Read& read) {
                                       read.statement.name));
     }
     const Count under_way(routing_.fallbacks_under_way);
-    if (under_way.before() >= routing_.options.fallback_max) co_return co_await read_stale(read);
+    const bool has_room = under_way.before() < routing_.options.fallback_max;
     // Who may be given what is old does not wait for a primary that is away.
-    if (read.reading().stale_max.count() > 0 && !servers_.has_primary())
-        co_return co_await read_stale(read);
+    if (!has_room || !servers_.has_primary()) co_await read_stale(read);
+    if (read.result) co_return *read.result;
+    if (!has_room)
+        throw refused(
+            fmt::format("{}: no replica is fresh enough, and the primary has {} such reads, the "
+                        "most there may be",
+                        read.statement.name, routing_.options.fallback_max));
     routing_.fallbacks.add();
     co_return co_await read_on_primary(read);
 }
@@ -277,29 +286,24 @@ Task<RunResult> ReadRouter::read_on_primary(Read& read) {
     co_return result;
 }
 
-Task<RunResult> ReadRouter::read_stale(Read& read) {
+// Without a result where no replica can give what is no older than may be.
+Task<void> ReadRouter::read_stale(Read& read) {
     const std::chrono::nanoseconds stale_max = read.reading().stale_max;
+    if (stale_max.count() == 0) co_return;
     choose(read);  // what is known now
     const auto furthest = furthest_replica(views_, servers_.history());
-    if (stale_max.count() > 0 && furthest) {
-        const auto age = servers_.age(views_[*furthest].at);
-        if (age && *age <= stale_max) {
-            co_await read_on(*furthest, read, views_[*furthest].at);
-            if (read.result) {
-                read.reading().gave_stale(*age);
-                routing_.stale.add();
-                co_return *read.result;
-            }
-        }
-    }
+    if (!furthest) co_return;
+    const auto age = servers_.age(views_[*furthest].at);
+    if (!age || *age > stale_max) co_return;
+    co_await read_on(*furthest, read, views_[*furthest].at);
+    if (!read.result) co_return;
+    read.reading().gave_behind(*age);
+    routing_.stale.add();
+}
+
+Error ReadRouter::refused(std::string message) {
     routing_.refused.add();
-    throw Error(Errc::unavailable,
-                read.is_heavy()
-                    ? fmt::format("{}: no replica is fresh enough", read.statement.name)
-                    : fmt::format("{}: no replica is fresh enough, and the primary has {} such "
-                                  "reads, the most there may be",
-                                  read.statement.name, routing_.options.fallback_max))
-        .with_retry_after(refused_for);
+    return Error(Errc::unavailable, std::move(message)).with_retry_after(refused_for);
 }
 
 void ReadRouter::start() {

@@ -66,7 +66,8 @@ private:
     Task<void> read_on(std::size_t replica, Read& read, std::uint64_t at_least);
     Task<RunResult> read_on_primary(Read& read);
     Task<RunResult> fall_back(Read& read);
-    Task<RunResult> read_stale(Read& read);
+    Task<void> read_stale(Read& read);
+    Error refused(std::string message);
     Task<bool> wait(Read& read);
     void begin_to_wait(Read& read);
     void look(bool is_heavy);
