@@ -161,7 +161,8 @@ TEST_F(FreshnessOfReads, WithinADurationShowsASessionNoLessThanItHasSeen) {
     ASSERT_TRUE(servers_.has_replayed(1, "2"));
     const auto freshness = loadstone::within(std::chrono::hours(1));
     std::set<std::int64_t> seen_first;
-    for (int session = 0; session < 8; ++session) {
+    // Which replica a session reads first goes by their load.
+    for (int session = 0; session < 8 || (seen_first.size() < 2 && session < 500); ++session) {
         Given last = read({.freshness = freshness});
         seen_first.insert(last.items);
         for (int i = 0; i < 8; ++i) {
