@@ -53,6 +53,7 @@ Task<ExportedFile> export_values(Context& context, const Query& query, std::stri
         }
     };
     co_await analytics.exports().run(context, ask);
+    analytics.require_fresh(query.name, context.reading().freshness, file.as_of());
     co_return file;
 }
 

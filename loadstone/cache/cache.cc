@@ -185,7 +185,7 @@ Task<std::optional<Cache::Unsure>> Cache::settle(Context& context) {
     co_await follower_.settle(context);
     const runtime::Position seen = context.reading().position();
     if (!options_.has_positions || follower_.has_moments() || seen == runtime::Position{} ||
-        follower_.has_reached(seen))
+        seen == runtime::Position::unknown() || follower_.has_reached(seen))
         co_return std::nullopt;
     co_return Unsure{seen, follower_.now().state};
 }

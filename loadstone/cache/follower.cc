@@ -326,9 +326,18 @@ Task<bool> Follower::is_unchanged_at(Context& caller, runtime::Position position
                                      Tags tags) const {
     Context context(caller.services(), caller.deadline());
     context.reading().saw(position);
+    // Rather what some replica shows than none.
+    context.reading().stale_max = options_.kept;
     Reader reader(context, database_.read_connection(), runtime::own_writes);
+    std::vector<std::string> found;
+    try {
+        found = co_await reader.many<std::string>(sql::changed_since, state);
+    } catch (const Error& error) {
+        // Nobody can tell more than the poll did.
+        if (error.code() != Errc::unavailable) throw;
+        co_return true;
+    }
     Changes changes;
-    const auto found = co_await reader.many<std::string>(sql::changed_since, state);
     for (const std::string& each : found) {
         const Tags some = tags_from(each);
         if (!some.empty() && some.back() == everything) co_return false;

@@ -101,7 +101,8 @@ public:
                                                 std::string state, Tags tags);
     // Whether a server at `position` shows nothing of the tags that the snapshot `state` did not: a
     // replica shows a commit when it has replayed it, and the primary, which polls ask, when its
-    // transaction has ended. One statement there. Errors: of the database.
+    // transaction has ended. One statement there; where no replica is at `position`, on the primary
+    // or on the furthest replica. Errors: of the database, but for unavailable.
     Task<bool> is_unchanged_at(Context& caller, runtime::Position position, std::string state,
                                Tags tags) const;
     // Whether nothing that the tags stand for is newer than `epoch`.

@@ -227,10 +227,13 @@ class DerivedStormTest(ProcessTest):
         for number, node in enumerate(self.nodes):
             player = Player(self, f"{self.seed}-rest-{number}")
             with node.client() as client:
-                seen = client.post("/plays", {"seed": 1, "count": 1}, headers={"Loadstone-Position": NO_POSITION}).headers
-                told = client.get("/looks?seed=7&count=400", headers={"Loadstone-Position": seen["Loadstone-Position"] or NO_POSITION}).json
+                played = client.post("/plays", {"seed": 1, "count": 1}, headers={"Loadstone-Position": NO_POSITION})
+                position = played.headers["Loadstone-Position"]
+                told = client.get("/looks?seed=7&count=400", headers={"Loadstone-Position": position or NO_POSITION}).json
             self.assertEqual(told["failures"], [])
-            player.session.asked.append((nothing, True, told["last"], told["shown"]))
+            last = played.json["last"]
+            owed = (lambda: last) if position or DATABASE == "sqlite" else nothing
+            player.session.asked.append((owed, True, told["last"], told["shown"]))
             self.check([player])
         done = self.nodes[0].command("views", "verify", "--json", check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
@@ -253,7 +256,8 @@ class DerivedStormTest(ProcessTest):
         self.assertEqual(set(self.failures) - MAY_FAIL, set())
         self.assertEqual(set(self.refused) - {503, 504}, set())
         self.assertGreater(self.writes, operations // 50)
-        self.assertGreater(self.blows.total(), 1)
+        self.assertGreater(self.blows.total(), 0)
+        self.assertGreater(self.counted("cache_hits_total"), 0)
 
     def test_no_answer_is_stale_whoever_dies(self):
         self.storm(OPERATIONS)

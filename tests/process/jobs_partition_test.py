@@ -97,10 +97,10 @@ class JobsPartitionTest(StormTest):
         """One of three is cut off when the server has done the statement and was not told to commit it, another dies."""
         proxy = self.proxy()
         web = self.storm("web", "web").start()
-        # With 64 jobs at a time its lease of 600 ms waits behind their transactions, each of a quarter of a second on this line.
+        # With 64 jobs at a time its lease of 600 ms waits behind their transactions, each of some 150 ms on this line.
         self.storm("cut-off", "work", database=self.behind(proxy), jobs_running_max=12).start()
         orders = self.load(web)
-        proxy.delay_s = 0.04
+        proxy.delay_s = 0.025
 
         def is_cut_off():
             if not self.is_within(statement):

@@ -35,11 +35,16 @@ from (select 1 as one) as always
 left join loadstone_changes as c on c.xid >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(c.xid, $1::text::pg_snapshot)
 
 -- name: changed_since
--- What was committed since the state $1, as the server that is asked shows it: any replica. Index: as `follow`.
+-- What was committed since the state $1, as the server that is asked shows it: any replica. Of transactions that had not begun at $1, and of
+-- those that ran: however long one of those has run, what ended meanwhile is not read. Index: loadstone_changes_to_follow.
 -- dialect: sqlite
 select tags from loadstone_changes where id > cast($1 as integer)
 -- dialect: postgres
-select tags from loadstone_changes where xid >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
+select c.tags from (select pg_snapshot_xmax($1::text::pg_snapshot) as next offset 0) as s
+cross join lateral (select tags from loadstone_changes where xid >= s.next order by xid limit 1000000) as c
+union all
+select c.tags from pg_snapshot_xip($1::text::pg_snapshot) as ran(xid)
+cross join lateral (select tags from loadstone_changes where xid = ran.xid order by xid limit 1000) as c
 
 -- name: changes_with :one (tags text)
 -- column: changes int

@@ -78,7 +78,7 @@ public:
     // Of a tenant that is not named: 1.
     void set_weights(std::map<std::string, double> weights) { weights_ = std::move(weights); }
 
-    // Kinds of which nothing is claimed for now: what they need is away (runner_impl.h). True: they
+    // Kinds of which nothing is claimed from their queues now: what they need is away. True: they
     // are others than before, and cursors are worth a look.
     bool set_held(const std::set<std::string>& kinds, Clock::time_point now);
 
