@@ -323,7 +323,7 @@ void mail_and_job_settings(SettingList& s, Config& c) {
              c.analytics.lag_max, 1'000);
     s.millis("analytics.answer_lag_max_ms",
              "how old the state may be before questions are refused; 0: they are answered",
-             c.analytics.answer_lag_max);
+             c.analytics.answer_lag_max, 0);
     s.millis("analytics.poll_every_ms", "how often it is looked for new facts",
              c.analytics.poll_every);
     s.count("analytics.queries_max", "at once, of this process", c.analytics.queries_max, 1, 16);
