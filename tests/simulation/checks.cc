@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <map>
 #include <set>
 
@@ -88,14 +89,21 @@ void World::check_end() {
         check_throttle("sim.Throttled", sim::throttled_burst, sim::throttled_per_second);
         check_throttle("sim.Brisk", sim::brisk_burst, sim::brisk_per_second);
     }
-    const std::int64_t left = number(
-        "select (select count(*) from loadstone_unique where until = 0) + (select count(*) from "
-        "loadstone_follows) + (select count(*) from loadstone_results) "
-        "+ (select count(*) from loadstone_steps) + (select count(*) from loadstone_progress) + "
-        "(select count(*) from loadstone_limit_states as s where running <> (select "
-        "coalesce(sum(places), 0) from loadstone_limit_loans as l where l.name = s.name)) + "
-        "(select count(*) from loadstone_done)");
-    if (left != 0) fail(fmt::format("{} rows are left of jobs that have ended", left));
+    const std::array<std::pair<const char*, const char*>, 7> kept{
+        {{"unique keys", "loadstone_unique where until = 0"},
+         {"followers", "loadstone_follows"},
+         {"results", "loadstone_results"},
+         {"steps", "loadstone_steps"},
+         {"progress", "loadstone_progress"},
+         {"places of limits",
+          "loadstone_limit_states as s where running <> (select coalesce(sum(places), 0) from "
+          "loadstone_limit_loans as l where l.name = s.name)"},
+         {"marks", "loadstone_done"}}};
+    for (const auto& [what, where] : kept) {
+        const std::string sql = fmt::format("select count(*) from {}", where);
+        const std::int64_t left = number(sql.c_str());
+        if (left != 0) fail(fmt::format("{} {} are left of jobs that have ended", left, what));
+    }
 }
 
 // Each committed job has ended once: with its effect, or as a dead letter, or dropped where its

@@ -426,11 +426,12 @@ std::string World::play() {
     return failure_;
 }
 
+// Whom a job follows that is gone already is looked up every few seconds.
 bool World::is_quiet() {
     return number(
                "select (select count(*) from loadstone_ready) + (select count(*) from "
                "loadstone_scheduled) + (select count(*) from loadstone_batches) + (select "
-               "count(*) from loadstone_blocked)") == 0;
+               "count(*) from loadstone_blocked) + (select count(*) from loadstone_follows)") == 0;
 }
 
 // What is lent goes back with them.
@@ -453,6 +454,7 @@ std::string World::left() {
               "all "
               "select 'blocked', id, kind, waits_for, extra from loadstone_blocked union all "
               "select 'batch', id, process, jobs, '' from loadstone_batches union all "
+              "select 'follow', job, next, '', '' from loadstone_follows union all "
               "select 'limit', name, version, running, arrival_at from loadstone_limit_states "
               "union all "
               "select 'loan', process, name, places, '' from loadstone_limit_loans union all "
