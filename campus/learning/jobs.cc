@@ -143,8 +143,8 @@ Task<void> close_stranded_runs(Context& context, Job<CloseStrandedRuns>) {
 void jobs(Handlers& handlers) {
     const auto soonest = std::chrono::seconds(1);
     const auto latest = std::chrono::minutes(1);
-    // Nobody waits beside a run that was scheduled: however many have the same time, what somebody
-    // has just started, and what ends runs, goes first.
+    // Nobody waits beside a run that was scheduled: however many have the same time, runs that have
+    // begun, those that somebody has just started among them, go first.
     constexpr int started_first = 1;
     handlers.handle(begin_grades).attempts(10).backoff(soonest, latest);
     handlers.on_buried(give_up_beginning).attempts(10).backoff(soonest, latest);
