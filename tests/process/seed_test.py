@@ -178,7 +178,9 @@ class SeedTest(ProcessTest):
                 self.assertEqual(signed_in.status, 200, signed_in)
                 self.assertEqual(client.get("/api/me", cookie=signed_in.cookie).json["email"], email)
             user = self.tables.value(f"select id from users where email = '{learner}'")
-            cookie = client.post("/api/login", {"email": learner, "password": password}).cookie
+            signed_in = client.post("/api/login", {"email": learner, "password": password})
+            self.assertEqual(signed_in.status, 200, signed_in)
+            cookie = signed_in.cookie
             own = client.get("/api/enrolments?limit=200", cookie=cookie).json["enrolments"]
             rows = self.database.rows(f"select * from enrolments where user_id = {user} order by course_id")
             self.assertEqual([(one["course"], one["lessons_completed"]) for one in own],
