@@ -119,6 +119,7 @@ TEST_F(WriterTest, RollsBackOnlyTheBodyThatFails) {
     for (const char* name : {"a", "b", "b", "c"}) {
         scope.spawn(loops.executor(0), insert_named(name, Deadline::in(ample), &done, &failed));
     }
+    ASSERT_TRUE(queued(4));
     disk.release_syncs();
     ASSERT_TRUE(scope.join_blocking(Deadline::in(ample)));
     EXPECT_EQ(done, 4);
@@ -134,6 +135,7 @@ TEST_F(WriterTest, GoesOnWithTheOthersWhenTheFirstOfAGroupFails) {
     const std::uint64_t commits = counted("loadstone_store_commits_total");
     for (const char* name : {"holds", "a", "b"})  // the first breaks the unique key
         scope.spawn(loops.executor(0), insert_named(name, Deadline::in(ample), &done, &failed));
+    ASSERT_TRUE(queued(3));
     disk.release_syncs();
     ASSERT_TRUE(scope.join_blocking(Deadline::in(ample)));
     EXPECT_EQ(done, 3);
@@ -176,6 +178,7 @@ TEST_F(WriterTest, RunsTheOthersOfAGroupAgainWhenADeferredForeignKeyFailsItsComm
     };
     scope.spawn(loops.executor(0), orphan(context, &code));
     scope.spawn(loops.executor(0), insert_named("b", Deadline::in(ample), &done, &failed));
+    ASSERT_TRUE(queued(3));
     disk.release_syncs();
     ASSERT_TRUE(scope.join_blocking(Deadline::in(ample)));
     EXPECT_EQ(done, 3);
@@ -263,6 +266,7 @@ TEST_F(WriterTest, InterruptsABodyAtItsDeadlineAndRunsTheOthersOfItsGroupAgain) 
     };
     scope.spawn(loops.executor(0), endless(*services, &code));
     scope.spawn(loops.executor(0), insert_named("b", Deadline::in(ample), &done, &failed));
+    ASSERT_TRUE(queued(3));
     disk.release_syncs();
     ASSERT_TRUE(scope.join_blocking(Deadline::in(ample)));
     EXPECT_EQ(code, Errc::deadline_exceeded);
