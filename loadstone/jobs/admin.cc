@@ -151,12 +151,12 @@ Task<std::string> why_next(Reader reader, const Place& place, std::int64_t proce
         co_return fmt::format(
             "it is the next of queue {}, and waits for a program that knows its kind, {}",
             place.queue, place.kind);
-    const auto running = co_await reader.one<RunningOf>(sql::running_of, place.queue);
     if (is_suspect(place.partition_key))
         co_return fmt::format(
-            "it has taken down {} processes, and runs alone: when one of the {} processes that run "
-            "jobs runs nothing else; {} jobs run",
-            place.crashes, processes, running.jobs);
+            "it has taken down {} processes, and runs in a sandbox, which one of the {} processes "
+            "that run jobs starts for it, when no other of queue {} does",
+            place.crashes, processes, place.queue);
+    const auto running = co_await reader.one<RunningOf>(sql::running_of, place.queue);
     co_return fmt::format(
         "it is the next of queue {}, and begins when one of the {} processes that run jobs has a "
         "place for it: {} jobs run, {} of them of this queue",

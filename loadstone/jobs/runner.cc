@@ -325,6 +325,16 @@ std::chrono::milliseconds Runner::since_pulling() const {
     return std::chrono::duration_cast<milliseconds>(since);
 }
 
+std::chrono::milliseconds Runner::without_suspects() const {
+    const auto since = Deadline::Clock::now() - impl_->had_suspects_at.load();
+    return std::chrono::duration_cast<milliseconds>(since);
+}
+
+void Runner::look_for_suspects() {
+    impl_->may_have_suspects = true;
+    impl_->wake.set();
+}
+
 void Runner::stop_claiming() {
     impl_->stopping = true;
     impl_->wake.set();

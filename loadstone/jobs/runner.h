@@ -12,6 +12,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -35,6 +36,12 @@ struct RunnerOptions {
     int crashes_max = 3;  // processes a job may take down before it is a dead letter
     std::chrono::milliseconds poll_every{1'000};  // fallback when a wake-up was lost; jittered
     std::uint64_t seed = 0;                       // of the jitter; 0: from the clock
+    // Runs suspects, jobs that one more crash buries, one at a time and nothing else: the process
+    // is there to be taken down. All others leave them to it.
+    bool is_sandbox = false;
+    // Of the others: suspects wait for a sandbox. Called again and again, in a loop; does not
+    // block. Where it is empty somebody else sees to it.
+    std::function<void()> need_sandbox;
 };
 
 // Which bulkhead a module's jobs run in. A claim takes only jobs for which it has room: those of a
@@ -51,6 +58,10 @@ public:
     // How long ago it last had claimed, or had found that it could claim nothing: every place
     // taken, queues paused or held up by limits.
     std::chrono::milliseconds since_pulling() const;
+    // Of a sandbox: how long no suspect has run, nor waited in a queue that is not paused.
+    std::chrono::milliseconds without_suspects() const;
+    // The sandbox has ended: it is looked again whether suspects wait.
+    void look_for_suspects();
     // Claims no more; what runs goes on.
     void stop_claiming();
     // Claims no more, lets running jobs end until the deadline, cancels the rest, hands back what

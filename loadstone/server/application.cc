@@ -19,12 +19,15 @@
 #include "loadstone/server/internal/commands.h"
 #include "loadstone/server/internal/db_commands.h"
 #include "loadstone/server/internal/jobs_command_line.h"
+#include "loadstone/server/internal/sandbox.h"
 #include "loadstone/server/internal/views_commands.h"
 #include "loadstone/server/server.h"
 
 namespace loadstone::server {
 
 namespace {
+
+constexpr const char* sandbox_flag = "--sandbox";
 
 // What the command line said of settings, applied after the file and the environment.
 using Given = std::vector<std::pair<const Setting*, std::string>>;
@@ -160,7 +163,11 @@ void serve(const Config& config, const std::vector<Module>& modules, const std::
         std::fflush(stdout);
     }
     int received = 0;
-    sigwait(&signals, &received);
+    if (config.role == Role::sandbox) {
+        internal::wait_in_sandbox(signals, [&server] { return server.without_suspects(); });
+    } else {
+        sigwait(&signals, &received);
+    }
     log::info("stopping", {{"signal", received}, {"drain_ms", config.drain.count()}});
     pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // a second one ends the process at once
     if (!server.stop()) {
@@ -207,10 +214,19 @@ int Application::run(int argc, char** argv) {
         return sub;
     };
 
-    command(app, "serve", "Serve requests and run jobs until SIGTERM, SIGINT or SIGHUP", [&] {
-        serve(config, modules, title_, version_, greeting_, quoted(argv[0]),
-              options_for_commands(given, file));
-    });
+    bool is_sandbox = false;
+    CLI::App* const serving =
+        command(app, "serve", "Serve requests and run jobs until SIGTERM, SIGINT or SIGHUP", [&] {
+            if (is_sandbox) {
+                config = internal::as_sandbox(std::move(config));
+            } else {
+                config.sandbox_arguments.assign(argv, argv + argc);
+                config.sandbox_arguments.push_back(sandbox_flag);
+            }
+            serve(config, modules, title_, version_, greeting_, quoted(argv[0]),
+                  options_for_commands(given, file));
+        });
+    serving->add_flag(sandbox_flag, is_sandbox, "what a server starts as its sandbox")->group("");
     bool plan = false;
     command(app, "migrate", "Bring the schema up to date", [&] {
         internal::migrate_command(config, modules, plan);

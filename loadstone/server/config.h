@@ -26,7 +26,8 @@
 
 namespace loadstone::server {
 
-enum class Role { all, web, work };
+// A sandbox is started by servers that run jobs, and by nobody else (internal/sandbox.h).
+enum class Role { all, web, work, sandbox };
 enum class MetricsAccess { local, everyone, off };
 
 struct Config {
@@ -55,6 +56,9 @@ struct Config {
     outbound::MailOptions mail;
     outbound::HttpClientOptions http_client;
     jobs::RunnerOptions jobs;
+    // This program's arguments, its name first, that make it the sandbox of this server (role
+    // `sandbox`). Empty: there is none, and suspects wait for another server's.
+    std::vector<std::string> sandbox_arguments;
     jobs::Retention jobs_kept;
     std::vector<jobs::QueueBound> jobs_bounds;
     cache::CacheOptions cache;

@@ -28,6 +28,7 @@
 #include "loadstone/server/internal/admin_socket.h"
 #include "loadstone/server/internal/db_report.h"
 #include "loadstone/server/internal/housekeeping.h"
+#include "loadstone/server/internal/sandbox.h"
 #include "loadstone/server/internal/shares.h"
 #include "loadstone/server/internal/system_routes.h"
 #include "loadstone/server/internal/warmth.h"
@@ -45,6 +46,7 @@ constexpr seconds snapshot_every{10};
 // `why` looks back a minute, and at the start to the start.
 constexpr std::size_t snapshots_kept = 7;
 constexpr seconds build_again_after{5};  // where it has failed
+constexpr seconds sandbox_patience{15};  // it hands back what has not ended in time
 
 // A new one is of this user alone: it holds password hashes and everybody's mail.
 void make_data_folder(const std::string& path) {
@@ -96,6 +98,7 @@ const char* role_name(Role role) {
         case Role::all: return "all";
         case Role::web: return "web";
         case Role::work: return "work";
+        case Role::sandbox: return "sandbox";
     }
     return "";
 }
@@ -138,7 +141,8 @@ struct Server::Impl {
         auto routes = routes_of(modules);
         const std::string openapi =
             net::HttpServer::openapi(routes, title, version, !config.http.tls_certificate.empty());
-        if (config.role != Role::work) {
+        const bool has_http = config.role == Role::all || config.role == Role::web;
+        if (has_http) {
             http =
                 std::make_unique<net::HttpServer>(config.http, std::move(routes), request_bulkheads,
                                                   session_resolver(), loops, services, registry);
@@ -173,18 +177,31 @@ struct Server::Impl {
         services.add<internal::SystemState>(*system);
         services.add<analytics::Recorder>(recorder);
         services.add<analytics::Analytics>(column_store);
-        if (!recorder.tables().empty())
+        if (!recorder.tables().empty() && config.role != Role::sandbox)
             feed = std::make_unique<analytics::Feed>(column_store, recorder, services, registry);
-        if (config.role != Role::web) {
-            runner = std::make_unique<jobs::Runner>(config.jobs, *queue, job_bulkheads, loops,
-                                                    services, registry);
-        }
+        if (config.role != Role::web) make_runner();
         housekeeping.emplace(config, *queue, *cache, runner.get(), registry);
         registry.gauge(this, "loadstone_log_dropped_lines", "",
                        "Lines that the reader of the log was too late for",
                        [] { return static_cast<double>(log::dropped_lines()); });
     }
     ~Impl() { registry.remove_gauges(this); }
+
+    void make_runner() {
+        jobs::RunnerOptions options = config.jobs;
+        if (!config.sandbox_arguments.empty()) {
+            std::vector<std::string> arguments = config.sandbox_arguments;
+            if (config.site.url.empty()) {
+                arguments.emplace_back("--public-url");
+                arguments.push_back(site.url);
+            }
+            sandbox = std::make_unique<internal::Sandbox>(
+                std::move(arguments), [this] { runner->look_for_suspects(); }, registry);
+            options.need_sandbox = [this] { sandbox->need(); };
+        }
+        runner = std::make_unique<jobs::Runner>(options, *queue, job_bulkheads, loops, services,
+                                                registry);
+    }
 
     // Other nodes may keep answers, so what is written is recorded whether or not this one does.
     void open_cache() {
@@ -273,6 +290,7 @@ struct Server::Impl {
     jobs::JobBulkheads job_bulkheads;
     std::unique_ptr<net::HttpServer> http;
     std::unique_ptr<jobs::Runner> runner;
+    std::unique_ptr<internal::Sandbox> sandbox;
     std::unique_ptr<analytics::Feed> feed;
 
     std::atomic<bool> stopping{false};
@@ -338,10 +356,12 @@ void Server::start() {
     impl.loops.start();
     impl.database->start(impl.loops);
     if (impl.http) impl.http->start();
-    impl.housekeeping->start(impl.loops, impl.services, impl.stop_event, impl.background);
-    impl.background.spawn(impl.loops.executor(0), impl.build_aggregates());
-    impl.background.spawn(impl.loops.executor(0),
-                          impl.cache->folding().run(impl.services, impl.stop_event));
+    if (impl.config.role != Role::sandbox) {
+        impl.housekeeping->start(impl.loops, impl.services, impl.stop_event, impl.background);
+        impl.background.spawn(impl.loops.executor(0), impl.build_aggregates());
+        impl.background.spawn(impl.loops.executor(0),
+                              impl.cache->folding().run(impl.services, impl.stop_event));
+    }
     if (impl.warmth) impl.warmth->load(impl.background);
     if (impl.feed) {
         impl.background.spawn(impl.loops.executor(0), impl.feed->run());
@@ -371,6 +391,10 @@ void Server::start() {
 
 std::uint16_t Server::port() const noexcept { return impl_->http ? impl_->http->port() : 0; }
 
+std::chrono::milliseconds Server::without_suspects() const {
+    return impl_->runner->without_suspects();
+}
+
 bool Server::stop() {
     Impl& impl = *impl_;
     impl.system->draining = true;
@@ -381,8 +405,10 @@ bool Server::stop() {
     bool ended = true;
     // What runs gets as long as the requests do.
     if (impl.runner) impl.runner->stop_claiming();
+    if (impl.sandbox) impl.sandbox->ask_to_end();
     if (impl.http) ended = impl.http->drain(deadline) && ended;
     if (impl.runner) ended = impl.runner->stop(deadline) && ended;
+    if (impl.sandbox) impl.sandbox->join(Deadline(deadline.instant() + sandbox_patience));
     if (impl.feed) impl.feed->stop();
     ended = impl.background.join_blocking(Deadline::in(seconds(12))) && ended;
     impl.admin.reset();

@@ -2,6 +2,8 @@
 // Server: constructs every part from a Config and the modules, starts them in order of dependency,
 // drains and stops them in the reverse order. The only place that knows all.
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +25,8 @@ public:
     // Listens and runs jobs, as the role says. Throws Error.
     void start();
     std::uint16_t port() const noexcept;  // 0 where no HTTP is served
+    // Of a sandbox (jobs/runner.h).
+    std::chrono::milliseconds without_suspects() const;
     // Stops accepting, lets requests and jobs end within Config::drain. False if something would
     // not end: the process must then exit without tearing the loops down.
     bool stop();

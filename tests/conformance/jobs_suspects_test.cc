@@ -98,6 +98,12 @@ Task<bool> make_suspect(Tx& tx, std::int64_t job) {
     co_return true;
 }
 
+Task<bool> enqueue_suspect(Tx& tx) {
+    const Watched watched{"suspect"};
+    const auto id = co_await jobs::enqueue(tx, watched);
+    co_return co_await make_suspect(tx, id);
+}
+
 std::map<std::int64_t, int> crashes_of(const std::vector<jobs::JobRow>& rows) {
     std::map<std::int64_t, int> crashes;
     for (const jobs::JobRow& row : rows) crashes[row.id] = row.crashes;
@@ -141,30 +147,50 @@ TEST_P(JobSuspects, ASuspectIsNotBlamedForWhatItsProcessRanBeside) {
               (std::map<std::int64_t, int>{{suspect, 2}, {beside, 1}}));
 }
 
-// Others come before and beside them.
-TEST_P(JobSuspects, RunWhenNothingElseDoesInTheirProcess) {
+// Workers leave them to a sandbox, and tell that one is needed; it leaves them all else.
+TEST_P(JobSuspects, RunInASandboxOneAfterTheOther) {
     suspects::stage.was_beside = suspects::stage.may_end = false;
-    Node one(database_.url(), diary_, suspects::declare);
-    for (int i = 0; i < 2; ++i) {
-        const auto id = one.write(enqueue_in<Watched>, Watched{"suspect"});
-        one.write(make_suspect, id);
-    }
-    for (int i = 0; i < 50; ++i) one.write(enqueue_in<Watched>, Watched{"before"});
-    one.run();
     const auto runs = [&](const std::string& text) {
         const auto all = diary_.all();
         return std::ranges::count(all, text);
     };
+    {
+        std::atomic<int> needed{0};
+        Node worker(database_.url(), diary_, suspects::declare);
+        worker.runner_options.need_sandbox = [&] { ++needed; };
+        for (int i = 0; i < 2; ++i) worker.write(enqueue_suspect);
+        worker.run();
+        for (int i = 0; i < 50; ++i) worker.write(enqueue_in<Watched>, Watched{"beside"});
+        ASSERT_TRUE(wait_until([&] { return runs("beside") == 50 && needed > 0; }));
+        EXPECT_EQ(runs("suspect"), 0);
+    }
+    Node sandbox(database_.url(), diary_, suspects::declare);
+    sandbox.runner_options.is_sandbox = true;
+    for (int i = 0; i < 10; ++i) sandbox.write(enqueue_in<Watched>, Watched{"not for it"});
+    sandbox.run();
     ASSERT_TRUE(wait_until([&] { return runs("suspect") == 1; }));
-    for (int i = 0; i < 50; ++i) one.write(enqueue_in<Watched>, Watched{"meanwhile"});
-    const auto end = std::chrono::steady_clock::now() + 3 * one.runner_options.poll_every;
-    ASSERT_TRUE(wait_until([&] { return std::chrono::steady_clock::now() > end; }));
-    EXPECT_EQ(runs("meanwhile"), 0);
     suspects::stage.may_end = true;
-    ASSERT_TRUE(wait_until([&] { return one.jobs_of("").empty(); }));
-    EXPECT_EQ(runs("suspect"), 2);
-    EXPECT_EQ(runs("meanwhile"), 50);
+    ASSERT_TRUE(wait_until([&] { return runs("suspect") == 2; }));
+    ASSERT_TRUE(wait_until([&] {
+        return sandbox.runner->without_suspects() > 3 * sandbox.runner_options.poll_every;
+    }));
+    EXPECT_EQ(runs("not for it"), 0);
+    EXPECT_EQ(sandbox.jobs_of("").size(), 10U);
     EXPECT_FALSE(suspects::stage.was_beside);
+}
+
+// It is told when one has ended that left some.
+TEST_P(JobSuspects, AreLookedForAgainWhenASandboxHasEnded) {
+    std::atomic<int> needed{0};
+    Node worker(database_.url(), diary_, suspects::declare);
+    worker.runner_options.need_sandbox = [&] { ++needed; };
+    worker.run();
+    worker.write(enqueue_in<Watched>, Watched{"none"});
+    ASSERT_TRUE(wait_until([&] { return worker.jobs_of("").empty(); }));
+    EXPECT_EQ(needed, 0);
+    worker.write(enqueue_suspect);
+    worker.runner->look_for_suspects();
+    ASSERT_TRUE(wait_until([&] { return needed > 0; }));
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ CRASHES_MAX = 3  # as where nothing is set
 
 class JobsStormTest(StormTest):
     def put_back_what_was_blamed(self, storm):
-        """A job that is hit by a third death, while it runs alone, is a dead letter as poison is: an operator puts it back."""
+        """A job that is hit by a third death, in a sandbox, is a dead letter as poison is: an operator puts it back."""
         while True:
             history = self.wait_for_end(120)
             dead = self.tables.dead_jobs()
@@ -33,7 +33,7 @@ class JobsStormTest(StormTest):
         web = self.storm("web", "web").start()
         workers = [self.storm(f"work{i}", "work", jobs_crashes_max=CRASHES_MAX).start() for i in range(WORKERS)]
         orders = self.load(web)
-        kills = 0
+        kills = sandboxes = 0
         while kills < KILLS:
             time.sleep(self.random.uniform(0.1, 1.2))  # the experiment, not a wait
             storm = self.random.choice([web, *workers, *workers])
@@ -41,9 +41,13 @@ class JobsStormTest(StormTest):
             if self.random.random() < 0.2:
                 storm.drain()
             else:
+                # Its sandbox ends by itself then; or it dies too.
+                if self.random.random() < 0.5:
+                    sandboxes += storm.kill_sandbox()
                 storm.kill()
                 kills += 1
             storm.start(wait=False)
+        self.say(f"{sandboxes} sandboxes were killed")
         for storm in (web, *workers):
             storm.wait_ready()
         orders.finish()

@@ -62,6 +62,7 @@ process_test(jobs_clocks)
 process_test(jobs_partition ON postgres)
 process_test(jobs_backends ON postgres)
 process_test(jobs_poison)
+process_test(jobs_sandbox)
 process_test(jobs_sql ON postgres)  # its npm module comes with ./dev setup test
 process_test(jobs_disk_full)
 process_test(history ON sqlite)

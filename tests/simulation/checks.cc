@@ -150,8 +150,9 @@ void World::check_order() {
     }
 }
 
-// Whatever they hold: so many run of a key, and a suspect runs alone. What runs where the process
-// has been declared dead, or its batch rescued, has lost its place and is being stopped.
+// Whatever they hold: so many run of a key, and a suspect runs alone, in a process that runs
+// nothing else. What runs where the process has been declared dead, or its batch rescued, has lost
+// its place and is being stopped.
 void World::check_running() {
     std::map<std::pair<std::int64_t, std::int64_t>, bool> is_suspect;  // by process and batch
     for (const Row& row : rows("select b.process, b.id, instr(b.jobs, '|loadstone.suspect:') > 0 "
@@ -166,12 +167,14 @@ void World::check_running() {
         if (batch == is_suspect.end()) continue;
         if (!run.crowd.empty()) ++running[run.crowd];
         ++of_process[run.lease.process];
-        if (batch->second) with_suspects.insert(run.lease.process);
+        (batch->second ? with_suspects : ran_others_).insert(run.lease.process);
     }
     for (const std::int64_t process : with_suspects) {
         if (of_process[process] > 1)
             fail(fmt::format("{} jobs run beside a suspect in process {}", of_process[process] - 1,
                              process));
+        if (ran_others_.contains(process))
+            fail(fmt::format("a suspect runs in process {}, which is no sandbox", process));
     }
     for (const auto& [lane, count] : running) {
         if (count > sim::crowded_at_once)

@@ -25,6 +25,8 @@ using loadstone::Tx;
 
 namespace {
 
+constexpr milliseconds sandbox_idle_max{500};
+
 constexpr loadstone::store::Command insert_expected{
     .name = "sim.expected",
     .sqlite =
@@ -171,8 +173,10 @@ Task<void> as_client(const runtime::Services& services, ClientAct act) {
 
 }  // namespace
 
-Process::Process(SimulatedServer& server, int process_number, std::uint64_t seed, int crashes_max)
+Process::Process(SimulatedServer& server, int process_number, std::uint64_t seed, int crashes_max,
+                 std::optional<int> sandbox_of_process)
     : number(process_number),
+      sandbox_of(sandbox_of_process),
       loops({.threads = 1, .blocked_after = milliseconds(60'000)}, registry()) {
     database = std::make_unique<SimulatedDatabase>(server, number);
     jobs::Declarations declared;
@@ -186,7 +190,9 @@ Process::Process(SimulatedServer& server, int process_number, std::uint64_t seed
     database->start(loops);
     clients = std::make_unique<runtime::TaskScope>("clients");
     jobs::RunnerOptions options;
-    options.running_max = 8;
+    options.running_max = sandbox_of ? 1 : 8;
+    options.is_sandbox = sandbox_of.has_value();
+    options.need_sandbox = [this] { needs_sandbox = true; };
     options.heartbeat_every = milliseconds(200);
     options.dead_after = milliseconds(1'000);
     options.poll_every = milliseconds(200);
@@ -238,28 +244,62 @@ void World::fail(std::string what) {
     if (failure_.empty()) failure_ = std::move(what);
 }
 
-void World::start_process() {
+void World::start_process(std::optional<int> sandbox_of) {
     const int made = processes_made_++;
-    tell(fmt::format("process {} starts", made));
-    processes_.push_back(std::make_unique<Process>(server_, made, seed_, crashes_max_));
+    tell(fmt::format("process {} starts{}", made,
+                     sandbox_of ? fmt::format(", a sandbox of {}", *sandbox_of) : ""));
+    processes_.push_back(std::make_unique<Process>(server_, made, seed_, crashes_max_, sandbox_of));
+}
+
+// Who has started a sandbox learns of its end.
+void World::remove(std::size_t which) {
+    const std::optional<int> of = processes_[which]->sandbox_of;
+    processes_.erase(processes_.begin() + static_cast<std::ptrdiff_t>(which));
+    for (const auto& process : processes_) {
+        if (process->number != of) continue;
+        process->needs_sandbox = false;
+        process->runner->look_for_suspects();
+    }
+}
+
+bool World::is_idle_sandbox(const Process& process) const {
+    return process.sandbox_of && !process.is_paused &&
+           process.runner->without_suspects() > sandbox_idle_max;
+}
+
+bool World::lacks_sandbox(const Process& process) const {
+    return process.needs_sandbox && std::ranges::none_of(processes_, [&](const auto& other) {
+               return other->sandbox_of == process.number;
+           });
+}
+
+bool World::has_errand() const {
+    return std::ranges::any_of(processes_, [this](const auto& process) {
+        return is_idle_sandbox(*process) || lacks_sandbox(*process);
+    });
+}
+
+void World::see_to_sandboxes() {
+    for (std::size_t i = 0; i < processes_.size(); ++i) {
+        if (is_idle_sandbox(*processes_[i])) return stop_process(i);
+        if (lacks_sandbox(*processes_[i])) return start_process(processes_[i]->number);
+    }
 }
 
 void World::kill_process() {
     if (processes_.empty()) return;
-    const auto which = static_cast<std::ptrdiff_t>(random_.below(processes_.size()));
-    tell(fmt::format("process {} is killed", processes_[static_cast<std::size_t>(which)]->number));
-    processes_.erase(processes_.begin() + which);
+    const std::size_t which = random_.below(processes_.size());
+    tell(fmt::format("process {} is killed", processes_[which]->number));
+    remove(which);
 }
 
-void World::stop_process() {
-    if (processes_.empty()) return;
-    const auto which = static_cast<std::ptrdiff_t>(random_.below(processes_.size()));
-    Process& process = *processes_[static_cast<std::size_t>(which)];
+void World::stop_process(std::size_t which) {
+    Process& process = *processes_[which];
     process.is_paused = false;
     tell(fmt::format("process {} stops", process.number));
     const milliseconds patience(random_.below(500));
     process.runner->stop(Deadline::in(patience));
-    processes_.erase(processes_.begin() + which);
+    remove(which);
 }
 
 Process& World::live_process() {
@@ -270,7 +310,13 @@ Process& World::live_process() {
 void World::pass(milliseconds duration) {
     const auto until = time_.now() + duration;
     // Something always wakes: a pass sets an alarm of its own in one of the processes.
-    time_.run_until([this, until] { return time_.now() >= until || !failure_.empty(); }, until);
+    const auto is_over = [this, until] {
+        return time_.now() >= until || !failure_.empty() || has_errand();
+    };
+    while (time_.now() < until && failure_.empty()) {
+        if (!time_.run_until(is_over, until)) break;
+        see_to_sandboxes();
+    }
 }
 
 // One of those that a statement gives; 0: it gives none.
@@ -345,7 +391,9 @@ void World::act_as_chaos() {
     switch (random_.below(12)) {
         case 0:
         case 1: kill_process(); break;
-        case 2: stop_process(); break;
+        case 2:
+            if (!processes_.empty()) stop_process(random_.below(processes_.size()));
+            break;
         case 3:
         case 4:
             if (processes_.size() < 4) start_process();
@@ -436,7 +484,7 @@ bool World::is_quiet() {
 
 // What is lent goes back with them.
 void World::end_processes() {
-    while (!processes_.empty()) stop_process();
+    while (!processes_.empty()) stop_process(random_.below(processes_.size()));
     // Of those that were killed before.
     start_process();
     const auto until = time_.now() + std::chrono::seconds(90);  // a clock may have gone back

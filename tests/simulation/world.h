@@ -5,6 +5,8 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,11 +21,15 @@ namespace tests::simulation {
 
 // A process with a queue and a runner. Killed: nothing of it ever runs again.
 struct Process {
-    Process(SimulatedServer& server, int number, std::uint64_t seed, int crashes_max);
+    // `sandbox_of`: the process that has started it as its sandbox; or nobody.
+    Process(SimulatedServer& server, int number, std::uint64_t seed, int crashes_max,
+            std::optional<int> sandbox_of);
     ~Process();
 
     int number;
+    std::optional<int> sandbox_of;
     bool is_paused = false;
+    bool needs_sandbox = false;
     loadstone::runtime::Loops loops;
     loadstone::runtime::Services services;
     std::unique_ptr<SimulatedDatabase> database;
@@ -51,9 +57,15 @@ private:
     using Row = std::vector<std::string>;
     void tell(std::string what);
     Process& live_process();
-    void start_process();
+    void start_process(std::optional<int> sandbox_of = std::nullopt);
     void kill_process();
-    void stop_process();
+    void stop_process(std::size_t which);
+    void remove(std::size_t which);
+    bool is_idle_sandbox(const Process& process) const;
+    bool lacks_sandbox(const Process& process) const;
+    bool has_errand() const;
+    // Starts a sandbox that is needed, or stops one that is not.
+    void see_to_sandboxes();
     void pass(milliseconds time);
     void act();
     void act_as_client();
@@ -93,6 +105,7 @@ private:
     int commits_ = 0;
     std::int64_t last_batch_ = 0;
     std::vector<Claim> claims_;
+    std::set<std::int64_t> ran_others_;  // processes, by lease, that no sandbox is
     // Keys that are taken for a time: whose each was when it was last looked, and until when.
     std::map<std::string, std::pair<std::int64_t, std::int64_t>> keys_;
     std::vector<std::string> story_;

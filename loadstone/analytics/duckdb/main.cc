@@ -62,8 +62,7 @@ void bound_mappings(int memory_mb, int threads) {
 
 // Its rows end with the server, and so does this.
 int write_one_file(std::string_view memory_mb) {
-    const std::string file =
-        fmt::format("/proc/self/fd/{}", loadstone::analytics::internal::file_of_child);
+    const std::string file = fmt::format("/proc/self/fd/{}", loadstone::file_of_child);
     try {
         bound_mappings(number(memory_mb), 1);
         loadstone::analytics::duckdb::write_stream(STDIN_FILENO, file, number(memory_mb));

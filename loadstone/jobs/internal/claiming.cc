@@ -36,7 +36,10 @@ Task<void> Runner::Impl::dispatch() {
         apply_holds();
         apply_freed();
         held_off = false;
-        if (has_rescued.exchange(false)) lanes_at = look_at = Deadline(Deadline::Clock::now());
+        if (may_have_suspects.exchange(false)) {
+            lanes.forget_suspects();
+            lanes_at = look_at = Deadline(Deadline::Clock::now());
+        }
         const std::int64_t owner = process;
         bool more = false;
         if (owner != 0) {
@@ -49,6 +52,7 @@ Task<void> Runner::Impl::dispatch() {
             if (has_keyed && discover_at.passed()) co_await discover();
             more = co_await claim_and_start(owner);
         }
+        look_after_suspects();
         if (stopping) break;
         if (more) continue;
         const Deadline until = Deadline::in(pause_before_next_claim());
@@ -66,17 +70,25 @@ std::size_t Runner::Impl::free_places() const {
     return std::min(free_seats.size(), options.claim_batch_max);
 }
 
-internal::Alone::Turn Runner::Impl::turn() {
-    const auto now = Deadline::Clock::now();
-    internal::Alone::State state;
-    state.suspect_waits = lanes.has_suspects(now);
-    state.others_wait = state.suspect_waits && lanes.has_backlog(now);
+bool Runner::Impl::is_empty() const {
     const std::lock_guard lock(mutex);
-    state.is_empty = outcomes.is_empty() && free_seats.size() == seats.size();
-    // A handler that goes on without its job may do so for ever.
-    if (state.suspect_waits && std::ranges::any_of(seats, &Seat::is_abandoned))
-        state.suspect_waits = false;
-    return alone.turn(state, now, state.suspect_waits ? random.uniform() : 0);
+    return outcomes.is_empty() && free_seats.size() == seats.size();
+}
+
+void Runner::Impl::look_after_suspects() {
+    if (!options.is_sandbox) {
+        if (options.need_sandbox && lanes.has_suspects(Deadline::Clock::now()))
+            options.need_sandbox();
+        return;
+    }
+    const bool has_looked = process != 0 && !lanes_at.passed();
+    // A handler that goes on without its job may do so for ever: the process is to end.
+    const auto is_left = [this] {
+        const std::lock_guard lock(mutex);
+        return std::ranges::any_of(seats, &Seat::is_abandoned);
+    };
+    if ((!has_looked || lanes.knows_suspects() || !is_empty()) && !is_left())
+        had_suspects_at = Deadline::Clock::now();
 }
 
 std::vector<std::size_t> Runner::Impl::running_by_queue() const {
@@ -84,8 +96,9 @@ std::vector<std::size_t> Runner::Impl::running_by_queue() const {
     return running_of;
 }
 
-std::vector<internal::LaneClaim> Runner::Impl::lanes_to_claim(internal::Alone::Turn turn) {
-    if (turn == internal::Alone::Turn::nobody) return {};
+std::vector<internal::LaneClaim> Runner::Impl::lanes_to_claim() {
+    // So a death of the process is surely that of the one suspect it holds.
+    if (options.is_sandbox && !is_empty()) return {};
     const std::size_t free = free_places();
     const bool small = small_claim_at.passed();
     held_off = free > 0 && !small && !internal::enough(free, options.running_max);
@@ -121,18 +134,15 @@ std::vector<internal::LaneClaim> Runner::Impl::lanes_to_claim(internal::Alone::T
         return given;
     };
     const auto now = internal::Lanes::Clock::now();
-    auto wanted = turn == internal::Alone::Turn::suspect ? lanes.suspect_wanted(room, now)
-                                                         : lanes.wanted(room, now);
+    auto wanted = options.is_sandbox ? lanes.suspect_wanted(room, now) : lanes.wanted(room, now);
     if (small && !wanted.empty()) small_claim_at = Deadline::in(internal::small_claim_every);
     return wanted;
 }
 
 Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
-    const internal::Alone::Turn whose = turn();
-    const auto wanted =
-        std::make_shared<const std::vector<internal::LaneClaim>>(lanes_to_claim(whose));
-    bool more = false, has_one = false;
-    // All places are taken, or nothing may be claimed: paused, held up by limits or a suspect.
+    const auto wanted = std::make_shared<const std::vector<internal::LaneClaim>>(lanes_to_claim());
+    bool more = false;
+    // All places are taken, or nothing may be claimed: paused, or held up by limits.
     if (wanted->empty()) pulled_at = Deadline::Clock::now();
     if (!wanted->empty()) {
         const auto lent = std::make_shared<internal::ClaimLoans>(loans);
@@ -152,7 +162,6 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
             const internal::LaneResult& lane = claimed.lanes[i];
             if (lane.is_full || lane.retry_in_us > 0) limited_of.at((*wanted)[i].queue)->add(1);
         }
-        has_one = !claimed.batches.empty();
         for (internal::Batch& batch : claimed.batches) {
             {
                 const std::lock_guard lock(mutex);
@@ -166,12 +175,9 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
             claims.spawn(loops.span_executor(0, *start_slot), start(std::move(seated)), start_slot);
         }
     }
-    if (whose == internal::Alone::Turn::suspect) alone.claimed(has_one, Deadline::Clock::now());
-    const bool others_wait = lanes.has_backlog(Deadline::Clock::now());
-    const bool suspect_waits = lanes.has_suspects(Deadline::Clock::now());
-    has_backlog = others_wait || suspect_waits || whose == internal::Alone::Turn::nobody;
-    // Where nothing else was found a suspect may have its turn.
-    co_return more && (whose == internal::Alone::Turn::others ? has_backlog.load() : has_one);
+    const auto now = Deadline::Clock::now();
+    has_backlog = options.is_sandbox ? lanes.has_suspects(now) : lanes.has_backlog(now);
+    co_return more&& has_backlog;
 }
 
 Task<internal::Claimed> Runner::Impl::claim(std::int64_t owner, internal::LaneClaims wanted,
@@ -337,8 +343,6 @@ milliseconds Runner::Impl::pause_before_next_claim() {
     // One whose time has come waits for a place, whose end wakes.
     const auto change = lanes.next_change();
     if (change && *change > Deadline::Clock::now()) next = next.sooner(Deadline(*change));
-    if (const auto turns = alone.next_change(Deadline::Clock::now()))
-        next = next.sooner(Deadline(*turns));
     for (const auto& [kind, until] : holds) next = next.sooner(until);
     // Otherwise the next place to become free wakes.
     if (held_off) next = next.sooner(small_claim_at);

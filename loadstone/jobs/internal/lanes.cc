@@ -138,6 +138,16 @@ bool Lanes::has_suspects(Clock::time_point now) {
     });
 }
 
+bool Lanes::knows_suspects() const {
+    return std::ranges::any_of(queues_, [this](const QueueLanes& of) {
+        return of.suspects.size() > 0 && !paused_.contains(of.name);
+    });
+}
+
+void Lanes::forget_suspects() {
+    for (QueueLanes& of : queues_) of.suspects = {};
+}
+
 std::vector<LaneClaim> Lanes::suspect_wanted(
     const std::function<std::size_t(const std::string& queue)>& room, Clock::time_point now) {
     std::vector<LaneClaim> claims;

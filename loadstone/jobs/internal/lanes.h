@@ -5,7 +5,7 @@
 // claim takes from the front. The lanes without a partition are always known; those with one are
 // learnt when a job stands in them, and forgotten when a claim has found them empty.
 //
-// Suspects have lanes, and are claimed, apart from all others (alone.h).
+// Suspects have lanes, and are claimed, apart from all others.
 //
 // Of one priority, each tenant that has jobs gets its share of what is claimed (keyed_lanes.h).
 //
@@ -88,6 +88,9 @@ public:
                                   Clock::time_point now);
     // Lanes of suspects (keys.h) are apart: one job of one of them.
     bool has_suspects(Clock::time_point now);
+    // Those that limits hold up too; not of queues that are paused.
+    bool knows_suspects() const;
+    void forget_suspects();
     std::vector<LaneClaim> suspect_wanted(
         const std::function<std::size_t(const std::string& queue)>& room, Clock::time_point now);
     // What came of it. A lane that gave less than it was asked for has no more.

@@ -572,8 +572,23 @@ TEST_F(LanesTest, SuspectsOfAPausedQueueWait) {
     lanes.learn({"mail", "|loadstone.suspect:mail", 0, 7});
     lanes.set_paused({"mail"});
     EXPECT_FALSE(lanes.has_suspects(now));
+    EXPECT_FALSE(lanes.knows_suspects()) << "nobody waits for them here";
     lanes.set_paused({});
     EXPECT_TRUE(lanes.has_suspects(now));
+    EXPECT_TRUE(lanes.knows_suspects());
+    lanes.forget_suspects();
+    EXPECT_FALSE(lanes.has_suspects(now));
+    EXPECT_FALSE(lanes.knows_suspects());
+}
+
+TEST_F(LanesTest, SuspectsThatWaitForAnotherAreKnown) {
+    const auto room = [this](const std::string& queue) { return rooms.at(queue); };
+    lanes.learn({"mail", "|loadstone.suspect:mail", 0, 7});
+    LaneResult full = batch(1, 0);
+    full.is_full = true;
+    claimed(lanes.suspect_wanted(room, now), {full});
+    EXPECT_FALSE(lanes.has_suspects(now));
+    EXPECT_TRUE(lanes.knows_suspects());
 }
 
 }  // namespace

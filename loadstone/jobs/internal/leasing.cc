@@ -103,7 +103,7 @@ Task<bool> Runner::Impl::rescue(Context& context, std::int64_t dead_us) {
     rescued.add(taken.rescued);
     if (taken.rescued > 0) {
         log::warning("jobs taken from processes that died", {{"jobs", taken.rescued}});
-        has_rescued = true;
+        may_have_suspects = true;
         queue.wake();
     }
     if (taken.buried > 0) {

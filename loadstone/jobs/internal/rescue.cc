@@ -59,8 +59,8 @@ Task<std::set<std::int64_t>> noted_among(Tx& tx, const std::vector<StoredJob>& j
     co_return std::set<std::int64_t>(noted.begin(), noted.end());
 }
 
-// A process dies of one of its jobs. Suspects run alone (alone.h): one that others stood beside had
-// not begun.
+// A process dies of one of its jobs. Suspects run alone, in a sandbox: one that others stood beside
+// (of a claim whose answer was lost) had not begun.
 bool is_blamed(const StoredJob& job, const Taken& taken) {
     return taken.jobs == 1 || !is_suspect(job.partition_key);
 }

@@ -15,7 +15,6 @@
 
 #include "loadstone/base/log_throttle.h"
 #include "loadstone/base/random.h"
-#include "loadstone/jobs/internal/alone.h"
 #include "loadstone/jobs/internal/lanes.h"
 #include "loadstone/jobs/internal/limits.h"
 #include "loadstone/jobs/internal/loans.h"
@@ -88,9 +87,10 @@ struct Runner::Impl {
 
     Task<void> dispatch();
     std::size_t free_places() const;
-    // Whether suspects may be claimed now, or anything else.
-    internal::Alone::Turn turn();
-    std::vector<internal::LaneClaim> lanes_to_claim(internal::Alone::Turn turn);
+    std::vector<internal::LaneClaim> lanes_to_claim();
+    // Nothing runs, and all ends are recorded.
+    bool is_empty() const;
+    void look_after_suspects();
     std::vector<std::size_t> running_by_queue() const;
     void count_fates(const std::map<std::string, internal::Fates>& fates);
     // True: there may be more.
@@ -188,9 +188,9 @@ struct Runner::Impl {
 
     // Of the claims' task.
     internal::Lanes lanes;
-    internal::Alone alone;
-    std::atomic<bool> has_rescued{false};  // there may be suspects
-    const bool has_keyed;                  // some kind has a tenant or limits
+    std::atomic<bool> may_have_suspects{false};  // others than those known
+    std::atomic<Deadline::Clock::time_point> had_suspects_at{Deadline::Clock::now()};
+    const bool has_keyed;  // some kind has a tenant or limits
     // The modules' budgets are more than the process's places: each queue leaves some to others.
     const bool is_contended;
     // Places up to it have been looked at for lanes once at least, be they decided or not.
@@ -203,8 +203,8 @@ struct Runner::Impl {
     Deadline due_at =
         runtime::Deadline::in(std::chrono::milliseconds(0));  // the next scheduled job
     // Where kinds have partitions discover() looks at the start.
-    Deadline lanes_at =
-        runtime::Deadline::in(has_keyed ? internal::Lanes::sweep_every : std::chrono::seconds(0));
+    Deadline lanes_at = runtime::Deadline::in(
+        has_keyed && !options.is_sandbox ? internal::Lanes::sweep_every : std::chrono::seconds(0));
     Deadline cursors_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     Deadline look_at = runtime::Deadline::in(std::chrono::milliseconds(0));
     log::Throttle look_complaints{std::chrono::seconds(10)},

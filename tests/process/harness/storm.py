@@ -1,9 +1,12 @@
 """Scenarios that do their worst to the queue, with the application tests/process/storm."""
 
+import contextlib
 import copy
+import datetime
 import itertools
 import json
 import os
+import pathlib
 import random
 import signal
 import threading
@@ -22,6 +25,17 @@ RETRY_PAUSE_S = 0.05
 ORDER = {"count": 1, "together": False, "takes_ms": 0, "shielded": False, "failures": 0}
 
 
+def is_of_sandbox(line):
+    return line.startswith("{") and "sandbox" in line and '"pid"' in line
+
+
+def is_alive(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class Storm(Campus):
     """One process of it. What became of it is told to `fates`, a History that all of a test share."""
 
@@ -31,6 +45,8 @@ class Storm(Campus):
         super().__init__(folder, name, role, **settings)
         self.fates = fates
         self.exits = {}  # of each pid that has ended, when it did
+        self.read_to = {}  # how far each log has been read
+        self.sandboxes = set()  # pids, of those whose end is not known
 
     def start(self, **options):
         started = super().start(**options)
@@ -44,6 +60,37 @@ class Storm(Campus):
         except ChildProcessError:
             return  # somebody has asked
         self.exits[pid] = time.monotonic_ns()
+
+    def note_sandboxes(self):
+        """Of those it has started, which live, and when the others have ended: its log tells."""
+        steady_at_epoch = time.monotonic_ns() - time.time_ns()
+        for log in self.logs:
+            with open(log, encoding="utf-8", errors="replace") as file:
+                file.seek(self.read_to.get(log, 0))
+                lines = file.readlines()
+                if lines and not lines[-1].endswith("\n"):
+                    lines.pop()
+                self.read_to[log] = self.read_to.get(log, 0) + sum(len(line.encode()) for line in lines)
+            for line in map(json.loads, filter(is_of_sandbox, lines)):
+                if line["event"].startswith("jobs that may kill their process run"):
+                    self.sandboxes.add(line["pid"])
+                else:
+                    self.sandboxes.discard(line["pid"])
+                    at = datetime.datetime.fromisoformat(line["time"].replace("Z", "+00:00"))
+                    self.fates.deaths.setdefault(line["pid"], int(at.timestamp() * 1e9) + steady_at_epoch)
+        for pid in list(self.sandboxes):  # of servers that have not lived to say so
+            if not is_alive(pid):
+                self.sandboxes.discard(pid)
+                self.fates.deaths.setdefault(pid, time.monotonic_ns())
+
+    def kill_sandbox(self):
+        """Gives whether there was one."""
+        self.note_sandboxes()
+        for pid in self.sandboxes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                self.fates.deaths[pid] = time.monotonic_ns()
+        return bool(self.sandboxes)
 
     def stop_still(self):
         self.fates.stood_still.add(self.pid)
@@ -170,6 +217,8 @@ class StormTest(ProcessTest):
             return answer.json["numbers"]
 
     def history(self):
+        for storm in self.started:
+            storm.note_sandboxes()
         history = copy.deepcopy(self.fates).read(self.folder / "history")
         history.effects = self.database.rows("select number, job, process, batch from storm_effects order by id")
         history.expected = {row["number"]: (row["kind"], row["failures"])
