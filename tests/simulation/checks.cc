@@ -169,6 +169,7 @@ void World::check_running() {
         ++of_process[run.lease.process];
         (batch->second ? with_suspects : ran_others_).insert(run.lease.process);
     }
+    suspects_seen_ += static_cast<int>(with_suspects.size());
     for (const std::int64_t process : with_suspects) {
         if (of_process[process] > 1)
             fail(fmt::format("{} jobs run beside a suspect in process {}", of_process[process] - 1,

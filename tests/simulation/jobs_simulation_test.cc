@@ -45,16 +45,18 @@ TEST(JobsSimulation, KeepsItsPromisesInEverySeed) {
     const bool is_one = chosen.first == chosen.last;
     if (!is_one)
         loadstone::log::configure(loadstone::log::Level::none, loadstone::log::Format::text);
-    int failures = 0;
+    int failures = 0, suspects_seen = 0;
     for (std::uint64_t seed = chosen.first; seed <= chosen.last && failures < 5; ++seed) {
         World world(seed);
         const std::string failure = world.play();
+        suspects_seen += world.suspects_seen();
         if (failure.empty()) continue;
         ++failures;
         ADD_FAILURE() << report(world, failure, seed);
     }
     if (chosen.last - chosen.first < 100) return;
     // Or nothing of all that was put to the test.
+    EXPECT_GT(suspects_seen, 0);
     for (const char* none :
          {"loadstone_jobs_limit_loans_total 0\n", "loadstone_jobs_claims_lent_total 0\n"})
         EXPECT_EQ(registry().prometheus().find(none), std::string::npos) << none;

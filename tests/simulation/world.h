@@ -52,6 +52,8 @@ public:
     std::string play();
     // For the report of a failure.
     const std::vector<std::string>& story() const { return story_; }
+    // How often suspects were seen to run.
+    int suspects_seen() const { return suspects_seen_; }
 
 private:
     using Row = std::vector<std::string>;
@@ -105,6 +107,7 @@ private:
     int commits_ = 0;
     std::int64_t last_batch_ = 0;
     std::vector<Claim> claims_;
+    int suspects_seen_ = 0;
     std::set<std::int64_t> ran_others_;  // processes, by lease, that no sandbox is
     // Keys that are taken for a time: whose each was when it was last looked, and until when.
     std::map<std::string, std::pair<std::int64_t, std::int64_t>> keys_;
