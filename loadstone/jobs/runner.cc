@@ -299,7 +299,7 @@ Runner::~Runner() { impl_->queue.on_wake(nullptr); }
 void Runner::start() {
     Impl& impl = *impl_;
     const std::size_t queues = impl.queue.queue_modules().size();
-    if (impl.is_contended && queues > impl.options.running_max / 4 + 1)
+    if (impl.is_contended && !impl.options.is_sandbox && queues > impl.options.running_max / 4 + 1)
         log::warning(
             "there are more queues than places kept free for them: one whose jobs take "
             "long can hold up others",

@@ -164,7 +164,8 @@ void serve(const Config& config, const std::vector<Module>& modules, const std::
     }
     int received = 0;
     if (config.role == Role::sandbox) {
-        internal::wait_in_sandbox(signals, [&server] { return server.without_suspects(); });
+        received =
+            internal::wait_in_sandbox(signals, [&server] { return server.without_suspects(); });
     } else {
         sigwait(&signals, &received);
     }

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr milliseconds idle_max{2'000};
-constexpr int look_every_ms = 200;
+constexpr milliseconds look_pause{200};
 // Between an end and the next start: longer each time where one had hardly lived.
 constexpr milliseconds pause_first{500}, pause_max{30'000}, short_life{5'000};
 constexpr std::size_t transactions_max = 4;  // claim, lease, job and its end
@@ -36,14 +35,23 @@ void be_the_first_to_go() {
     std::fclose(file);
 }
 
+// One that was told to end before it was ready to be told dies of that.
+bool was_told(const siginfo_t& end) {
+    return end.si_code == CLD_KILLED && end.si_status == SIGTERM;
+}
+
+bool has_died(const siginfo_t& end) {
+    return (end.si_code != CLD_EXITED || end.si_status != 0) && !was_told(end);
+}
+
 void tell_end(pid_t pid, const siginfo_t& end) {
-    const bool was_signal = end.si_code == CLD_KILLED || end.si_code == CLD_DUMPED;
+    const bool was_signal = end.si_code != CLD_EXITED && !was_told(end);
     if (was_signal) {
         log::error("the sandbox was ended by a signal: the job that it ran is blamed",
                    {{"pid", static_cast<std::int64_t>(pid)},
                     {"signal", end.si_status},
                     {"name", strsignal(end.si_status)}});
-    } else if (end.si_status != 0) {
+    } else if (has_died(end)) {
         log::error("the sandbox has ended: its own lines in the log say why",
                    {{"pid", static_cast<std::int64_t>(pid)}, {"status", end.si_status}});
     } else {
@@ -76,8 +84,8 @@ void Sandbox::need() {
 void Sandbox::ask_to_end() {
     {
         const std::lock_guard lock(mutex_);
-        is_ending_ = true;
-        if (pid_ > 0) ::kill(pid_, SIGTERM);
+        // Once: a second one would end it at once.
+        if (!std::exchange(is_ending_, true) && pid_ > 0) ::kill(pid_, SIGTERM);
     }
     changed_.notify_all();
 }
@@ -136,7 +144,7 @@ void Sandbox::run_one(std::unique_lock<std::mutex>& lock) {
     ::waitpid(child.pid, nullptr, 0);
     ::close(child.socket);
     pid_ = -1;
-    if (end.si_code != CLD_EXITED || end.si_status != 0) deaths_.add(1);
+    if (has_died(end)) deaths_.add(1);
     tell_end(child.pid, end);
 }
 
@@ -152,14 +160,17 @@ Config as_sandbox(Config config) {
     return config;
 }
 
-void wait_in_sandbox(const sigset_t& signals,
-                     const std::function<milliseconds()>& without_suspects) {
+int wait_in_sandbox(const sigset_t& signals,
+                    const std::function<milliseconds()>& without_suspects) {
     be_the_first_to_go();
-    const int told = ::signalfd(-1, &signals, SFD_CLOEXEC);
-    pollfd ends[2] = {{told, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
-    while (::poll(ends, 2, look_every_ms) <= 0 && without_suspects() < idle_max) {
+    while (without_suspects() < idle_max) {
+        pollfd parent{STDIN_FILENO, POLLIN, 0};
+        if (::poll(&parent, 1, 0) > 0) break;
+        const timespec look_every{0, std::chrono::nanoseconds(look_pause).count()};
+        const int received = ::sigtimedwait(&signals, nullptr, &look_every);
+        if (received > 0) return received;
     }
-    if (told >= 0) ::close(told);
+    return 0;
 }
 
 }  // namespace loadstone::server::internal

@@ -23,7 +23,7 @@ class JobsSandboxTest(StormTest):
         self.work = self.worker("work")
 
     def worker(self, name):
-        return self.storm(name, "work", jobs_crashes_max=3, jobs_heartbeat_every_ms=300, jobs_dead_after_ms=1500)
+        return self.storm(name, "work", jobs_crashes_max=3, drain_ms=1000, jobs_heartbeat_every_ms=300, jobs_dead_after_ms=1500)
 
     def suspects(self, count, takes_ms):
         numbers = self.order(self.web, "Slow", count, takes_ms=takes_ms)
@@ -51,6 +51,7 @@ class JobsSandboxTest(StormTest):
         self.work.drain()
         self.assertFalse(is_alive(sandbox), "it ends with its server")
         self.assertEqual([job["crashes"] for job in self.tables.jobs()], [2], "an end is no crash")
+        self.assertEqual(self.database.rows("select id from loadstone_batches"), [], "it has been handed back")
 
     def test_it_runs_one_after_the_other_and_ends(self):
         numbers = self.suspects(5, takes_ms=50)

@@ -4,6 +4,7 @@
 // with it, and the kernel that runs out of memory takes it first. It is started when such jobs
 // wait, ends by itself when none is left, and ends when its parent does, by whatever way.
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <chrono>
@@ -56,9 +57,9 @@ private:
 // What a sandbox is of a server's settings: one job at a time, one loop, few connections.
 Config as_sandbox(Config config);
 
-// Of the sandbox itself: returns when it has had nothing to run for a while, is told to end by a
-// signal of `signals` (blocked), or its parent has ended.
-void wait_in_sandbox(const sigset_t& signals,
-                     const std::function<std::chrono::milliseconds()>& without_suspects);
+// Of the sandbox itself: until it has had nothing to run for a while, its parent has ended (0), or
+// a signal of `signals` (blocked) has come: gives that.
+int wait_in_sandbox(const sigset_t& signals,
+                    const std::function<std::chrono::milliseconds()>& without_suspects);
 
 }  // namespace loadstone::server::internal
