@@ -325,9 +325,13 @@ std::chrono::milliseconds Runner::since_pulling() const {
     return std::chrono::duration_cast<milliseconds>(since);
 }
 
-std::chrono::milliseconds Runner::without_suspects() const {
+Runner::SandboxState Runner::sandbox_state() const {
+    SandboxState state;
     const auto since = Deadline::Clock::now() - impl_->had_suspects_at.load();
-    return std::chrono::duration_cast<milliseconds>(since);
+    if (!impl_->has_suspects) state.idle_for = std::chrono::duration_cast<milliseconds>(since);
+    state.is_stuck = impl_->is_stuck;
+    state.has_run_any = impl_->has_run_any;
+    return state;
 }
 
 void Runner::look_for_suspects() {

@@ -58,8 +58,14 @@ public:
     // How long ago it last had claimed, or had found that it could claim nothing: every place
     // taken, queues paused or held up by limits.
     std::chrono::milliseconds since_pulling() const;
-    // Of a sandbox: how long no suspect has run, nor waited in a queue that is not paused.
-    std::chrono::milliseconds without_suspects() const;
+    // Of a sandbox. `idle_for`: how long no suspect has run, nor waited in a queue that is not
+    // paused. `is_stuck`: a cancelled handler does not end, and no other suspect can begin.
+    struct SandboxState {
+        std::chrono::milliseconds idle_for{0};
+        bool is_stuck = false;
+        bool has_run_any = false;
+    };
+    SandboxState sandbox_state() const;
     // The sandbox has ended: it is looked again whether suspects wait.
     void look_for_suspects();
     // Claims no more; what runs goes on.

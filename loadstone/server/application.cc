@@ -121,6 +121,7 @@ sigset_t block_stop_signals() {
     if (hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);  // or the ends of children are not to be had
     return signals;
 }
 
@@ -145,10 +146,13 @@ std::string options_for_commands(const Given& given, const std::string& file) {
     return options;
 }
 
-void serve(const Config& config, const std::vector<Module>& modules, const std::string& title,
-           const std::string& version, const std::string& greeting, const std::string& called_as,
-           const std::string& options) {
+// Gives the exit status.
+int serve(const Config& config, const std::vector<Module>& modules, const std::string& title,
+          const std::string& version, const std::string& greeting, const std::string& called_as,
+          const std::string& options) {
     const sigset_t signals = block_stop_signals();
+    const bool is_sandbox = config.role == Role::sandbox;
+    if (is_sandbox) internal::be_the_first_to_go();
     Server server(config, modules, title, version);
     server.start();
     if (server.port() != 0) {
@@ -163,20 +167,23 @@ void serve(const Config& config, const std::vector<Module>& modules, const std::
         std::fflush(stdout);
     }
     int received = 0;
-    if (config.role == Role::sandbox) {
-        received =
-            internal::wait_in_sandbox(signals, [&server] { return server.without_suspects(); });
+    std::chrono::milliseconds drain = config.drain;
+    if (is_sandbox) {
+        received = internal::wait_in_sandbox(signals, [&] { return server.sandbox_state(); });
+        if (server.sandbox_state().is_stuck) drain = std::chrono::milliseconds(0);
     } else {
         sigwait(&signals, &received);
     }
-    log::info("stopping", {{"signal", received}, {"drain_ms", config.drain.count()}});
-    pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // a second one ends the process at once
-    if (!server.stop()) {
+    log::info("stopping", {{"signal", received}, {"drain_ms", drain.count()}});
+    // A second one ends the process at once. A sandbox has its server's patience.
+    if (!is_sandbox) pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+    if (!server.stop(drain)) {
         log::error("not everything ended in time; what was unfinished has been handed back");
         std::fflush(nullptr);
         std::_Exit(1);
     }
     log::info("stopped");
+    return is_sandbox && !server.sandbox_state().has_run_any ? internal::ran_nothing : 0;
 }
 
 }  // namespace
@@ -215,19 +222,21 @@ int Application::run(int argc, char** argv) {
         return sub;
     };
 
-    bool is_sandbox = false;
+    int status = 0;
+    std::string sandbox_of;
     CLI::App* const serving =
         command(app, "serve", "Serve requests and run jobs until SIGTERM, SIGINT or SIGHUP", [&] {
-            if (is_sandbox) {
-                config = internal::as_sandbox(std::move(config));
+            if (!sandbox_of.empty()) {
+                config = internal::as_sandbox(std::move(config), sandbox_of);
             } else {
                 config.sandbox_arguments.assign(argv, argv + argc);
                 config.sandbox_arguments.push_back(sandbox_flag);
             }
-            serve(config, modules, title_, version_, greeting_, quoted(argv[0]),
-                  options_for_commands(given, file));
+            status = serve(config, modules, title_, version_, greeting_, quoted(argv[0]),
+                           options_for_commands(given, file));
         });
-    serving->add_flag(sandbox_flag, is_sandbox, "what a server starts as its sandbox")->group("");
+    serving->add_option(sandbox_flag, sandbox_of, "of the server with this URL, which starts it")
+        ->group("");
     bool plan = false;
     command(app, "migrate", "Bring the schema up to date", [&] {
         internal::migrate_command(config, modules, plan);
@@ -289,14 +298,13 @@ int Application::run(int argc, char** argv) {
             fmt::print(stderr, "{}", app.help());
             return 2;
         }
-        const int status = app.exit(error);
-        return status == 0 ? 0 : 2;
+        return app.exit(error) == 0 ? 0 : 2;
     }
     try {
         load(config, settings, given, file, program_);
         modules = module::in_dependency_order(modules_);
         chosen();
-        return 0;
+        return status;
     } catch (const std::exception& error) {
         fmt::print(stderr, "{}: {}\n", program_, error.what());
         return 1;

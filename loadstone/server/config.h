@@ -57,7 +57,8 @@ struct Config {
     outbound::HttpClientOptions http_client;
     jobs::RunnerOptions jobs;
     // This program's arguments, its name first, that make it the sandbox of this server (role
-    // `sandbox`). Empty: there is none, and suspects wait for another server's.
+    // `sandbox`), but for the last: the server's URL. Empty: there is none, and suspects wait for
+    // another server's.
     std::vector<std::string> sandbox_arguments;
     jobs::Retention jobs_kept;
     std::vector<jobs::QueueBound> jobs_bounds;

@@ -21,19 +21,11 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr milliseconds idle_max{2'000};
+constexpr milliseconds idle_max{5'000};
 constexpr milliseconds look_pause{200};
-// Between an end and the next start: longer each time where one had hardly lived.
-constexpr milliseconds pause_first{500}, pause_max{30'000}, short_life{5'000};
+// Between an end and the next start: twice as long each time where one has died or run nothing.
+constexpr milliseconds pause_first{500}, pause_max{60'000};
 constexpr std::size_t transactions_max = 4;  // claim, lease, job and its end
-
-// For the kernel that runs out of memory. Any process may say so of itself.
-void be_the_first_to_go() {
-    std::FILE* const file = std::fopen("/proc/self/oom_score_adj", "w");
-    if (file == nullptr) return;
-    std::fputs("1000", file);
-    std::fclose(file);
-}
 
 // One that was told to end before it was ready to be told dies of that.
 bool was_told(const siginfo_t& end) {
@@ -41,13 +33,14 @@ bool was_told(const siginfo_t& end) {
 }
 
 bool has_died(const siginfo_t& end) {
-    return (end.si_code != CLD_EXITED || end.si_status != 0) && !was_told(end);
+    const bool is_good = end.si_status == 0 || end.si_status == ran_nothing;
+    return (end.si_code != CLD_EXITED || !is_good) && !was_told(end);
 }
 
 void tell_end(pid_t pid, const siginfo_t& end) {
     const bool was_signal = end.si_code != CLD_EXITED && !was_told(end);
     if (was_signal) {
-        log::error("the sandbox was ended by a signal: the job that it ran is blamed",
+        log::error("the sandbox was ended by a signal: the job that it ran, if any, is blamed",
                    {{"pid", static_cast<std::int64_t>(pid)},
                     {"signal", end.si_status},
                     {"name", strsignal(end.si_status)}});
@@ -104,31 +97,31 @@ void Sandbox::join(runtime::Deadline deadline) {
 
 void Sandbox::tend() {
     std::unique_lock lock(mutex_);
+    milliseconds pause = pause_first;
+    auto next_at = Clock::now();
     while (true) {
         changed_.wait(lock, [this] { return is_ending_ || is_needed_; });
-        const auto next_at = Clock::now() + pause_;
         changed_.wait_until(lock, next_at, [this] { return is_ending_; });
         if (is_ending_) break;
-        const auto began = Clock::now();
-        run_one(lock);
-        pause_ = Clock::now() - began > short_life ? pause_first
-                                                   : std::clamp(2 * pause_, pause_first, pause_max);
-        is_needed_ = false;
+        const bool was_of_use = run_one(lock);
+        pause = was_of_use ? pause_first : std::min(2 * pause, pause_max);
+        next_at = Clock::now() + pause;
         lock.unlock();
         has_ended_();
         lock.lock();
+        is_needed_ = false;
     }
     has_ended_for_good_ = true;
     changed_.notify_all();
 }
 
-void Sandbox::run_one(std::unique_lock<std::mutex>& lock) {
+bool Sandbox::run_one(std::unique_lock<std::mutex>& lock) {
     Child child;
     try {
         child = spawn_child("/proc/self/exe", arguments_);
     } catch (const Error& error) {
         log::error("jobs that may kill their process wait", {{"error", error.message()}});
-        return;
+        return false;
     }
     pid_ = child.pid;
     starts_.add(1);
@@ -146,10 +139,12 @@ void Sandbox::run_one(std::unique_lock<std::mutex>& lock) {
     pid_ = -1;
     if (has_died(end)) deaths_.add(1);
     tell_end(child.pid, end);
+    return end.si_code == CLD_EXITED && end.si_status == 0;
 }
 
-Config as_sandbox(Config config) {
+Config as_sandbox(Config config, const std::string& url) {
     config.role = Role::sandbox;
+    config.site.url = url;
     config.threads = config.cpu_threads = 1;
     config.drain_delay = milliseconds(0);
     config.jobs.is_sandbox = true;
@@ -160,10 +155,16 @@ Config as_sandbox(Config config) {
     return config;
 }
 
+void be_the_first_to_go() {
+    std::FILE* const file = std::fopen("/proc/self/oom_score_adj", "w");
+    if (file == nullptr) return;
+    std::fputs("1000", file);
+    std::fclose(file);
+}
+
 int wait_in_sandbox(const sigset_t& signals,
-                    const std::function<milliseconds()>& without_suspects) {
-    be_the_first_to_go();
-    while (without_suspects() < idle_max) {
+                    const std::function<jobs::Runner::SandboxState()>& look) {
+    for (auto state = look(); state.idle_for < idle_max && !state.is_stuck; state = look()) {
         pollfd parent{STDIN_FILENO, POLLIN, 0};
         if (::poll(&parent, 1, 0) > 0) break;
         const timespec look_every{0, std::chrono::nanoseconds(look_pause).count()};

@@ -177,7 +177,7 @@ struct Server::Impl {
         services.add<internal::SystemState>(*system);
         services.add<analytics::Recorder>(recorder);
         services.add<analytics::Analytics>(column_store);
-        if (!recorder.tables().empty() && config.role != Role::sandbox)
+        if (!recorder.tables().empty())
             feed = std::make_unique<analytics::Feed>(column_store, recorder, services, registry);
         if (config.role != Role::web) make_runner();
         housekeeping.emplace(config, *queue, *cache, runner.get(), registry);
@@ -191,10 +191,7 @@ struct Server::Impl {
         jobs::RunnerOptions options = config.jobs;
         if (!config.sandbox_arguments.empty()) {
             std::vector<std::string> arguments = config.sandbox_arguments;
-            if (config.site.url.empty()) {
-                arguments.emplace_back("--public-url");
-                arguments.push_back(site.url);
-            }
+            arguments.push_back(site.url);
             sandbox = std::make_unique<internal::Sandbox>(
                 std::move(arguments), [this] { runner->look_for_suspects(); }, registry);
             options.need_sandbox = [this] { sandbox->need(); };
@@ -391,15 +388,13 @@ void Server::start() {
 
 std::uint16_t Server::port() const noexcept { return impl_->http ? impl_->http->port() : 0; }
 
-std::chrono::milliseconds Server::without_suspects() const {
-    return impl_->runner->without_suspects();
-}
+jobs::Runner::SandboxState Server::sandbox_state() const { return impl_->runner->sandbox_state(); }
 
-bool Server::stop() {
+bool Server::stop(milliseconds drain) {
     Impl& impl = *impl_;
     impl.system->draining = true;
     std::this_thread::sleep_for(impl.config.drain_delay);
-    const Deadline deadline = Deadline::in(impl.config.drain);
+    const Deadline deadline = Deadline::in(drain);
     impl.stopping = true;
     impl.stop_event.set();
     bool ended = true;

@@ -25,11 +25,10 @@ public:
     // Listens and runs jobs, as the role says. Throws Error.
     void start();
     std::uint16_t port() const noexcept;  // 0 where no HTTP is served
-    // Of a sandbox (jobs/runner.h).
-    std::chrono::milliseconds without_suspects() const;
-    // Stops accepting, lets requests and jobs end within Config::drain. False if something would
-    // not end: the process must then exit without tearing the loops down.
-    bool stop();
+    jobs::Runner::SandboxState sandbox_state() const;
+    // Stops accepting, lets requests and jobs end within `drain`. False if something would not end:
+    // the process must then exit without tearing the loops down.
+    bool stop(std::chrono::milliseconds drain);
 
     struct Impl;
 

@@ -171,9 +171,9 @@ TEST_P(JobSuspects, RunInASandboxOneAfterTheOther) {
     ASSERT_TRUE(wait_until([&] { return runs("suspect") == 1; }));
     suspects::stage.may_end = true;
     ASSERT_TRUE(wait_until([&] { return runs("suspect") == 2; }));
-    ASSERT_TRUE(wait_until([&] {
-        return sandbox.runner->without_suspects() > 3 * sandbox.runner_options.poll_every;
-    }));
+    const auto idle = 3 * sandbox.runner_options.poll_every;
+    ASSERT_TRUE(wait_until([&] { return sandbox.runner->sandbox_state().idle_for > idle; }));
+    EXPECT_TRUE(sandbox.runner->sandbox_state().has_run_any);
     EXPECT_EQ(runs("not for it"), 0);
     EXPECT_EQ(sandbox.jobs_of("").size(), 10U);
     EXPECT_FALSE(suspects::stage.was_beside);

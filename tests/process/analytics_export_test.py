@@ -99,6 +99,22 @@ class AnalyticsExportTest(SchoolTest):
         self.assertEqual(self.finished(self.order("activity_csv", **past))["rows"], 0)
         self.assertEqual(self.client.post("/api/reports", {"kind": "activity"}, cookie=self.teacher).status, 422)
 
+    def test_one_that_may_kill_its_process_is_made_in_a_sandbox(self):
+        self.start()
+        course = self.course(quizzes=((10, 1),), capacity=100)
+        who, = self.people(1)
+        self.client.request("POST", f"{course.path}/enrolment", cookie=who.cookie)
+        wait_until(lambda: self.tables.value("select count(*) from loadstone_facts") == 0, 30, "facts to be carried")
+        queue = "reports"
+        self.server.command("jobs", "pause", queue)
+        asked = self.order("activity_csv")
+        self.database.execute(f"update loadstone_ready set partition_key = partition_key || '|loadstone.suspect:' || queue where queue = '{queue}'")
+        self.server.command("jobs", "resume", queue)
+        report = self.finished(asked)
+        self.assertEqual((report["state"], report["rows"]), ("done", 1), report)
+        events = [line["event"] for line in self.server.log_lines()]
+        self.assertIn("jobs that may kill their process run in a sandbox", events)
+
     @unittest.skipUnless(FULL, "the year of 100,000 users")
     def test_a_year_of_a_large_school_is_one_file(self):
         school = self.campus("campus", role="all")

@@ -1,5 +1,6 @@
 """Jobs that may have killed their process twice run in a sandbox, which comes and goes with its server."""
 
+import datetime
 import signal
 import socket
 
@@ -16,14 +17,18 @@ def ask(server, what):
         return client.makefile().read()
 
 
+def parse_time(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
 class JobsSandboxTest(StormTest):
     def setUp(self):
         super().setUp()
         self.web = self.storm("web", "web").start()
         self.work = self.worker("work")
 
-    def worker(self, name):
-        return self.storm(name, "work", jobs_crashes_max=3, drain_ms=1000, jobs_heartbeat_every_ms=300, jobs_dead_after_ms=1500)
+    def worker(self, name, drain_ms=1000):
+        return self.storm(name, "work", jobs_crashes_max=3, drain_ms=drain_ms, jobs_heartbeat_every_ms=300, jobs_dead_after_ms=1500)
 
     def suspects(self, count, takes_ms):
         numbers = self.order(self.web, "Slow", count, takes_ms=takes_ms)
@@ -52,6 +57,39 @@ class JobsSandboxTest(StormTest):
         self.assertFalse(is_alive(sandbox), "it ends with its server")
         self.assertEqual([job["crashes"] for job in self.tables.jobs()], [2], "an end is no crash")
         self.assertEqual(self.database.rows("select id from loadstone_batches"), [], "it has been handed back")
+
+    def test_a_stop_lets_it_end(self):
+        number, = self.suspects(1, takes_ms=1_500)
+        work = self.worker("patient", drain_ms=20_000).start()
+        sandbox = self.run_in_sandbox(number, work)
+        work.drain()
+        self.assertFalse(is_alive(sandbox))
+        self.assertEqual(self.runs_of(number)[-1].how, "done")
+        self.check(self.wait_for_end(5))
+
+    def test_one_that_was_cut_by_a_stop_runs_again(self):
+        number, = self.suspects(1, takes_ms=3_000)
+        self.work.start()
+        self.run_in_sandbox(number, self.work)
+        self.work.drain()
+        self.worker("second").start()
+        history = self.wait_for_end(30)
+        self.assertEqual([run.how for run in history.by_number()[number]], ["cancelled", "done"])
+        self.check(history)
+
+    def test_those_of_unknown_kinds_start_ever_fewer(self):
+        self.suspects(1, takes_ms=0)
+        self.database.execute("update loadstone_ready set kind = 'storm.Ghost'")
+        self.work.start()
+
+        def ended():
+            return [line for line in self.work.log_lines() if line["event"] == "the sandbox has ended"]
+        wait_until(lambda: len(ended()) == 2, 40, "two sandboxes to have run nothing")
+        starts = [line["time"] for line in self.work.log_lines() if line["event"].startswith("jobs that may kill their process run")]
+        first, second = map(parse_time, starts[:2])
+        self.assertGreater(second - parse_time(ended()[0]["time"]), datetime.timedelta(seconds=0.9))
+        self.assertGreater(parse_time(ended()[0]["time"]) - first, datetime.timedelta(seconds=4), "it has waited for some")
+        self.assertIn("loadstone_jobs_sandbox_deaths_total 0\n", ask(self.work, "metrics"))
 
     def test_it_runs_one_after_the_other_and_ends(self):
         numbers = self.suspects(5, takes_ms=50)

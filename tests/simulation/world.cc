@@ -264,7 +264,7 @@ void World::remove(std::size_t which) {
 
 bool World::is_idle_sandbox(const Process& process) const {
     return process.sandbox_of && !process.is_paused &&
-           process.runner->without_suspects() > sandbox_idle_max;
+           process.runner->sandbox_state().idle_for > sandbox_idle_max;
 }
 
 bool World::lacks_sandbox(const Process& process) const {

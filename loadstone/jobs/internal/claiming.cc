@@ -38,6 +38,7 @@ Task<void> Runner::Impl::dispatch() {
         held_off = false;
         if (may_have_suspects.exchange(false)) {
             lanes.forget_suspects();
+            lanes_from = {};
             lanes_at = look_at = Deadline(Deadline::Clock::now());
         }
         const std::int64_t owner = process;
@@ -77,18 +78,18 @@ bool Runner::Impl::is_empty() const {
 
 void Runner::Impl::look_after_suspects() {
     if (!options.is_sandbox) {
-        if (options.need_sandbox && lanes.has_suspects(Deadline::Clock::now()))
+        // What is known may be of before the end of a sandbox.
+        if (options.need_sandbox && !may_have_suspects &&
+            lanes.has_suspects(Deadline::Clock::now()))
             options.need_sandbox();
         return;
     }
     const bool has_looked = process != 0 && !lanes_at.passed();
-    // A handler that goes on without its job may do so for ever: the process is to end.
-    const auto is_left = [this] {
-        const std::lock_guard lock(mutex);
-        return std::ranges::any_of(seats, &Seat::is_abandoned);
-    };
-    if ((!has_looked || lanes.knows_suspects() || !is_empty()) && !is_left())
-        had_suspects_at = Deadline::Clock::now();
+    const bool has_some = !has_looked || lanes.knows_suspects() || !is_empty();
+    if (has_some) had_suspects_at = Deadline::Clock::now();
+    has_suspects = has_some;
+    const std::lock_guard lock(mutex);
+    is_stuck = std::ranges::any_of(seats, &Seat::is_abandoned);
 }
 
 std::vector<std::size_t> Runner::Impl::running_by_queue() const {
@@ -169,6 +170,7 @@ Task<bool> Runner::Impl::claim_and_start(std::int64_t owner) {
             }
             std::vector<Seated> seated;
             seated.reserve(batch.jobs.size());
+            has_run_any = true;
             for (internal::ClaimedJob& job : batch.jobs)
                 seated.push_back(seat(std::move(job), batch, owner));
             // Posted: the database has the next claim before they begin.

@@ -189,6 +189,8 @@ struct Runner::Impl {
     // Of the claims' task.
     internal::Lanes lanes;
     std::atomic<bool> may_have_suspects{false};  // others than those known
+    // Of a sandbox. Until it has looked there may be some.
+    std::atomic<bool> has_suspects{true}, is_stuck{false}, has_run_any{false};
     std::atomic<Deadline::Clock::time_point> had_suspects_at{Deadline::Clock::now()};
     const bool has_keyed;  // some kind has a tenant or limits
     // The modules' budgets are more than the process's places: each queue leaves some to others.

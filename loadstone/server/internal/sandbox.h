@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <sys/types.h>
 
-#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -15,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "loadstone/jobs/runner.h"
 #include "loadstone/runtime/clock.h"
 #include "loadstone/server/config.h"
 #include "loadstone/telemetry/registry.h"
@@ -38,7 +38,8 @@ public:
 
 private:
     void tend();
-    void run_one(std::unique_lock<std::mutex>& lock);
+    // True: it has run something, and ended well.
+    bool run_one(std::unique_lock<std::mutex>& lock);
 
     const std::vector<std::string> arguments_;
     const std::function<void()> has_ended_;
@@ -50,16 +51,20 @@ private:
     bool is_ending_ = false;
     bool has_ended_for_good_ = false;
     pid_t pid_ = -1;
-    std::chrono::milliseconds pause_{0};
     std::thread thread_;
 };
 
-// What a sandbox is of a server's settings: one job at a time, one loop, few connections.
-Config as_sandbox(Config config);
+// What a sandbox is of the settings of the server with this URL: one job at a time, one loop, few
+// connections.
+Config as_sandbox(Config config, const std::string& url);
+inline constexpr int ran_nothing = 3;  // the exit status of one that has had nothing to run
+
+// For the kernel that runs out of memory. Any process may say so of itself.
+void be_the_first_to_go();
 
 // Of the sandbox itself: until it has had nothing to run for a while, its parent has ended (0), or
 // a signal of `signals` (blocked) has come: gives that.
 int wait_in_sandbox(const sigset_t& signals,
-                    const std::function<std::chrono::milliseconds()>& without_suspects);
+                    const std::function<jobs::Runner::SandboxState()>& look);
 
 }  // namespace loadstone::server::internal
