@@ -6,9 +6,9 @@
 #include <atomic>
 
 #include "loadstone/base/error.h"
-#include "loadstone/base/log.h"
 #include "loadstone/cache/internal/early.h"
 #include "loadstone/cache/internal/entry.h"
+#include "loadstone/cache/internal/flight.h"
 #include "loadstone/cache/sql.h"
 #include "loadstone/store/context_store.h"
 
@@ -28,60 +28,7 @@ FollowerOptions telling(FollowerOptions options,
     return options;
 }
 
-// While it lives, a computation's reads are out of others' way.
-class OutOfTheWay {
-public:
-    OutOfTheWay(runtime::Reading& reading, bool on_own_connections, bool in_pieces)
-        : reading_(reading), was_heavy_(reading.is_heavy), was_in_pieces_(reading.in_pieces) {
-        reading_.is_heavy = was_heavy_ || on_own_connections;
-        reading_.in_pieces = was_in_pieces_ || in_pieces;
-    }
-    OutOfTheWay(const OutOfTheWay&) = delete;
-    OutOfTheWay& operator=(const OutOfTheWay&) = delete;
-    ~OutOfTheWay() {
-        reading_.is_heavy = was_heavy_;
-        reading_.in_pieces = was_in_pieces_;
-    }
-
-private:
-    runtime::Reading& reading_;
-    const bool was_heavy_, was_in_pieces_;
-};
-
 }  // namespace
-
-struct Cache::Flight {
-    runtime::Event ended;
-    Since waits_since;           // who computes
-    EntryPtr untrue;             // what there was before, if it may still be given
-    EntryPtr entry;              // null: it failed
-    std::exception_ptr failure;  // null: who computed was cancelled, or late
-    runtime::Position seen;      // by who failed
-};
-
-struct Cache::Metrics {
-    explicit Metrics(telemetry::Registry& registry)
-        : hits(counter(registry, "hits", "Reads of views that an entry answered")),
-          misses(counter(registry, "misses", "Reads of views that computed")),
-          waits(counter(registry, "waits", "Reads of views that waited for another's computation")),
-          invalid(counter(registry, "invalid", "Entries that were found to be no longer true")),
-          alone(counter(registry, "alone", "Computations that nobody else could use")),
-          evictions(counter(registry, "evictions", "Entries that made room for others")),
-          unshared(counter(registry, "unshared",
-                           "Computations of which other nodes could not be asked")),
-          stale(counter(registry, "stale", "Reads of views that were given what was true before")),
-          too_large(counter(registry, "too_large", "Answers that were not kept for their size")),
-          measurements(counter(registry, "measurements",
-                               "Reads of views that asked only to measure what computations do to "
-                               "others")),
-          early(counter(registry, "early", "Computations begun before the time was over")) {}
-    static telemetry::Counter& counter(telemetry::Registry& registry, std::string_view name,
-                                       std::string_view help) {
-        return registry.counter(fmt::format("loadstone_cache_{}_total", name), "", help);
-    }
-    telemetry::Counter &hits, &misses, &waits, &invalid, &alone, &evictions, &unshared, &stale,
-        &too_large, &measurements, &early;
-};
 
 Cache::Cache(const CacheOptions& options, const Sources& sources, store::Database& database,
              telemetry::Registry& registry)
@@ -97,6 +44,7 @@ Cache::Cache(const CacheOptions& options, const Sources& sources, store::Databas
       follower_(database,
                 telling(options.follower, [this](auto took) { computations_.asked(took); }),
                 registry),
+      unshown_(database, options.follower.kept, registry),
       registry_(registry),
       metrics_(std::make_unique<Metrics>(registry)),
       eviction_({.bytes_max = options.bytes_max}),
@@ -187,137 +135,102 @@ Task<std::optional<Cache::Unsure>> Cache::settle(Context& context) {
     if (!options_.has_positions || follower_.has_moments() || seen == runtime::Position{} ||
         seen == runtime::Position::unknown() || follower_.has_reached(seen))
         co_return std::nullopt;
-    co_return Unsure{seen, follower_.now().state};
+    co_return Unsure{seen, follower_.now()};
 }
 
-Task<Answer> Cache::give(Context& context, const Asked& asked, Compute compute, EntryPtr entry,
-                         const Unsure& unsure, Since waits_since) {
-    const bool shows_all =
-        co_await follower_.is_unchanged_at(context, unsure.seen, unsure.state, entry->tags);
-    if (!shows_all) {
-        metrics_->alone.add();
-        entry = co_await fill(context, asked, compute, waits_since);
+// What is there, or a computation to wait for, or to make: then there is a flight.
+Cache::Look Cache::look_for(const Asked& asked, const Owed& owed) {
+    const std::scoped_lock lock(mutex_);
+    Look look;
+    EntryPtr untrue;
+    look.entry = find(owed.hash, asked, untrue);
+    if (look.entry && !look.entry->shows(owed.position)) look.entry = nullptr;
+    if (look.entry && (flights_.contains(owed.hash) || !is_due_early(*look.entry, asked)))
+        return look;
+    auto& place = flights_[owed.hash];
+    look.is_mine = place == nullptr;
+    if (look.is_mine) {
+        place = std::make_shared<Flight>();
+        place->untrue = std::move(untrue);
+        place->waits_since = owed.waits_since;
     }
-    co_return answer_of(*entry, context);
+    look.flight = place;
+    return look;
 }
 
 Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
-    const std::uint64_t hash = internal::hash_of(asked.view, asked.key);
     std::optional<Unsure> unsure;
     if (!is_fresh(context)) unsure = co_await settle(context);
-    const std::uint64_t owed = follower_.epoch();
-    Since waits_since = Clock::now();
-    for (int round = 0; round < rounds_max; ++round) {
-        std::shared_ptr<Flight> flight;
-        bool is_mine = false;
-        EntryPtr found;  // true still; with a flight: to be computed before its end
-        {
-            const std::scoped_lock lock(mutex_);
-            EntryPtr untrue;
-            found = find(hash, asked, untrue);
-            if (found && (flights_.contains(hash) || !is_due_early(*found, asked))) {
-                metrics_->hits.add();
-                if (!unsure) co_return answer_of(*found, context);
-            } else {
-                auto& place = flights_[hash];
-                is_mine = place == nullptr;
-                if (is_mine) {
-                    place = std::make_shared<Flight>();
-                    place->untrue = std::move(untrue);
-                    place->waits_since = waits_since;
-                }
-                flight = place;
-            }
+    Owed owed{internal::hash_of(asked.view, asked.key), follower_.epoch(), {}, Clock::now()};
+    Look look = look_for(asked, owed);
+    if (!look.flight && !unsure) {
+        metrics_->hits.add();
+        co_return answer_of(*look.entry, context);
+    }
+    Given given = co_await give(context, asked, compute, owed, std::move(look));
+    if (unsure && !given.is_certain && !given.entry->shows(unsure->seen)) {
+        const bool is_touched = co_await unshown_.touch(context, *unsure, given.entry->tags);
+        if (is_touched) {
+            metrics_->ahead.add();
+            // Beside the other entry: who is given this one has seen more than polls show.
+            owed.hash = ~owed.hash;
+            owed.position = unsure->seen;
+            Asked own = asked;
+            own.once_in_cluster = false;
+            own.stale_for = {};
+            Look beside = look_for(own, owed);
+            given = co_await give(context, own, compute, owed, std::move(beside));
         }
-        if (!flight) co_return co_await give(context, asked, compute, found, *unsure, waits_since);
-        if (is_mine) {
-            if (found) metrics_->early.add();
-            EntryPtr made;
-            bool is_own = !asked.once_in_cluster;
+    }
+    if (given.is_hit) metrics_->hits.add();
+    co_return answer_of(*given.entry, context);
+}
+
+Task<Cache::Given> Cache::give(Context& context, const Asked& asked, Compute compute, Owed owed,
+                               Look look) {
+    for (int round = 1;; ++round) {
+        if (!look.flight) co_return Given{std::move(look.entry), true};
+        if (look.is_mine) {
+            if (look.entry) metrics_->early.add();
+            Given given{nullptr, false, !asked.once_in_cluster};
             try {
-                made = co_await compute_once(context, asked, compute, hash, waits_since);
+                given.entry =
+                    co_await compute_once(context, asked, compute, owed.hash, owed.waits_since);
             } catch (const Error&) {
-                if (!found) throw;
-                made = std::move(found);
-                is_own = false;
+                if (!look.entry) throw;
+                given = Given{std::move(look.entry)};
             }
-            if (is_own || !unsure) co_return answer_of(*made, context);
-            co_return co_await give(context, asked, compute, made, *unsure, waits_since);
+            co_return given;
         }
-        if (const auto age = stale_age(flight->untrue, asked)) {
+        const Flight& flight = *look.flight;
+        if (const auto age = stale_age(flight.untrue, asked)) {
             metrics_->stale.add();
-            follower_.saw(context.reading(), flight->untrue->position);
             context.reading().gave_stale(*age);
-            co_return Answer{flight->untrue->json, flight->untrue->etag};
+            co_return Given{flight.untrue, false, true};
         }
         metrics_->waits.add();
-        const bool has_ended = co_await flight->ended.wait(context.deadline());
+        const bool has_ended = co_await look.flight->ended.wait(context.deadline());
         if (!has_ended)
             throw Error(Errc::deadline_exceeded,
                         fmt::format("waiting for {} to be computed", asked.view));
         context.throw_if_done("a view that another computes");
-        if (flight->failure) {
-            follower_.saw(context.reading(), flight->seen);
-            std::rethrow_exception(flight->failure);
+        if (flight.failure) {
+            follower_.saw(context.reading(), flight.seen);
+            std::rethrow_exception(flight.failure);
         }
         // It may be untrue by now, or gone from the cache, and yet show all that is owed.
-        const EntryPtr& made = flight->entry;
-        if (made && made->is_of(asked) && (made->epoch >= owed || is_valid(*made, asked))) {
-            if (!unsure) co_return answer_of(*made, context);
-            co_return co_await give(context, asked, compute, made, *unsure, waits_since);
-        }
+        const EntryPtr& made = flight.entry;
+        if (made && made->is_of(asked) && made->shows(owed.position) &&
+            (made->epoch >= owed.epoch || is_valid(*made, asked)))
+            co_return Given{made};
         // Who goes on for one that was cancelled has paused already when that one has.
-        if (!flight->entry) waits_since = std::min(waits_since, flight->waits_since);
+        if (!made) owed.waits_since = std::min(owed.waits_since, flight.waits_since);
+        if (round == rounds_max) break;
+        look = look_for(asked, owed);
     }
     metrics_->alone.add();
-    const EntryPtr made = co_await fill(context, asked, compute, waits_since);
-    co_return answer_of(*made, context);
-}
-
-Task<Cache::EntryPtr> Cache::compute_once(Context& context, const Asked& asked, Compute compute,
-                                          std::uint64_t hash, Since waits_since) {
-    // However this ends, those who wait are told: a coroutine that is destroyed tells them too.
-    struct Landing {
-        Cache& cache;
-        Context& context;
-        std::uint64_t hash;
-        EntryPtr entry{};
-        std::exception_ptr failure{};
-        ~Landing() {
-            std::shared_ptr<Flight> flight;
-            {
-                const std::scoped_lock lock(cache.mutex_);
-                const auto found = cache.flights_.find(hash);
-                flight = std::move(found->second);
-                cache.flights_.erase(found);
-                if (entry) cache.keep(hash, entry);
-            }
-            flight->entry = entry;
-            flight->failure = failure;
-            flight->seen = cache.follower_.seen_now(context.reading().position());
-            flight->ended.set();
-        }
-    };
-    Landing landing{*this, context, hash};
-    try {
-        // How old another node's answer is cannot be told.
-        const bool is_for_all =
-            asked.once_in_cluster && fills_ != nullptr && asked.fresh_for.count() == 0;
-        if (is_for_all) {
-            landing.entry = co_await fill_for_all(context, asked, compute, hash, waits_since);
-        } else {
-            landing.entry = co_await fill(context, asked, compute, waits_since);
-        }
-    } catch (const Error& error) {
-        // Its own end is no reason for others to fail.
-        if (error.code() != Errc::cancelled && error.code() != Errc::deadline_exceeded)
-            landing.failure = std::current_exception();
-        throw;
-    } catch (...) {
-        landing.failure = std::current_exception();
-        throw;
-    }
-    co_return landing.entry;
+    EntryPtr made = co_await fill(context, asked, compute, owed.waits_since);
+    co_return Given{std::move(made), false, true};
 }
 
 std::optional<std::chrono::nanoseconds> Cache::stale_age(const EntryPtr& untrue,
@@ -328,107 +241,9 @@ std::optional<std::chrono::nanoseconds> Cache::stale_age(const EntryPtr& untrue,
     return age;
 }
 
-// What another node has computed, or is computing; else computed, and told to the others.
-Task<Cache::EntryPtr> Cache::fill_for_all(Context& context, const Asked& asked, Compute compute,
-                                          std::uint64_t hash, Since waits_since) {
-    const Follower::Now now = follower_.now();
-    Fills::Begun begun;
-    try {
-        begun = co_await fills_->begin(context, hash, asked.view, asked.key, now);
-    } catch (const Error& error) {
-        // To agree with other nodes is a write; a read does not need the database to take those.
-        metrics_->unshared.add();
-        context.throw_if_done("a view that another node may compute");
-        log::debug("a view is computed without asking other nodes",
-                   {{"view", asked.view}, {"error", error.message()}});
-    }
-    if (begun.answer) {
-        auto entry = std::make_shared<Entry>();
-        entry->view = asked.view;
-        entry->key = asked.key;
-        entry->etag = internal::etag_of(begun.answer->json);
-        entry->json = std::make_shared<const std::string>(std::move(begun.answer->json));
-        entry->tags = std::move(begun.answer->tags);
-        entry->epoch = begun.answer->epoch;
-        entry->position = follower_.seen_now(begun.answer->position);
-        entry->made_at = Clock::now();
-        entry->true_at = follower_.followed_at();
-        co_return entry;
-    }
-    EntryPtr entry;
-    std::exception_ptr failure;
-    try {
-        entry = co_await fill(context, asked, compute, waits_since);
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    if (begun.holder.empty()) {
-        if (failure) std::rethrow_exception(failure);
-        co_return entry;
-    }
-    try {
-        if (entry && entry->epoch > 0) {
-            const SharedAnswer answer{*entry->json, entry->tags, entry->epoch, entry->position};
-            co_await fills_->end(context, hash, begun.holder, answer);
-        } else {
-            co_await fills_->leave(hash, begun.holder, context.services());
-        }
-    } catch (const Error& error) {
-        log::warning("other nodes could not be told of a view; they wait until the lease is over",
-                     {{"view", asked.view}, {"error", error.message()}});
-    }
-    if (failure) std::rethrow_exception(failure);
-    co_return entry;
-}
-
 Task<void> Cache::prune(Context& context) {
     co_await follower_.prune(context);
     if (fills_) co_await fills_->prune(context);
-}
-
-Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute compute,
-                                  Since waits_since) {
-    co_await computations_.enter(context, waits_since);
-    const internal::Recomputations::Place place(computations_, context);
-    co_await computations_.give_way(context, waits_since);
-    metrics_->misses.add();
-    auto entry = std::make_shared<Entry>();
-    entry->view = asked.view;
-    entry->key = asked.key;
-    // Before the first read: what changes from here on makes it invalid, also while it is computed.
-    const Follower::Now now = follower_.now();
-    entry->epoch = now.epoch;
-    follower_.saw(context.reading(), now.position);
-    entry->made_at = Clock::now();
-    entry->true_at = follower_.followed_at();
-    const OutOfTheWay apart(context.reading(), has_own_connections_, computations_.gives_way());
-    RecordingReads reads(reads_.read_connection(), rules_, entry->tags);
-    Reader reader(context, reads, runtime::own_writes);
-    std::string json = co_await compute(reader);
-    entry->took = Clock::now() - entry->made_at;
-    entry->position = follower_.seen_now(context.reading().position());
-    // Read where less was known than had been asked for: for this reader alone.
-    if (context.reading().stale()) entry->epoch = 0;
-    entry->etag = internal::etag_of(json);
-    entry->json = std::make_shared<const std::string>(std::move(json));
-    std::sort(entry->tags.begin(), entry->tags.end());
-    entry->tags.erase(std::unique(entry->tags.begin(), entry->tags.end()), entry->tags.end());
-    co_return entry;
-}
-
-// Under the lock.
-void Cache::keep(std::uint64_t hash, EntryPtr entry) {
-    if (entry->tags.size() > options_.tags_max || entry->bytes() > options_.bytes_max / 8) {
-        metrics_->too_large.add();
-        return;
-    }
-    if (!follower_.is_unchanged(entry->tags, entry->epoch)) return;
-    std::vector<std::uint64_t> gone;
-    const std::uint64_t bytes = entry->bytes();
-    entries_[hash] = std::move(entry);
-    eviction_.insert(hash, bytes, gone);
-    for (const std::uint64_t each : gone) entries_.erase(each);
-    metrics_->evictions.add(gone.size());
 }
 
 std::span<const store::Migration> migrations() { return sql::migrations; }

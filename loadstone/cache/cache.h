@@ -20,6 +20,7 @@
 #include "loadstone/cache/follower.h"
 #include "loadstone/cache/internal/eviction.h"
 #include "loadstone/cache/internal/recomputations.h"
+#include "loadstone/cache/internal/unshown_changes.h"
 #include "loadstone/cache/recording.h"
 #include "loadstone/cache/sources.h"
 #include "loadstone/cache/tags.h"
@@ -110,18 +111,31 @@ private:
     using EntryPtr = std::shared_ptr<const Entry>;
     using Since = std::chrono::steady_clock::time_point;
 
-    // What a session has seen, of which the snapshot `state` may not show all.
-    struct Unsure {
-        runtime::Position seen;
-        std::string state;
+    using Unsure = internal::UnshownChanges::Unsure;
+
+    // What an entry must be to be given.
+    struct Owed {
+        std::uint64_t hash;
+        std::uint64_t epoch;         // one that was made since then shows all that polls found
+        runtime::Position position;  // of who has seen what no poll shows
+        Since waits_since;
+    };
+    struct Look {
+        EntryPtr entry{};  // true still; with a flight: to be computed before its end
+        std::shared_ptr<Flight> flight{};
+        bool is_mine = false;
+    };
+    struct Given {
+        EntryPtr entry;
+        bool is_hit = false;
+        bool is_certain = false;  // by reads of this session, or said to be stale
     };
 
     bool is_fresh(Context& context);
     // Nothing: what the session has seen is surely known here now.
     Task<std::optional<Unsure>> settle(Context& context);
-    // The entry, or one of the reader's own if it shows less than the session has seen.
-    Task<Answer> give(Context& context, const Asked& asked, Compute compute, EntryPtr entry,
-                      const Unsure& unsure, Since waits_since);
+    Look look_for(const Asked& asked, const Owed& owed);
+    Task<Given> give(Context& context, const Asked& asked, Compute compute, Owed owed, Look look);
     EntryPtr find(std::uint64_t hash, const Asked& asked, EntryPtr& untrue);
     bool is_valid(const Entry& entry, const Asked& asked);
     bool is_due_early(const Entry& entry, const Asked& asked);
@@ -148,6 +162,7 @@ private:
     const bool has_own_connections_;
     internal::Recomputations computations_;
     Follower follower_;
+    internal::UnshownChanges unshown_;
     std::unique_ptr<Fills> fills_;  // null: no other nodes
     telemetry::Registry& registry_;
     std::unique_ptr<Metrics> metrics_;

@@ -322,31 +322,6 @@ Task<std::optional<std::uint64_t>> Follower::epoch_of(Context& caller, std::stri
     co_return changes->epoch;
 }
 
-Task<bool> Follower::is_unchanged_at(Context& caller, runtime::Position position, std::string state,
-                                     Tags tags) const {
-    Context context(caller.services(), caller.deadline());
-    context.reading().saw(position);
-    // Rather what some replica shows than none.
-    context.reading().stale_max = options_.kept;
-    Reader reader(context, database_.read_connection(), runtime::own_writes);
-    std::vector<std::string> found;
-    try {
-        found = co_await reader.many<std::string>(sql::changed_since, state);
-    } catch (const Error& error) {
-        // Nobody can tell more than the poll did.
-        if (error.code() != Errc::unavailable) throw;
-        co_return true;
-    }
-    Changes changes;
-    for (const std::string& each : found) {
-        const Tags some = tags_from(each);
-        if (!some.empty() && some.back() == everything) co_return false;
-        changes.tags.insert(changes.tags.end(), some.begin(), some.end());
-    }
-    std::ranges::sort(changes.tags);
-    co_return !changes.touch(tags);
-}
-
 bool Follower::is_unchanged(std::span<const Tag> tags, std::uint64_t epoch) const noexcept {
     if (epoch < floor_.load(std::memory_order_acquire)) return false;
     for (const Tag tag : tags) {

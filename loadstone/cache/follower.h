@@ -99,12 +99,6 @@ public:
     // true. One statement, for all that was committed since.
     Task<std::optional<std::uint64_t>> epoch_of(Context& caller, std::string history,
                                                 std::string state, Tags tags);
-    // Whether a server at `position` shows nothing of the tags that the snapshot `state` did not: a
-    // replica shows a commit when it has replayed it, and the primary, which polls ask, when its
-    // transaction has ended. One statement there; where no replica is at `position`, on the primary
-    // or on the furthest replica. Errors: of the database, but for unavailable.
-    Task<bool> is_unchanged_at(Context& caller, runtime::Position position, std::string state,
-                               Tags tags) const;
     // Whether nothing that the tags stand for is newer than `epoch`.
     bool is_unchanged(std::span<const Tag> tags, std::uint64_t epoch) const noexcept;
     // Deletes the rows that all who follow have seen. Every minute or so.

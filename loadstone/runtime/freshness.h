@@ -68,10 +68,16 @@ public:
     const Position& position() const noexcept { return position_; }
     void begin_at(Position position) noexcept { began_ = position_ = position; }
     void saw(Position seen) noexcept {
-        if (seen > position_) replace(seen);
+        if (seen > position_) position_ = seen;
     }
-    // By another one: the one that it had belongs to no history that there is.
-    void replace(Position position) noexcept { position_ = position; }
+    // By another one: the one that it had belongs to no history that there is, or the primary was
+    // read, and what there is beyond it cannot be known.
+    void replace(Position position) noexcept {
+        position_ = position;
+        was_replaced_ = true;
+    }
+    // If not, each read was of a server that is known to show all of the position before it.
+    bool was_replaced() const noexcept { return was_replaced_; }
     // Whether its session is to be told: of a new one, or again that it is unknown, lest it forget.
     bool has_moved() const noexcept {
         return position_ != began_ || position_ == Position::unknown();
@@ -102,6 +108,7 @@ private:
     Position began_, position_;
     std::optional<std::chrono::nanoseconds> stale_;
     bool is_behind_ = false;
+    bool was_replaced_ = false;
 };
 
 }  // namespace loadstone::runtime

@@ -46,6 +46,15 @@ TEST(Reading, TellsAgainWhatIsUnknown) {
     EXPECT_FALSE(reading.has_moved()) << "it is where it began";
 }
 
+TEST(Reading, TellsWhetherItsPositionWasReplaced) {
+    Reading reading;
+    reading.begin_at({1, 10});
+    reading.saw({1, 11});
+    EXPECT_FALSE(reading.was_replaced());
+    reading.replace({1, 12});
+    EXPECT_TRUE(reading.was_replaced());
+}
+
 TEST(Reading, RemembersTheOldestStaleAnswer) {
     Reading reading;
     EXPECT_FALSE(reading.stale());

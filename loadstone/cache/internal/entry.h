@@ -41,6 +41,9 @@ struct Cache::Entry {
     Tags tags;
     std::uint64_t epoch = 0;     // what it shows at least
     runtime::Position position;  // what it shows at most
+    // What it shows at least too, by itself: of servers that are ahead of polls. Nothing is said
+    // where the primary was read, which may be about to show it.
+    runtime::Position reached{};
     std::chrono::steady_clock::time_point made_at;
     std::chrono::nanoseconds took{0};  // to compute it
     // When it was last known to be true; of views that may be answered with what was.
@@ -50,6 +53,7 @@ struct Cache::Entry {
         return view.size() + key.size() + json->size() + tags.size() * sizeof(Tag) +
                internal::entry_overhead;
     }
+    bool shows(runtime::Position seen) const { return seen <= reached; }
     bool is_of(const Asked& asked) const { return view == asked.view && key == asked.key; }
 };
 

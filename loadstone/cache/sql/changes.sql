@@ -36,15 +36,22 @@ left join loadstone_changes as c on c.xid >= pg_snapshot_xmin($1::text::pg_snaps
 
 -- name: changed_since
 -- What was committed since the state $1, as the server that is asked shows it: any replica. Of transactions that had not begun at $1, and of
--- those that ran: however long one of those has run, what ended meanwhile is not read. Index: loadstone_changes_to_follow.
+-- those that ran: however long one of those has run, what ended meanwhile is not read. One row; no tags: more than can be told, and shorter than
+-- StatementBudgets::bytes_unasked. A standby's history as the store's watches learn it. Index: loadstone_changes_to_follow.
 -- dialect: sqlite
-select tags from loadstone_changes where id > cast($1 as integer)
+select '' as history, case when count(*) <= 1000 and coalesce(sum(length(tags)), 0) <= 60000 then coalesce(group_concat(tags, ' '), '') end as tags
+from (select tags from loadstone_changes where id > cast($1 as integer) limit 1001)
 -- dialect: postgres
-select c.tags from (select pg_snapshot_xmax($1::text::pg_snapshot) as next offset 0) as s
-cross join lateral (select tags from loadstone_changes where xid >= s.next order by xid limit 1000000) as c
-union all
-select c.tags from pg_snapshot_xip($1::text::pg_snapshot) as ran(xid)
-cross join lateral (select tags from loadstone_changes where xid = ran.xid order by xid limit 1000) as c
+select case when pg_is_in_recovery() then lpad(upper(to_hex(greatest((select timeline_id from pg_control_checkpoint()),
+                (select min_recovery_end_timeline from pg_control_recovery()), (select received_tli from pg_stat_wal_receiver)))), 8, '0')
+            else substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) end as history,
+    case when count(*) <= 1000 and coalesce(sum(length(c.tags)), 0) <= 60000 then coalesce(string_agg(c.tags, ' '), '') end as tags
+from (select later.tags from (select pg_snapshot_xmax($1::text::pg_snapshot) as next offset 0) as s
+      cross join lateral (select tags from loadstone_changes where xid >= s.next order by xid limit 1001) as later
+      union all
+      select own.tags from pg_snapshot_xip($1::text::pg_snapshot) as ran(xid)
+      cross join lateral (select tags from loadstone_changes where xid = ran.xid limit 1001) as own
+      limit 1001) as c
 
 -- name: changes_with :one (tags text)
 -- column: changes int

@@ -4,7 +4,6 @@
 
 #include "loadstone/base/random.h"
 #include "loadstone/base/timestamp.h"
-#include "tests/conformance/replica_sessions.h"
 #include "tests/conformance/views/node.h"
 
 namespace tests::conformance::views {
@@ -23,27 +22,6 @@ Task<std::int64_t> naive_total(Context& context, Kept* kept, std::int64_t course
     const Total total = co_await compute_total(context.reader(), course);
     *kept = total.points;
     co_return total.points;
-}
-
-// Holds its transaction until it is told, asking the database meanwhile.
-Task<void> write_point_and_hold(Tx& tx, std::atomic<bool>* has_written,
-                                std::atomic<bool>* may_end) {
-    co_await sql::add_point(tx, 3, 1);
-    while (!*may_end) {
-        co_await sql::total(tx, 3);
-        *has_written = true;
-    }
-}
-Task<void> add_point_and_hold(Context& context, std::atomic<bool>* has_written,
-                              std::atomic<bool>* may_end) {
-    co_await context.write(write_point_and_hold, has_written, may_end);
-}
-
-std::vector<loadstone::store::ModuleMigrations> with_views() {
-    auto modules = all_migrations();
-    modules.push_back({"loadstone_cache", cache::migrations()});
-    modules.push_back({"views", sql::migrations});
-    return modules;
 }
 
 }  // namespace
@@ -236,101 +214,6 @@ TEST_P(ViewsTest, SayWhatIsNotDeclared) {
         co_return found.etag;
     };
     EXPECT_EQ(code_of([&] { node.run(undeclared); }), Errc::internal);
-}
-
-// Sessions go from node to node, and reads to replicas that are behind.
-TEST(ReplicasOfViews, ShowSessionsWhatTheyWrote) {
-    ReplicatedServers servers;
-    auto options = servers.options();
-    loadstone::store::migrate(options, with_views());
-    cache::CacheOptions with_positions;
-    with_positions.has_positions = true;
-    Node one(options, with_positions), other(options, with_positions);
-    servers.delay_replay(0, std::chrono::milliseconds(300));
-    const std::array<Node*, 2> nodes{&one, &other};
-    loadstone::runtime::Position session;
-    for (int i = 1; i <= 30; ++i) {
-        one.start(&session, add_point, std::int64_t{1}, std::int64_t{1}).get();
-        for (Node* node : nodes)
-            ASSERT_EQ(node->start(&session, cached_total, std::int64_t{1}).get(), i);
-    }
-    // Who has seen nothing, and who has seen all that there is, is answered without a question, ten
-    // times a second excepted.
-    loadstone::runtime::Position nothing;
-    for (loadstone::runtime::Position* seen : {&nothing, &session}) {
-        const auto polls = other.counted("polls");
-        const auto hits = other.counted("hits");
-        const auto began = std::chrono::steady_clock::now();
-        for (int i = 0; i < 300; ++i)
-            ASSERT_EQ(other.start(seen, cached_total, std::int64_t{1}).get(), 30);
-        const auto tenths =
-            (std::chrono::steady_clock::now() - began) / std::chrono::milliseconds(100);
-        EXPECT_EQ(other.counted("hits") - hits, 300U);
-        EXPECT_LE(other.counted("polls") - polls, static_cast<std::uint64_t>(tenths) + 3);
-    }
-
-    // A replica shows a commit that the primary has written and does not show yet: so a place is
-    // known to be reached when all that ran there has ended.
-    std::atomic<bool> has_written{false}, may_end{false};
-    auto holding = one.start(nullptr, add_point_and_hold, &has_written, &may_end);
-    ASSERT_TRUE(wait_until([&] { return has_written.load(); }, seconds(20)));
-    one.start(&session, add_point, std::int64_t{2}, std::int64_t{1}).get();
-    const auto follow = [](Context& context, Node* of) -> Task<bool> {
-        co_await of->cache().follower().catch_up(context);
-        const auto position = context.reading().position();
-        co_return of->cache().follower().has_reached(position);
-    };
-    for (int i = 0; i < 5; ++i) EXPECT_FALSE(other.start(&session, follow, &other).get());
-    EXPECT_EQ(other.start(&session, cached_total, std::int64_t{2}).get(), 1);
-    may_end = true;
-    holding.get();
-    const auto has_reached = [&] { return other.start(&session, follow, &other).get(); };
-    EXPECT_TRUE(wait_until(has_reached, seconds(20)));
-}
-
-// A commit that waits for a standby has been written, and is shown by replicas and not by the
-// primary, which a poll asks.
-TEST(ReplicasOfViews, ShowASessionWhatAReplicaHasShownIt) {
-    ReplicatedServers servers;
-    auto options = servers.options();
-    loadstone::store::migrate(options, with_views());
-    cache::CacheOptions with_positions;
-    with_positions.has_positions = true;
-    Node one(options, with_positions), other(options, with_positions);
-    const auto wait_for_standbys = [&](const std::string& names) {
-        servers.primary().psql("postgres",
-                               "alter system set synchronous_standby_names = '" + names + "'");
-        servers.primary().psql("postgres", "select pg_reload_conf()");
-    };
-    const auto on_the_primary = [&](const std::string& sql) {
-        return servers.primary().psql(servers.name(), sql);
-    };
-    const std::string points = "select sum(points) from scores where course_id = 1";
-    one.run(add_point, std::int64_t{1}, std::int64_t{1});
-    for (Node* node : {&one, &other}) {
-        loadstone::runtime::Position nothing;
-        EXPECT_EQ(node->start(&nothing, cached_total, std::int64_t{1}).get(), 1);
-    }
-    wait_for_standbys("nobody");
-    auto writing = one.start(nullptr, add_point, std::int64_t{1}, std::int64_t{2});
-    EXPECT_TRUE(wait_until(
-        [&] {
-            return on_the_primary(
-                       "select count(*) > 0 from pg_stat_activity where wait_event = "
-                       "'SyncRep' and datname = current_database()") == "t";
-        },
-        seconds(20)));
-    loadstone::runtime::Position session;
-    const auto is_shown = [&] {
-        return other.start(&session, uncached_total, std::int64_t{1}).get() == 2;
-    };
-    EXPECT_TRUE(wait_until(is_shown, seconds(20)));
-    for (Node* node : {&other, &one})
-        EXPECT_EQ(node->start(&session, cached_total, std::int64_t{1}).get(), 2);
-    EXPECT_EQ(on_the_primary(points), "1") << "the primary shows it too: nothing was tested";
-    wait_for_standbys("");
-    writing.get();
-    EXPECT_EQ(other.run(cached_total, std::int64_t{1}), 2);
 }
 
 TEST_P(ViewsTest, FollowManyChangesAtOnce) {

@@ -1,0 +1,58 @@
+#pragma once
+// UnshownChanges: what servers show that the polls of the primary do not show yet. A replica shows
+// a commit when it has replayed it, and the primary when its transaction has ended. Asked for by
+// sessions that have seen more than a poll surely shows.
+//
+// 1. A question asks one server at a position for all changes that a poll did not show. Its answer
+//    does for each view and each session that has seen no more, as long as polls find no change.
+// 2. There is one question at a time. Who needs another answer waits for the next one, together
+//    with all others that do; it is asked at the furthest of their positions.
+// 3. If no replica was surely at that position (that may have been made up), the answer does for
+//    who has seen just that. Others ask at their own.
+
+#include <memory>
+#include <mutex>
+
+#include "loadstone/cache/follower.h"
+#include "loadstone/cache/tags.h"
+#include "loadstone/runtime/semaphore.h"
+#include "loadstone/store/database.h"
+
+namespace loadstone::cache::internal {
+
+class UnshownChanges {
+public:
+    // The database must outlive it. `kept`: what a replica may be behind that is asked for lack of
+    // others; what polls did not show is there for so long.
+    UnshownChanges(store::Database& database, std::chrono::seconds kept,
+                   telemetry::Registry& registry);
+
+    // What a session has seen, of which the poll `shown` may not show all.
+    struct Unsure {
+        runtime::Position seen;
+        Follower::Now shown;
+    };
+    // Whether one of them is of the tags. True also where all may have changed: of a server of
+    // another history, or of too many changes. False where nobody can tell, which is counted.
+    // Errors: of the database, but for unavailable.
+    Task<bool> touch(Context& context, Unsure unsure, Tags tags);
+
+private:
+    struct Told;
+    struct Question;
+
+    Task<std::shared_ptr<const Told>> shared(Context& context, const Unsure& unsure);
+    Task<void> take_turn(Context& context, std::shared_ptr<Question> question);
+    Task<std::shared_ptr<const Told>> ask(Context& caller, Unsure unsure);
+
+    store::Database& database_;
+    const std::chrono::seconds kept_;
+    telemetry::Counter &questions_, &untold_;
+    runtime::Semaphore turn_;
+
+    std::mutex mutex_;                // of what is below
+    std::shared_ptr<Question> last_;  // has begun, or has an answer that does for others too
+    std::shared_ptr<Question> next_;  // has not begun
+};
+
+}  // namespace loadstone::cache::internal
