@@ -104,7 +104,7 @@ class Campus:
     def kill(self):
         self.killed = True
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)  # its threads in the background die last, on a busy machine
 
     def terminate(self, timeout_s=40):
         """SIGTERM; gives the exit code."""
