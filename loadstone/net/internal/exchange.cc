@@ -275,7 +275,7 @@ Task<void> Connection::answer() {
         if (entry_->bulkhead != nullptr && !permit) {
             permit.emplace(co_await entry_->bulkhead->enter(*context_));
         }
-        const Matched matched{*this, match_.parameters};
+        const Matched matched{*this, match_.parameters, limits_.response_bytes_max};
         response_ = co_await entry_->route->handler(*context_, matched);
         if (response_.stream && entry_->route->heavy_reads) stream_permit_ = std::move(permit);
     } catch (...) {
