@@ -6,8 +6,8 @@ if(failed)
     message(FATAL_ERROR "uPlot could not be installed in ${LOADSTONE_UPLOT}: see above; it needs npm and the network once")
 endif()
 set(web ${CMAKE_CURRENT_SOURCE_DIR}/campus/dashboards/web)
-set(files ${web}/dashboards.html ${web}/dashboards.css ${web}/dashboards.js ${LOADSTONE_UPLOT}/uPlot.js ${LOADSTONE_UPLOT}/uPlot.css
-    ${LOADSTONE_UPLOT}/LICENSE)
+set(files ${web}/dashboards.html ${web}/dashboards.css ${web}/dashboards.js ${web}/positions.js ${LOADSTONE_UPLOT}/uPlot.js
+    ${LOADSTONE_UPLOT}/uPlot.css ${LOADSTONE_UPLOT}/LICENSE)
 set(embedded ${CMAKE_BINARY_DIR}/gen/campus/dashboards/assets.cc)
 add_custom_command(OUTPUT ${embedded}
     COMMAND ${LOADSTONE_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/tools/web/embed.py ${embedded} campus::dashboards campus/dashboards/page.h ${files}

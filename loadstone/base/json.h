@@ -29,8 +29,10 @@ struct JsonReadOptions {
 inline constexpr JsonReadOptions stored_json{
     .unknown_fields_allowed = true, .missing_fields_allowed = true, .nul_allowed = true};
 
-// Appends.
-void write_json(std::string& out, const TypeInfo& type, const void* object);
+// Appends. Ends soon after `out` is longer than `bytes_max`, well before it is twice as long: what
+// there is then is no JSON.
+void write_json(std::string& out, const TypeInfo& type, const void* object,
+                std::size_t bytes_max = std::string::npos);
 // Every member that the text names is replaced; the others keep what they hold. On failure
 // Errc::invalid_argument and `object` is partly filled; field() is the path, or empty where the
 // text is not JSON or its outermost value is of the wrong kind.
@@ -40,8 +42,9 @@ Result<void> read_json(std::string_view text, const TypeInfo& type, void* object
 // missing_fields_allowed it is the same. Nested records are written whole.
 void write_json_changes(std::string& out, const TypeInfo& type, const void* object,
                         const void* fresh);
-// `text` as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD.
-void write_json_string(std::string& out, std::string_view text);
+// `text` as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. `bytes_max` as above.
+void write_json_string(std::string& out, std::string_view text,
+                       std::size_t bytes_max = std::string::npos);
 
 template <class T>
 std::string to_json(const T& value) {

@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "loadstone/base/assert.h"
 #include "loadstone/base/encoding.h"
@@ -77,13 +79,20 @@ void write_escaped(std::string& out, char c) {
     out += hex[static_cast<unsigned char>(c) & 15];
 }
 
-void write_list(std::string& out, const TypeInfo& type, const void* object) {
+// As much of what becomes at least as much text as makes `out` too long.
+template <class Bytes>
+Bytes within(const std::string& out, const Bytes& bytes, std::size_t bytes_max) noexcept {
+    const std::size_t room = bytes_max - std::min(bytes_max, out.size());
+    return bytes.size() <= room ? bytes : Bytes(bytes.data(), room + 1);
+}
+
+void write_list(std::string& out, const TypeInfo& type, const void* object, std::size_t bytes_max) {
     const TypeInfo& element = type.element();
     const std::size_t count = type.count(object);
     out += '[';
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t i = 0; i < count && out.size() <= bytes_max; ++i) {
         if (i > 0) out += ',';
-        write_json(out, element, type.at(object, i));
+        write_json(out, element, type.at(object, i), bytes_max);
     }
     out += ']';
 }
@@ -103,7 +112,8 @@ bool is_same(const TypeInfo& type, const void* one, const void* other) {
 }
 
 // `fresh`: null, or what members are left out if they are the same.
-void write_record(std::string& out, const TypeInfo& type, const void* object, const void* fresh) {
+void write_record(std::string& out, const TypeInfo& type, const void* object, const void* fresh,
+                  std::size_t bytes_max) {
     char separator = '{';
     for (const FieldInfo& field : type.fields) {
         const TypeInfo& member_type = field.type();
@@ -116,7 +126,7 @@ void write_record(std::string& out, const TypeInfo& type, const void* object, co
         out += '"';
         out += field.name;  // a C++ identifier: nothing to escape
         out += "\":";
-        write_json(out, member_type, member);
+        write_json(out, member_type, member, bytes_max);
     }
     if (separator == '{') out += '{';
     out += '}';
@@ -124,12 +134,13 @@ void write_record(std::string& out, const TypeInfo& type, const void* object, co
 
 }  // namespace
 
-void write_json_string(std::string& out, std::string_view text) {
+void write_json_string(std::string& out, std::string_view text, std::size_t bytes_max) {
+    text = within(out, text, bytes_max);
     out += '"';
     std::size_t written = 0;
     std::size_t at = 0;
     // Runs of bytes that need no change go out in one piece.
-    while ((at = plain_end(text, at)) < text.size()) {
+    while (out.size() <= bytes_max && (at = plain_end(text, at)) < text.size()) {
         const auto step = internal::utf8_step(text.data() + at, text.size() - at);
         if (step.is_valid && step.bytes > 1) {
             at += step.bytes;
@@ -148,16 +159,18 @@ void write_json_string(std::string& out, std::string_view text) {
     out += '"';
 }
 
-void write_json(std::string& out, const TypeInfo& type, const void* object) {
+void write_json(std::string& out, const TypeInfo& type, const void* object, std::size_t bytes_max) {
     switch (type.kind) {
         case TypeKind::boolean: out += *static_cast<const bool*>(object) ? "true" : "false"; return;
         case TypeKind::integer: return write_integer(out, type, object);
         case TypeKind::real: return write_real(out, type, object);
         case TypeKind::text:
-            return write_json_string(out, *static_cast<const std::string*>(object));
+            return write_json_string(out, *static_cast<const std::string*>(object), bytes_max);
         case TypeKind::bytes:
             out += '"';
-            append_base64(out, *static_cast<const std::vector<std::byte>*>(object));
+            append_base64(
+                out, within(out, std::span(*static_cast<const std::vector<std::byte>*>(object)),
+                            bytes_max));
             out += '"';
             return;
         case TypeKind::timestamp:
@@ -166,18 +179,19 @@ void write_json(std::string& out, const TypeInfo& type, const void* object) {
             out += '"';
             return;
         case TypeKind::optional:
-            if (type.has_value(object)) return write_json(out, type.element(), type.at(object, 0));
+            if (type.has_value(object))
+                return write_json(out, type.element(), type.at(object, 0), bytes_max);
             out += "null";
             return;
-        case TypeKind::list: return write_list(out, type, object);
-        case TypeKind::record: return write_record(out, type, object, nullptr);
+        case TypeKind::list: return write_list(out, type, object, bytes_max);
+        case TypeKind::record: return write_record(out, type, object, nullptr, bytes_max);
     }
 }
 
 void write_json_changes(std::string& out, const TypeInfo& type, const void* object,
                         const void* fresh) {
     LOADSTONE_ASSERT(type.kind == TypeKind::record, "only records have members");
-    write_record(out, type, object, fresh);
+    write_record(out, type, object, fresh, std::string::npos);
 }
 
 }  // namespace loadstone

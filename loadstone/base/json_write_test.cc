@@ -96,6 +96,39 @@ TEST(WriteJson, AppendsToWhatIsThere) {
 }
 
 template <class T>
+std::string written_within(const T& value, std::size_t bytes_max) {
+    std::string out;
+    write_json(out, type_info<T>(), &value, bytes_max);
+    return out;
+}
+
+TEST(WriteJson, IsWholeWithinItsBound) {
+    const std::vector<std::string> texts{"a", "\n\xff", std::string(100, '"')};
+    const std::string whole = to_json(texts);
+    EXPECT_EQ(written_within(texts, whole.size()), whole);
+    EXPECT_EQ(written_within(texts, whole.size() + 1), whole);
+    for (std::size_t bytes_max = 0; bytes_max < whole.size(); ++bytes_max) {
+        EXPECT_GT(written_within(texts, bytes_max).size(), bytes_max);
+    }
+}
+
+TEST(WriteJson, EndsSoonAfterItsBound) {
+    constexpr std::size_t bytes_max = 1'000;
+    const auto expect_ends = [=](const auto& value) {
+        const std::string out = written_within(value, bytes_max);
+        EXPECT_GT(out.size(), bytes_max);
+        EXPECT_LT(out.size(), 2 * bytes_max);
+    };
+    expect_ends(std::vector<int>(1'000'000));
+    expect_ends(std::vector<std::vector<Line>>(1'000, std::vector<Line>(1'000)));
+    expect_ends(std::vector<std::optional<std::string>>(10, std::string(100'000, 'x')));
+    expect_ends(std::string(1'000'000, '\x01'));
+    expect_ends(std::string(1'000'000, '\xff'));
+    expect_ends(std::string(500, '\x01') + std::string(490, 'x'));
+    expect_ends(std::vector<std::byte>(1'000'000));
+}
+
+template <class T>
 void expect_both_ends(std::string_view least, std::string_view most) {
     EXPECT_EQ(to_json(std::numeric_limits<T>::min()), least);
     EXPECT_EQ(to_json(std::numeric_limits<T>::max()), most);

@@ -31,11 +31,7 @@ void append_cookie_line(std::string& head, std::string_view name, bool tls,
     head.append(attributes).append(tls ? "; Secure\r\n" : "\r\n");
 }
 
-}  // namespace
-
-std::optional<runtime::Position> position_of(const Request& request) noexcept {
-    const std::string_view given = request.header(position_field);
-    if (!given.empty()) return runtime::position_from(given);
+std::optional<runtime::Position> position_of_cookies(const Request& request) noexcept {
     const auto position = carried(request, position_cookie_name(request.is_tls()));
     if (position && position->is_moment()) return position;
     const auto written = carried(request, written_cookie_name(request.is_tls()));
@@ -43,14 +39,33 @@ std::optional<runtime::Position> position_of(const Request& request) noexcept {
     return position ? std::max(*position, *written) : written;
 }
 
-void append_position_lines(std::string& head, const Request& request, runtime::Position position,
-                           bool may_have_written) {
-    if (!request.header(position_field).empty()) {
-        head.append(position_field).append(": ");
-        runtime::append_text(head, position);
-        head.append("\r\n");
-        return;
-    }
+// Of two that one client has been told; moments of two processes say nothing of each other.
+runtime::Position later_of(runtime::Position one, runtime::Position other) noexcept {
+    constexpr runtime::Position nothing;
+    const bool are_comparable = one.history == other.history || one == nothing ||
+                                other == nothing || !(one.is_moment() || other.is_moment());
+    return are_comparable ? std::max(one, other) : runtime::Position::unknown();
+}
+
+}  // namespace
+
+CarriedPosition position_of(const Request& request) noexcept {
+    const auto kept = position_of_cookies(request);
+    const std::string_view given = request.header(position_field);
+    if (given.empty()) return {kept, false};
+    const auto told = runtime::position_from(given);
+    if (!told || !kept) return {told ? told : kept, true};
+    return {later_of(*told, *kept), true};
+}
+
+void append_position_line(std::string& head, runtime::Position position) {
+    head.append(position_field).append(": ");
+    runtime::append_text(head, position);
+    head.append("\r\n");
+}
+
+void append_position_cookies(std::string& head, const Request& request, runtime::Position position,
+                             bool may_have_written) {
     const bool tls = request.is_tls();
     append_cookie_line(head, position_cookie_name(tls), tls, position);
     if (position.is_moment()) return;

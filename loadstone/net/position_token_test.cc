@@ -164,7 +164,32 @@ TEST_F(PositionToken, OfAWriteIsPutRightWhereNoHistoryReachesIt) {
 TEST_F(PositionToken, GoesOutAsAHeaderToWhoSendsOne) {
     const std::string response = get("/see", "Loadstone-Position: 0-0\r\n");
     EXPECT_EQ(field_of(response, "Loadstone-Position"), "1-20");
-    EXPECT_EQ(field_of(response, "Set-Cookie"), "");
+    EXPECT_THAT(field_of(response, "Set-Cookie"), StartsWith("position=1-20;"))
+        << "a browser goes to other pages without it";
+    const std::string seen = get("/see", "Loadstone-Position: 1-21\r\n");
+    EXPECT_EQ(field_of(seen, "Loadstone-Position"), "1-21")
+        << "a cache would keep the one of an answer before";
+    EXPECT_EQ(field_of(seen, "Set-Cookie"), "");
+    EXPECT_EQ(field_of(get("/back", "Loadstone-Position: 1-21\r\n"), "Loadstone-Position"), "1-10");
+}
+
+TEST_F(PositionToken, OfAHeaderAndCookiesTheLaterCounts) {
+    const auto came = [&](std::string_view header, std::string_view cookies) {
+        return body_of(
+            get("/look", fmt::format("Loadstone-Position: {}\r\nCookie: {}\r\n", header, cookies)));
+    };
+    EXPECT_EQ(came("0-0", "position=1-20"), "1-20 0");
+    EXPECT_EQ(came("1-20", "position=1-1F; written=1-1F"), "1-20 0");
+    EXPECT_EQ(came("1-1F", "position=1-1E; written=1-20"), "1-20 0");
+    EXPECT_EQ(came("2-1", "position=1-20"), "2-1 0");
+    EXPECT_EQ(came("nonsense", "position=1-20"), "1-20 0");
+    EXPECT_EQ(came("1-20", "position=nonsense"), "1-20 0");
+    const std::string unknown = to_text(Position::unknown());
+    EXPECT_EQ(came(unknown, "position=1-20"), unknown + " 0");
+    EXPECT_EQ(came("80000007-1", "position=80000007-2"), "80000007-2 0");
+    EXPECT_EQ(came("80000007-1", "position=80000009-2"), unknown + " 0") << "of two processes";
+    EXPECT_EQ(came("0-0", "position=80000009-2"), "80000009-2 0");
+    EXPECT_EQ(came("80000007-1", "position=0-0"), "80000007-1 0");
 }
 
 TEST_F(PositionToken, GoesOutWithAFailureToo) {

@@ -2,6 +2,7 @@
 // Response and Reply<T>: what a handler returns. Reply<T, Status> carries a described struct, so
 // that the body's schema stands in /openapi.json; Response is anything else.
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,12 +38,13 @@ struct Reply {
 Response no_content();
 Response text_response(std::string text,
                        std::string_view content_type = "text/plain; charset=utf-8");
+// Nothing larger than `bytes_max` is made: with more than that the answer fails (HttpLimits).
 template <class T>
-Response json_response(int status, const T& value) {
+Response json_response(int status, const T& value, std::size_t bytes_max = std::string::npos) {
     Response response;
     response.status = status;
     response.body.reserve(256);  // most answers, in one allocation
-    write_json(response.body, type_info<T>(), &value);
+    write_json(response.body, type_info<T>(), &value, bytes_max);
     return response;
 }
 // RFC 9457 problem details: type, title, status, detail, and where known field, request_id.

@@ -80,6 +80,7 @@ private:
 struct Matched {
     const Request& request;
     PathParameters parameters;
+    std::size_t response_bytes_max = 0;  // of the answer's body (HttpLimits)
 };
 
 using Handler = std::function<Task<Response>(Context&, const Matched&)>;
@@ -270,8 +271,8 @@ struct Returned<Reply<T, Status>> {
         types.reply = &type_info<T>();
         types.reply_status = Status;
     }
-    static Response respond(Reply<T, Status> reply) {
-        Response response = json_response(Status, reply.body);
+    static Response respond(Reply<T, Status> reply, std::size_t bytes_max) {
+        Response response = json_response(Status, reply.body, bytes_max);
         response.headers = std::move(reply.headers);
         return response;
     }
@@ -290,7 +291,7 @@ Task<Response> call(Task<Value> (*function)(Context&, Inputs...), Context& conte
     Task<Value> task = std::apply(apply, inputs);
     if constexpr (Returned<Value>::is_reply) {
         Value reply = co_await std::move(task);
-        co_return Returned<Value>::respond(std::move(reply));
+        co_return Returned<Value>::respond(std::move(reply), matched.response_bytes_max);
     } else {
         Response response = co_await std::move(task);
         co_return response;

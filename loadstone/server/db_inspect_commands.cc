@@ -66,12 +66,15 @@ BOOST_DESCRIBE_STRUCT(ConnectionsReport, (), (server, processes, silent))
 
 bool is_sqlite(const Config& config) { return config.database.url.starts_with("sqlite:"); }
 
-constexpr std::string_view replica_metrics[] = {"loadstone_store_replica_"};
-constexpr std::string_view connection_metrics[] = {"loadstone_postgres_connections_",
-                                                   "loadstone_postgres_transactions_",
-                                                   "loadstone_store_module_"};
+constexpr std::string_view replica_metrics[] = {"loadstone_store_replica_",
+                                                "loadstone_postgres_replica_connections_"};
+constexpr std::string_view connection_metrics[] = {
+    "loadstone_postgres_connections_", "loadstone_postgres_replica_",
+    "loadstone_postgres_transactions_", "loadstone_store_module_"};
 
 // What their names are told without.
+constexpr std::string_view replica_names[] = {"loadstone_store_replica_",
+                                              "loadstone_postgres_replica_"};
 constexpr std::string_view connection_names[] = {"loadstone_postgres_", "loadstone_store_module_"};
 
 std::vector<ServerMetric> metrics_of_servers(const Config& config,
@@ -224,7 +227,7 @@ void db_replicas_command(const Config& config, const DbQuery& query) {
                           replica.address, replica.state, replica.sync_state, replica.lag_bytes,
                           replica.lag_s));
     }
-    print(table_of(report.routing, replica_metrics) + silent_text(report.silent));
+    print(table_of(report.routing, replica_names) + silent_text(report.silent));
 }
 
 }  // namespace loadstone::server::internal

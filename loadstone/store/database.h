@@ -46,14 +46,15 @@ struct ReplicaOptions {
     std::chrono::milliseconds ask_every{50};
 };
 
-// How many connections this process opens to a PostgreSQL primary: its part of what the server
-// has, renewed as processes come and go (docs/decisions/0022). Not behind a pooler.
+// How many connections this process opens to a PostgreSQL primary, and to each replica: its part of
+// what the server has, renewed as processes come and go (docs/decisions/0022). Not behind a pooler.
 struct ConnectionOptions {
     // Of the server's max_connections, for psql, backups and commands.
     int left_percent = 10;
     // How often the part is looked at; a quarter of it while it changes.
     std::chrono::milliseconds negotiate_every{1'000};
-    // At most, of reads and of heavy reads; 0: three for each loop. One for each loop at least.
+    // At most, of reads and of heavy reads, on each server; 0: three for each loop. One for each
+    // loop at least.
     // Transactions: DatabaseOptions::transactions_max.
     std::size_t reads_max = 0;
     std::size_t heavy_reads_max = 0;

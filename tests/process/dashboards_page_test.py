@@ -2,6 +2,7 @@
 
 LOADSTONE_SCREENSHOTS=FOLDER keeps pictures of it."""
 
+import json
 import os
 import pathlib
 import re
@@ -11,6 +12,39 @@ from harness.case import ProcessTest, main
 from harness.waiting import wait_until
 
 PALETTE = {"--text": 4.5, "--quiet": 4.5, "--accent": 4.5, "--error": 4.5, "--first": 3, "--second": 3, "--third": 3}
+
+# Of a page that has seen 0-0, and asks twice before it is answered: what the answers to the first (0) and the second (1) tell, in the order
+# in which they come, and what the page has seen then.
+UNKNOWN = "FFFFFFFF-FFFFFFFFFFFFFFFF"
+OVERLAPPING = [
+    ([(0, "1-20"), (1, "1-30")], "1-30"),
+    ([(1, "1-30"), (0, "1-20")], "1-30"),
+    ([(1, "1-9"), (0, "1-10")], "1-10"),
+    ([(0, "2-1"), (1, "1-FF")], "2-1"),
+    ([(0, "1-20"), (1, None)], "1-20"),
+    ([(0, None), (1, "0-0")], "0-0"),
+    ([(0, "1-20"), (1, UNKNOWN)], UNKNOWN),
+    ([(0, UNKNOWN), (1, "1-20")], UNKNOWN),
+    ([(0, "80000007-5"), (1, "80000007-4")], "80000007-5"),
+    ([(0, "80000007-5"), (1, "80000009-9")], UNKNOWN),
+    ([(0, "80000007-5"), (1, "0-0")], "80000007-5"),
+]
+# Plays a list of steps: null asks, [number, told] answers the question of that number. Gives what the next question would carry.
+PLAY = """async steps => {
+    const real = window.fetch, answer = [], asked = [];
+    let carried;
+    window.fetch = (path, {headers}) => new Promise(done => {
+        carried = headers['Loadstone-Position'];
+        answer.push(told => done(new Response(null, {headers: told === null ? {} : {'Loadstone-Position': told}})));
+    });
+    for (const step of steps) {
+        if (step === null) asked.push(fetchAsSeen('/'));
+        else { answer[step[0]](step[1]); await asked[step[0]]; }
+    }
+    fetchAsSeen('/');
+    window.fetch = real;
+    return carried;
+}"""
 
 FRESH = r"^As of 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC, \d+ (s|min) ago$"
 
@@ -79,6 +113,7 @@ class DashboardsPageTest(ProcessTest):
         cookie = self.client.post("/api/login", {"email": self.instructor, "password": self.password}).cookie
         self.check_data(self.client.get("/api/dashboards/instructor/analytics?days=30", cookie=cookie).json)
         self.check_views(cookie)
+        self.check_positions()
         self.check_that_ages_move()
         self.check_schemes()
         self.check_keyboard()
@@ -129,6 +164,25 @@ class DashboardsPageTest(ProcessTest):
             wait_until(lambda: self.table("grades-table") == (grades if any(shown["grades"]) else []), 20, "its grades")
         for part in ("now", "lessons", "grades"):
             self.assertRegex(self.browser.run(f"document.getElementById('{part}-fresh').textContent"), FRESH)
+
+    def check_positions(self):
+        """The page carries the latest of what all its answers have told."""
+        sent = [event["params"]["request"] for event in self.browser.events if event.get("method") == "Network.requestWillBeSent"]
+        sent = [request for request in sent if "/api/" in request["url"]]
+        self.assertGreater(len(sent), 3)
+        for request in sent:
+            self.assertIn("loadstone-position", {name.lower() for name in request["headers"]}, request)
+        before = self.browser.run(f"({PLAY})([])")
+
+        def play(*steps):
+            return self.browser.run(f"({PLAY})({json.dumps(steps)})")
+        for answers, seen in OVERLAPPING:
+            self.assertEqual(play(None, [0, "0-0"]), "0-0")
+            self.assertEqual(play(None, None, *answers), seen, answers)
+        self.assertEqual(play(None, [0, "1-30"]), "1-30")
+        self.assertEqual(play(None, [0, "1-10"]), "1-10", "it was of a history that is no more")
+        self.assertEqual(self.browser.run("sessionStorage.getItem('loadstone-position')"), "1-10")
+        self.assertEqual(play(None, [0, before]), before)
 
     def check_that_ages_move(self):
         """How old a figure is is told anew while it is looked at."""

@@ -119,6 +119,15 @@ class ReplicasTest(ProcessTest):
         told = replication(web)
         self.assertEqual((told["role"], [each["state"] for each in told["replicas"]]), ("primary", ["streaming"] * 2))
         self.assertIn("the primary of:", web.command("db", "replicas").stdout)
+
+        def used():  # of each server, by which processes
+            lines = [each for each in json.loads(web.command("db", "replicas", "--json").stdout)["routing"]
+                     if each["name"] == "loadstone_postgres_replica_connections_granted"]
+            return sorted(sum(float(each["value"]) > 0 for each in lines if each["labels"] == labels)
+                          for labels in {each["labels"] for each in lines})
+        wait_until(lambda: used() == [0, 3, 3], 20, "connections to both replicas; the primary is nobody's")
+        self.assertIn("connections_granted", web.command("db", "replicas").stdout)
+        self.assertIn("replica_connections_granted", web.command("db", "connections").stdout)
         standby = self.campus("standby", database=self.replicas[0].url)  # not started: its commands ask the database
         told = replication(standby)
         self.assertEqual((told["role"], told["replicas"]), ("standby", []))

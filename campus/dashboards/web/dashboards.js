@@ -212,7 +212,7 @@ function show(stored, now, count, scope) {
 // {status, body: null unless it is 200, asOf: of what is shown, if the server says so, isStale: newer figures were not to be had}
 async function ask(path) {
   try {
-    const answer = await fetch(path);
+    const answer = await fetchAsSeen(path);
     return {status: answer.status, body: answer.ok ? await answer.json() : null, asOf: answer.headers.get('Loadstone-As-Of'),
             isStale: answer.headers.has('Loadstone-Stale')};
   } catch {
@@ -244,7 +244,7 @@ byId('sign-in').addEventListener('submit', async event => {
   event.preventDefault();
   const who = {email: byId('email').value, password: byId('password').value};
   byId('password').value = '';
-  const answer = await fetch('/api/login', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(who)})
+  const answer = await fetchAsSeen('/api/login', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(who)})
     .catch(() => null);
   if (answer?.ok) {
     await load();

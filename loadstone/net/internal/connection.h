@@ -145,6 +145,7 @@ private:
     std::array<char, 64> request_id_;
     std::size_t request_id_size_ = 0;
     std::string own_lines_;
+    bool tells_position_ = false;  // in the header too
     Response response_;
     std::optional<admission::Permit> stream_permit_;  // while the stream is read
     Context* stream_context_ = nullptr;               // while a piece of it is made

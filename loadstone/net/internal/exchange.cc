@@ -193,8 +193,9 @@ bool Connection::admit_origin() {
 // What the session has seen so far, and how the route reads.
 void Connection::begin_reading() {
     runtime::Reading& reading = context_->reading();
-    const auto position = position_of(*this);
-    if (position) reading.begin_at(*position);
+    const CarriedPosition carried = position_of(*this);
+    if (carried.position) reading.begin_at(*carried.position);
+    tells_position_ = carried.by_header;
     reading.is_heavy = entry_->route->heavy_reads;
     // A request that may write needs the primary in any case. There its session is read too, so
     // that it depends on no replica, and waits for none that is behind or kept busy by dashboards.
@@ -205,9 +206,10 @@ void Connection::begin_reading() {
 // What it has seen now.
 void Connection::tell_reading() {
     const runtime::Reading& reading = context_->reading();
+    if (tells_position_) append_position_line(own_lines_, reading.position());
     if (reading.has_moved()) {
-        append_position_lines(own_lines_, *this, reading.position(),
-                              !is_safe(reader_.head().method));
+        append_position_cookies(own_lines_, *this, reading.position(),
+                                !is_safe(reader_.head().method));
     }
     if (reading.stale()) {
         const double seconds = std::chrono::duration<double>(*reading.stale()).count();
@@ -275,7 +277,7 @@ Task<void> Connection::answer() {
         if (entry_->bulkhead != nullptr && !permit) {
             permit.emplace(co_await entry_->bulkhead->enter(*context_));
         }
-        const Matched matched{*this, match_.parameters};
+        const Matched matched{*this, match_.parameters, limits_.response_bytes_max};
         response_ = co_await entry_->route->handler(*context_, matched);
         if (response_.stream && entry_->route->heavy_reads) stream_permit_ = std::move(permit);
     } catch (...) {

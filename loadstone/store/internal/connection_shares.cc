@@ -53,9 +53,9 @@ ConnectionCounts split(std::size_t granted, const ConnectionCounts& least,
                        const ConnectionCounts& most) {
     ConnectionCounts counts = least;
     std::size_t rest = minus(granted, sum(least));
-    const std::size_t quarter = rest / 4;
-    give(counts.more_reads, most.more_reads, quarter, rest);
-    give(counts.more_heavy, most.more_heavy, quarter, rest);
+    const std::size_t part = rest / (most.writes > least.writes ? 4 : 2);
+    give(counts.more_reads, most.more_reads, part, rest);
+    give(counts.more_heavy, most.more_heavy, part, rest);
     give(counts.writes, most.writes, rest, rest);
     give(counts.more_reads, most.more_reads, rest, rest);
     give(counts.more_heavy, most.more_heavy, rest, rest);

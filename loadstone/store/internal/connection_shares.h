@@ -41,13 +41,14 @@ struct ConnectionCounts {
     std::size_t more_reads = 0;  // a loop's second and third
     std::size_t heavy = 0;       // of heavy reads, the first of each loop
     std::size_t more_heavy = 0;
-    std::size_t others = 0;  // to listen, to notify, to negotiate, to sample plans
+    std::size_t others = 0;  // to listen, to notify, to watch, to negotiate, to sample plans
     bool operator==(const ConnectionCounts&) const = default;
 };
 
 std::size_t sum(const ConnectionCounts& counts) noexcept;
 // `least` if it is not more than that; what is above it goes half to writes, a quarter each to
-// reads and heavy reads, up to `most`, and what one of them cannot use to the others.
+// reads and heavy reads, where there are no writes half each, up to `most`, and what one of them
+// cannot use to the others.
 ConnectionCounts split(std::size_t granted, const ConnectionCounts& least,
                        const ConnectionCounts& most);
 

@@ -65,6 +65,36 @@ TEST(ConnectionShares, NextStepByTable) {
             << step.name;
 }
 
+// Of a replica with 16 connections for other than superusers, 14 of which are shared; each of two
+// loops is to have a read and a heavy read there. Who joins has two open, to watch and to
+// negotiate, before it has any part.
+TEST(ConnectionShares, NextStepOnAReplicaByTable) {
+    constexpr ConnectionNeed of_reads{.least = 6, .most = 14};
+    const auto replica = [](std::size_t nodes, std::size_t declared_by_others, std::size_t open) {
+        return ServerRoom{.connections_max = 100,
+                          .reserved = 84,
+                          .open = open,
+                          .nodes = nodes,
+                          .declared_by_others = declared_by_others};
+    };
+    const std::vector<Step> steps = {
+        {"the first node has all that it can use", replica(1, 0, 2), {0, 2}, 2, {14, 14}},
+        {"the second waits for the first", replica(2, 14, 16), {0, 2}, 2, {0, 2}},
+        {"which gives up a half", replica(2, 2, 16), {14, 14}, 14, {7, 14}},
+        {"and says so when it has no more", replica(2, 2, 9), {7, 14}, 7, {7, 7}},
+        {"what it has closed and the server still has", replica(2, 7, 13), {0, 2}, 2, {0, 2}},
+        {"the second begins", replica(2, 7, 9), {0, 2}, 2, {7, 7}},
+        {"two leave no room for a third", replica(3, 12, 14), {0, 2}, 2, {0, 2}},
+        {"nor do they give up what they need", replica(3, 8, 14), {6, 6}, 6, {6, 6}},
+        {"until one of them goes", replica(2, 6, 8), {0, 2}, 2, {7, 7}},
+        {"and all is the last one's", replica(1, 0, 7), {7, 7}, 7, {14, 14}},
+    };
+    for (const Step& step : steps)
+        EXPECT_EQ(next_holding(step.room, of_reads, left_percent, step.now, step.own_open),
+                  step.next)
+            << step.name;
+}
+
 // A node of a server with as many of them as come and go.
 struct Node {
     Holding holding{0, 1};
@@ -140,6 +170,19 @@ TEST(ConnectionShares, WritesHaveHalfOfWhatIsAboveTheLeast) {
     EXPECT_EQ(split(33, least, most), most);
     EXPECT_EQ(split(99, least, most), most);
     for (std::size_t granted = 10; granted <= 33; ++granted)
+        EXPECT_EQ(sum(split(granted, least, most)), granted);
+}
+
+TEST(ConnectionShares, WhereThereAreNoWritesReadsAndHeavyReadsHaveHalfEach) {
+    const ConnectionCounts least{.reads = 2, .heavy = 2, .others = 2};
+    const ConnectionCounts most{
+        .reads = 2, .more_reads = 4, .heavy = 2, .more_heavy = 4, .others = 2};
+    const ConnectionCounts some{
+        .reads = 2, .more_reads = 3, .heavy = 2, .more_heavy = 3, .others = 2};
+    EXPECT_EQ(split(6, least, most), least);
+    EXPECT_EQ(split(12, least, most), some);
+    EXPECT_EQ(split(14, least, most), most);
+    for (std::size_t granted = 6; granted <= 14; ++granted)
         EXPECT_EQ(sum(split(granted, least, most)), granted);
 }
 

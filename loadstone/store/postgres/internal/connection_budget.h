@@ -1,5 +1,5 @@
 #pragma once
-// ConnectionBudget: how many connections to the primary this process may have, by what they are
+// ConnectionBudget: how many connections to one server this process may have, by what they are
 // for. Who opens one takes a slot first and holds it until it is closed, so that there are never
 // more than allowed. When it becomes fewer, what is open stays until it is idle: is_over() tells.
 // Thread-safe.

@@ -31,7 +31,7 @@ public:
     // Hosts of the target, by their places in it, that `may_use` is against are left out.
     using MayUse = std::function<bool(std::size_t host)>;
 
-    // `budget`: of connections to the primary; null: as many as are asked for.
+    // `budget`: of connections to the server; null: as many as are asked for.
     Connector(const Target& target, Use use, const DatabaseOptions& options,
               telemetry::Registry& registry, std::shared_ptr<ConnectionBudget> budget = {},
               MayUse may_use = {});
@@ -48,6 +48,10 @@ public:
     // Whether one could be opened, as far as the budget goes.
     bool has_room(Purpose purpose) const {
         return budget_ == nullptr || budget_->has_room(purpose);
+    }
+    // Whether there may be any, be they open or not.
+    bool is_allowed(Purpose purpose) const {
+        return budget_ == nullptr || budget_->allowed(purpose) > 0;
     }
     // Whether more are open than there should be.
     bool is_over(Purpose purpose) const { return budget_ != nullptr && budget_->is_over(purpose); }

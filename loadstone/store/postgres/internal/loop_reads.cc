@@ -37,6 +37,7 @@ LoopReads::LoopReads(const runtime::Executor& executor, const LoopReadsOptions& 
       tasks_(tasks) {}
 
 void LoopReads::start() {
+    is_started_ = true;
     deadlines_->on_look([this] { return look(); });
     connect(slots_[0]);
 }
@@ -96,7 +97,8 @@ void LoopReads::sample(const Operation& operation, bool failed) const {
 
 std::optional<Pipeline::KnownPosition> LoopReads::known_position() const {
     const auto& pipeline = slots_[0].pipeline;
-    return pipeline == nullptr ? std::nullopt : pipeline->known_position();
+    if (pipeline == nullptr || slots_[0].is_retiring) return std::nullopt;
+    return pipeline->known_position();
 }
 
 void LoopReads::ask_positions() {
@@ -115,14 +117,17 @@ void LoopReads::drop_older(std::uint32_t history) {
 }
 
 void LoopReads::fit() {
-    for (std::size_t i = slots_.size() - 1; i > 0; --i) {
+    const std::size_t kept = options_.is_replica ? 0 : 1;
+    for (std::size_t i = slots_.size(); i-- > kept;) {
         Slot& slot = slots_[i];
-        slot.is_retiring = slot.pipeline != nullptr && connector_->is_over(options_.more);
+        const Purpose purpose = i == 0 ? options_.first : options_.more;
+        slot.is_retiring = slot.pipeline != nullptr && connector_->is_over(purpose);
         if (!slot.is_retiring || !slot.pipeline->is_idle()) continue;
         const auto pipeline = std::move(slot.pipeline);
         slot.is_retiring = false;
         pipeline->close(unavailable("there are more connections than this process may have"));
     }
+    if (options_.is_replica && is_started_) connect(slots_[0]);
 }
 
 void LoopReads::drop_all(const Error& why) {
@@ -218,6 +223,8 @@ bool LoopReads::is_stuck(const Slot& slot) const noexcept {
 void LoopReads::connect(Slot& slot) {
     if (is_stopped_ || slot.is_connecting || slot.pipeline != nullptr) return;
     if (&slot != &slots_[0] && !connector_->has_room(options_.more)) return;
+    // The first one of a replica that this process is not to use: fit() opens it.
+    if (options_.is_replica && !connector_->is_allowed(options_.first)) return;
     slot.is_connecting = tasks_.spawn(executor_, connect_slot(slot));
 }
 
@@ -238,6 +245,7 @@ Task<void> LoopReads::connect_slot(Slot& slot) {
         pipeline->close(unavailable("the store has been stopped"));
     if (is_stopped_ || pipeline == nullptr || pipeline->is_lost()) co_return;
     slot.pipeline = std::move(pipeline);
+    if (options_.is_replica) fit();  // it may have become one too many meanwhile
     dispatch();
 }
 

@@ -37,7 +37,7 @@ struct LoopReadsOptions {
     bool tells_positions = false;
     bool is_replica = false;
     std::size_t replica = 0;  // its place in servers_of()
-    // Of its connections, to the primary.
+    // Of its connections.
     Purpose first = Purpose::reads, more = Purpose::more_reads;
 };
 
@@ -65,12 +65,12 @@ public:
               std::shared_ptr<Connector> connector, std::shared_ptr<Deadlines> deadlines,
               Canceller& canceller, Metrics& metrics, runtime::TaskScope& tasks);
 
-    // Opens the first connection.
+    // Opens the first connection; of a replica, as soon as the budget has one.
     void start();
     void stop();
     Task<RunResult> run(Context& context, StatementRef statement, std::span<const Value> values,
                         RowSink sink, ReadPlace& place);
-    // What the first connection is known to be at; none without one.
+    // What the first connection is known to be at; none without one that is to stay.
     std::optional<Pipeline::KnownPosition> known_position() const;
     // What runs now shares a batch with others on the first connection.
     bool is_gathering() const noexcept {
@@ -80,8 +80,8 @@ public:
     void ask_positions();
     // Closes connections to a primary of an older history.
     void drop_older(std::uint32_t history);
-    // Closes what is beyond the budget as soon as it is idle: never the first, of which each loop
-    // has one.
+    // Closes what is beyond the budget as soon as it is idle: the first, of which each loop has
+    // one, only where a replica is not to be used. Opens that where it may be used again.
     void fit();
     // Closes all: their server does not answer any more.
     void drop_all(const Error& why);
@@ -129,7 +129,7 @@ private:
     OperationQueue waiting_;
     std::size_t waiting_count_ = 0;
     std::atomic<std::size_t> depth_{0};
-    bool is_stopped_ = false;
+    bool is_started_ = false, is_stopped_ = false;
     const runtime::Services no_services_;
     // What is known of statements: 0 is quick; above, it took long, and as many quick runs forget
     // it.

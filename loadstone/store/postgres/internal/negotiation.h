@@ -1,5 +1,5 @@
 #pragma once
-// Negotiation: this process's part of the primary's connections, on a thread and a connection of
+// Negotiation: this process's part of one server's connections, on a thread and a connection of
 // its own (docs/decisions/0022).
 //
 // Every process that shares a server holds a session lock that says how many connections it may
@@ -8,6 +8,10 @@
 // lock, one at a time, each asks what there is, decides (internal/connection_shares.h) and declares
 // anew. It opens more only after it has declared more, and declares less only after it has had no
 // more. Without its session it opens none beyond those that it has.
+//
+// That of a replica is the same, among those who read there: session locks are a standby's own,
+// and nothing is written. It begins when the server is a replica, and lets go of everything when it
+// is the primary: there the other one has agreed on what this process may have.
 //
 // Behind a pooler, and for a guest, nothing is negotiated.
 
@@ -21,6 +25,7 @@
 #include "loadstone/store/internal/connection_shares.h"
 #include "loadstone/store/postgres/internal/blocking_connection.h"
 #include "loadstone/store/postgres/internal/connection_budget.h"
+#include "loadstone/store/postgres/internal/servers.h"
 #include "loadstone/telemetry/registry.h"
 
 namespace loadstone::store::postgres {
@@ -30,11 +35,19 @@ constexpr int lock_class = 0x636f6e6e;
 
 class Negotiation {
 public:
-    // `changed` is called on the thread after the budget has changed. `heavy_here`: heavy reads go
-    // to the primary.
+    // What the server is to this process: a primary without replicas, with some, a replica.
+    enum class Serves { all, writes, reads };
+    // Which one, and who knows whether it is one just now.
+    struct Replica {
+        const Servers* servers;  // null: it is none
+        std::size_t number;
+    };
+
+    // `changed` is called on the thread after the budget has changed.
     Negotiation(const Target& target, const DatabaseOptions& options, std::size_t loops,
-                bool heavy_here, std::shared_ptr<ConnectionBudget> budget,
-                telemetry::Registry& registry, std::function<void()> changed);
+                Serves serves, std::shared_ptr<ConnectionBudget> budget,
+                telemetry::Registry& registry, std::function<void()> changed,
+                Replica replica = {nullptr, 0});
     ~Negotiation();
     Negotiation(const Negotiation&) = delete;
     Negotiation& operator=(const Negotiation&) = delete;
@@ -50,17 +63,25 @@ public:
     State state() const;
 
 private:
+    static constexpr std::chrono::milliseconds first_pause{50};
+
     void serve();
+    std::chrono::milliseconds step();  // when the next one is due
+    bool is_wanted();
+    void release();
     void connect();
     std::chrono::milliseconds renegotiate();  // when to do so next
     bool declare();
     internal::ServerRoom look();
     void allow(std::size_t granted);
     void lost(const Error& why);
-    std::size_t own_open() const { return budget_->open() + 1; }
+    // With that of this thread, and that of the watch.
+    std::size_t own_open() const { return budget_->open() + (serves_ == Serves::all ? 1 : 2); }
 
     const Target target_;
     const DatabaseOptions options_;
+    const Serves serves_;
+    const Replica replica_;
     const std::shared_ptr<ConnectionBudget> budget_;
     const std::function<void()> changed_;
     telemetry::Registry& registry_;
@@ -68,10 +89,12 @@ private:
     internal::ConnectionNeed need_;
     telemetry::Counter& rounds_;
     telemetry::Counter& failures_;
+    telemetry::Counter& without_room_;
     telemetry::Counter& refused_;
 
     std::unique_ptr<BlockingConnection> connection_;  // of the thread
     internal::Holding holding_;                       // of the thread
+    std::chrono::milliseconds pause_ = first_pause;   // of the thread: after the next failure
     log::Throttle complaints_{std::chrono::seconds(10)};
     mutable std::mutex mutex_;
     std::condition_variable woken_;

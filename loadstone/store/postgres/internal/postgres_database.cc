@@ -25,6 +25,13 @@ Task<void> require_writable(Tx& tx) {
     if (!is_writable) throw unavailable("the database is a standby and takes no writes");
 }
 
+std::vector<std::shared_ptr<ConnectionBudget>> budgets_of(const std::vector<Target>& targets) {
+    std::vector<std::shared_ptr<ConnectionBudget>> budgets;
+    for (std::size_t i = 0; i < targets.size(); ++i)
+        budgets.push_back(std::make_shared<ConnectionBudget>());
+    return budgets;
+}
+
 std::vector<std::string> names_of(const std::vector<Target>& targets) {
     std::vector<std::string> names;
     for (const Target& target : targets) names.push_back(target.shown);
@@ -50,6 +57,7 @@ PostgresDatabase::PostgresDatabase(const DatabaseOptions& options, telemetry::Re
       reads_(*this),
       tasks_("store/postgres"),
       targets_(options.replicas.urls.empty() ? std::vector<Target>() : servers_of(options)),
+      replica_budgets_(budgets_of(targets_)),
       servers_(names_of(targets_), own_servers_of(options), options.replicas, registry),
       routing_(options.replicas, registry),
       listener_(std::make_shared<Listener>(target_.is_pooled)),
@@ -88,6 +96,7 @@ void PostgresDatabase::start(runtime::Loops& loops) {
         loops.post(i, [this, i] { start_reading(static_cast<std::size_t>(i)); });
     }
     for (std::size_t i = 0; i < targets_.size(); ++i) {
+        servers_.set_room(i, false);  // until it has been agreed
         watches_.push_back(std::make_shared<ServerWatch>(servers_, i, options_.replicas));
         watches_.back()->start(
             first.executor,
@@ -97,10 +106,20 @@ void PostgresDatabase::start(runtime::Loops& loops) {
     listener_->start(first.executor, connector(Use::listen), first.deadlines, tasks_);
     notifier_->start(first.executor, connector(Use::notify), first.deadlines, tasks_);
     add_gauges();
-    negotiation_ = std::make_unique<Negotiation>(
-        target_, options_, static_cast<std::size_t>(loops.size()), targets_.empty(), budget_,
-        registry_, [this] { budget_changed(); });
-    negotiation_->start();
+    start_negotiating(static_cast<std::size_t>(loops.size()));
+}
+
+void PostgresDatabase::start_negotiating(std::size_t loops) {
+    using Serves = Negotiation::Serves;
+    negotiations_.push_back(std::make_unique<Negotiation>(
+        target_, options_, loops, targets_.empty() ? Serves::all : Serves::writes, budget_,
+        registry_, [this] { budget_changed(); }));
+    for (std::size_t i = 0; i < targets_.size(); ++i) {
+        negotiations_.push_back(std::make_unique<Negotiation>(
+            targets_[i], options_, loops, Serves::reads, replica_budgets_[i], registry_,
+            [this, i] { replica_budget_changed(i); }, Negotiation::Replica{&servers_, i}));
+    }
+    for (const auto& negotiation : negotiations_) negotiation->start();
 }
 
 void PostgresDatabase::budget_changed() {
@@ -112,6 +131,15 @@ void PostgresDatabase::budget_changed() {
                          primary->fit();
                          if (heavy != nullptr) heavy->fit();
                      });
+    }
+}
+
+void PostgresDatabase::replica_budget_changed(std::size_t server) {
+    servers_.set_room(server, replica_budgets_[server]->allowed(Purpose::reads) > 0);
+    for (std::size_t i = 0; i < reading_.size(); ++i) {
+        reading_[i].heavy_gates->resize(heavy_places());
+        loops_->post(static_cast<int>(i),
+                     [router = reading_[i].router, server] { router->fit(server); });
     }
 }
 
@@ -143,15 +171,17 @@ void PostgresDatabase::make_reading(const runtime::Executor& executor,
                                    Purpose::more_heavy);
     std::vector<ReadRouter::Replica> replicas;
     for (std::size_t i = 0; i < targets_.size(); ++i) {
-        const auto replica = [&] {
-            auto its = std::make_shared<Connector>(targets_[i], Use::replica, options_, registry_);
-            return make_reads(executor, std::move(its), own(), true, i);
+        const auto replica = [&](Purpose first, Purpose more) {
+            auto its = std::make_shared<Connector>(targets_[i], Use::replica, options_, registry_,
+                                                   replica_budgets_[i]);
+            return make_reads(executor, std::move(its), own(), true, i, first, more);
         };
-        replicas.push_back({replica(), replica()});
+        replicas.push_back({replica(Purpose::reads, Purpose::more_reads),
+                            replica(Purpose::heavy, Purpose::more_heavy)});
     }
     if (!targets_.empty())
         reading.router =
-            std::make_unique<ReadRouter>(servers_, routing_, reading.primary, std::move(replicas));
+            std::make_shared<ReadRouter>(servers_, routing_, reading.primary, std::move(replicas));
     reading.gates = std::make_unique<internal::ModuleGates>(
         "reads", options_.shares, &ConnectionShare::reads_percent, options_.pipeline_depth_max,
         LoopReads::waiting_factor * options_.pipeline_depth_max, registry_);
@@ -187,11 +217,20 @@ Task<void> PostgresDatabase::keep_asking(std::size_t loop) {
     }
 }
 
-// Of one loop: as many as it has connections for.
+// Of one loop: as many as it has connections for; where no replica has room for this process, for
+// those that wait until one has, or are given what is old.
 std::size_t PostgresDatabase::heavy_places() const {
-    if (!targets_.empty()) return LoopReads::connections_max * targets_.size();
     const auto loops = static_cast<std::size_t>(loops_->size());
-    return std::min(1 + budget_->allowed(Purpose::more_heavy) / loops, LoopReads::connections_max);
+    const auto places = [loops](const ConnectionBudget& budget) {
+        return std::min(1 + budget.allowed(Purpose::more_heavy) / loops,
+                        LoopReads::connections_max);
+    };
+    if (targets_.empty()) return places(*budget_);
+    std::size_t all = 0;
+    for (const auto& budget : replica_budgets_) {
+        if (budget->allowed(Purpose::heavy) > 0) all += places(*budget);
+    }
+    return std::max(all, LoopReads::connections_max);
 }
 
 void PostgresDatabase::add_gauges() {
@@ -215,7 +254,7 @@ void PostgresDatabase::stop() {
     if (loops_ == nullptr) return;
     LOADSTONE_ASSERT(runtime::Loops::current() < 0, "a loop cannot wait for itself");
     registry_.remove_gauges(this);
-    negotiation_->stop();
+    for (const auto& negotiation : negotiations_) negotiation->stop();
     if (sampler_ != nullptr) sampler_->stop();
     is_stopping_ = true;
     transactions_->stop();

@@ -52,7 +52,7 @@ private:
     // heavy reads, on the primary too.
     struct LoopReading {
         std::shared_ptr<LoopReads> primary, heavy;
-        std::unique_ptr<ReadRouter> router;
+        std::shared_ptr<ReadRouter> router;
         std::unique_ptr<internal::ModuleGates> gates, heavy_gates;
         bool heavy_is_open = false;
     };
@@ -71,7 +71,9 @@ private:
     std::size_t heavy_places() const;
     Task<RunResult> read(LoopReading& reading, Context& context, const StatementRef& statement,
                          std::span<const Value> values, RowSink sink);
+    void start_negotiating(std::size_t loops);
     void budget_changed();
+    void replica_budget_changed(std::size_t server);
 
     const DatabaseOptions options_;
     const Target target_;
@@ -86,6 +88,7 @@ private:
     runtime::Loops* loops_ = nullptr;  // null: not running
     // Without replicas `servers_` and `watches_` are empty.
     const std::vector<Target> targets_;
+    const std::vector<std::shared_ptr<ConnectionBudget>> replica_budgets_;
     Servers servers_;
     ReadRouting routing_;
     std::vector<std::shared_ptr<ServerWatch>> watches_;
@@ -94,8 +97,9 @@ private:
     std::shared_ptr<Transactions> transactions_;
     const std::shared_ptr<Listener> listener_;
     const std::shared_ptr<Notifier> notifier_;
-    std::unique_ptr<Negotiation> negotiation_;  // null: not started
-    std::unique_ptr<PlanSampler> sampler_;      // null: plans are not sampled
+    // That of the primary, then those of each of `targets_` as a replica; empty: not started.
+    std::vector<std::unique_ptr<Negotiation>> negotiations_;
+    std::unique_ptr<PlanSampler> sampler_;  // null: plans are not sampled
 };
 
 }  // namespace loadstone::store::postgres

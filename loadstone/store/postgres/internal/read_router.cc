@@ -310,6 +310,11 @@ void ReadRouter::start() {
     for (const Replica& replica : replicas_) replica.reads->start();
 }
 
+void ReadRouter::fit(std::size_t replica) {
+    replicas_[replica].reads->fit();
+    replicas_[replica].heavy->fit();
+}
+
 void ReadRouter::tick() {
     const auto before = telemetry::tsc();
     for (std::size_t i = 0; i < replicas_.size(); ++i) {

@@ -54,6 +54,8 @@ public:
     Task<RunResult> run(Context& context, StatementRef statement, std::span<const Value> values,
                         RowSink sink);
     void start();
+    // After the budget of connections to a replica has changed; on the loop.
+    void fit(std::size_t replica);
     // Every `ask_every`, on the loop: asks who has not told for so long, and gives up who is
     // silent.
     void tick();

@@ -38,7 +38,7 @@ void Servers::add_gauges(telemetry::Registry& registry) {
         registry.gauge(this, "loadstone_store_replica_usable", label,
                        "1 while reads are given to it", [this, i] { return is_usable(i) ? 1 : 0; });
         registry.gauge(this, "loadstone_store_replica_is_primary", label, "1 for the primary",
-                       [this, i] { return servers_[i]->role == Role::primary ? 1 : 0; });
+                       [this, i] { return is_primary(i) ? 1 : 0; });
         registry.gauge(this, "loadstone_store_replica_lag_seconds", label,
                        "How far it is behind the primary; of a silent one, at least",
                        [this, i] { return std::chrono::duration<double>(lag_now(i)).count(); });
@@ -129,7 +129,8 @@ void Servers::note_use(std::size_t number) {
               {{"server", server.name},
                {"is", is_silent_now(number)    ? "silent"
                       : may_be_primary(number) ? "the primary"
-                                               : "a standby"},
+                      : server.has_room        ? "a standby"
+                                               : "a standby without room for this process"},
                {"lag_ms", server.lag_ns / 1'000'000}});
 }
 
@@ -143,12 +144,17 @@ bool Servers::has_primary() const noexcept {
     });
 }
 
+bool Servers::is_primary(std::size_t server) const noexcept {
+    return servers_[server]->role.load(std::memory_order_acquire) == Role::primary;
+}
+
 bool Servers::is_replica(std::size_t server) const noexcept {
     return servers_[server]->role.load(std::memory_order_acquire) == Role::replica;
 }
 
 bool Servers::is_usable(std::size_t server) const noexcept {
-    return is_replica(server) && lag(server) <= lag_max_;
+    return is_replica(server) && lag(server) <= lag_max_ &&
+           servers_[server]->has_room.load(std::memory_order_acquire);
 }
 
 std::uint32_t Servers::history(std::size_t server) const noexcept {

@@ -52,13 +52,20 @@ public:
     void answered(std::size_t server, const ServerAnswer& answer, Clock::time_point asked);
     void is_silent(std::size_t server);
 
+    // Whether this process may have the connections to it that its reads need. From any thread.
+    void set_room(std::size_t server, bool has_room) noexcept {
+        servers_[server]->has_room.store(has_room, std::memory_order_release);
+    }
+
     // ---- from any thread ----
     // The newest history that a primary has had; 0 if none has been seen.
     std::uint32_t history() const noexcept { return history_.load(std::memory_order_acquire); }
     bool is_silent_now(std::size_t server) const noexcept;
     // Whether one answers that is the primary.
     bool has_primary() const noexcept;
-    // A standby of ours that follows the history that counts; and it is not too far behind.
+    bool is_primary(std::size_t server) const noexcept;
+    // A standby of ours that follows the history that counts; and it is not too far behind, and
+    // this process has connections to it.
     bool is_replica(std::size_t server) const noexcept;
     bool is_usable(std::size_t server) const noexcept;
     std::uint32_t history(std::size_t server) const noexcept;
@@ -90,9 +97,10 @@ private:
         std::atomic<Clock::rep> asked{0};
         std::atomic<std::size_t> reads{0};
         std::atomic<bool> is_ours{false};  // as it answered last
-        std::int64_t system = 0;           // 0: it has not answered; under mutex_
-        bool was_usable = false;           // of its watch
-        bool was_refused = false;          // of its watch
+        std::atomic<bool> has_room{true};
+        std::int64_t system = 0;   // 0: it has not answered; under mutex_
+        bool was_usable = false;   // of its watch
+        bool was_refused = false;  // of its watch
         telemetry::Counter& served;
         telemetry::Counter& left;
         telemetry::Counter& returned;

@@ -92,6 +92,20 @@ TEST_F(ServersOfSystems, WithoutThatOfTheUrlAnotherIsFoundWhereTheyAgree) {
     EXPECT_FALSE(servers_.may_be_primary(0));
 }
 
+TEST_F(ServersOfSystems, OneWithoutRoomForThisProcessIsNotUsable) {
+    primary(0, ours);
+    standby(1, ours);
+    standby(2, ours);
+    servers_.set_room(1, false);
+    EXPECT_TRUE(servers_.is_replica(1));
+    EXPECT_FALSE(servers_.is_usable(1));
+    EXPECT_TRUE(servers_.is_usable(2));
+    servers_.set_room(1, true);
+    EXPECT_TRUE(servers_.is_usable(1));
+    EXPECT_TRUE(servers_.is_primary(0));
+    EXPECT_FALSE(servers_.is_primary(1));
+}
+
 TEST_F(ServersOfSystems, ThereIsNoPrimaryWhileItIsSilent) {
     EXPECT_FALSE(servers_.has_primary());
     primary(0, ours);
