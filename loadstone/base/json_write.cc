@@ -83,6 +83,7 @@ void write_escaped(std::string& out, char c) {
 template <class Bytes>
 Bytes within(const std::string& out, const Bytes& bytes, std::size_t bytes_max) noexcept {
     const std::size_t room = bytes_max - std::min(bytes_max, out.size());
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): with its length
     return bytes.size() <= room ? bytes : Bytes(bytes.data(), room + 1);
 }
 
