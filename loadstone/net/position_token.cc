@@ -52,10 +52,12 @@ runtime::Position later_of(runtime::Position one, runtime::Position other) noexc
 CarriedPosition position_of(const Request& request) noexcept {
     const auto kept = position_of_cookies(request);
     const std::string_view given = request.header(position_field);
-    if (given.empty()) return {kept, false};
+    if (given.empty()) return {kept, false, false};
     const auto told = runtime::position_from(given);
-    if (!told || !kept) return {told ? told : kept, true};
-    return {later_of(*told, *kept), true};
+    if (!told || *told == runtime::Position{}) return {kept, true, false};
+    if (!kept) return {told, true, false};  // no browser, or none yet
+    const runtime::Position later = later_of(*told, *kept);
+    return {later, true, later != *kept};
 }
 
 void append_position_line(std::string& head, runtime::Position position) {

@@ -30,6 +30,7 @@ std::string_view written_cookie_name(bool tls) noexcept;
 struct CarriedPosition {
     std::optional<runtime::Position> position;  // the latest; nothing if none can be read
     bool by_header = false;                     // there is one, of any value: "0-0" to begin with
+    bool is_ahead = false;                      // the header's, of what the cookies hold
 };
 CarriedPosition position_of(const Request& request) noexcept;
 

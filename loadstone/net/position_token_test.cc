@@ -170,6 +170,9 @@ TEST_F(PositionToken, GoesOutAsAHeaderToWhoSendsOne) {
     EXPECT_EQ(field_of(seen, "Loadstone-Position"), "1-21")
         << "a cache would keep the one of an answer before";
     EXPECT_EQ(field_of(seen, "Set-Cookie"), "");
+    const std::string ahead = get("/look", "Loadstone-Position: 1-30\r\nCookie: position=1-20\r\n");
+    EXPECT_THAT(field_of(ahead, "Set-Cookie"), StartsWith("position=1-30;"))
+        << "or a page that is opened next is shown less";
     EXPECT_EQ(field_of(get("/back", "Loadstone-Position: 1-21\r\n"), "Loadstone-Position"), "1-10");
 }
 

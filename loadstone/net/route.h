@@ -80,7 +80,7 @@ private:
 struct Matched {
     const Request& request;
     PathParameters parameters;
-    std::size_t response_bytes_max = 0;  // of the answer's body (HttpLimits)
+    std::size_t response_bytes_max = std::string::npos;  // of the answer's body (HttpLimits)
 };
 
 using Handler = std::function<Task<Response>(Context&, const Matched&)>;

@@ -195,7 +195,8 @@ TEST_F(ReplicaConnections, OneThatIsPromotedIsLeftToThePrimarysShare) {
     Node node(options_);
     EXPECT_TRUE(wait_until([&] { return node.is_usable(); }, patience));
     node.begin(false);
-    EXPECT_TRUE(wait_until([&] { return node.metric("store_replica_reads_total") > 50; }));
+    EXPECT_TRUE(
+        wait_until([&] { return node.metric("store_replica_reads_total") > 50; }, patience));
     primary_.stop(PostgresServer::Stop::fast);
     psql(*replica_, "select pg_promote()");
     EXPECT_TRUE(wait_until([&] { return node.metric("postgres_replica_connections_granted") == 0; },
@@ -212,14 +213,46 @@ TEST_F(ReplicaConnections, OneThatIsPromotedIsLeftToThePrimarysShare) {
     node.end();
 }
 
+TEST_F(ReplicaConnections, ThoseOfAServerThatDoesNotSayWhereItIsAreGivenBack) {
+    const auto rename = [&](const std::string& from, const std::string& to) {
+        psql(primary_, "set allow_system_table_mods = on; alter function pg_catalog." + from +
+                           "() rename to " + to);
+        EXPECT_TRUE(wait_until(
+            [&] {
+                return psql(*replica_,
+                            "select count(*) from pg_proc where proname = '" + to + "'") == "1";
+            },
+            patience));
+    };
+    Node node(options_);
+    EXPECT_TRUE(wait_until([&] { return node.is_usable(); }, patience));
+    node.begin(false);
+    const auto reads = [&] { return node.metric("store_replica_reads_total"); };
+    EXPECT_TRUE(wait_until([&] { return reads() > 50; }, patience));
+    rename("pg_last_wal_replay_lsn", "nobody_knows");
+    const auto connects = [&] { return node.metric("postgres_connects_total", "replica"); };
+    const double before = connects();
+    psql(*replica_,
+         "select pg_terminate_backend(pid) from pg_stat_activity where application_name = "
+         "'loadstone' and backend_type = 'client backend'");
+    EXPECT_TRUE(wait_until([&] { return connects() >= before + 2; }, patience));
+    rename("nobody_knows", "pg_last_wal_replay_lsn");
+    EXPECT_TRUE(wait_until([&] { return node.is_usable(); }, patience));
+    const double then = reads();
+    EXPECT_TRUE(wait_until([&] { return reads() > then + 50; }, patience));
+    node.end();
+}
+
 TEST_F(ReplicaConnections, OneWithoutAConnectionLeftIsNoOutage) {
     psql(primary_, "create role reader login in role pg_monitor connection limit 0");
     options_.replicas.urls.front().replace(options_.replicas.urls.front().find("postgres@"), 9,
                                            "reader@");
     options_.outage_patience = milliseconds(100);
-    EXPECT_TRUE(wait_until([&] {
-        return psql(*replica_, "select count(*) from pg_roles where rolname = 'reader'") == "1";
-    }));
+    EXPECT_TRUE(wait_until(
+        [&] {
+            return psql(*replica_, "select count(*) from pg_roles where rolname = 'reader'") == "1";
+        },
+        patience));
     Node node(options_);
     const auto refused = [&](const char* use) {
         return node.metric("postgres_connects_refused_total", use);

@@ -25,7 +25,7 @@ async function fetchAsSeen(path, options = {}) {
   const sent = positionKept;
   const answer = await fetch(path, {...options, headers: {...options.headers, [positionField]: sent}});
   const told = answer.headers.get(positionField);
-  if (told === null) return answer;
+  if (told === null || !/^[0-9A-F]+-[0-9A-F]+$/i.test(told)) return answer;
   // What was sent may be of a history that is no more: then the answer tells less, and that is right.
   positionKept = positionKept === sent ? told : laterPosition(positionKept, told);
   try {

@@ -146,6 +146,7 @@ private:
     std::size_t request_id_size_ = 0;
     std::string own_lines_;
     bool tells_position_ = false;  // in the header too
+    bool sets_position_ = false;   // also where it has not moved: the cookies are behind the header
     Response response_;
     std::optional<admission::Permit> stream_permit_;  // while the stream is read
     Context* stream_context_ = nullptr;               // while a piece of it is made

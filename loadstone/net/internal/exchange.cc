@@ -196,6 +196,7 @@ void Connection::begin_reading() {
     const CarriedPosition carried = position_of(*this);
     if (carried.position) reading.begin_at(*carried.position);
     tells_position_ = carried.by_header;
+    sets_position_ = carried.is_ahead;
     reading.is_heavy = entry_->route->heavy_reads;
     // A request that may write needs the primary in any case. There its session is read too, so
     // that it depends on no replica, and waits for none that is behind or kept busy by dashboards.
@@ -207,7 +208,7 @@ void Connection::begin_reading() {
 void Connection::tell_reading() {
     const runtime::Reading& reading = context_->reading();
     if (tells_position_) append_position_line(own_lines_, reading.position());
-    if (reading.has_moved()) {
+    if (reading.has_moved() || sets_position_) {
         append_position_cookies(own_lines_, *this, reading.position(),
                                 !is_safe(reader_.head().method));
     }

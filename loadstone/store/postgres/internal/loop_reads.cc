@@ -239,6 +239,8 @@ Task<void> LoopReads::connect_slot(Slot& slot) {
             // Stopped, or another time.
             if (!is_stopped_ && options_.tells_positions) connector_->failed(error);
         }
+        // Where it is not to be used any more, fit() tries again when it is.
+        if (options_.is_replica && !connector_->is_allowed(options_.first)) break;
     } while (pipeline == nullptr && is_first && !is_stopped_);
     slot.is_connecting = false;
     if (pipeline != nullptr && is_stopped_)
@@ -266,7 +268,13 @@ Task<std::shared_ptr<Pipeline>> LoopReads::open_pipeline(bool is_first) {
     auto pipeline = std::make_shared<Pipeline>(std::move(connection), executor_, options,
                                                static_cast<PipelineOwner*>(this));
     pipeline->start();
-    if (options_.tells_positions) co_await greet(*pipeline);
+    if (!options_.tells_positions) co_return pipeline;
+    try {
+        co_await greet(*pipeline);
+    } catch (const Error& error) {
+        pipeline->close(error);  // what waits for its server keeps it, with its slot
+        throw;
+    }
     co_return pipeline;
 }
 

@@ -230,7 +230,7 @@ std::size_t PostgresDatabase::heavy_places() const {
     for (const auto& budget : replica_budgets_) {
         if (budget->allowed(Purpose::heavy) > 0) all += places(*budget);
     }
-    return std::max(all, LoopReads::connections_max);
+    return all > 0 ? all : LoopReads::connections_max;
 }
 
 void PostgresDatabase::add_gauges() {
