@@ -169,12 +169,18 @@ Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
     }
     Given given = co_await give(context, asked, compute, owed, std::move(look));
     if (unsure && !given.is_certain && !given.entry->shows(unsure->seen)) {
-        const bool is_touched = co_await unshown_.touch(context, *unsure, given.entry->tags);
-        if (is_touched) {
-            metrics_->ahead.add();
+        const Touch touch = co_await unshown_.touch(context, *unsure, given.entry->tags);
+        if (touch != Touch::none) metrics_->ahead.add();
+        if (touch == Touch::soon) {
+            co_await follower_.catch_up(context);
+            owed.epoch = follower_.epoch();
+            Look again = look_for(asked, owed);
+            given = co_await give(context, asked, compute, owed, std::move(again));
+        } else if (touch == Touch::unshown) {
             // Beside the other entry: who is given this one has seen more than polls show.
             owed.hash = ~owed.hash;
             owed.position = unsure->seen;
+            if (context.reading().freshness == runtime::own_writes) owed.epoch = 0;
             Asked own = asked;
             own.once_in_cluster = false;
             own.stale_for = {};
@@ -194,8 +200,7 @@ Task<Cache::Given> Cache::give(Context& context, const Asked& asked, Compute com
             if (look.entry) metrics_->early.add();
             Given given{nullptr, false, !asked.once_in_cluster};
             try {
-                given.entry =
-                    co_await compute_once(context, asked, compute, owed.hash, owed.waits_since);
+                given.entry = co_await compute_once(context, asked, compute, owed);
             } catch (const Error&) {
                 if (!look.entry) throw;
                 given = Given{std::move(look.entry)};
@@ -225,11 +230,13 @@ Task<Cache::Given> Cache::give(Context& context, const Asked& asked, Compute com
             co_return Given{made};
         // Who goes on for one that was cancelled has paused already when that one has.
         if (!made) owed.waits_since = std::min(owed.waits_since, flight.waits_since);
-        if (round == rounds_max) break;
+        // Where the primary is read, the next would say no more.
+        const bool says_nothing = made && made->reached == runtime::Position{};
+        if (round == rounds_max || (says_nothing && owed.position != runtime::Position{})) break;
         look = look_for(asked, owed);
     }
     metrics_->alone.add();
-    EntryPtr made = co_await fill(context, asked, compute, owed.waits_since);
+    EntryPtr made = co_await fill(context, asked, compute, owed);
     co_return Given{std::move(made), false, true};
 }
 

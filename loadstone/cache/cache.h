@@ -112,11 +112,13 @@ private:
     using Since = std::chrono::steady_clock::time_point;
 
     using Unsure = internal::UnshownChanges::Unsure;
+    using Touch = internal::UnshownChanges::Touch;
 
     // What an entry must be to be given.
     struct Owed {
         std::uint64_t hash;
-        std::uint64_t epoch;         // one that was made since then shows all that polls found
+        // One that was made since then shows all that polls found. 0: the position is all.
+        std::uint64_t epoch;
         runtime::Position position;  // of who has seen what no poll shows
         Since waits_since;
     };
@@ -139,13 +141,13 @@ private:
     EntryPtr find(std::uint64_t hash, const Asked& asked, EntryPtr& untrue);
     bool is_valid(const Entry& entry, const Asked& asked);
     bool is_due_early(const Entry& entry, const Asked& asked);
-    Task<EntryPtr> fill(Context& context, const Asked& asked, Compute compute, Since waits_since);
+    Task<EntryPtr> fill(Context& context, const Asked& asked, Compute compute, const Owed& owed);
     Task<EntryPtr> fill_for_all(Context& context, const Asked& asked, Compute compute,
-                                std::uint64_t hash, Since waits_since);
+                                const Owed& owed);
     static std::optional<std::chrono::nanoseconds> stale_age(const EntryPtr& untrue,
                                                              const Asked& asked);
     Task<EntryPtr> compute_once(Context& context, const Asked& asked, Compute compute,
-                                std::uint64_t hash, Since waits_since);
+                                const Owed& owed);
     void keep(std::uint64_t hash, EntryPtr entry);
     std::size_t take(const internal::WarmAnswers& found, const Follower::Changes& changes);
     Answer answer_of(const Entry& entry, Context& context) const;

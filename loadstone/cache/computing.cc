@@ -37,7 +37,7 @@ private:
 }  // namespace
 
 Task<Cache::EntryPtr> Cache::compute_once(Context& context, const Asked& asked, Compute compute,
-                                          std::uint64_t hash, Since waits_since) {
+                                          const Owed& owed) {
     // However this ends, those who wait are told: a coroutine that is destroyed tells them too.
     struct Landing {
         Cache& cache;
@@ -60,15 +60,15 @@ Task<Cache::EntryPtr> Cache::compute_once(Context& context, const Asked& asked, 
             flight->ended.set();
         }
     };
-    Landing landing{*this, context, hash};
+    Landing landing{*this, context, owed.hash};
     try {
         // How old another node's answer is cannot be told.
         const bool is_for_all =
             asked.once_in_cluster && fills_ != nullptr && asked.fresh_for.count() == 0;
         if (is_for_all) {
-            landing.entry = co_await fill_for_all(context, asked, compute, hash, waits_since);
+            landing.entry = co_await fill_for_all(context, asked, compute, owed);
         } else {
-            landing.entry = co_await fill(context, asked, compute, waits_since);
+            landing.entry = co_await fill(context, asked, compute, owed);
         }
     } catch (const Error& error) {
         // Its own end is no reason for others to fail.
@@ -84,11 +84,11 @@ Task<Cache::EntryPtr> Cache::compute_once(Context& context, const Asked& asked, 
 
 // What another node has computed, or is computing; else computed, and told to the others.
 Task<Cache::EntryPtr> Cache::fill_for_all(Context& context, const Asked& asked, Compute compute,
-                                          std::uint64_t hash, Since waits_since) {
+                                          const Owed& owed) {
     const Follower::Now now = follower_.now();
     Fills::Begun begun;
     try {
-        begun = co_await fills_->begin(context, hash, asked.view, asked.key, now);
+        begun = co_await fills_->begin(context, owed.hash, asked.view, asked.key, now);
     } catch (const Error& error) {
         // To agree with other nodes is a write; a read does not need the database to take those.
         metrics_->unshared.add();
@@ -112,7 +112,7 @@ Task<Cache::EntryPtr> Cache::fill_for_all(Context& context, const Asked& asked, 
     EntryPtr entry;
     std::exception_ptr failure;
     try {
-        entry = co_await fill(context, asked, compute, waits_since);
+        entry = co_await fill(context, asked, compute, owed);
     } catch (...) {
         failure = std::current_exception();
     }
@@ -123,9 +123,9 @@ Task<Cache::EntryPtr> Cache::fill_for_all(Context& context, const Asked& asked, 
     try {
         if (entry && entry->epoch > 0) {
             const SharedAnswer answer{*entry->json, entry->tags, entry->epoch, entry->position};
-            co_await fills_->end(context, hash, begun.holder, answer);
+            co_await fills_->end(context, owed.hash, begun.holder, answer);
         } else {
-            co_await fills_->leave(hash, begun.holder, context.services());
+            co_await fills_->leave(owed.hash, begun.holder, context.services());
         }
     } catch (const Error& error) {
         log::warning("other nodes could not be told of a view; they wait until the lease is over",
@@ -136,19 +136,22 @@ Task<Cache::EntryPtr> Cache::fill_for_all(Context& context, const Asked& asked, 
 }
 
 Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute compute,
-                                  Since waits_since) {
-    co_await computations_.enter(context, waits_since);
+                                  const Owed& owed) {
+    co_await computations_.enter(context, owed.waits_since);
     const internal::Recomputations::Place place(computations_, context);
-    co_await computations_.give_way(context, waits_since);
+    co_await computations_.give_way(context, owed.waits_since);
     metrics_->misses.add();
     auto entry = std::make_shared<Entry>();
     entry->view = asked.view;
     entry->key = asked.key;
     // Before the first read: what changes from here on makes it invalid, also while it is computed.
     const Follower::Now now = follower_.now();
-    entry->epoch = now.epoch;
-    follower_.saw(context.reading(), now.position);
+    // Where the position is all that is owed no more is asked for: the replica that shows it may
+    // not show the last poll, and the primary does not show it yet.
+    if (owed.epoch > 0) follower_.saw(context.reading(), now.position);
     const runtime::Position begun_at = context.reading().position();
+    // 0: for those who wait for it, and not kept.
+    entry->epoch = owed.epoch > 0 || begun_at >= now.begun_at ? now.epoch : 0;
     entry->made_at = Clock::now();
     entry->true_at = follower_.followed_at();
     const OutOfTheWay apart(context.reading(), has_own_connections_, computations_.gives_way());
@@ -157,9 +160,10 @@ Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute 
     std::string json = co_await compute(reader);
     entry->took = Clock::now() - entry->made_at;
     entry->position = follower_.seen_now(context.reading().position());
-    if (!context.reading().was_replaced()) entry->reached = begun_at;
+    const bool was_replaced = context.reading().was_replaced();
+    if (!was_replaced) entry->reached = begun_at;
     // Read where less was known than had been asked for: for this reader alone.
-    if (context.reading().stale()) {
+    if (context.reading().stale() || (was_replaced && owed.position != runtime::Position{})) {
         entry->epoch = 0;
         entry->reached = {};
     }

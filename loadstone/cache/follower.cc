@@ -196,7 +196,7 @@ Task<void> Follower::poll(Context& caller) {
     }
     // Together: what reads at `seen_` shows all of the epoch.
     const std::scoped_lock lock(mutex_);
-    epoch_.store(epoch, std::memory_order_release);
+    const bool is_new = epoch != epoch_.exchange(epoch, std::memory_order_release);
     if (moments_ != nullptr) {
         reached_ = seen_ = moment;
     } else {
@@ -207,6 +207,7 @@ Task<void> Follower::poll(Context& caller) {
             unsure_.clear();
         }
     }
+    if (is_new) begun_at_ = seen_;
     polled_at_ = followed_at_ = began;
     commit_version_ = version;
     now_state_ = state_;
@@ -283,7 +284,7 @@ Follower::Clock::time_point Follower::followed_at() const {
 
 Follower::Now Follower::now() const {
     const std::scoped_lock lock(mutex_);
-    return {epoch_.load(std::memory_order_acquire), seen_, now_history_, now_state_};
+    return {epoch_.load(std::memory_order_acquire), seen_, now_history_, now_state_, begun_at_};
 }
 
 bool Follower::Changes::touch(std::span<const Tag> other) const noexcept {

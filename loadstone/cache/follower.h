@@ -54,6 +54,8 @@ public:
         runtime::Position position;
         // The snapshot that those reads show at least, for other nodes.
         std::string history, state;
+        // Where the first poll of the epoch was: reads of others that see that much see the epoch.
+        runtime::Position begun_at{};
     };
 
     Follower(store::Database& database, const FollowerOptions& options,
@@ -136,10 +138,11 @@ private:
         std::uint64_t next;
     };
 
-    mutable std::mutex mutex_;   // of what is below
-    runtime::Position seen_;     // where the server was after the last snapshot
-    runtime::Position reached_;  // all that was committed, or seen, up to here is known
-    std::deque<Unsure> unsure_;  // oldest first
+    mutable std::mutex mutex_;    // of what is below
+    runtime::Position seen_;      // where the server was after the last snapshot
+    runtime::Position begun_at_;  // the same, when the epoch was made
+    runtime::Position reached_;   // all that was committed, or seen, up to here is known
+    std::deque<Unsure> unsure_;   // oldest first
     Clock::time_point polled_at_{}, followed_at_{};
     std::optional<store::CommitVersion::Version> commit_version_;  // before the last snapshot
     std::shared_ptr<Question> next_;                               // has not begun

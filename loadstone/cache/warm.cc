@@ -62,6 +62,8 @@ Task<void> Cache::save(Context& context, std::string path) {
         const std::scoped_lock lock(mutex_);
         for (const auto& [hash, entry] : entries_) {
             if (!follower_.is_unchanged(entry->tags, entry->epoch)) continue;
+            // Beside it is one that shows more than polls do.
+            if (hash != internal::hash_of(entry->view, entry->key)) continue;
             const auto age = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() -
                                                                                    entry->made_at);
             kept.answers.push_back({entry->view, entry->key, *entry->json, text_of(entry->tags),

@@ -24,6 +24,12 @@ BOOST_DESCRIBE_STRUCT(Shown, (), (history, tags))
 
 constexpr std::size_t leaders_max = 64;  // one, and those that are about to be gone
 
+// Whether there surely is such a position: a poll of the same history was as far.
+bool is_real(const UnshownChanges::Unsure& unsure) {
+    const runtime::Position polled = unsure.shown.position;
+    return unsure.seen.history == polled.history && unsure.seen.at <= polled.at;
+}
+
 }  // namespace
 
 struct UnshownChanges::Told {
@@ -49,6 +55,11 @@ struct UnshownChanges::Question {
     bool does_for(const Unsure& other) const {
         return other.seen <= unsure.seen && other.shown.epoch == unsure.shown.epoch;
     }
+    // Whether it does for more of those who come than the other.
+    bool is_after(const Question& other) const {
+        return std::pair(unsure.shown.epoch, unsure.seen) >
+               std::pair(other.unsure.shown.epoch, other.unsure.seen);
+    }
     // An older poll did not show what a newer one did not.
     void widen(const Unsure& other) {
         unsure.seen = std::max(unsure.seen, other.seen);
@@ -67,12 +78,15 @@ UnshownChanges::UnshownChanges(store::Database& database, std::chrono::seconds k
                                "tell of more")),
       turn_(1, leaders_max) {}
 
-Task<bool> UnshownChanges::touch(Context& context, Unsure unsure, Tags tags) {
-    std::shared_ptr<const Told> told = co_await shared(context, unsure);
-    if (!told->is_certain && told->seen != unsure.seen) told = co_await ask(context, unsure);
-    const bool is_touched = told->touch(tags);
-    if (!is_touched && !told->is_known) untold_.add();
-    co_return is_touched;
+Task<UnshownChanges::Touch> UnshownChanges::touch(Context& context, Unsure unsure, Tags tags) {
+    std::shared_ptr<const Told> told;
+    if (is_real(unsure)) told = co_await shared(context, unsure);
+    if (!told || (!told->is_certain && told->seen != unsure.seen))
+        told = co_await ask(context, unsure);
+    if (told->touch(tags))
+        co_return told->is_known && !told->is_certain ? Touch::soon : Touch::unshown;
+    if (!told->is_known) untold_.add();
+    co_return Touch::none;
 }
 
 Task<std::shared_ptr<const UnshownChanges::Told>> UnshownChanges::shared(Context& context,
@@ -82,8 +96,9 @@ Task<std::shared_ptr<const UnshownChanges::Told>> UnshownChanges::shared(Context
         bool is_mine = false;
         {
             const std::scoped_lock lock(mutex_);
-            if (last_ && last_->does_for(unsure)) {
-                question = last_;
+            if (answered_ && answered_->does_for(unsure)) co_return answered_->told;
+            if (asked_ && asked_->does_for(unsure)) {
+                question = asked_;
             } else if (next_) {
                 next_->widen(unsure);
                 question = next_;
@@ -117,7 +132,10 @@ Task<void> UnshownChanges::take_turn(Context& context, std::shared_ptr<Question>
             {
                 const std::scoped_lock lock(changes.mutex_);
                 if (changes.next_ == question) changes.next_.reset();
-                if (changes.last_ == question && !is_of_use) changes.last_.reset();
+                if (changes.asked_ == question) changes.asked_.reset();
+                const auto& before = changes.answered_;
+                if (is_of_use && (!before || question->is_after(*before)))
+                    changes.answered_ = question;
             }
             question->answered.set();
         }
@@ -129,7 +147,7 @@ Task<void> UnshownChanges::take_turn(Context& context, std::shared_ptr<Question>
     Unsure unsure;
     {
         const std::scoped_lock lock(mutex_);
-        last_ = std::exchange(next_, nullptr);
+        asked_ = std::exchange(next_, nullptr);
         unsure = question->unsure;
     }
     try {

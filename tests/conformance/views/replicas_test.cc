@@ -1,113 +1,11 @@
 // Views where there are replicas: a session is shown what it has seen, also what polls of the
 // primary do not show yet.
 
-#include <array>
-#include <future>
-#include <thread>
+#include "tests/conformance/views/replicas.h"
 
-#include "loadstone/cache/internal/unshown_changes.h"
-#include "tests/conformance/replica_sessions.h"
-#include "tests/conformance/views/node.h"
+#include "loadstone/cache/internal/warm_file.h"
 
 namespace tests::conformance::views {
-
-namespace {
-
-using cache::internal::UnshownChanges;
-using loadstone::runtime::Position;
-using std::chrono::seconds;
-
-// Holds its transaction until it is told, asking the database meanwhile.
-Task<void> write_point_and_hold(Tx& tx, std::atomic<bool>* has_written,
-                                std::atomic<bool>* may_end) {
-    co_await sql::add_point(tx, 3, 1);
-    while (!*may_end) {
-        co_await sql::total(tx, 3);
-        *has_written = true;
-    }
-}
-Task<void> add_point_and_hold(Context& context, std::atomic<bool>* has_written,
-                              std::atomic<bool>* may_end) {
-    co_await context.write(write_point_and_hold, has_written, may_end);
-}
-
-class ReplicasOfViews : public ::testing::Test {
-protected:
-    ReplicasOfViews() : options_(servers_.options()) {
-        auto modules = all_migrations();
-        modules.push_back({"loadstone_cache", cache::migrations()});
-        modules.push_back({"views", sql::migrations});
-        loadstone::store::migrate(options_, modules);
-    }
-
-    void start() {
-        cache::CacheOptions with_positions;
-        with_positions.has_positions = true;
-        one_.emplace(options_, with_positions);
-        other_.emplace(options_, with_positions);
-        for (Node* node : {&*one_, &*other_}) {
-            const auto usable = [&] {
-                return metric_sum(node->store().registry(), "loadstone_store_replica_usable");
-            };
-            ASSERT_TRUE(wait_until([&] { return usable() == 2; }, seconds(20)));
-        }
-    }
-    std::string on_the_primary(const std::string& sql) {
-        return servers_.primary().psql(servers_.name(), sql);
-    }
-    // "nobody": what is committed is shown by replicas, and by the primary when that is taken back.
-    void wait_for_standbys(const std::string& names) {
-        on_the_primary("alter system set synchronous_standby_names = '" + names + "'");
-        on_the_primary("select pg_reload_conf()");
-        const auto is_known = [&] {
-            return on_the_primary("show synchronous_standby_names") == names;
-        };
-        ASSERT_TRUE(wait_until(is_known, seconds(20)));
-        on_the_primary("checkpoint");  // by who tells commits to wait, and has read it by then
-    }
-    // Whether a commit waits for them, and what `sql` gives is shown by both replicas.
-    bool is_written(const std::string& sql, const std::string& result) {
-        const std::string waiting =
-            "select count(*) from pg_stat_activity where wait_event = 'SyncRep' and "
-            "datname = current_database()";
-        const auto shows = [&](int i) { return servers_.replica(i).psql(servers_.name(), sql); };
-        return wait_until(
-            [&] {
-                return on_the_primary(waiting) == "1" && shows(0) == result && shows(1) == result;
-            },
-            seconds(20));
-    }
-    // Each begins there.
-    static std::vector<std::int64_t> totals(Node& node, Position session, int readers,
-                                            std::int64_t course) {
-        std::vector<Position> sessions(static_cast<std::size_t>(readers), session);
-        std::vector<std::future<std::int64_t>> reads;
-        for (Position& each : sessions) reads.push_back(node.start(&each, cached_total, course));
-        std::vector<std::int64_t> found;
-        for (auto& each : reads) found.push_back(each.get());
-        return found;
-    }
-    static std::int64_t total(Node& node, Position session, std::int64_t course) {
-        return totals(node, session, 1, course).front();
-    }
-
-    ReplicatedServers servers_;
-    loadstone::store::DatabaseOptions options_;
-    std::optional<Node> one_, other_;
-};
-
-Task<bool> is_touched(Context& context, Node* node, std::string history) {
-    auto& follower = node->cache().follower();
-    co_await follower.catch_up(context);
-    UnshownChanges::Unsure unsure{{}, follower.now()};
-    unsure.seen = unsure.shown.position;
-    if (!history.empty()) unsure.shown.history = history;
-    UnshownChanges changes(node->store().database(), seconds(60), node->store().registry());
-    const cache::Tags tags{1, 2};
-    co_return co_await changes.touch(context, unsure, tags);
-}
-
-}  // namespace
 
 // Sessions go from node to node, and reads to replicas that are behind.
 TEST_F(ReplicasOfViews, ShowSessionsWhatTheyWrote) {
@@ -225,6 +123,17 @@ TEST_F(ReplicasOfViews, AreComputedWhereTooMuchIsUnshownToBeTold) {
     EXPECT_EQ(other_->counted("hits"), hits);
     wait_for_standbys("");
     writing.join();
+
+    // What is kept for the next start is what polls have left.
+    const tests::TempDir directory;
+    const std::string path = (directory.path() / "warm").string();
+    const auto save = [](Context& context, Node* node, std::string to) {
+        return node->cache().save(context, to);
+    };
+    other_->run(save, &*other_, path);
+    const auto kept = cache::internal::take_warm_file(path, 1 << 20);
+    ASSERT_TRUE(kept);
+    EXPECT_EQ(kept->answers.size(), 1U);
 }
 
 // A place is not known to be reached while a transaction from before it runs; and nobody is there.
@@ -253,19 +162,159 @@ TEST_F(ReplicasOfViews, AreGivenAndCountedWhereNobodyCanTell) {
     holding.get();
 }
 
-TEST_F(ReplicasOfViews, AreNotToldOfByServersOfAnotherHistory) {
+// Positions that may have been made up are asked for beside all others.
+TEST_F(ReplicasOfViews, AreNotHeldUpByAPositionThatNobodyReaches) {
+    options_.replicas.wait_max = seconds(20);
     start();
-    const auto touched = [&](const std::string& history) {
-        Position nothing;
-        return other_->start(&nothing, is_touched, &*other_, history).get();
+    EXPECT_EQ(total(*other_, {}, 1), 0);
+    std::atomic<bool> has_written{false}, may_end{false};
+    auto holding = one_->start(nullptr, add_point_and_hold, &has_written, &may_end);
+    EXPECT_TRUE(wait_until([&] { return has_written.load(); }, seconds(20)));
+    Position session;
+    one_->start(&session, add_point, std::int64_t{2}, std::int64_t{1}).get();
+    EXPECT_EQ(total(*other_, session, 1), 0);
+    EXPECT_EQ(counted(*other_, "ahead_questions"), 1);
+    // While a server does not answer it may be the one of that history.
+    servers_.replica(1).freeze();
+    wait_for_usable(1);
+    Position made_up{session.history + 6, 1};
+    auto waiting = other_->start(&made_up, cached_total, std::int64_t{1});
+    const auto asked = [&] { return counted(*other_, "ahead_questions"); };
+    EXPECT_TRUE(wait_until([&] { return asked() == 2; }, seconds(20)));
+    EXPECT_EQ(total(*other_, session, 1), 0);
+    EXPECT_EQ(asked(), 2) << "the last answer does";
+    one_->start(&session, add_point, std::int64_t{2}, std::int64_t{2}).get();
+    EXPECT_EQ(total(*other_, session, 1), 0);
+    EXPECT_EQ(asked(), 3);
+    EXPECT_EQ(waiting.wait_for(seconds(0)), std::future_status::timeout);
+    servers_.replica(1).thaw();
+    code_of([&] { waiting.get(); });
+    may_end = true;
+    holding.get();
+}
+
+// Replicas stop where they show it: none shows what the last poll does, and nor does the primary
+// show what they do.
+TEST_F(ReplicasOfViews, ShowWhatReplicasShowThatAreBehindThePoll) {
+    options_.replicas.wait_max = seconds(20);
+    start();
+    Node &one = *one_, &other = *other_;
+    constexpr int readers = 20;
+    one.run(add_point, std::int64_t{1}, std::int64_t{1});
+    EXPECT_EQ(total(other, {}, 1), 1);
+    wait_for_standbys("nobody");
+    auto writing = one.start(nullptr, add_point, std::int64_t{1}, std::int64_t{2});
+    EXPECT_TRUE(is_written("select sum(points) from scores where course_id = 1", "2"));
+    Position session;
+    const auto is_shown = [&] {
+        return other.start(&session, uncached_total, std::int64_t{1}).get() == 2;
     };
-    EXPECT_FALSE(touched(""));
-    EXPECT_TRUE(touched("00000007"));
-    for (int i : {0, 1}) servers_.replica(i).stop(PostgresServer::Stop::immediate);
-    EXPECT_FALSE(touched("")) << "of the primary";
-    EXPECT_TRUE(touched("00000007"));
-    EXPECT_EQ(other_->counted("ahead_questions"), 4U);
-    EXPECT_EQ(other_->counted("ahead_untold"), 0U);
+    EXPECT_TRUE(wait_until(is_shown, seconds(20)));
+    const std::string end = on_the_primary("select pg_current_wal_flush_lsn()");
+    for (int i : {0, 1}) {
+        const auto is_there = [&] {
+            return servers_.replica(i).psql("postgres", "select pg_last_wal_replay_lsn() >= '" +
+                                                            end + "'::pg_lsn") == "t";
+        };
+        EXPECT_TRUE(wait_until(is_there, seconds(20)));
+    }
+    // So that each loop knows where they are.
+    std::vector<Position> sessions(readers, session);
+    std::vector<std::future<std::int64_t>> reads;
+    for (Position& each : sessions)
+        reads.push_back(other.start(&each, uncached_total, std::int64_t{1}));
+    for (auto& each : reads) EXPECT_EQ(each.get(), 2);
+    for (int i : {0, 1}) servers_.pause_replay(i);
+    on_the_primary("select pg_logical_emit_message(false, 'a', repeat('x', 100))");
+    on_the_primary("checkpoint");
+    const auto is_behind = [&] {
+        other.run(
+            [](Context& context, Node* node) { return node->cache().follower().catch_up(context); },
+            &other);
+        return other.cache().follower().now().position.at > session.at + 100;
+    };
+    EXPECT_TRUE(wait_until(is_behind, seconds(20)));
+
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(total(other, session, 1), 2);
+    EXPECT_EQ(totals(other, session, readers, 1), std::vector<std::int64_t>(readers, 2));
+    EXPECT_EQ(total(other, {}, 1), 1);
+    for (int i : {0, 1}) servers_.resume_replay(i);
+    wait_for_standbys("");
+    writing.get();
+}
+
+// What the primary tells of is computed once for all.
+TEST_F(ReplicasOfViews, AreComputedOnceWhereThePrimaryTells) {
+    computations = held = 0;
+    release_held.reset();
+    start();
+    Node &one = *one_, &other = *other_;
+    stop_replicas();
+    std::atomic<bool> has_written{false}, may_end{false};
+    auto holding = one.start(nullptr, add_point_and_hold, &has_written, &may_end);
+    EXPECT_TRUE(wait_until([&] { return has_written.load(); }, seconds(20)));
+    Position session;
+    one.start(&session, add_point, std::int64_t{2}, std::int64_t{1}).get();
+    constexpr int readers = 20;
+    is_held = true;
+    auto reading =
+        std::async(std::launch::async, [&] { return totals(other, session, readers, 1); });
+    EXPECT_TRUE(wait_until([&] { return held == 1 && counted(other, "waits") == readers - 1; },
+                           seconds(20)));
+    one.run(add_point, std::int64_t{1}, std::int64_t{1});
+    is_held = false;
+    release_held.set();
+    std::vector<std::int64_t> expected(readers, 1), found = reading.get();
+    expected.front() = 0;  // of who had read before it was written
+    std::ranges::sort(found);
+    EXPECT_EQ(found, expected);
+    EXPECT_EQ(counted(other, "misses"), 2);
+    EXPECT_EQ(counted(other, "alone"), 0);
+    may_end = true;
+    holding.get();
+}
+
+// An answer that was read on the primary is not for others who have seen more than polls show.
+TEST_F(ReplicasOfViews, AreNotSharedWhereThePrimaryWasRead) {
+    computations = held = 0;
+    release_held.reset();
+    start();
+    Node &one = *one_, &other = *other_;
+    const std::vector<std::int64_t> courses{1};
+    one.run(add_point, std::int64_t{1}, std::int64_t{1});
+    EXPECT_EQ(total(other, {}, 1), 1);
+    EXPECT_EQ(other.run(cached_sum, courses), 1);
+    wait_for_standbys("nobody");
+    auto writing = one.start(nullptr, add_point, std::int64_t{1}, std::int64_t{2});
+    EXPECT_TRUE(is_written("select sum(points) from scores where course_id = 1", "2"));
+    Position session;
+    const auto is_shown = [&] {
+        return other.start(&session, uncached_total, std::int64_t{1}).get() == 2;
+    };
+    EXPECT_TRUE(wait_until(is_shown, seconds(20)));
+    const auto is_told = [&] {
+        Position at = session;
+        return other.start(&at, cached_sum, courses).get() == 2;
+    };
+    EXPECT_TRUE(wait_until(is_told, seconds(20)));
+    stop_replicas();
+    constexpr int readers = 5;
+    const int misses = counted(other, "misses"), waits = counted(other, "waits");
+    is_held = true;
+    auto reading =
+        std::async(std::launch::async, [&] { return totals(other, session, readers, 1); });
+    EXPECT_TRUE(wait_until(
+        [&] { return held == 1 && counted(other, "waits") == waits + readers - 1; }, seconds(20)));
+    is_held = false;
+    release_held.set();
+    EXPECT_EQ(reading.get(), std::vector<std::int64_t>(readers, 1)) << "as in plain reads";
+    EXPECT_EQ(counted(other, "misses"), misses + readers);
+    EXPECT_EQ(counted(other, "waits"), waits + readers - 1);
+    EXPECT_EQ(counted(other, "alone"), readers - 1);
+    EXPECT_EQ(total(other, session, 1), 1);
+    EXPECT_EQ(counted(other, "misses"), misses + readers + 1) << "nothing of it was kept";
+    wait_for_standbys("");
+    writing.get();
 }
 
 }  // namespace tests::conformance::views
