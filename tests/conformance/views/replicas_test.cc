@@ -3,6 +3,8 @@
 
 #include "tests/conformance/views/replicas.h"
 
+#include <thread>
+
 #include "loadstone/cache/internal/warm_file.h"
 
 namespace tests::conformance::views {
@@ -257,14 +259,15 @@ TEST_F(ReplicasOfViews, AreComputedOnceWhereThePrimaryTells) {
     one.start(&session, add_point, std::int64_t{2}, std::int64_t{1}).get();
     constexpr int readers = 20;
     is_held = true;
-    auto reading =
-        std::async(std::launch::async, [&] { return totals(other, session, readers, 1); });
+    std::vector<std::int64_t> found;
+    std::jthread reading([&] { found = totals(other, session, readers, 1); });
     EXPECT_TRUE(wait_until([&] { return held == 1 && counted(other, "waits") == readers - 1; },
                            seconds(20)));
     one.run(add_point, std::int64_t{1}, std::int64_t{1});
     is_held = false;
     release_held.set();
-    std::vector<std::int64_t> expected(readers, 1), found = reading.get();
+    reading.join();
+    std::vector<std::int64_t> expected(readers, 1);
     expected.front() = 0;  // of who had read before it was written
     std::ranges::sort(found);
     EXPECT_EQ(found, expected);
@@ -301,13 +304,14 @@ TEST_F(ReplicasOfViews, AreNotSharedWhereThePrimaryWasRead) {
     constexpr int readers = 5;
     const int misses = counted(other, "misses"), waits = counted(other, "waits");
     is_held = true;
-    auto reading =
-        std::async(std::launch::async, [&] { return totals(other, session, readers, 1); });
+    std::vector<std::int64_t> found;
+    std::jthread reading([&] { found = totals(other, session, readers, 1); });
     EXPECT_TRUE(wait_until(
         [&] { return held == 1 && counted(other, "waits") == waits + readers - 1; }, seconds(20)));
     is_held = false;
     release_held.set();
-    EXPECT_EQ(reading.get(), std::vector<std::int64_t>(readers, 1)) << "as in plain reads";
+    reading.join();
+    EXPECT_EQ(found, std::vector<std::int64_t>(readers, 1)) << "as in plain reads";
     EXPECT_EQ(counted(other, "misses"), misses + readers);
     EXPECT_EQ(counted(other, "waits"), waits + readers - 1);
     EXPECT_EQ(counted(other, "alone"), readers - 1);
