@@ -328,7 +328,14 @@ class StaleAnswersTest(ProcessTest):
         page.tab()
         page.type("correct horse battery")
         page.key("Enter", 13, "\r")
-        wait_until(lambda: "shown as they were" in (page.run("document.getElementById('message')?.textContent") or ""), 30, "what is said of it")
+        def told():
+            text = page.run("document.body.innerText") or ""
+            return "shown as they were" in text or (None, text)[0]
+        try:
+            wait_until(told, 30, "what is said of it")
+        except AssertionError:
+            self.say(page.run("document.body.innerText"))
+            raise
         self.assertRegex(page.run("document.getElementById('now-fresh').textContent"), r"^As of .* UTC, \d+ (s|min) ago$")
 
     def test_the_catalogue_is_shown_as_it_was_where_the_primary_has_no_room(self):
