@@ -67,9 +67,11 @@ Sandbox::Sandbox(std::vector<std::string> arguments, std::function<void()> has_e
 Sandbox::~Sandbox() { join(runtime::Deadline::in(milliseconds(0))); }
 
 void Sandbox::need() {
+    // While one is started or runs it is known, and nobody waits here for that.
+    if (is_needed_.exchange(true)) return;
     {
+        // Whoever has looked before waits by now.
         const std::lock_guard lock(mutex_);
-        if (std::exchange(is_needed_, true)) return;
     }
     changed_.notify_all();
 }

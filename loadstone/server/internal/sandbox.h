@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -47,7 +48,7 @@ private:
 
     std::mutex mutex_;
     std::condition_variable changed_;
-    bool is_needed_ = false;
+    std::atomic<bool> is_needed_{false};  // until the end of the one that was started for it
     bool is_ending_ = false;
     bool has_ended_for_good_ = false;
     pid_t pid_ = -1;
