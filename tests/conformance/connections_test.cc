@@ -7,11 +7,9 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <mutex>
-#include <set>
 #include <thread>
 
-#include "tests/conformance/conformance.h"
+#include "tests/conformance/storm.h"
 #include "tests/support/postgres_server.h"
 
 namespace tests::conformance {
@@ -23,30 +21,12 @@ using std::chrono::milliseconds;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr Query hold{"test.hold", "", "select pg_sleep(0.005) is null", 0};
-constexpr Query hold_long{"test.hold_long", "", "select pg_sleep(0.05) is null", 0};
 constexpr Query wait_for_the_test{"test.wait_for_the_test", "",
                                   "select pg_advisory_xact_lock_shared(1) is null", 0};
 
 constexpr const char* open_sql =
     "select count(*) from pg_stat_activity where application_name = 'loadstone' "
     "and backend_type = 'client backend'";
-
-struct Storm {
-    std::atomic<bool> is_over{false};
-    std::atomic<int> done{0};
-    std::mutex mutex;
-    std::set<std::string> failures;
-
-    void failed(const Error& error) {
-        const std::scoped_lock lock(mutex);
-        failures.insert(error.message());
-    }
-    std::set<std::string> all_failures() {
-        const std::scoped_lock lock(mutex);
-        return failures;
-    }
-};
 
 Task<void> hold_in_tx(Tx& tx) { co_await tx.one<bool>(hold); }
 
@@ -61,29 +41,16 @@ Task<void> keep_writing(Context& context, Storm* storm) {
     }
 }
 
-Task<void> keep_reading(Context& context, Storm* storm, bool is_heavy) {
-    context.reading().is_heavy = is_heavy;
-    const Query& statement = is_heavy ? hold_long : hold;
-    while (!storm->is_over) {
-        try {
-            Reader reader = context.reader();
-            co_await reader.one<bool>(statement);
-            ++storm->done;
-        } catch (const Error& error) {
-            storm->failed(error);
-        }
-    }
-}
-
 // More of everything than there are connections for.
 class Stormed {
 public:
     explicit Stormed(const loadstone::store::DatabaseOptions& options) : store(options) {
         const Deadline late = Deadline::in(std::chrono::seconds(120));
-        for (int i = 0; i < 24; ++i) {
-            calls_.push_back(store.start(late, keep_writing, &storm));
-            calls_.push_back(store.start(late, keep_reading, &storm, true));
-            calls_.push_back(store.start(late, keep_reading, &storm, false));
+        // Of each kind on each of two loops, which take turns.
+        for (int i = 0; i < 24; ++i) calls_.push_back(store.start(late, keep_writing, &storm));
+        for (const Reading reading : {Reading::quick, Reading::long_one, Reading::heavy}) {
+            for (int i = 0; i < 24; ++i)
+                calls_.push_back(store.start(late, keep_reading, &storm, reading));
         }
     }
     Stormed(const Stormed&) = delete;
@@ -333,7 +300,7 @@ TEST_F(Connections, DashboardStormTakesNoConnectionFromWrites) {
     std::vector<std::future<void>> dashboards;
     const Deadline late = Deadline::in(std::chrono::seconds(60));
     for (int i = 0; i < 60; ++i)
-        dashboards.push_back(store.start(late, keep_reading, &storm, true));
+        dashboards.push_back(store.start(late, keep_reading, &storm, Reading::heavy));
     EXPECT_TRUE(wait_until([&] { return storm.done > 5; }));
     store.run(add_item, std::string("first"), std::int64_t{1});
     const auto waits = [&] {

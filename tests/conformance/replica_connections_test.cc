@@ -3,43 +3,16 @@
 
 #include <gmock/gmock.h>
 
-#include <mutex>
-#include <set>
 #include <thread>
 
 #include "tests/conformance/replica_sessions.h"
+#include "tests/conformance/storm.h"
 
 namespace tests::conformance {
 namespace {
 
-using loadstone::store::Query;
 using std::chrono::milliseconds;
 using ::testing::IsEmpty;
-
-constexpr Query hold{"test.hold", "", "select pg_sleep(0.005) is null", 0};
-constexpr Query hold_long{"test.hold_long", "", "select pg_sleep(0.05) is null", 0};
-
-struct Storm {
-    std::atomic<bool> is_over{false};
-    std::atomic<int> done{0};
-    std::mutex mutex;
-    std::set<std::string> failures;
-};
-
-Task<void> keep_reading(Context& context, Storm* storm, bool is_heavy) {
-    context.reading().is_heavy = is_heavy;
-    const Query& statement = is_heavy ? hold_long : hold;
-    while (!storm->is_over) {
-        try {
-            Reader reader = context.reader();
-            co_await reader.one<bool>(statement);
-            ++storm->done;
-        } catch (const Error& error) {
-            const std::scoped_lock lock(storm->mutex);
-            storm->failures.insert(error.message());
-        }
-    }
-}
 
 // A process with more reads than it has connections for.
 class Node {
@@ -52,12 +25,13 @@ public:
     void begin(bool with_heavy = true) {
         const Deadline late = Deadline::in(std::chrono::seconds(120));
         // Of each kind on each of two loops, which take turns.
-        const auto start = [&](int count, bool is_heavy) {
-            for (int i = 0; i < count; ++i)
-                calls_.push_back(store.start(late, keep_reading, &storm, is_heavy));
+        const auto start = [&](Reading reading) {
+            for (int i = 0; i < 24; ++i)
+                calls_.push_back(store.start(late, keep_reading, &storm, reading));
         };
-        start(24, false);
-        if (with_heavy) start(24, true);
+        start(Reading::quick);
+        start(Reading::long_one);
+        if (with_heavy) start(Reading::heavy);
     }
     void end() {
         storm.is_over = true;
@@ -171,20 +145,20 @@ TEST_F(ReplicaConnections, AreNeverMoreThanSharedAndGrowWhenANodeGoes) {
     EXPECT_GT(third.metric("postgres_replica_negotiations_without_room_total"), 0);
     EXPECT_GT(second->metric("store_replica_reads_total"), 0);
     second->end();
-    EXPECT_THAT(second->storm.failures, IsEmpty());
+    EXPECT_THAT(second->storm.all_failures(), IsEmpty());
     second.reset();
     expect_declared("7 7");
     EXPECT_TRUE(
         wait_until([&] { return third.metric("store_replica_reads_total") > 50; }, patience));
     EXPECT_TRUE(third.is_usable());
     third.end();
-    EXPECT_THAT(third.storm.failures, IsEmpty());
+    EXPECT_THAT(third.storm.all_failures(), IsEmpty());
     expect_declared("14");
     const auto open = [&] { return first.metric("postgres_replica_connections_open"); };
     EXPECT_TRUE(wait_until([&] { return open() == 12; }, patience)) << open();
     stop_watching();
     first.end();
-    EXPECT_THAT(first.storm.failures, IsEmpty());
+    EXPECT_THAT(first.storm.all_failures(), IsEmpty());
     for (const char* use : {"replica", "watch", "negotiation"})
         EXPECT_EQ(first.metric("postgres_connects_refused_total", use), 0) << use;
     EXPECT_LE(most_open_, usable);
@@ -271,7 +245,7 @@ TEST_F(ReplicaConnections, OneWithoutAConnectionLeftIsNoOutage) {
     EXPECT_TRUE(wait_until([&] { return node.metric("store_replica_reads_total") > reads + 50; },
                            patience));
     node.end();
-    EXPECT_THAT(node.storm.failures, IsEmpty());
+    EXPECT_THAT(node.storm.all_failures(), IsEmpty());
 }
 
 }  // namespace
