@@ -177,6 +177,9 @@ Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
             Look again = look_for(asked, owed);
             given = co_await give(context, asked, compute, owed, std::move(again));
         } else if (touch == Touch::unshown) {
+            // Where the primary was read it is not told what it had seen.
+            if (context.reading().position() != unsure->seen)
+                context.reading().replace(unsure->seen);
             // Beside the other entry: who is given this one has seen more than polls show.
             owed.hash = ~owed.hash;
             owed.position = unsure->seen;
@@ -198,9 +201,10 @@ Task<Cache::Given> Cache::give(Context& context, const Asked& asked, Compute com
         if (!look.flight) co_return Given{std::move(look.entry), true};
         if (look.is_mine) {
             if (look.entry) metrics_->early.add();
-            Given given{nullptr, false, !asked.once_in_cluster};
+            Given given;
             try {
                 given.entry = co_await compute_once(context, asked, compute, owed);
+                given.is_certain = !asked.once_in_cluster && !given.entry->was_raised;
             } catch (const Error&) {
                 if (!look.entry) throw;
                 given = Given{std::move(look.entry)};
@@ -237,7 +241,8 @@ Task<Cache::Given> Cache::give(Context& context, const Asked& asked, Compute com
     }
     metrics_->alone.add();
     EntryPtr made = co_await fill(context, asked, compute, owed);
-    co_return Given{std::move(made), false, true};
+    const bool is_certain = !made->was_raised;
+    co_return Given{std::move(made), false, is_certain};
 }
 
 std::optional<std::chrono::nanoseconds> Cache::stale_age(const EntryPtr& untrue,

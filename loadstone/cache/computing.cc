@@ -146,10 +146,12 @@ Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute 
     entry->key = asked.key;
     // Before the first read: what changes from here on makes it invalid, also while it is computed.
     const Follower::Now now = follower_.now();
+    const runtime::Position seen = context.reading().position();
     // Where the position is all that is owed no more is asked for: the replica that shows it may
     // not show the last poll, and the primary does not show it yet.
-    if (owed.epoch > 0) follower_.saw(context.reading(), now.position);
+    if (owed.epoch > 0) follower_.saw(context.reading(), now.begun_at);
     const runtime::Position begun_at = context.reading().position();
+    entry->was_raised = begun_at != seen;
     // 0: for those who wait for it, and not kept.
     entry->epoch = owed.epoch > 0 || begun_at >= now.begun_at ? now.epoch : 0;
     entry->made_at = Clock::now();

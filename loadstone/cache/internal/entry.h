@@ -44,6 +44,8 @@ struct Cache::Entry {
     // What it shows at least too, by itself: of servers that are ahead of polls. Nothing is said
     // where the primary was read, which may be about to show it.
     runtime::Position reached{};
+    // It was read where polls were, beyond what who computed it had seen.
+    bool was_raised = false;
     std::chrono::steady_clock::time_point made_at;
     std::chrono::nanoseconds took{0};  // to compute it
     // When it was last known to be true; of views that may be answered with what was.

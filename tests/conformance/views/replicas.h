@@ -84,6 +84,36 @@ protected:
             },
             seconds(20));
     }
+    // Of who has read course 1 there, and found `points`, which both replicas show and the primary
+    // does not. Each loop knows where the replicas are.
+    Position shown_by_replicas_alone(Node& node, std::int64_t points) {
+        EXPECT_TRUE(is_written("select sum(points) from scores where course_id = 1",
+                               std::to_string(points)));
+        Position session;
+        const auto is_shown = [&] {
+            return node.start(&session, uncached_total, std::int64_t{1}).get() == points;
+        };
+        EXPECT_TRUE(wait_until(is_shown, seconds(20)));
+        const std::string end = on_the_primary("select pg_current_wal_flush_lsn()");
+        for (int i : {0, 1}) {
+            const auto is_there = [&] {
+                return servers_.replica(i).psql("postgres", "select pg_last_wal_replay_lsn() >= '" +
+                                                                end + "'::pg_lsn") == "t";
+            };
+            EXPECT_TRUE(wait_until(is_there, seconds(20)));
+        }
+        std::vector<Position> sessions(20, session);
+        std::vector<std::future<std::int64_t>> reads;
+        for (Position& each : sessions)
+            reads.push_back(node.start(&each, uncached_total, std::int64_t{1}));
+        for (auto& each : reads) EXPECT_EQ(each.get(), points);
+        return session;
+    }
+    static void follow(Node& node) {
+        node.run(
+            [](Context& context, Node* of) { return of->cache().follower().catch_up(context); },
+            &node);
+    }
     static int counted(Node& node, const std::string& name) {
         return static_cast<int>(node.counted(name));
     }
@@ -99,6 +129,10 @@ protected:
     }
     static std::int64_t total(Node& node, Position session, std::int64_t course) {
         return totals(node, session, 1, course).front();
+    }
+
+    static std::int64_t sum_of(Node& node, Position session, std::vector<std::int64_t> courses) {
+        return node.start(&session, cached_sum, std::move(courses)).get();
     }
 
     ReplicatedServers servers_;
