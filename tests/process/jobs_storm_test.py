@@ -78,7 +78,7 @@ class JobsStormTest(StormTest):
     def let_start(self):
         """Who cannot look at its schema when it starts ends, and says so: a supervisor's task."""
         for storm in self.workers:
-            if storm.pid not in self.fates.stood_still:
+            if not self.fates.has_stood_still(storm.pid, time.monotonic_ns()):
                 storm.wait_ready()
 
     def cut_connections(self, _):

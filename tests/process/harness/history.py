@@ -3,13 +3,17 @@
 Plain data in, sentences out: each rule yields what broke it. Times are nanoseconds of the steady clock.
 """
 
+import bisect
 import collections
 import dataclasses
 import json
 import pathlib
 
-TRANSACTIONAL = ("Transactional", "Slow")  # kinds whose effect is a row of the transaction that completes them
+from . import keyed
+
+TRANSACTIONAL = ("Transactional", "Slow", "Ordered")  # kinds whose effect is a row of the transaction that completes them
 UNCOUNTED = ("done", "cancelled", "unavailable", None)  # ends that count as no attempt
+SAME_DEATH_NS = 1_000_000_000  # so long no pid comes again, and so far off is what is told of a death
 
 
 @dataclasses.dataclass
@@ -38,10 +42,15 @@ class History:
     buried: list = dataclasses.field(default_factory=list)  # numbers of dead letters
     recording_max_ns: int = 10_000_000_000  # what has ended is recorded within this time, unless its process dies
     leases: set = dataclasses.field(default_factory=set)  # rows of processes that are still there
-    deaths: dict = dataclasses.field(default_factory=dict)  # of each pid that has ended, when it was known
-    stood_still: set = dataclasses.field(default_factory=set)  # pids that were stopped for longer than a lease, and went on
+    deaths: dict = dataclasses.field(default_factory=dict)  # of each pid, when it was known each time that it had ended: pids come again
+    stood_still: set = dataclasses.field(default_factory=set)  # (pid, when) were stopped for longer than a lease, and went on
     redriven: set = dataclasses.field(default_factory=set)  # numbers of dead letters that were put back, with no attempts
-    drained: set = dataclasses.field(default_factory=set)  # those of them that were told to end, and could record what was done
+    drained: set = dataclasses.field(default_factory=set)  # (pid, death) that were told to end, and could record what was done
+    keys: dict = dataclasses.field(default_factory=dict)  # of each number of a kind that has some
+    answered: dict = dataclasses.field(default_factory=dict)  # of each number of a unique kind, the job that its enqueue was told
+    sent: dict = dataclasses.field(default_factory=dict)  # of each number, when its request was sent first
+    acknowledged: dict = dataclasses.field(default_factory=dict)  # and when it had its answer
+    has_one_clock: bool = True  # the database's time passes for all as the steady clock's
 
     def read(self, folder):
         for file in sorted(pathlib.Path(folder).iterdir()):
@@ -63,6 +72,25 @@ class History:
             else:
                 open_runs[key].ended, open_runs[key].how = event["at"], event["how"]
 
+    def died(self, pid, at):
+        """It may be told twice of a death: the first counts."""
+        known = self.deaths.setdefault(pid, [])
+        if all(abs(at - other) >= SAME_DEATH_NS for other in known):
+            bisect.insort(known, at)
+
+    def death_of(self, pid, at):
+        """Of the process that had the pid at that time; None: it lives."""
+        known = self.deaths.get(pid, [])
+        after = bisect.bisect_left(known, at - SAME_DEATH_NS)
+        return known[after] if after < len(known) else None
+
+    def has_stood_still(self, pid, at):
+        death = self.death_of(pid, at)
+        return any(stopped == pid and self.death_of(pid, since) == death for stopped, since in self.stood_still)
+
+    def was_drained(self, run):
+        return (run.pid, self.death_of(run.pid, run.began)) in self.drained
+
     # A run was cut when its process died or was declared dead: nobody could record what came of it.
 
     def was_cut(self, run):
@@ -70,11 +98,22 @@ class History:
 
     def was_alive_and_cut(self, run):
         """It may have gone on after it was cut."""
-        return self.was_cut(run) and (run.pid not in self.deaths or run.pid in self.stood_still)
+        return self.was_cut(run) and (self.death_of(run.pid, run.began) is None or self.has_stood_still(run.pid, run.began))
+
+    def leases_lost_alive(self):
+        """By processes that went on, or signed on anew."""
+        leases = collections.defaultdict(set)  # of each process
+        for run in self.runs:
+            leases[run.pid, self.death_of(run.pid, run.began)].add(run.process)
+        lost = {lease for of_one in leases.values() for lease in of_one if lease < max(of_one)}
+        return lost | {run.process for run in self.runs if run.process not in lost and self.was_alive_and_cut(run)}
 
     def end_of(self, run):
         """When it certainly ran no more; None: it may still run."""
-        return run.ended if run.ended is not None else self.deaths.get(run.pid)
+        if run.ended is not None:
+            return run.ended
+        death = self.death_of(run.pid, run.began)
+        return None if death is None else max(death, run.began)
 
     def beside(self, run):
         """Runs of its process that were under way while it was."""
@@ -93,7 +132,13 @@ class History:
     def broken(self, buried=()):
         """What must not be; `buried`: the numbers that should have become dead letters, and no others."""
         return [*self.lost(set(buried)), *self.invented(), *self.effects_broken(), *self.acts_broken(),
-                *self.runs_broken(), *self.attempts_broken()]
+                *self.runs_broken(), *self.attempts_broken(), *keyed.broken(self)]
+
+    def merged(self):
+        """Numbers of a unique kind whose job is that of another."""
+        came = {run.number for run in self.runs} | set(self.buried)
+        jobs = {self.answered[number] for number in came if number in self.answered}
+        return {number for number, job in self.answered.items() if job in jobs and number not in came}
 
     def lost(self, should_be_buried):
         """Every committed job has come to one end."""
@@ -108,9 +153,10 @@ class History:
                 yield f"{number} ({self.expected.get(number)}) is a dead letter"
             if number in effected:
                 yield f"{number} is a dead letter, and its effect is there"
+        merged = self.merged()
         for number, (kind, _) in self.expected.items():
             finished = number in (effected if kind in TRANSACTIONAL else done)
-            if not finished and number not in self.buried:
+            if not finished and number not in self.buried and number not in merged:
                 yield f"{number} ({kind}) was committed, and is neither done nor a dead letter"
         for number in should_be_buried - set(self.buried):
             yield f"{number} ({self.expected.get(number)}) is no dead letter"
@@ -168,10 +214,10 @@ class History:
                 yield from self.again_broken(earlier, later)
 
     def again_broken(self, earlier, later):
-        died = self.deaths.get(earlier.pid)
+        died = self.death_of(earlier.pid, earlier.began)
         if earlier.how == "done" and not self.was_cut(earlier):
             yield f"{earlier} was done, and yet came {later}"
-        if earlier.how == "done" and earlier.pid in self.drained:
+        if earlier.how == "done" and self.was_drained(earlier):
             yield f"{earlier} was done, its process has ended in order, and yet came {later}"
         if earlier.how == "done" and died is not None and self.was_cut(earlier) and \
                 died - earlier.ended > self.recording_max_ns:
@@ -206,7 +252,9 @@ class History:
 
     def summary(self):
         cut = [run for run in self.runs if self.was_cut(run)]
-        alive = {run.process for run in cut if run.pid not in self.deaths}
+        alive = {run.process for run in cut if self.death_of(run.pid, run.began) is None}
+        deaths = sum(map(len, self.deaths.values()))
         return (f"{len(self.expected)} jobs, {len(self.runs)} runs, {sum(run.how is None for run in self.runs)} of them cut by "
-                f"{len(self.deaths) - len(self.drained)} deaths; {len(self.drained)} processes drained, {len(alive)} leases "
-                f"lost by processes that lived; {self.doubled()} acts doubled, {self.overlaps()} runs overlapped")
+                f"{deaths - len(self.drained)} deaths; {len(self.drained)} processes drained, {len(alive)} leases "
+                f"lost by processes that lived; {self.doubled()} acts doubled, {self.overlaps()} runs overlapped; "
+                f"{len(self.merged())} merged")

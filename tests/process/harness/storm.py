@@ -21,8 +21,12 @@ from .waiting import wait_until
 # Each kind with what goes with it. Slow ones end soon enough for a lease that is not disturbed.
 KINDS = [{"kind": "Transactional"}, {"kind": "External"}, {"kind": "External", "takes_ms": 150},
          {"kind": "Slow", "takes_ms": 150}, {"kind": "Failing", "failures": 1}, {"kind": "Failing", "failures": 2}]
+# Of keys (keyed.py). Of throttled ones as many as hold each other up.
+KEYED = [{"kind": "Limited", "takes_ms": 100}, {"kind": "Throttled", "count": 16}, {"kind": "Ordered"}, {"kind": "Ordered", "failures": 1},
+         {"kind": "Unique", "takes_ms": 50}]
+KEYS, TENANTS = ("a", "b", "c"), ("north", "south")
 RETRY_PAUSE_S = 0.05
-ORDER = {"count": 1, "together": False, "takes_ms": 0, "shielded": False, "failures": 0}
+ORDER = {"count": 1, "together": False, "takes_ms": 0, "shielded": False, "failures": 0, "key": "", "tenant": ""}
 
 
 def is_of_sandbox(line):
@@ -50,6 +54,7 @@ class Storm(Campus):
 
     def start(self, **options):
         started = super().start(**options)
+        self.exits.pop(self.pid, None)
         threading.Thread(target=self.note_exit, args=(self.pid,), daemon=True).start()
         return started
 
@@ -77,23 +82,25 @@ class Storm(Campus):
                 else:
                     self.sandboxes.discard(line["pid"])
                     at = datetime.datetime.fromisoformat(line["time"].replace("Z", "+00:00"))
-                    self.fates.deaths.setdefault(line["pid"], int(at.timestamp() * 1e9) + steady_at_epoch)
+                    self.fates.died(line["pid"], int(at.timestamp() * 1e9) + steady_at_epoch)
         for pid in list(self.sandboxes):  # of servers that have not lived to say so
             if not is_alive(pid):
                 self.sandboxes.discard(pid)
-                self.fates.deaths.setdefault(pid, time.monotonic_ns())
+                self.fates.died(pid, time.monotonic_ns())
 
     def kill_sandbox(self):
         """Gives whether there was one."""
         self.note_sandboxes()
-        for pid in self.sandboxes:
+        found = list(self.sandboxes)
+        for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-                self.fates.deaths[pid] = time.monotonic_ns()
-        return bool(self.sandboxes)
+                self.fates.died(pid, time.monotonic_ns())
+                self.sandboxes.discard(pid)
+        return bool(found)
 
     def stop_still(self):
-        self.fates.stood_still.add(self.pid)
+        self.fates.stood_still.add((self.pid, time.monotonic_ns()))
         self.signal(signal.SIGSTOP)
 
     def go_on(self):
@@ -102,7 +109,7 @@ class Storm(Campus):
     def kill(self):
         """It is dead at once; waiting for its end may take as long as an fsync does."""
         self.process.kill()
-        self.fates.deaths[self.pid] = time.monotonic_ns()
+        self.fates.died(self.pid, time.monotonic_ns())
         super().kill()
 
     def drain(self, can_record=True):
@@ -112,9 +119,10 @@ class Storm(Campus):
         # One that was started a moment ago knows no drain yet, and has begun nothing.
         has_begun = bool(self.log_text())
         assert code == 0 or (code == -signal.SIGTERM and not has_begun), f"{self.name} ended with status {code}"
-        self.fates.deaths[pid] = time.monotonic_ns()
+        died = time.monotonic_ns()
+        self.fates.died(pid, died)
         if can_record:
-            self.fates.drained.add(pid)
+            self.fates.drained.add((pid, died))
 
     def died_of(self):
         """The signal of which it died by itself, if it has; it may be started again then."""
@@ -122,7 +130,7 @@ class Storm(Campus):
         if code is None or self.killed:
             return None
         self.killed = True
-        self.fates.deaths[self.pid] = self.exits.get(self.pid) or time.monotonic_ns()
+        self.fates.died(self.pid, self.exits.get(self.pid) or time.monotonic_ns())
         return -code
 
 
@@ -135,6 +143,7 @@ class Orders:
         self.stopping = threading.Event()
         self.counts = {}  # of each request, how many jobs it asked for
         self.made = {}  # of each that was acknowledged, their numbers
+        self.sent, self.acknowledged = {}, {}  # of each, when
         self.refused = 0
         self.broken = []
         self.threads = [threading.Thread(target=self._work, args=(f"{seed}-{i}",), daemon=True) for i in range(workers)]
@@ -157,7 +166,10 @@ class Orders:
         choices = random.Random(seed)
         client = Client(self.port, 30)
         while not self.stopping.is_set():
-            order = {**choices.choice(KINDS), "count": choices.choice((1, 2, 8)), "together": choices.random() < 0.5}
+            order = {"count": choices.choice((1, 2, 8)), "together": choices.random() < 0.5, "key": choices.choice(KEYS),
+                     "tenant": choices.choice(TENANTS), **choices.choice(KINDS + KEYED)}
+            if order["kind"] == "Ordered":
+                order["key"] = seed  # of nobody else: its transactions come one after the other
             try:
                 self._place(client, order)
             except AssertionError as broken:
@@ -169,11 +181,13 @@ class Orders:
     def _place(self, client, order):
         request = f"{self.seed}-{next(self.numbers)}"
         self.counts[request] = order["count"]
+        self.sent[request] = time.monotonic_ns()
         while True:
             try:
                 answer = client.post("/orders", {"request": request, **ORDER, **order}, key=request)
                 assert answer.status in (201, 409, 503), answer
                 if answer.status == 201:
+                    self.acknowledged[request] = time.monotonic_ns()
                     self.made[request] = answer.json["numbers"]
                     return
                 self.refused += 1
@@ -221,8 +235,16 @@ class StormTest(ProcessTest):
             storm.note_sandboxes()
         history = copy.deepcopy(self.fates).read(self.folder / "history")
         history.effects = self.database.rows("select number, job, process, batch from storm_effects order by id")
-        history.expected = {row["number"]: (row["kind"], row["failures"])
-                            for row in self.database.rows("select number, kind, failures from storm_expected")}
+        rows = self.database.rows("select request, number, kind, failures, key, job from storm_expected")
+        history.expected = {row["number"]: (row["kind"], row["failures"]) for row in rows}
+        history.keys = {row["number"]: row["key"] for row in rows}
+        history.answered = {row["number"]: row["job"] for row in rows if row["job"] is not None}
+        for orders in self.orders:
+            for row in rows:
+                if row["request"] in orders.sent:
+                    history.sent[row["number"]] = orders.sent[row["request"]]
+                if row["request"] in orders.acknowledged:
+                    history.acknowledged[row["number"]] = orders.acknowledged[row["request"]]
         history.unfinished = self.tables.jobs()
         history.buried = [json.loads(row["arguments"])["number"] for row in self.tables.dead_jobs()]
         history.leases = {row["id"] for row in self.tables.processes()}
@@ -242,9 +264,13 @@ class StormTest(ProcessTest):
                 if storm.process is not None and not storm.killed:
                     storm.check_alive()
             return not self.tables.jobs()
+
+        def all_ended():
+            history = self.history()
+            return all(history.end_of(run) is not None for run in history.runs)
         wait_until(none_left, timeout_s, "all jobs to end")
         # Who is told late that it has lost its lease may still be running what others have done.
-        wait_until(lambda: all(run.ended or run.pid in self.fates.deaths for run in self.history().runs), 20, "all runs to end")
+        wait_until(all_ended, 20, "all runs to end")
         return self.history()
 
     def check(self, history, buried=()):
@@ -277,7 +303,8 @@ class StormTest(ProcessTest):
         wait_until(lambda: len(set(found := names())) == len(found), 10, "each process to have one row")
         for storm in alive:
             storm.drain()
-        left = {int(name.rpartition(":")[2]) for name in names()} - (set(self.fates.deaths) - self.fates.drained)
+        killed = {pid for pid, times in self.fates.deaths.items() for at in times if (pid, at) not in self.fates.drained}
+        left = {int(name.rpartition(":")[2]) for name in names()} - killed
         self.assertEqual(left, set(), "they have signed off, but for those that were killed")
 
     def stop_between_transactions(self, storm):

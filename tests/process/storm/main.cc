@@ -55,6 +55,43 @@ struct Failing {
 };
 BOOST_DESCRIBE_STRUCT(Failing, (), (number, failures))
 
+// Kinds of which a key says what may run. The rules of harness/keyed.py know their limits too.
+
+// So many of a key at once, whoever's they are. Otherwise as External.
+struct Limited {
+    std::int64_t number = 0;
+    std::string key, tenant;
+    std::int64_t takes_ms = 0;
+};
+BOOST_DESCRIBE_STRUCT(Limited, (), (number, key, tenant, takes_ms))
+constexpr int limited_at_once = 2;
+
+// So many of a key in any time.
+struct Throttled {
+    std::int64_t number = 0;
+    std::string key, tenant;
+    std::int64_t takes_ms = 0;
+};
+BOOST_DESCRIBE_STRUCT(Throttled, (), (number, key, tenant, takes_ms))
+constexpr double throttled_per_second = 20;
+constexpr int throttled_burst = 4;
+
+// Of a key one after the other. Fails so many times, then is as Transactional.
+struct Ordered {
+    std::int64_t number = 0;
+    std::string key;
+    std::int64_t failures = 0;
+};
+BOOST_DESCRIBE_STRUCT(Ordered, (), (number, key, failures))
+
+// One of a key, others are merged into it. Otherwise as External.
+struct Unique {
+    std::int64_t number = 0;
+    std::string key, tenant;
+    std::int64_t takes_ms = 0;
+};
+BOOST_DESCRIBE_STRUCT(Unique, (), (number, key, tenant, takes_ms))
+
 struct Order {
     std::string request;  // whose it is; the test counts what it has been told of each
     std::string kind;
@@ -63,8 +100,10 @@ struct Order {
     std::int64_t takes_ms = 0;
     bool shielded = false;
     std::int64_t failures = 0;
+    std::string key, tenant;
 };
-BOOST_DESCRIBE_STRUCT(Order, (), (request, kind, count, together, takes_ms, shielded, failures))
+BOOST_DESCRIBE_STRUCT(Order, (),
+                      (request, kind, count, together, takes_ms, shielded, failures, key, tenant))
 
 struct Made {
     std::vector<std::int64_t> numbers;
@@ -87,11 +126,20 @@ Task<void> enqueue_of(Tx& tx, const Made& made, bool together, Rest... rest) {
     co_await enqueue(tx, all, together);
 }
 
+// Says of each whose job it is, its own or that of another.
+Task<void> enqueue_unique(Tx& tx, const Made& made, const Order& order) {
+    for (const std::int64_t number : made.numbers) {
+        const Unique unique{number, order.key, order.tenant, order.takes_ms};
+        const std::int64_t job = co_await jobs::enqueue(tx, unique);
+        co_await tx.exec(sql::set_job, number, job);
+    }
+}
+
 Task<Made> place(Tx& tx, Order order) {
     Made made;
     for (std::int64_t i = 0; i < order.count; ++i) {
-        made.numbers.push_back(co_await tx.one<std::int64_t>(sql::insert_expected, order.request,
-                                                             order.kind, order.failures));
+        made.numbers.push_back(co_await tx.one<std::int64_t>(
+            sql::insert_expected, order.request, order.kind, order.failures, order.key));
     }
     if (order.kind == "Transactional")
         co_await enqueue_of<Transactional>(tx, made, order.together);
@@ -103,6 +151,16 @@ Task<Made> place(Tx& tx, Order order) {
         co_await enqueue_of<Poison>(tx, made, order.together);
     else if (order.kind == "Failing")
         co_await enqueue_of<Failing>(tx, made, order.together, order.failures);
+    else if (order.kind == "Limited")
+        co_await enqueue_of<Limited>(tx, made, order.together, order.key, order.tenant,
+                                     order.takes_ms);
+    else if (order.kind == "Throttled")
+        co_await enqueue_of<Throttled>(tx, made, order.together, order.key, order.tenant,
+                                       order.takes_ms);
+    else if (order.kind == "Ordered")
+        co_await enqueue_of<Ordered>(tx, made, order.together, order.key, order.failures);
+    else if (order.kind == "Unique")
+        co_await enqueue_unique(tx, made, order);
     else
         throw Error(Errc::invalid_argument, fmt::format("there is no kind \"{}\"", order.kind));
     co_return made;
@@ -148,7 +206,8 @@ Task<void> run_transactional(Context& context, const Transactional&, const Run& 
 }
 
 // What is cancelled after its act has failed, and acts again.
-Task<void> run_external(Context& context, const External& external, const Run& run) {
+template <class T>
+Task<void> run_external(Context& context, const T& external, const Run& run) {
     run.act();
     co_await take_time(context, external.takes_ms);
 }
@@ -164,19 +223,27 @@ Task<void> run_poison(Context&, const Poison&, const Run&) {
     co_return;
 }
 
+void throw_if_it_fails(const Run& run, std::int64_t failures) {
+    if (run.attempt() <= failures)
+        throw Error(Errc::internal, fmt::format("failure {} of {}", run.attempt(), failures));
+}
+
 Task<void> run_failing(Context&, const Failing& failing, const Run& run) {
-    if (run.attempt() <= failing.failures)
-        throw Error(Errc::internal,
-                    fmt::format("failure {} of {}", run.attempt(), failing.failures));
+    throw_if_it_fails(run, failing.failures);
     run.act();
     co_return;
+}
+
+Task<void> run_ordered(Context& context, const Ordered& ordered, const Run& run) {
+    throw_if_it_fails(run, ordered.failures);
+    co_await context.write(record_effect, run.lease(), run.number(), run.attempt());
 }
 
 Task<void> transactional(Context& context, Job<Transactional> job) {
     return told(context, std::move(job), run_transactional);
 }
 Task<void> external(Context& context, Job<External> job) {
-    return told(context, std::move(job), run_external);
+    return told(context, std::move(job), run_external<External>);
 }
 Task<void> slow(Context& context, Job<Slow> job) { return told(context, std::move(job), run_slow); }
 Task<void> poison(Context& context, Job<Poison> job) {
@@ -184,6 +251,18 @@ Task<void> poison(Context& context, Job<Poison> job) {
 }
 Task<void> failing(Context& context, Job<Failing> job) {
     return told(context, std::move(job), run_failing);
+}
+Task<void> limited(Context& context, Job<Limited> job) {
+    return told(context, std::move(job), run_external<Limited>);
+}
+Task<void> throttled(Context& context, Job<Throttled> job) {
+    return told(context, std::move(job), run_external<Throttled>);
+}
+Task<void> ordered(Context& context, Job<Ordered> job) {
+    return told(context, std::move(job), run_ordered);
+}
+Task<void> unique(Context& context, Job<Unique> job) {
+    return told(context, std::move(job), run_external<Unique>);
 }
 
 void routes(Routes& routes) { routes.post("/orders", place_order).open_to_all(); }
@@ -195,6 +274,17 @@ void jobs(Handlers& handlers) {
     handlers.handle(slow).backoff(soon, later);
     handlers.handle(poison).backoff(soon, later);
     handlers.handle(failing).backoff(soon, later);
+    handlers.handle(limited)
+        .backoff(soon, later)
+        .tenant(&Limited::tenant)
+        .limit({.name = "limited", .running_max = limited_at_once}, &Limited::key);
+    handlers.handle(throttled)
+        .backoff(soon, later)
+        .tenant(&Throttled::tenant)
+        .limit({.name = "throttled", .per_second = throttled_per_second, .burst = throttled_burst},
+               &Throttled::key);
+    handlers.handle(ordered).backoff(soon, later).in_order(&Ordered::key);
+    handlers.handle(unique).backoff(soon, later).tenant(&Unique::tenant).unique(&Unique::key);
 }
 
 }  // namespace storm

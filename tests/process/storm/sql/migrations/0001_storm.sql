@@ -4,7 +4,9 @@ create table storm_expected (
     number integer primary key autoincrement,
     request text not null,
     kind text not null,
-    failures integer not null
+    failures integer not null,
+    key text not null,
+    job integer  -- of a unique kind: its own, or that of another
 );
 create table storm_effects (
     id integer primary key autoincrement,
@@ -19,7 +21,9 @@ create table storm_expected (
     number bigint generated always as identity primary key,
     request text not null,
     kind text not null,
-    failures bigint not null
+    failures bigint not null,
+    key text not null,
+    job bigint
 );
 create table storm_effects (
     id bigint generated always as identity primary key,
