@@ -50,9 +50,15 @@ class JobsSandboxTest(StormTest):
         self.work.start()
         sandbox = self.run_in_sandbox(number, self.work)
         others = self.order(self.web, "Slow", 40, takes_ms=20)
-        wait_until(lambda: all(self.runs_of(each) and self.runs_of(each)[-1].ended for each in others), 15, "the others to be done")
-        self.assertIsNone(self.runs_of(number)[-1].ended)
-        self.assertEqual({self.runs_of(each)[-1].pid for each in others}, {self.work.pid})
+
+        def done():
+            """The last run of each, when all have ended."""
+            runs = self.history().by_number()
+            last = {each: runs[each][-1] for each in [number, *others] if runs[each]}
+            return last if all(each in last and last[each].ended for each in others) else None
+        last = wait_until(done, 15, "the others to be done")
+        self.assertIsNone(last[number].ended)
+        self.assertEqual({last[each].pid for each in others}, {self.work.pid})
         self.work.drain()
         self.assertFalse(is_alive(sandbox), "it ends with its server")
         self.assertEqual([job["crashes"] for job in self.tables.jobs()], [2], "an end is no crash")
