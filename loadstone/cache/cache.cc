@@ -160,7 +160,19 @@ Cache::Look Cache::look_for(const Asked& asked, const Owed& owed) {
 
 Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
     std::optional<Unsure> unsure;
-    if (!is_fresh(context)) unsure = co_await settle(context);
+    bool is_told = true;
+    if (!is_fresh(context)) {
+        try {
+            unsure = co_await settle(context);
+        } catch (const Error& error) {
+            if (!can_do_untold(context, error)) throw;
+            is_told = false;
+        }
+    }
+    if (!is_told) {
+        Answer untold = co_await get_untold(context, asked, compute);
+        co_return untold;
+    }
     Owed owed{internal::hash_of(asked.view, asked.key), follower_.epoch(), {}, Clock::now()};
     Look look = look_for(asked, owed);
     if (!look.flight && !unsure) {
@@ -192,6 +204,42 @@ Task<Answer> Cache::get(Context& context, const Asked& asked, Compute compute) {
         }
     }
     if (given.is_hit) metrics_->hits.add();
+    co_return answer_of(*given.entry, context);
+}
+
+// Whether replicas may do where the primary cannot be asked what has changed.
+bool Cache::can_do_untold(Context& context, const Error& error) const {
+    return error.code() == Errc::unavailable && options_.has_positions &&
+           !follower_.has_moments() && context.reading().freshness == runtime::own_writes;
+}
+
+// Of what was true when the database was last asked, if that is said and may be so long ago; else
+// read as if there were no cache, and kept for as long as nobody asks anyway.
+Task<Answer> Cache::get_untold(Context& context, const Asked& asked, Compute compute) {
+    metrics_->untold.add();
+    runtime::Reading& reading = context.reading();
+    const runtime::Position seen = reading.position();
+    const std::uint64_t hash = internal::hash_of(asked.view, asked.key);
+    const auto age = Clock::now() - follower_.followed_at();
+    if (age <= reading.stale_max) {
+        EntryPtr entry, untrue;
+        {
+            const std::scoped_lock lock(mutex_);
+            entry = find(hash, asked, untrue);
+        }
+        if (entry && (entry->shows(seen) || follower_.has_reached(seen))) {
+            metrics_->stale.add();
+            reading.gave_stale(age);
+            co_return answer_of(*entry, context);
+        }
+    }
+    Asked own = asked;
+    own.once_in_cluster = false;
+    own.stale_for = {};
+    own.fresh_for = options_.follow_every;
+    const Owed owed{~hash, 0, seen, Clock::now()};
+    Look look = look_for(own, owed);
+    const Given given = co_await give(context, own, compute, owed, std::move(look));
     co_return answer_of(*given.entry, context);
 }
 

@@ -137,6 +137,8 @@ private:
     // Nothing: what the session has seen is surely known here now.
     Task<std::optional<Unsure>> settle(Context& context);
     Look look_for(const Asked& asked, const Owed& owed);
+    bool can_do_untold(Context& context, const Error& error) const;
+    Task<Answer> get_untold(Context& context, const Asked& asked, Compute compute);
     Task<Given> give(Context& context, const Asked& asked, Compute compute, Owed owed, Look look);
     EntryPtr find(std::uint64_t hash, const Asked& asked, EntryPtr& untrue);
     bool is_valid(const Entry& entry, const Asked& asked);

@@ -35,7 +35,7 @@ struct Budget {
     std::size_t jobs_max = 16;
     // Of its routes that are declared heavy on reads: a bulkhead of their own.
     std::size_t heavy_requests_max = 16;
-    std::size_t heavy_request_queue_max = 64;
+    std::size_t heavy_request_queue_max = 1'024;
     // Of one statement of its requests and jobs; none: what the settings say.
     std::optional<store::StatementBudget> statements{};
     // Of the connections; none: what the settings say. All, if it is the only module.

@@ -1,7 +1,12 @@
 """Dashboards say of seeded courses what their rows say, in few statements."""
 
+import collections
+import contextlib
 import datetime
+import json
 import re
+import signal
+import socket
 import time
 import unittest
 from unittest.mock import ANY
@@ -346,6 +351,34 @@ class DashboardsTest(ExpectStatements, ProcessTest):
         rows = self.database.rows(f"select * from active_days where course_id = {id} and user_id = {user} and day = {now_us() // DAY}")
         self.assertEqual([(row["lessons"], row["attempts"]) for row in rows], [(0, 0)])
         self.server.command("analytics", "verify")
+
+    def test_hundreds_who_look_at_once_are_all_answered_by_one_computation(self):
+        """Of a course in which somebody has just gone on: none is turned away, and each is shown it."""
+        course = self.own[0]["id"]
+        user = self.tables.value(f"select min(user_id) from enrolments where course_id = {course}")
+        lesson = self.tables.value(f"select max(id) from lessons where course_id = {course}")
+        email = self.tables.value(f"select email from users where id = {user}")
+        learner = self.client.post("/api/login", {"email": email, "password": self.password}).cookie
+        path = f"/api/dashboards/courses/{course}"
+        self.get(path)
+
+        def computed_for(viewers):
+            place = self.tables.value(f"select coalesce(max(position_s), 0) from lesson_progress where lesson_id = {lesson} and user_id = {user}")
+            answer = self.client.post(f"/api/courses/{course}/lessons/{lesson}/progress", {"position_s": place + 1}, cookie=learner)
+            self.assertEqual(answer.status, 200, answer)
+            before = self.metric("loadstone_cache_misses_total")
+            with contextlib.ExitStack() as stack:
+                sockets = [stack.enter_context(socket.create_connection(("127.0.0.1", self.server.port), 60)) for _ in range(viewers)]
+                self.server.signal(signal.SIGSTOP)  # so that they ask at one time
+                for each in sockets:
+                    each.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nCookie: {self.cookie}\r\nConnection: close\r\n\r\n".encode())
+                self.server.signal(signal.SIGCONT)
+                answers = [b"".join(iter(lambda each=each: each.recv(1 << 16), b"")).partition(b"\r\n\r\n") for each in sockets]
+            self.assertEqual(collections.Counter(head[:12] for head, _, _ in answers), {b"HTTP/1.1 200": viewers})
+            shown = [json.loads(body) for _, _, body in answers]
+            self.assertTrue(all({**one, "as_of": None} == {**shown[0], "as_of": None} for one in shown))
+            return self.metric("loadstone_cache_misses_total") - before
+        self.assertEqual(computed_for(300), computed_for(1))
 
     def test_courses_are_their_instructors_own(self):
         own = self.own[0]["id"]

@@ -267,6 +267,25 @@ class StaleAnswersTest(ProcessTest):
         self.ask("POST", made.headers["Location"] + "/publish", status=204)
         return made.headers["Location"]
 
+    def test_dashboards_are_shown_while_the_primary_is_away(self):
+        """By replicas, which have it all: nobody can tell what has changed, and nothing changes."""
+        self.start(postgres_outage_patience_ms=200)
+        tides = self.course("Tides")
+        dashboard, of_course = "/api/dashboards/instructor", f"/api/dashboards/courses/{tides.rpartition('/')[2]}"
+        wait_until(lambda: self.titles(dashboard)[:2] == (["Tides"], None), 20, "the course")
+        self.database.stop()
+        answer = wait_until(lambda: (found := self.browser.ask(0, "GET", dashboard)).status == 200 and found, 20, "the dashboard")
+        self.assertEqual([course["title"] for course in answer.json["courses"]], ["Tides"])
+        for path in (of_course, dashboard, of_course, dashboard + "/analytics"):
+            self.ask("GET", path)
+        self.ask("GET", "/api/dashboards/organisation", status=503)
+        self.database.start()
+        ebb = wait_until(lambda: (made := self.browser.ask(0, "POST", "/api/courses", {"title": "Ebb", "description": "", "capacity": 10})).status == 201
+                         and made, 30, "the primary")
+        self.assertEqual(self.titles(dashboard)[:2], (["Ebb", "Tides"], None))
+        self.ask("POST", ebb.headers["Location"] + "/lessons", {"title": "One", "length_s": 60}, 201)
+        self.assertEqual(self.titles(dashboard)[:2], (["Ebb", "Tides"], None))
+
     def pause(self):
         for replica in self.replicas:
             replica.psql("select pg_wal_replay_pause()")

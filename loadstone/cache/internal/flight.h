@@ -35,14 +35,17 @@ struct Cache::Metrics {
                                "Reads of views that asked only to measure what computations do to "
                                "others")),
           early(counter(registry, "early", "Computations begun before the time was over")),
-          ahead(counter(registry, "ahead",
-                        "Reads of views that had to show what no poll shows yet")) {}
+          ahead(
+              counter(registry, "ahead", "Reads of views that had to show what no poll shows yet")),
+          untold(counter(registry, "untold",
+                         "Reads of views while the database could not be asked what has changed")) {
+    }
     static telemetry::Counter& counter(telemetry::Registry& registry, std::string_view name,
                                        std::string_view help) {
         return registry.counter(fmt::format("loadstone_cache_{}_total", name), "", help);
     }
     telemetry::Counter &hits, &misses, &waits, &invalid, &alone, &evictions, &unshared, &stale,
-        &too_large, &measurements, &early, &ahead;
+        &too_large, &measurements, &early, &ahead, &untold;
 };
 
 }  // namespace loadstone::cache

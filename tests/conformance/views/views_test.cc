@@ -92,13 +92,21 @@ TEST_P(ViewsTest, OfOneNodeSeeWhatAnotherCommitted) {
 
 TEST_P(ViewsTest, AreComputedOnceForAThousandReaders) {
     Node node(options_);
-    is_held = true;
-    std::vector<std::future<std::int64_t>> readers;
-    for (int i = 0; i < 1'000; ++i) readers.push_back(node.start(nullptr, cached_total, 1));
-    EXPECT_TRUE(wait_until([&] { return node.counted("waits") == 999; }, seconds(20)));
-    release_held.set();
-    for (auto& reader : readers) EXPECT_EQ(reader.get(), 0);
-    EXPECT_EQ(computations, 1);
+    // What nobody has asked for yet, and what a commit has made untrue since.
+    for (const int total : {0, 1}) {
+        if (total > 0) node.run(add_point, 1, 1);
+        computations = 0;
+        release_held.reset();
+        is_held = true;
+        const auto waits = node.counted("waits");
+        std::vector<std::future<std::int64_t>> readers;
+        for (int i = 0; i < 1'000; ++i) readers.push_back(node.start(nullptr, cached_total, 1));
+        EXPECT_TRUE(wait_until([&] { return node.counted("waits") == waits + 999; }, seconds(20)));
+        is_held = false;
+        release_held.set();
+        for (auto& reader : readers) EXPECT_EQ(reader.get(), total);
+        EXPECT_EQ(computations, 1);
+    }
 }
 
 // Else, while writes go on, each who waits finds that it is untrue by now, and computes for itself.
