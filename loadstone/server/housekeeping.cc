@@ -25,7 +25,7 @@ constexpr seconds ages_every{2};
 constexpr seconds prune_every{60};
 constexpr seconds declare_every{60};
 constexpr seconds declare_again_after{5};  // where it has failed
-constexpr seconds not_pulling_after{30};
+constexpr int not_pulling_after = 3;       // times what another process may be silent
 constexpr seconds round_max{10};
 
 }  // namespace
@@ -75,9 +75,9 @@ void Housekeeping::note_queue_ages(const std::vector<jobs::QueueAge>& ages) {
 
 // Runnable jobs wait, and the task that should claim them has not managed to for long.
 void Housekeeping::watch_pulling() {
-    const bool waits = oldest_due_us_.load() > std::chrono::microseconds(not_pulling_after).count();
-    const bool is_stuck =
-        runner_ != nullptr && waits && runner_->since_pulling() > not_pulling_after;
+    const milliseconds after = not_pulling_after * config_.jobs.dead_after;
+    const bool waits = oldest_due_us_.load() > std::chrono::microseconds(after).count();
+    const bool is_stuck = runner_ != nullptr && waits && runner_->since_pulling() > after;
     if (is_stuck && !is_not_pulling_)
         log::error(
             "this process runs jobs and has not been able to claim any",

@@ -20,6 +20,7 @@ namespace loadstone::server::internal {
 namespace {
 
 constexpr std::int64_t redrive_batch_max = 500;
+constexpr std::chrono::minutes redrive_batch_within{1};
 
 Task<std::vector<jobs::JobRow>> list_in(Context& context, JobsQuery query) {
     jobs::JobFilter filter;
@@ -57,14 +58,15 @@ Task<jobs::CancelledWorkflow> cancel_workflow_in(Context& context, std::int64_t 
     co_return co_await context.write(jobs::cancel_workflow, id);
 }
 
-// All of it, in batches; with a rate no faster than that.
-Task<jobs::Redriven> redrive_in(Context& context, RedriveQuery query) {
+// All of it, in batches; with a rate no faster than that, so it may last longer than a command.
+Task<jobs::Redriven> redrive_in(const runtime::Services& services, RedriveQuery query) {
     const jobs::DeadFilter filter{query.kind, query.queue, query.error};
     const std::int64_t limit =
         query.rate > 0 ? std::min(redrive_batch_max, query.rate) : redrive_batch_max;
     jobs::Redriven total;
     const auto began = Deadline::Clock::now();
     for (;;) {
+        Context context(services, Deadline::in(redrive_batch_within));
         const jobs::Redriven redriven =
             co_await context.write(jobs::redrive, filter, total.last, limit);
         total.jobs += redriven.jobs;
@@ -216,7 +218,7 @@ void redrive_command(const Config& config, const std::vector<Module>& modules,
                      const RedriveQuery& query) {
     CommandSession session(config, modules);
     const jobs::Redriven total =
-        run_blocking(session.loops(), redrive_in(session.context(), query));
+        run_blocking(session.loops(), redrive_in(session.services(), query));
     if (total.jobs == 0 && total.left == 0) {
         print("no dead job is of that kind, queue and error: nothing is put back\n");
         return;

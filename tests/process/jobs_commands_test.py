@@ -1,6 +1,7 @@
 """What an operator does with `campus jobs`, to a server that runs."""
 
 import json
+import re
 import signal
 import time
 
@@ -156,6 +157,52 @@ class OperatedTest(StormTest):
         self.assertIsNone(self.limit("host")["set"])
         self.assertEqual(self.ask("limits")["shares"], [])
 
+    def test_dead_letters_are_put_back_no_faster_than_asked(self):
+        web = self.storm("web", "web").start()
+        numbers = self.order(web, "Transactional", 20)
+        self.bury_what_waits()
+        self.assertEqual(len(self.tables.dead_jobs()), 20)
+        began = time.time()
+        self.assertIn("20 dead jobs are ready again", web.command("jobs", "redrive", "--queue", "storm", "--rate", 10).stdout)
+        self.assertEqual(self.tables.dead_jobs(), [])
+        put_back = [row["run_at"] / 1e6 for row in self.database.rows("select run_at from loadstone_ready order by run_at")]
+        self.assertEqual(len(put_back), 20)
+        for at_once in range(2):  # the clock of SQLite is whole milliseconds
+            self.assertGreater(put_back[10 * at_once] + 0.001, began + at_once, put_back)
+        self.storm("work", "work").start()
+        history = self.wait_for_end(20)
+        self.check(history)
+        self.assertEqual({effect["number"] for effect in history.effects}, set(numbers))
+
+    def bury_what_waits(self):
+        self.database.execute(
+            "insert into loadstone_dead_jobs (id, queue, kind, arguments, idempotency_key, cause, priority, enqueued_at, "
+            "buried_at, attempt, crashes, last_error) select seq, queue, kind, arguments, idempotency_key, cause, priority, "
+            "enqueued_at, enqueued_at, 25, 0, 'gave up' from loadstone_ready")
+        self.database.execute("delete from loadstone_ready")
+
+    def test_a_process_that_cannot_claim_says_so(self):
+        """For three times `jobs_dead_after_ms`. Its lease goes on, and it sees that jobs wait."""
+        storm = self.start()
+        self.assertEqual(self.not_pulling(), 0)
+        self.database.execute("alter table loadstone_batches rename to hidden_batches")
+        self.order(storm, "Transactional", 1)
+        wait_until(lambda: self.not_pulling() == 1, 20, "the metric to say so")
+        self.assertEqual(self.told("this process runs jobs and has not been able to claim any"), 1)
+        self.assertEqual(self.told("jobs are claimed again"), 0)
+        self.database.execute("alter table hidden_batches rename to loadstone_batches")
+        wait_until(lambda: self.not_pulling() == 0, 20, "the metric to say that it is over")
+        self.assertEqual(self.told("jobs are claimed again"), 1)
+        self.check(self.wait_for_end(20))
+
+    def not_pulling(self):
+        with self.program_.client() as client:
+            text = client.get("/metrics").body.decode()
+        return int(re.search(r"(?m)^loadstone_jobs_not_pulling (\d+)$", text)[1])
+
+    def told(self, event):
+        return sum(line["event"] == event for line in self.program_.log_lines())
+
     def test_a_share_is_set_and_reset(self):
         storm = self.start()
         self.assertEqual(self.ask("share", "acme"), {"tenant": "acme", "weight": 1})
@@ -172,6 +219,7 @@ class OperatedTest(StormTest):
         self.assertEqual(shown["progress"]["fraction"], 0.5)
         self.assertEqual((shown["state"], shown["tenant"], shown["partition_key"], shown["unique_key"]),
                          ("running", "acme|x", "acme%7Cx|host:a.example", "operated.Watched|one"))
+        self.assertEqual(shown["cause"], "POST /watched")
         self.assertEqual((shown["limits"], shown["holds"]), (["host:a.example"], ["host:a.example"]))
         text = storm.command("jobs", "show", job).stdout
         self.assertIn("50 %: half ?[31mway", text)

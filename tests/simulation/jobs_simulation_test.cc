@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "loadstone/base/log.h"
 #include "tests/simulation/world.h"
@@ -45,11 +46,12 @@ TEST(JobsSimulation, KeepsItsPromisesInEverySeed) {
     const bool is_one = chosen.first == chosen.last;
     if (!is_one)
         loadstone::log::configure(loadstone::log::Level::none, loadstone::log::Format::text);
-    int failures = 0, suspects_seen = 0;
+    int failures = 0, suspects_seen = 0, ticks_seen = 0;
     for (std::uint64_t seed = chosen.first; seed <= chosen.last && failures < 5; ++seed) {
         World world(seed);
         const std::string failure = world.play();
         suspects_seen += world.suspects_seen();
+        ticks_seen += world.ticks_seen();
         if (failure.empty()) continue;
         ++failures;
         ADD_FAILURE() << report(world, failure, seed);
@@ -57,9 +59,35 @@ TEST(JobsSimulation, KeepsItsPromisesInEverySeed) {
     if (chosen.last - chosen.first < 100) return;
     // Or nothing of all that was put to the test.
     EXPECT_GT(suspects_seen, 0);
+    EXPECT_GT(ticks_seen, 0);
     for (const char* none :
          {"loadstone_jobs_limit_loans_total 0\n", "loadstone_jobs_claims_lent_total 0\n"})
         EXPECT_EQ(registry().prometheus().find(none), std::string::npos) << none;
+}
+
+// Whatever has been played before it.
+TEST(JobsSimulation, ASeedThatIsPlayedAgainReplays) {
+    loadstone::log::configure(loadstone::log::Level::none, loadstone::log::Format::text);
+    std::size_t claims = 0;
+    std::vector<std::string> stories;
+    std::vector<std::vector<Claim>> played;
+    for (int round = 0; round < 2; ++round) {
+        for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+            World world(seed);
+            const std::string failure = world.play();
+            std::string story = report(world, failure, seed);
+            if (round == 0) {
+                claims += world.claims().size();
+                stories.push_back(std::move(story));
+                played.push_back(world.claims());
+                continue;
+            }
+            EXPECT_EQ(story, stories[seed - 1]);
+            EXPECT_TRUE(world.claims() == played[seed - 1]) << "the claims of seed " << seed;
+        }
+    }
+    EXPECT_GT(claims, 100U);
+    EXPECT_NE(stories[0], stories[1]);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 // The job kinds of the simulated application.
 
+#include <array>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -96,6 +97,12 @@ struct Tick {
     int behaviour = 0;
 };
 BOOST_DESCRIBE_STRUCT(Tick, (), (lane, behaviour))
+
+// Each minute, by what becomes of firings that were missed; the name is the lane of their ticks.
+inline constexpr std::array<std::pair<const char*, loadstone::jobs::MissedFire>, 3> schedules{
+    {{"skip", loadstone::jobs::MissedFire::skip},
+     {"once", loadstone::jobs::MissedFire::once},
+     {"all", loadstone::jobs::MissedFire::all}}};
 
 inline constexpr int limited_at_once = 2;
 inline constexpr double throttled_per_second = 5;

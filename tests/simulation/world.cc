@@ -182,8 +182,8 @@ Process::Process(SimulatedServer& server, int process_number, std::uint64_t seed
     jobs::Declarations declared;
     loadstone::Handlers handlers("sim", declared);
     sim::declare(handlers);
-    sim::Tick tick;
-    handlers.recurring("tick", "* * * * *", "UTC", tick);
+    for (const auto& [policy, missed] : sim::schedules)
+        handlers.recurring(policy, "* * * * *", "UTC", sim::Tick{policy, 0}, missed);
     queue = std::make_unique<jobs::Queue>(std::move(declared), *database, registry());
     services.add<loadstone::store::Database>(*database);
     services.add<jobs::Queue>(*queue);
@@ -331,7 +331,7 @@ void World::act_as_client() {
     act.behaviour = static_cast<int>(random_.below(10'000));
     act.lane = std::string(1, static_cast<char>('a' + random_.below(3)));
     act.delay_ms = random_.below(4) == 0 ? std::int64_t(random_.below(1'500)) : 0;
-    switch (random_.below(22)) {
+    switch (random_.below(23)) {
         case 0: act.enqueue = enqueue_one<sim::Plain>; break;
         case 1: act.enqueue = enqueue_one<sim::Urgent>; break;
         case 2:
@@ -380,6 +380,7 @@ void World::act_as_client() {
                 "order by job desc limit 5");
             if (act.job == 0) return;
             break;
+        case 21: let_schedules_lag(); return;
         default:
             act.is_paused = random_.below(2) == 0;
             tell(act.is_paused ? "queue parts is paused" : "queue parts goes on");
@@ -474,9 +475,19 @@ std::string World::play() {
     return failure_;
 }
 
-// Whom a job follows that is gone already is looked up every few seconds.
+// As if no process had been there for some minutes.
+void World::let_schedules_lag() {
+    const auto minutes = static_cast<std::int64_t>(1 + random_.below(3));
+    tell(fmt::format("the schedules lag by {} minutes", minutes));
+    rows("update loadstone_schedules set fired_at = fired_at - 60000000 * ?1", minutes);
+    for (auto& [name, fired_at] : fired_at_) fired_at -= minutes * 60'000'000;
+}
+
+// Whom a job follows that is gone already is looked up every few seconds. No schedule lags.
 bool World::is_quiet() {
-    return number(
+    const std::int64_t minute = server_.now_us() / 60'000'000 * 60'000'000;
+    return rows("select name from loadstone_schedules where fired_at < ?1", minute).empty() &&
+           number(
                "select (select count(*) from loadstone_ready) + (select count(*) from "
                "loadstone_scheduled) + (select count(*) from loadstone_batches) + (select "
                "count(*) from loadstone_blocked) + (select count(*) from loadstone_follows)") == 0;
@@ -506,6 +517,7 @@ std::string World::left() {
               "select 'limit', name, version, running, arrival_at from loadstone_limit_states "
               "union all "
               "select 'loan', process, name, places, '' from loadstone_limit_loans union all "
+              "select 'schedule', name, fired_at, '', '' from loadstone_schedules union all "
               "select 'process', id, name, heartbeat_at, '' from loadstone_processes"))
         all += "\n  " + fmt::format("{}", fmt::join(row, " "));
     return all;

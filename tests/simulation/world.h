@@ -41,6 +41,8 @@ struct Process {
 struct Claim {
     std::int64_t job = 0, at_us = 0;
     std::string kind, partition_key;
+
+    friend bool operator==(const Claim&, const Claim&) = default;
 };
 
 class World {
@@ -54,6 +56,14 @@ public:
     const std::vector<std::string>& story() const { return story_; }
     // How often suspects were seen to run.
     int suspects_seen() const { return suspects_seen_; }
+    // How many jobs schedules have enqueued.
+    int ticks_seen() const { return ticks_seen_; }
+    // What of all jobs was claimed, in order.
+    std::vector<Claim>& claims() { return claims_; }
+    // As play() does at the end, of what stands in the database: gives what is wrong, or an empty
+    // text.
+    std::string check();
+    sqlite3* db() { return server_.handle().db(); }
 
 private:
     using Row = std::vector<std::string>;
@@ -86,6 +96,8 @@ private:
     void check_batches();
     void check_steps();
     void check_keys();
+    void check_firings();
+    void let_schedules_lag();
     std::int64_t some_job(const char* sql);
     struct Finalize {
         void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
@@ -111,6 +123,9 @@ private:
     std::set<std::int64_t> ran_others_;  // processes, by lease, that no sandbox is
     // Keys that are taken for a time: whose each was when it was last looked, and until when.
     std::map<std::string, std::pair<std::int64_t, std::int64_t>> keys_;
+    std::map<std::string, std::int64_t> fired_at_;  // of each schedule, when it was last looked
+    std::int64_t last_enqueued_ = 0;
+    int ticks_seen_ = 0;
     std::vector<std::string> story_;
     std::string failure_;
 };
