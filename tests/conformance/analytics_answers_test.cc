@@ -4,10 +4,12 @@
 #include <fmt/core.h>
 
 #include <atomic>
+#include <functional>
 #include <future>
 #include <latch>
 #include <thread>
 
+#include "loadstone/analytics/internal/answers.h"
 #include "tests/conformance/analytics_stage.h"
 #include "tests/conformance/replica_sessions.h"
 
@@ -33,6 +35,18 @@ Task<Answer> ask_within(Context& context, std::chrono::milliseconds age) {
 Task<Answer> ask_as(Context& context, std::atomic<Context*>* asker) {
     *asker = &context;
     return ask(context, 0, "");
+}
+// A question of the test's own, on a thread of the lane.
+Task<std::string> ask_own(Context& context, analytics::Analytics* of,
+                          std::function<std::string()> answer) {
+    auto ask = [&](std::int64_t) {
+        analytics::internal::StoredAnswer stored;
+        stored.rows = answer();
+        return stored;
+    };
+    const std::string key = "own";
+    const auto given = co_await of->answers().get(context, of->queries(), key, ask);
+    co_return given.answer->rows;
 }
 Task<std::int64_t> streamed(Context& context) {
     std::int64_t facts = 0;
@@ -229,6 +243,33 @@ TEST_P(AnalyticsAnswers, AreNotStreamsNorErrors) {
         EXPECT_EQ(code_of([&] { store().run(ask_wrong); }), Errc::invalid_argument);
     EXPECT_EQ(count("misses"), before + 2);
     EXPECT_EQ(gauge("loadstone_analytics_answers"), 0);
+}
+
+// Who comes while a question is asked, after something has changed, waits for the next one.
+TEST_P(AnalyticsAnswers, AreNotOfAQuestionThatBeganBeforeAChange) {
+    begin();
+    std::latch has_begun(1), may_end(1);
+    auto before = [&] {
+        has_begun.count_down();
+        may_end.wait();
+        return std::string("before");
+    };
+    auto after = [] { return std::string("after"); };
+    const auto asking_own = [&](std::function<std::string()> answer) {
+        return store().start(Deadline::in(seconds(20)), ask_own, analytics_.get(),
+                             std::move(answer));
+    };
+    auto first = asking_own(before);
+    has_begun.wait();
+    record(10, 11);
+    auto second = asking_own(after), third = asking_own(after);
+    EXPECT_TRUE(wait_until([&] { return count("waits") > 0; }));
+    may_end.count_down();
+    EXPECT_EQ(first.get(), "before");
+    EXPECT_EQ(second.get(), "after");
+    EXPECT_EQ(third.get(), "after");
+    EXPECT_EQ(count("misses"), 2U);
+    EXPECT_EQ(asking_own(before).get(), "after") << "it is kept";
 }
 
 // While facts come, whoever asks after a step sees what it has carried.
