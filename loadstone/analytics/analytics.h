@@ -17,6 +17,7 @@
 namespace loadstone::analytics {
 
 namespace internal {
+class Answers;
 class ColumnStore;
 }  // namespace internal
 
@@ -29,6 +30,7 @@ public:
 
     const Options& options() const noexcept { return options_; }
     internal::ColumnStore& store() noexcept { return *store_; }
+    internal::Answers& answers() noexcept { return *answers_; }
 
     // Whether the store is the one that the database names, and has its history: what feeds it, or
     // sees that another server does, says so. From any thread. Before it is known, it is not.
@@ -48,6 +50,7 @@ public:
 private:
     const Options options_;
     std::unique_ptr<internal::ColumnStore> store_;
+    std::unique_ptr<internal::Answers> answers_;
     telemetry::Counter& too_old_;
     mutable std::mutex mutex_;
     std::string closed_because_ = "the server has not seen yet whose column store it has";

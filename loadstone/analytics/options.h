@@ -32,6 +32,7 @@ struct Options {
     std::size_t query_queue_max = 64;
     std::int64_t query_rows_max = 100'000;
     std::int64_t query_bytes_max = 16 << 20;
+    std::uint64_t answers_bytes_max = 32 << 20;         // of answers that are kept; 0: none are
     std::int64_t export_mb_max = 2'048;                 // of one file
     std::chrono::milliseconds export_timeout{600'000};  // the context's deadline may be sooner
     std::chrono::milliseconds query_timeout{30'000};    // the context's deadline may be sooner

@@ -17,6 +17,9 @@
 // As old as the store's state is, unless Options::answer_lag_max bounds that, or the context reads
 // `within(age)`: beyond, unavailable, which is known behind the last row.
 //
+// Who asks what is being asked waits for that answer, within his own deadline; answers are kept
+// until the store has changed (internal/answers.h), but for those of query_each().
+//
 // Limits: the context's deadline or Options::query_timeout, whichever is sooner, at which the query
 // is interrupted; query_rows_max, query_bytes_max (resource_exhausted); memory_mb of the process.
 // As many as queries_max run at once, query_queue_max wait, beyond: unavailable.
@@ -56,6 +59,12 @@ Task<Timestamp> query_objects(Context& context, const Query& query,
                               std::span<const store::Value> values, const TypeInfo& type,
                               NewObject next, FunctionRef<void()> row_read);
 
+// The same, shared with who asks the same: from a kept answer, or another's. On the context's loop,
+// if it is small.
+Task<Timestamp> shared_objects(Context& context, const Query& query,
+                               std::span<const store::Value> values, const TypeInfo& type,
+                               NewObject next);
+
 // Whether these are the members of a described struct, in this order.
 template <class T>
 constexpr bool has_members(std::initializer_list<std::string_view> names) {
@@ -71,8 +80,7 @@ Task<Answer<T>> query(Context& context, const Query& query, const Values&... val
     const std::array<store::Value, sizeof...(Values)> bound{store::Value(values)...};
     Answer<T> answer;
     auto next = [&]() -> void* { return &answer.rows.emplace_back(); };
-    auto read = [] {};
-    answer.as_of = co_await query_objects(context, query, bound, type_info<T>(), next, read);
+    answer.as_of = co_await shared_objects(context, query, bound, type_info<T>(), next);
     co_return answer;
 }
 

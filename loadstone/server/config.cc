@@ -333,6 +333,9 @@ void mail_and_job_settings(SettingList& s, Config& c) {
             std::int64_t{1}, std::int64_t{100'000'000});
     s.count("analytics.query_bytes_max", "bytes of a result", c.analytics.query_bytes_max,
             std::int64_t{1'024}, std::int64_t{1} << 40);
+    s.count("analytics.answers_bytes_max",
+            "memory of answers that are kept while the store does not change; 0: none",
+            c.analytics.answers_bytes_max, std::uint64_t{0}, std::uint64_t{1} << 40);
     s.count("analytics.export_mb_max", "of one exported file", c.analytics.export_mb_max,
             std::int64_t{1}, std::int64_t{1'000'000});
     s.millis("analytics.export_timeout_ms", "when an export is interrupted",

@@ -102,6 +102,21 @@ constexpr auto aggregates = std::to_array<std::string_view>({"count",
                                                              "percentile_cont",
                                                              "percentile_disc"});
 
+template <class... Known>
+void tell(const AnalyticRun& run, bool is_of_view, const Known&... known) {
+    log::warning(is_of_view
+                     ? "computing a view added up many rows of the transactional database"
+                     : "a question for the column store was asked of the transactional database",
+                 {{"statement", run.statement},
+                  {"in", run.activity},
+                  {"at", run.place},
+                  {run.is_estimate ? "rows_read_about" : "rows_read", run.read},
+                  {"rows", run.rows},
+                  {"ms", run.us / 1'000},
+                  known...,
+                  {"do", is_of_view ? what_to_do_of_view : what_to_do}});
+}
+
 }  // namespace
 
 bool adds_up(std::string_view sql) noexcept {
@@ -151,17 +166,10 @@ void AnalyticReads::note(const AnalyticRun& run) {
     total_.add();
     const Told told = keep(run);
     if (!told.now) return;
-    log::warning(told.is_of_view
-                     ? "computing a view added up many rows of the transactional database"
-                     : "a question for the column store was asked of the transactional database",
-                 {{"statement", run.statement},
-                  {"in", run.activity},
-                  {"at", run.place},
-                  {run.is_estimate ? "rows_read_about" : "rows_read", run.read},
-                  {"rows", run.rows},
-                  {"ms", run.us / 1'000},
-                  {"cpu_ms", run.cpu_us / 1'000},
-                  {"do", told.is_of_view ? what_to_do_of_view : what_to_do}});
+    if (run.cpu_us > 0)
+        tell(run, told.is_of_view, log::Field("cpu_ms", run.cpu_us / 1'000));
+    else
+        tell(run, told.is_of_view);
 }
 
 void AnalyticReads::note_view(std::string_view statement) {

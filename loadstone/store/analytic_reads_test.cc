@@ -81,6 +81,21 @@ TEST_F(Noted, OnceInTheLogInAnInterval) {
     EXPECT_NE(twice.find("facts.sums"), twice.rfind("facts.sums")) << twice;
 }
 
+TEST_F(Noted, WithCpuTimeWhereItIsKnown) {
+    AnalyticReads reads(options(), registry_);
+    AnalyticRun known = run_of("facts.known", 100);
+    known.cpu_us = 7'000;
+    ::testing::internal::CaptureStderr();
+    reads.note(known);
+    const std::string with = ::testing::internal::GetCapturedStderr();
+    EXPECT_NE(with.find("cpu_ms"), std::string::npos) << with;
+    ::testing::internal::CaptureStderr();
+    reads.note(run_of("facts.unknown", 100));
+    const std::string without = ::testing::internal::GetCapturedStderr();
+    EXPECT_NE(without.find("facts.unknown"), std::string::npos) << without;
+    EXPECT_EQ(without.find("cpu_ms"), std::string::npos) << without;
+}
+
 TEST_F(Noted, NoMoreStatementsAreKeptThanItMay) {
     AnalyticReads reads(options(), registry_);
     for (std::size_t i = 0; i <= AnalyticReads::statements_max; ++i)

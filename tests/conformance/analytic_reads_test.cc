@@ -107,6 +107,8 @@ TEST_P(AnalyticRuns, AreToldOfWithWhatTheyCost) {
     EXPECT_LE(read.read, static_cast<std::uint64_t>(items) * 2);  // SQLite: its groups, too
     EXPECT_FALSE(read.is_estimate);
     EXPECT_EQ(read.rows, 1U);
+    EXPECT_GT(read.us, 0U);
+    if (!is_sqlite()) EXPECT_EQ(read.cpu_us, 0U) << "it is not known";
     EXPECT_GE(read.times, 1U);
     EXPECT_GE(store().registry().counter("loadstone_statement_analytic_total", "", "").value(),
               read.times);

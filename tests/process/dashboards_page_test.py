@@ -70,6 +70,7 @@ class DashboardsPageTest(ProcessTest):
         self.learner, self.instructor, self.password = re.search(
             r"one of them, (\S+) or the instructor (\S+), with the password (\S+)$", seeded, re.M).groups()
         self.database.execute("update quiz_attempts set points_max = null where id % 9 = 0")
+        self.admin = re.search(r"admin is (\S+)$", seeded, re.M).group(1)
         self.server.start()
         self.client = self.server.client()
         self.addCleanup(self.client.close)
@@ -123,6 +124,51 @@ class DashboardsPageTest(ProcessTest):
         self.check_failures(cookie)
         self.assertEqual(self.browser.complaints(), [])
 
+    def test_an_organisation_and_many_courses(self):
+        self.browser.go(self.url + "/dashboards")
+        self.sign_in(self.admin)
+        wait_until(lambda: "no courses here yet" in (self.message() or ""), 30, "that the admin teaches none")
+        cookie = self.client.post("/api/login", {"email": self.admin, "password": self.password}).cookie
+        answers = self.client.get("/api/dashboards/organisation/analytics?days=30", cookie=cookie).json
+        now = self.client.get("/api/dashboards/organisation", cookie=cookie).json
+        self.choose_scope("organisation")
+        wait_until(lambda: self.message() == f"{answers['courses']} courses.", 30, "the charts of the organisation")
+        self.assertGreater(answers["courses"], 3)
+        self.check_data(answers)
+        self.assertEqual(self.table("now-table"), [self.line_of(line) for line in now["top_courses"]])
+        self.assertRegex(self.browser.run("document.getElementById('now-fresh').textContent"), FRESH)
+        for section, is_shown in (("activity-chart", True), ("now-list", True), ("lessons-section", False), ("grades-section", False)):
+            self.assertEqual(self.shows(section), is_shown, section)
+        self.check_names("of an organisation")
+        self.screenshot("organisation")
+        self.check_many_courses()
+        self.assertEqual(self.browser.complaints(), [])
+
+    def check_many_courses(self):
+        """More than a page of them: all are listed, and can be chosen."""
+        instructor = self.tables.value(f"select id from users where email = '{self.instructor}'")
+        self.database.execute(
+            "insert into courses (title, title_key, description, instructor_id, capacity, state, lesson_count, quiz_count, created_at) values " +
+            ", ".join(f"('New {number}', 'new {number}', '', {instructor}, 1, 'draft', 0, 0, 0)" for number in range(150)))
+        courses = self.tables.value(f"select count(*) from courses where instructor_id = {instructor}")
+        self.assertGreater(courses, 150)
+        self.browser.ask("Network.clearBrowserCookies")
+        self.browser.go(self.url + "/dashboards")
+        self.sign_in(self.instructor)
+        wait_until(lambda: self.message() == f"{courses} courses.", 30, "the charts of many courses")
+        self.assertEqual(len(self.table("now-table")), courses)
+        self.assertEqual(self.browser.run("new Set([...document.getElementById('course').options].map(option => option.value)).size"), courses)
+        # A page that fails: what was found is shown, and how many those are.
+        self.browser.run("{ const all = fetchAsSeen; fetchAsSeen = (path, options) => path.includes('before=') ? Promise.reject() : all(path, options); }")
+        self.browser.run("document.getElementById('wanted').requestSubmit()")
+        wait_until(lambda: self.message() == f"{courses} courses. Listed are the newest 100.", 30, "what is listed to be said")
+        self.assertEqual(len(self.table("now-table")), 100)
+
+    @staticmethod
+    def line_of(line):
+        return [line["title"], str(line["enrolled"]), str(line["active"]), str(line["completed"]),
+                "–" if line["average_percent"] is None else f"{line['average_percent']:.1f} %"]
+
     def check_data(self, answers):
         day = [[line["day"][:10], str(line["learners"]), str(line["lessons"]), str(line["attempts"])] for line in answers["activity"]["days"]]
         self.assertEqual(self.table("activity-table"), day)
@@ -150,9 +196,7 @@ class DashboardsPageTest(ProcessTest):
     def check_views(self, cookie):
         """What the database keeps, of each course and of one of them."""
         lines = self.client.get("/api/dashboards/instructor?limit=100", cookie=cookie).json["courses"]
-        self.assertEqual(self.table("now-table"), [
-            [line["title"], str(line["enrolled"]), str(line["active"]), str(line["completed"]),
-             "–" if line["average_percent"] is None else f"{line['average_percent']:.1f} %"] for line in lines])
+        self.assertEqual(self.table("now-table"), [self.line_of(line) for line in lines])
         self.assertGreater(len(lines), 1)
         for line in (lines[0], lines[-1]):
             shown = self.client.get(f"/api/dashboards/courses/{line['course']}", cookie=cookie).json

@@ -28,8 +28,11 @@ function showFreshness() {
 }
 
 // RFC 3339 of one zone: in the order of time. What the browser has had before is as of the header's time, too.
+const laterOf = (asOf, header) => header && header > asOf ? header : asOf;
+const shownAsOf = ({body, asOf}) => laterOf(body.as_of, asOf);
+
 function setFresh(id, asOf, header) {
-  freshOf.set(id, header && header > asOf ? header : asOf);
+  freshOf.set(id, laterOf(asOf, header));
 }
 
 function fillTable(table, heads, rows) {
@@ -190,6 +193,12 @@ async function loadCourse() {
   showFreshness();
 }
 
+// How many there are, and how many of them the list has, if that is fewer.
+function counted(listed, courses, isMore) {
+  const all = isMore ? `The newest ${courses} courses.` : courses === 1 ? '1 course.' : `${courses} courses.`;
+  return listed < courses ? `${all} Listed are the newest ${listed}.` : all;
+}
+
 function show(stored, now, count, scope) {
   const courses = stored.body?.courses ?? (scope === 'instructor' ? now.body.courses.length : now.body.courses);
   const isEmpty = courses === 0;
@@ -199,8 +208,8 @@ function show(stored, now, count, scope) {
   for (const section of document.querySelectorAll('.stored')) section.hidden = !stored.body;
   byId('now-title').parentElement.hidden = !now.body;
   for (const id of ['lessons', 'grades']) byId(`${id}-section`).hidden = scope !== 'instructor' || !now.body;
-  const all = stored.body ?? now.body;
-  say((all.is_partial || all.next_before ? `The newest ${courses} courses.` : courses === 1 ? '1 course.' : `${courses} courses.`) +
+  const listed = scope === 'instructor' && now.body ? now.body.courses.length : courses;
+  say(counted(listed, courses, stored.body ? stored.body.is_partial : now.body.is_partial || now.body.next_before) +
       (stored.body && now.body ? '' : ' Some figures cannot be shown now.') +
       (stored.isStale || now.isStale ? ' They are shown as they were: the newest changes are not in them yet.' : ''));
   if (stored.body) showStored(stored, count);
@@ -220,12 +229,30 @@ async function ask(path) {
   }
 }
 
+const listedMax = 1000;  // as many as the column store is asked about
+
+// What the database keeps: of an instructor page by page, until there is no more, or another question is asked.
+async function askNow(scope, question) {
+  const path = `/api/dashboards/${scope}`;
+  if (scope !== 'instructor') return ask(path);
+  const now = await ask(`${path}?limit=100`);
+  while (now.body?.next_before && now.body.courses.length < listedMax && question === asked) {
+    const page = await ask(`${path}?limit=100&before=${now.body.next_before}`);
+    if (!page.body) break;
+    now.body.courses.push(...page.body.courses);
+    now.body.next_before = page.body.next_before;
+    if (shownAsOf(page) < shownAsOf(now)) [now.body.as_of, now.asOf] = [page.body.as_of, page.asOf];
+    now.isStale ||= page.isStale;
+  }
+  return now;
+}
+
 async function load() {
   const question = ++asked;
   const scope = byId('scope').value, days = Number(byId('days').value);
   say('Loading…');
   const [stored, now] = await Promise.all([ask(`/api/dashboards/${scope}/analytics?days=${days}`),
-                                           ask(`/api/dashboards/${scope}` + (scope === 'instructor' ? '?limit=100' : ''))]);
+                                           askNow(scope, question)]);
   if (question !== asked) return;
   const status = now.status || stored.status;
   byId('sign-in').hidden = status !== 401;

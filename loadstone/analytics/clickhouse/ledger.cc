@@ -172,13 +172,14 @@ Generations Ledger::generations(const std::string& fact) const {
     return at == generations_.end() ? Generations{} : at->second;
 }
 
-std::int64_t read_as_of(Client& client, milliseconds timeout) {
+internal::StoreVersion read_version(Client& client, milliseconds timeout) {
     try {
         const auto rows = client.table(
-            "SELECT max(as_of) FROM loadstone_commits WHERE fact = '' AND epoch IN (SELECT "
-            "max(epoch) FROM loadstone_epochs)",
+            "SELECT max(epoch), max(batch), max(as_of) FROM loadstone_commits WHERE epoch IN "
+            "(SELECT max(epoch) FROM loadstone_epochs)",
             timeout);
-        return number_of(rows.at(0).at(0));
+        const auto& row = rows.at(0);
+        return {number_of(row.at(0)), number_of(row.at(1)), number_of(row.at(2))};
     } catch (const Error& error) {
         if (error.code() != Errc::invalid_argument) throw;
         throw Error(Errc::unavailable, "ClickHouse: no server has brought facts there yet");

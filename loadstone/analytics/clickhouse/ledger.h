@@ -22,6 +22,7 @@
 
 #include "loadstone/analytics/clickhouse/client.h"
 #include "loadstone/analytics/clickhouse/generations.h"
+#include "loadstone/analytics/internal/store_version.h"
 #include "loadstone/analytics/position.h"
 
 namespace loadstone::analytics::clickhouse {
@@ -74,7 +75,8 @@ private:
     std::map<std::string, Generations> generations_;
 };
 
-// As of when the store is; for who does not feed it. Errors: unavailable if nobody has fed it yet.
-std::int64_t read_as_of(Client& client, std::chrono::milliseconds timeout);
+// What is there, by the greatest epoch and its last batch; for who does not feed it. Errors:
+// unavailable if nobody has fed it yet.
+internal::StoreVersion read_version(Client& client, std::chrono::milliseconds timeout);
 
 }  // namespace loadstone::analytics::clickhouse

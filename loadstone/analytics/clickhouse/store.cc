@@ -189,6 +189,11 @@ void Store::touch(const Position& position, std::int64_t as_of, int timeout_ms) 
 void Store::declare(std::span<const internal::FormRollup> rollups, int timeout_ms) {
     require_turn(ledger_.position());
     tables_.declare(rollups, milliseconds(timeout_ms));
+    // A batch without rows: views may show something else now, and so that is another version.
+    has_turn_ = false;
+    ledger_.commit(ledger_.position(), ledger_.history(), ledger_.as_of(),
+                   milliseconds(timeout_ms));
+    has_turn_ = true;
 }
 
 void Store::apply(const FactBatch& facts, int timeout_ms) {
@@ -289,7 +294,8 @@ QuestionBounds Store::bounds_of(const Question& question, steady_clock::time_poi
 std::int64_t Store::query(const Question& question, const OnColumns& columns, const OnRows& rows) {
     const auto end = steady_clock::now() + question.bounds.timeout;
     // Before the question sees anything.
-    const std::int64_t as_of = read_as_of(client_, std::min(as_of_timeout, left_until(end)));
+    std::int64_t as_of = question.as_of;
+    if (as_of == 0) as_of = read_version(client_, std::min(as_of_timeout, left_until(end))).as_of;
     const Query& query = question.query;
     const std::string text =
         with_values(query.clickhouse.empty() ? query.text : query.clickhouse, question.values);
@@ -299,6 +305,10 @@ std::int64_t Store::query(const Question& question, const OnColumns& columns, co
     reader.finish();
     if (!reader.has_columns()) columns(columns_of_nothing(client_, text, bounds_of(question, end)));
     return as_of;
+}
+
+std::optional<internal::StoreVersion> Store::version(int timeout_ms) {
+    return read_version(client_, milliseconds(timeout_ms));
 }
 
 template <class File>

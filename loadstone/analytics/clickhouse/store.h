@@ -38,6 +38,8 @@ public:
 
     std::int64_t query(const internal::Question& question, const OnColumns& columns,
                        const OnRows& rows) override;
+    // Any server may feed it.
+    std::optional<internal::StoreVersion> version(int timeout_ms) override;
     internal::Exported export_file(const internal::Question& question,
                                    const std::string& name) override;
     Query columns_of_table() const override;

@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@
 #include "loadstone/analytics/columns.h"
 #include "loadstone/analytics/internal/query_body.h"
 #include "loadstone/analytics/internal/store_state.h"
+#include "loadstone/analytics/internal/store_version.h"
 #include "loadstone/analytics/options.h"
 #include "loadstone/analytics/query.h"
 #include "loadstone/analytics/rollup.h"
@@ -63,6 +65,8 @@ struct Question {
     std::span<const store::Value> values{};
     QueryBounds bounds;
     bool is_ad_hoc = false;  // who typed it reads the error: it may repeat parts of the statement
+    // That the store has been found to be as of before it was asked; 0: not known.
+    std::int64_t as_of = 0;
 };
 
 struct Exported {
@@ -123,6 +127,12 @@ public:
     // `columns` is called once, before `rows`. Gives as of when. Errors: as analytics::query.
     virtual std::int64_t query(const Question& question, const OnColumns& columns,
                                const OnRows& rows) = 0;
+    // What it shows, where that is known without asking it, since only this process changes it.
+    // From any thread; does not block.
+    virtual std::optional<StoreVersion> known_version() const { return std::nullopt; }
+    // The same as the store says it, before a question; nothing: it does not say so. Errors: as
+    // query().
+    virtual std::optional<StoreVersion> version(int /*timeout_ms*/) { return known_version(); }
     // Errors: as analytics::export_rows.
     virtual Exported export_file(const Question& question, const std::string& name) = 0;
     // The names of a table's columns; none: it is not there.

@@ -21,8 +21,9 @@ std::string body_of(const Question& question) {
 
 }  // namespace
 
-StoreState DuckDbStore::noted(StoreState state) {
+StoreState DuckDbStore::noted(StoreState state, bool has_changed) {
     const pid_t pid = process_.pid();
+    version_.saw(pid, state, has_changed);
     const std::int64_t before = pid == noted_pid_ ? noted_failed_merges_ : 0;
     failed_merges_ += std::max<std::int64_t>(0, state.failed_merges - before);
     noted_pid_ = pid;
@@ -44,7 +45,8 @@ void DuckDbStore::apply(const FactBatch& batch, int timeout_ms) {
         out.text(to_text(form.schema->columns));
     }
     body += batch.rows;
-    noted(client_.apply(body, timeout_ms));
+    version_.begin_change();
+    noted(client_.apply(body, timeout_ms), true);
 }
 
 void DuckDbStore::declare(std::span<const FormRollup> rollups, int timeout_ms) {
@@ -57,7 +59,8 @@ void DuckDbStore::declare(std::span<const FormRollup> rollups, int timeout_ms) {
         to.text(each.name);
         to.text(to_text(*each.rollup));
     }
-    noted(client_.declare(body, timeout_ms));
+    version_.begin_change();
+    noted(client_.declare(body, timeout_ms), true);
 }
 
 void DuckDbStore::replace(const FactRange& range, int timeout_ms) {
@@ -70,7 +73,8 @@ void DuckDbStore::replace(const FactRange& range, int timeout_ms) {
     to.integer(range.from);
     to.integer(range.end);
     body += range.rows;
-    noted(client_.replace(body, timeout_ms));
+    version_.begin_change();
+    noted(client_.replace(body, timeout_ms), true);
 }
 
 std::int64_t DuckDbStore::query(const Question& question, const OnColumns& columns,
