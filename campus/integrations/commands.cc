@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 
+#include "campus/audit/audit.h"
 #include "campus/integrations/sql.h"
+#include "campus/organisations/organisations.h"
 #include "loadstone/base/error.h"
 #include "loadstone/jobs/admin.h"
 
@@ -24,9 +26,13 @@ Task<sql::RosterRow> required(Tx& tx, const std::string& name) {
     co_return *roster;
 }
 
-Task<std::int64_t> enqueue_sync(Tx& tx, const sql::RosterRow& roster) {
-    const SyncRoster sync{roster.id, roster.host};
-    co_return co_await jobs::enqueue(tx, sync);
+Task<AskedSync> enqueue_sync(Tx& tx, RosterId roster, std::string host) {
+    const SyncRoster sync{roster, std::move(host)};
+    AskedSync asked;
+    asked.job = co_await jobs::enqueue(tx, sync);
+    const auto changed = co_await sql::set_sync_job(tx, roster, asked.job);
+    asked.is_new = changed > 0;
+    co_return asked;
 }
 
 }  // namespace
@@ -42,8 +48,7 @@ Task<RosterId> add_roster(Tx& tx, NewRoster roster) {
                     fmt::format("there is a roster \"{}\" already", roster.name));
     const Timestamp now = Timestamp::now();
     const RosterId id = co_await sql::insert_roster(tx, roster.name, roster.url, roster.host, now);
-    const SyncRoster sync{id, roster.host};
-    co_await tx.enqueue(sync);
+    co_await enqueue_sync(tx, id, roster.host);
     co_return id;
 }
 
@@ -56,14 +61,25 @@ Task<void> remove_roster(Tx& tx, std::string name) {
 
 Task<std::int64_t> sync_now(Tx& tx, std::string name) {
     const sql::RosterRow roster = co_await required(tx, name);
-    const std::int64_t job = co_await enqueue_sync(tx, roster);
-    co_await jobs::retry_job(tx, job);
-    co_return job;
+    const AskedSync asked = co_await enqueue_sync(tx, roster.id, roster.host);
+    co_await jobs::retry_job(tx, asked.job);
+    co_return asked.job;
+}
+
+Task<AskedSync> ask_for_sync(Tx& tx, std::string name, accounts::UserId by, std::string address) {
+    co_await organisations::require_role(tx, by, organisations::Role::admin);
+    const sql::RosterRow roster = co_await required(tx, name);
+    const AskedSync asked = co_await enqueue_sync(tx, roster.id, roster.host);
+    if (asked.is_new) {
+        std::string detail = fmt::format("a sync of roster {} was asked for", roster.name);
+        co_await audit::append(tx, by.value, "roster.sync_requested", detail, address);
+    }
+    co_return asked;
 }
 
 Task<int> sync_all(Tx& tx) {
     const auto all = co_await sql::rosters(tx);
-    for (const sql::RosterRow& roster : all) co_await enqueue_sync(tx, roster);
+    for (const sql::RosterRow& roster : all) co_await enqueue_sync(tx, roster.id, roster.host);
     co_return static_cast<int>(all.size());
 }
 
@@ -84,6 +100,7 @@ Task<Step> take_page(Tx& tx, jobs::Lease lease, RosterId roster, std::vector<Per
 
 Task<void> finish_sync(Tx& tx, jobs::Lease lease, RosterId roster, Step step) {
     co_await jobs::complete(tx, lease);
+    co_await sql::sync_ended(tx, roster, lease.job);
     const Timestamp now = Timestamp::now();
     co_await sql::roster_synced(tx, roster, now, step.people, step.added, step.changed,
                                 step.skipped);
@@ -91,6 +108,7 @@ Task<void> finish_sync(Tx& tx, jobs::Lease lease, RosterId roster, Step step) {
 
 Task<void> end_sync(Tx& tx, jobs::Lease lease, RosterId roster, std::string error) {
     co_await jobs::complete(tx, lease);
+    co_await sql::sync_ended(tx, roster, lease.job);
     co_await note_failure(tx, roster, error);
 }
 

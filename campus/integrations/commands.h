@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "campus/accounts/accounts.h"
 #include "campus/integrations/integrations.h"
 #include "campus/integrations/page.h"
 #include "loadstone/jobs/job.h"
@@ -22,6 +23,16 @@ loadstone::Task<RosterId> add_roster(loadstone::Tx& tx, NewRoster roster);
 loadstone::Task<void> remove_roster(loadstone::Tx& tx, std::string name);
 // Gives its job, which is made due now if it was put off. Errc::not_found.
 loadstone::Task<std::int64_t> sync_now(loadstone::Tx& tx, std::string name);
+
+struct AskedSync {
+    std::int64_t job = 0;
+    bool is_new = false;  // false: that one waited or ran already, and is left as it is
+};
+BOOST_DESCRIBE_STRUCT(AskedSync, (), (job, is_new))
+// For the admins of organisations. A server that has put a sync off is not asked earlier by it.
+// Errc::not_found, permission_denied.
+loadstone::Task<AskedSync> ask_for_sync(loadstone::Tx& tx, std::string name, accounts::UserId by,
+                                        std::string address);
 // Gives how many there are.
 loadstone::Task<int> sync_all(loadstone::Tx& tx);
 

@@ -94,6 +94,15 @@ Task<outbound::HttpResponse> ask(Context& context, const sql::RosterRow& roster,
     }
 }
 
+// Of all that the roster says to have; 0 where it says nothing. Whoever stands in it twice on one
+// page counts once, so the end may come early.
+double fraction_of(const Step& step, std::int64_t total) {
+    if (step.is_over) return 1;
+    if (total <= 0) return 0;
+    const auto read = static_cast<double>(step.people + step.skipped);
+    return std::min(read / static_cast<double>(total), 1.0);
+}
+
 // One answer after the other, so that its server has one request of ours at a time.
 Task<void> read_roster(Context& context, const Job<SyncRoster>& job, const sql::RosterRow& roster) {
     const auto saved = co_await jobs::saved_step<Step>(context.reader(), job.lease(), step_name);
@@ -108,13 +117,15 @@ Task<void> read_roster(Context& context, const Job<SyncRoster>& job, const sql::
             throw jobs::snooze(wait);
         }
         Page page = page_of(roster, step, response);
+        const std::int64_t total = page.total;
         ++step.pages;
         step.people += static_cast<std::int64_t>(page.people.size());
         step.skipped += static_cast<std::int64_t>(page.skipped);
         step.is_over = page.next.empty();
         step.next = std::move(page.next);
         step = co_await context.write(take_page, job.lease(), roster.id, page.people, step);
-        job.progress(0, fmt::format("{} people in {} pages", step.people, step.pages));
+        job.progress(fraction_of(step, total),
+                     fmt::format("{} people in {} pages", step.people, step.pages));
     }
     co_await context.write(finish_sync, job.lease(), roster.id, step);
 }

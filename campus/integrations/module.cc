@@ -9,6 +9,7 @@ namespace campus::integrations {
 loadstone::Module module() {
     return {
         .name = "integrations",
+        .depends_on = {"accounts", "audit", "organisations"},
         .migrations = sql::migrations,
         .routes = routes,
         .jobs = jobs,

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
@@ -22,8 +23,19 @@ struct PageText {
 };
 BOOST_DESCRIBE_STRUCT(PageText, (), (people, next))
 
+struct TotalText {
+    std::optional<std::int64_t> total;
+};
+BOOST_DESCRIBE_STRUCT(TotalText, (), (total))
+
 constexpr JsonReadOptions of_others{.unknown_fields_allowed = true,
                                     .items_max = 10 * page_people_max};
+
+// Read by itself, for a page whose total is no number is a page nevertheless.
+std::int64_t total_of(std::string_view json) {
+    const auto text = from_json<TotalText>(json, of_others);
+    return text ? std::max<std::int64_t>(text->total.value_or(0), 0) : 0;
+}
 
 bool is_usable(const Person& person) {
     Check check;
@@ -58,6 +70,7 @@ Page read_page(std::string_view json) {
     }
     Page page;
     page.next = std::move(text->next).value_or("");
+    page.total = total_of(json);
     if (page.next.size() > token_bytes_max) {
         throw Error(Errc::invalid_argument,
                     fmt::format("next: {} bytes, more than {}", page.next.size(), token_bytes_max));

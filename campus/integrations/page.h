@@ -4,9 +4,11 @@
 //     {"people": [{"email": "ada@example.org", "name": "Ada Lovelace"}, ..], "next": "TOKEN"}
 //
 // Other members are ignored. The next page is at the same URL with page=TOKEN; the last one has no
-// "next", or null, or an empty one.
+// "next", or null, or an empty one. "total", where it is a number, is how many people the whole
+// roster has: it says how far a sync has come, and nothing else.
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +31,7 @@ struct Page {
     std::vector<Person> people;  // each address once
     std::size_t skipped = 0;     // without an address that mail can go to, or a name of one line
     std::string next;            // empty: none
+    std::int64_t total = 0;      // of all pages; 0: not said
 };
 
 // Errc::invalid_argument says what is wrong with it.

@@ -32,8 +32,18 @@ TEST(RosterPage, GivesPeopleAndTheNextPage) {
     EXPECT_EQ(page.people[0].email, "ada@example.org");
     EXPECT_EQ(page.people[0].name, "Ada");
     EXPECT_EQ(page.next, "t");
+    EXPECT_EQ(page.total, 9);
     EXPECT_EQ(read_page(R"({"people":[]})").next, "");
     EXPECT_EQ(read_page(R"({"people":[],"next":null})").next, "");
+}
+
+TEST(RosterPage, TakesATotalThatIsNoCountForNone) {
+    for (const char* total : {"\"many\"", "-1", "null", "{}", "1e400"}) {
+        const std::string json = std::string(R"({"people":[],"total":)") + total + "}";
+        if (refusal_of(json).empty()) EXPECT_EQ(read_page(json).total, 0) << total;
+        EXPECT_EQ(refusal_of(json), "") << total;
+    }
+    EXPECT_EQ(read_page(R"({"people":[]})").total, 0);
 }
 
 TEST(RosterPage, SkipsWhoCannotBeInvitedAndTakesEachAddressOnce) {

@@ -154,7 +154,7 @@ void jobs(Handlers& handlers) {
         .timeout(std::chrono::minutes(5))
         .backoff(soonest, latest);
     handlers.on_buried(give_up_planning).attempts(10).backoff(soonest, latest);
-    // A queue of its own: thousands of slices hold up neither mails nor what ends other runs.
+    // A queue of its own: thousands of slices do not hold up what ends other runs.
     handlers.handle(grade_slice)
         .queue("grades")
         .attempts(10)
@@ -162,7 +162,9 @@ void jobs(Handlers& handlers) {
         .tenant(&GradeSlice::tenant);
     handlers.handle(finish_grades).priority(started_first).attempts(10).backoff(soonest, latest);
     handlers.on_buried(give_up_finishing).attempts(10).backoff(soonest, latest);
+    // A queue of its own: mails that wait for a mail server hold up no runs.
     handlers.handle(send_grades_notice)
+        .queue("grade_notices")
         .attempts(120)
         .timeout(std::chrono::seconds(90))
         .tenant(&SendGradesNotice::tenant)

@@ -16,10 +16,11 @@ loadstone::Module module() {
         .jobs = jobs,
         .views = views,
         .facts = facts,
-        // Heavy: progress.csv, which keeps its place for as long as the client takes.
+        // Heavy: progress.csv, which keeps its place for as long as the client takes. Jobs: four
+        // that calculate, and a mail.
         .budget = {.requests_max = 128,
                    .request_queue_max = 512,
-                   .jobs_max = 4,
+                   .jobs_max = 5,
                    .heavy_requests_max = 4,
                    .heavy_request_queue_max = 16},
     };

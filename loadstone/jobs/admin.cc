@@ -97,20 +97,6 @@ struct QueueCounts {
 BOOST_DESCRIBE_STRUCT(QueueCounts, (),
                       (name, ready, oldest_us, scheduled, blocked, running, retrying, dead))
 
-struct Place {
-    std::string queue, partition_key;
-    int priority = 0;
-    std::int64_t seq = 0;
-    std::string kind;
-    int crashes = 0;
-};
-BOOST_DESCRIBE_STRUCT(Place, (), (queue, partition_key, priority, seq, kind, crashes))
-
-struct RunningOf {
-    std::int64_t jobs = 0, of_queue = 0;
-};
-BOOST_DESCRIBE_STRUCT(RunningOf, (), (jobs, of_queue))
-
 std::string ids_of(std::int64_t id) { return fmt::format("[{}]", id); }
 
 struct RunsIn {
@@ -118,66 +104,6 @@ struct RunsIn {
     Timestamp claimed_at;
 };
 BOOST_DESCRIBE_STRUCT(RunsIn, (), (name, claimed_at))
-
-// What a limit of its partition does not allow now; empty if all do.
-Task<std::string> why_limited(Reader reader, const Place& place) {
-    const Queue* queue = reader.context().services().find<Queue>();
-    if (queue == nullptr) co_return std::string();
-    const auto names = parse_partition(place.partition_key).limits;
-    if (names.empty()) co_return std::string();
-    const auto settings = co_await reader.many<internal::LimitSetting>(sql::limit_settings);
-    const internal::LimitBook book = internal::with_settings(queue->limits(), settings);
-    for (const std::string& name : names) {
-        const auto limit = book.find(limit_name(name));
-        const auto row = co_await reader.maybe<internal::BusyLimitRow>(sql::limit_state, name);
-        if (limit == book.end() || !row) continue;
-        const LimitState state{row->arrival_at, row->running};
-        const Allowance allowed = allowance(limit->second, state, row->now, 1);
-        if (allowed.count > 0) continue;
-        if (allowed.retry_in_us > 0)
-            co_return fmt::format("limit {} allows the next in {} ms", name,
-                                  (allowed.retry_in_us + 999) / 1'000);
-        co_return fmt::format(
-            "limit {} has all of its {} places taken{}", name, row->running,
-            row->lent == 0 ? "" : fmt::format(", of which {} are lent to processes", row->lent));
-    }
-    co_return std::string();
-}
-
-// It is the first that would be claimed.
-Task<std::string> why_next(Reader reader, const Place& place, std::int64_t processes) {
-    const auto declared = co_await reader.maybe<std::string>(sql::kind_is_declared, place.kind);
-    if (!declared)
-        co_return fmt::format(
-            "it is the next of queue {}, and waits for a program that knows its kind, {}",
-            place.queue, place.kind);
-    if (is_suspect(place.partition_key))
-        co_return fmt::format(
-            "it has taken down {} processes, and runs in a sandbox, which one of the {} processes "
-            "that run jobs starts for it, when no other of queue {} does",
-            place.crashes, processes, place.queue);
-    const auto running = co_await reader.one<RunningOf>(sql::running_of, place.queue);
-    co_return fmt::format(
-        "it is the next of queue {}, and begins when one of the {} processes that run jobs has a "
-        "place for it: {} jobs run, {} of them of this queue",
-        place.queue, processes, running.jobs, running.of_queue);
-}
-
-Task<std::string> why_ready(Reader reader, const Place place) {
-    const auto paused = co_await reader.many<std::string>(sql::paused_queues);
-    if (std::ranges::find(paused, place.queue) != paused.end())
-        co_return fmt::format("its queue, {}, is paused", place.queue);
-    const auto processes = co_await reader.one<std::int64_t>(sql::live_processes);
-    if (processes == 0) co_return std::string("no process runs jobs now");
-    const std::string limit = co_await why_limited(reader, place);
-    if (!limit.empty()) co_return limit;
-    const auto before = co_await reader.one<std::int64_t>(
-        sql::ready_before, place.queue, place.priority, place.seq, place.partition_key);
-    if (before > 0)
-        co_return fmt::format("{} ready jobs of queue {}{} go first", before, place.queue,
-                              place.partition_key.empty() ? "" : ", " + place.partition_key + ",");
-    co_return co_await why_next(reader, place, processes);
-}
 
 // A name that nobody knows is a slip of the pen.
 Task<void> require_queue(Tx& tx, std::string name) {
@@ -192,10 +118,6 @@ Task<void> require_queue(Tx& tx, std::string name) {
                                                  fmt::join(names, ", ")));
 }
 
-std::string failure_of(const JobRow& job) {
-    return job.last_error.empty() ? "" : ": " + job.last_error;
-}
-
 }  // namespace
 
 Task<std::vector<JobRow>> list_jobs(Reader reader, JobFilter filter) {
@@ -204,7 +126,7 @@ Task<std::vector<JobRow>> list_jobs(Reader reader, JobFilter filter) {
     const std::string tenant = tenant_in_partition(filter.tenant);
     co_return co_await reader.many<JobRow>(sql::jobs_before, filter.state, filter.kind,
                                            filter.queue, tenant, filter.partition, below,
-                                           filter.limit);
+                                           filter.limit, filter.error);
 }
 
 Task<std::optional<JobRow>> job_by_id(Reader reader, std::int64_t id) {
@@ -297,7 +219,16 @@ Task<Redriven> redrive(Tx& tx, DeadFilter filter, std::int64_t after, std::int64
 }
 
 Task<std::vector<QueueStats>> queue_stats(Reader reader) {
-    const auto counts = co_await reader.many<QueueCounts>(sql::queue_stats);
+    co_return co_await queue_stats(reader, StatsFilter());
+}
+
+Task<std::vector<std::string>> process_names(Reader reader) {
+    co_return co_await reader.many<std::string>(sql::process_names);
+}
+
+Task<std::vector<QueueStats>> queue_stats(Reader reader, StatsFilter filter) {
+    const auto counts =
+        co_await reader.many<QueueCounts>(sql::queue_stats, filter.queue, filter.kind);
     const auto paused = co_await reader.many<std::string>(sql::paused_queues);
     std::vector<QueueStats> all;
     for (const QueueCounts& each : counts) {
@@ -306,28 +237,6 @@ Task<std::vector<QueueStats>> queue_stats(Reader reader) {
                        each.running, each.retrying, each.dead, is_paused});
     }
     co_return all;
-}
-
-Task<std::string> why(Reader reader, std::int64_t id) {
-    const auto job = co_await job_by_id(reader, id);
-    if (!job) co_return std::string("there is no such job: it was never enqueued, or it is done");
-    if (job->state == "dead")
-        co_return fmt::format("it is a dead letter after {} attempts{}", job->attempt,
-                              failure_of(*job));
-    const auto runs = co_await reader.maybe<RunsIn>(sql::runs_in, id);
-    if (runs && runs->name.empty())
-        co_return std::string("its process has died, and it is about to be rescued");
-    if (runs)
-        co_return fmt::format("it runs, in process {}, which claimed it at {}", runs->name,
-                              to_rfc3339(runs->claimed_at));
-    const auto waits_for = co_await reader.maybe<std::int64_t>(sql::blocked_by, id);
-    if (waits_for) co_return fmt::format("it waits for {} other jobs to end", *waits_for);
-    const std::string ids = ids_of(id);
-    const auto place = co_await reader.maybe<Place>(sql::ready_place, ids);
-    if (!place)
-        co_return fmt::format("it is scheduled for {}{}", to_rfc3339(job->run_at),
-                              failure_of(*job));
-    co_return co_await why_ready(reader, *place);
 }
 
 Task<void> pause_queue(Tx& tx, std::string queue, bool is_paused) {

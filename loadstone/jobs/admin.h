@@ -34,7 +34,9 @@ BOOST_DESCRIBE_STRUCT(JobRow, (),
 
 // Of a list; empty: all.
 struct JobFilter {
-    std::string state, kind, queue, tenant, partition;
+    std::string state;  // of JobRow, or of those that wait "ready", "scheduled", or "retrying"
+    std::string kind, queue, tenant, partition;
+    std::string error;        // a part of it
     std::int64_t before = 0;  // only smaller ids (keyset), 0: from the newest
     int limit = 50;
 };
@@ -122,6 +124,13 @@ BOOST_DESCRIBE_STRUCT(QueueStats, (),
                       (name, ready, oldest_us, scheduled, blocked, running, retrying, dead,
                        is_paused))
 Task<std::vector<QueueStats>> queue_stats(Reader reader);
+// Of one queue, or of what is of one kind; empty: all.
+struct StatsFilter {
+    std::string queue, kind;
+};
+Task<std::vector<QueueStats>> queue_stats(Reader reader, StatsFilter filter);
+// Of those that run jobs: HOST:PID.
+Task<std::vector<std::string>> process_names(Reader reader);
 
 // How long the oldest runnable job of each queue has been due.
 struct QueueAge {
@@ -138,6 +147,11 @@ struct Retention {
 // Forgets what is older, some at a time, and what says nothing any more. False: there is more.
 Task<bool> prune(Tx& tx, Retention retention);
 
+// By module, how many of its jobs a process runs at once (its budget's jobs_max); a service of who
+// asks why() and knows them.
+struct ModulePlaces {
+    std::map<std::string, std::size_t> jobs_max;
+};
 // In a sentence, why this job is not running now, or that it is.
 Task<std::string> why(Reader reader, std::int64_t id);
 

@@ -141,8 +141,8 @@ Task<std::vector<ScheduleOverview>> schedules_overview(Reader reader) {
     co_return all;
 }
 
-Task<std::vector<RunningJob>> running_jobs(Reader reader, int limit) {
-    co_return co_await reader.many<RunningJob>(sql::running_jobs, limit);
+Task<std::vector<RunningJob>> running_jobs(Reader reader, int limit, StatsFilter filter) {
+    co_return co_await reader.many<RunningJob>(sql::running_jobs, limit, filter.queue, filter.kind);
 }
 
 }  // namespace loadstone::jobs

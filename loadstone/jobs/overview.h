@@ -98,6 +98,6 @@ struct RunningJob {
 };
 BOOST_DESCRIBE_STRUCT(RunningJob, (), (id, queue, kind, attempt, process, runs_us, fraction, note))
 // Those that have run longest, first.
-Task<std::vector<RunningJob>> running_jobs(Reader reader, int limit);
+Task<std::vector<RunningJob>> running_jobs(Reader reader, int limit, StatsFilter filter);
 
 }  // namespace loadstone::jobs

@@ -75,6 +75,9 @@ CommandSession::CommandSession(const Config& config, const std::vector<Module>& 
     services_.add<telemetry::Registry>(registry_);
     services_.add<store::Database>(cache_.database());
     services_.add<jobs::Queue>(queue_);
+    for (const Module& module : modules)
+        places_.jobs_max.emplace(module.name, module.budget.jobs_max);
+    services_.add<jobs::ModulePlaces>(places_);
     services_.add<analytics::Recorder>(recorder_);
     services_.add<store::StatementBudgets>(statement_budgets_);
     for (const Module& module : modules) {

@@ -36,13 +36,16 @@ void add_looking(CLI::App& jobs, const AddCommand& add, const Config& config,
     JobsQuery& query = arguments.query;
     CLI::App* list = add(jobs, "list", "Waiting, blocked, running and dead jobs, newest first",
                          [&] { list_jobs_command(config, modules, query); });
-    list->add_option("--state", query.state, "waiting, blocked, running or dead")
-        ->check(CLI::IsMember({"waiting", "blocked", "running", "dead"}));
+    list->add_option("--state", query.state,
+                     "waiting (or of these ready, scheduled, retrying), blocked, running or dead")
+        ->check(CLI::IsMember(
+            {"waiting", "ready", "scheduled", "retrying", "blocked", "running", "dead"}));
     list->add_option("--kind", query.kind, "only this kind");
     list->add_option("--queue", query.queue, "only this queue");
     list->add_option("--tenant", query.tenant, "only of this tenant");
     list->add_option("--partition", query.partition,
                      "only of this partition, as the JSON has it: TENANT|LIMIT:KEY|..");
+    list->add_option("--error", query.error, "only with this in their error");
     list->add_option("--before", query.before, "only ids below: the next page");
     list->add_option("--limit", query.limit, "how many")
         ->check(CLI::Range(1, 1'000))
@@ -56,15 +59,20 @@ void add_looking(CLI::App& jobs, const AddCommand& add, const Config& config,
                         [&] { why_job_command(config, modules, arguments.job, query.json); });
     why->add_option("id", arguments.job, "its id")->required();
     why->add_flag("--json", query.json, "as JSON");
-    add(jobs, "stats", "Each queue and kind: what waits, runs, fails, and for how long", [&] {
-        jobs_stats_command(config, modules, query.json);
-    })->add_flag("--json", query.json, "as JSON");
+    CLI::App* stats =
+        add(jobs, "stats", "Each queue and kind: what waits, runs, fails, and for how long",
+            [&] { jobs_stats_command(config, modules, query); });
+    stats->add_option("--kind", query.kind, "only this kind");
+    stats->add_option("--queue", query.queue, "only this queue");
+    stats->add_flag("--json", query.json, "as JSON");
     CLI::App* watch =
         add(jobs, "watch", "Each queue and what runs, every second; q or Ctrl-C ends it",
             [&] { watch_jobs_command(config, modules, arguments.watch); });
     watch->add_option("--times", arguments.watch.times, "so many looks; 0: until it is stopped")
         ->check(CLI::Range(0, 1'000'000))
         ->capture_default_str();
+    watch->add_option("--kind", arguments.watch.kind, "only this kind");
+    watch->add_option("--queue", arguments.watch.queue, "only this queue");
     watch->add_flag("--json", arguments.watch.json, "each look as a line of JSON");
     add(jobs, "schedules", "Each recurring job: when it has fired, when it fires next", [&] {
         schedules_command(config, modules, query.json);
@@ -73,20 +81,22 @@ void add_looking(CLI::App& jobs, const AddCommand& add, const Config& config,
 
 void add_acting(CLI::App& jobs, const AddCommand& add, const Config& config,
                 const std::vector<Module>& modules, JobsArguments& arguments) {
-    add(jobs, "retry", "Make a waiting job due now, or put a dead one back",
-        [&] { retry_job_command(config, modules, arguments.job); })
-        ->add_option("id", arguments.job, "its id")
-        ->required();
+    bool& json = arguments.query.json;
+    CLI::App* retry = add(jobs, "retry", "Make a waiting job due now, or put a dead one back",
+                          [&] { retry_job_command(config, modules, arguments.job, json); });
+    retry->add_option("id", arguments.job, "its id")->required();
+    retry->add_flag("--json", json, "as JSON");
     CLI::App* cancel = add(jobs, "cancel", "Forget a job that waits, stop one that runs", [&] {
         if (arguments.is_workflow) {
-            cancel_workflow_command(config, modules, arguments.job);
+            cancel_workflow_command(config, modules, arguments.job, json);
         } else {
-            cancel_job_command(config, modules, arguments.job);
+            cancel_job_command(config, modules, arguments.job, json);
         }
     });
     cancel->add_option("id", arguments.job, "its id")->required();
     cancel->add_flag("--workflow", arguments.is_workflow,
                      "and all that has not ended of its workflow or batch");
+    cancel->add_flag("--json", json, "as JSON");
     RedriveQuery& redrive = arguments.redrive;
     CLI::App* dead = add(jobs, "redrive", "Put dead jobs back, all or some",
                          [&] { redrive_command(config, modules, redrive); });
@@ -96,12 +106,14 @@ void add_acting(CLI::App& jobs, const AddCommand& add, const Config& config,
     dead->add_option("--rate", redrive.rate, "so many a second at most; 0: no limit")
         ->check(CLI::Range(0, 1'000'000))
         ->capture_default_str();
+    dead->add_flag("--json", redrive.json, "as JSON");
     for (const bool is_paused : {true, false}) {
-        add(jobs, is_paused ? "pause" : "resume",
+        CLI::App* pause = add(
+            jobs, is_paused ? "pause" : "resume",
             is_paused ? "Begin no more jobs of a queue" : "Go on with a queue",
-            [&, is_paused] { pause_command(config, modules, arguments.queue, is_paused); })
-            ->add_option("queue", arguments.queue, "the queue: a module's name")
-            ->required();
+            [&, is_paused] { pause_command(config, modules, arguments.queue, is_paused, json); });
+        pause->add_option("queue", arguments.queue, "the queue: a module's name")->required();
+        pause->add_flag("--json", json, "as JSON");
     }
 }
 

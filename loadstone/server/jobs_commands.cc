@@ -29,6 +29,7 @@ Task<std::vector<jobs::JobRow>> list_in(Context& context, JobsQuery query) {
     filter.queue = std::move(query.queue);
     filter.tenant = std::move(query.tenant);
     filter.partition = std::move(query.partition);
+    filter.error = std::move(query.error);
     filter.before = query.before;
     filter.limit = query.limit;
     co_return co_await jobs::list_jobs(context.reader(), std::move(filter));
@@ -73,7 +74,7 @@ Task<jobs::Redriven> redrive_in(const runtime::Services& services, RedriveQuery 
         total.left += redriven.left;
         total.last = redriven.last;
         if (redriven.last == 0) co_return total;
-        print(fmt::format("{} dead jobs put back so far\n", total.jobs));
+        if (!query.json) print(fmt::format("{} dead jobs put back so far\n", total.jobs));
         if (query.rate > 0) {
             const Deadline next(began + std::chrono::seconds(total.jobs / query.rate));
             co_await runtime::sleep_until(next);
@@ -95,6 +96,35 @@ struct WhyAnswer {
     std::string why;
 };
 BOOST_DESCRIBE_STRUCT(WhyAnswer, (), (id, why))
+
+struct RetryAnswer {
+    std::int64_t id = 0;
+    bool is_due = true;
+};
+BOOST_DESCRIBE_STRUCT(RetryAnswer, (), (id, is_due))
+
+struct JobNamed {
+    std::int64_t id = 0;
+};
+BOOST_DESCRIBE_STRUCT(JobNamed, (), (id))
+
+struct RedriveAnswer {
+    std::int64_t jobs = 0, left = 0;
+};
+BOOST_DESCRIBE_STRUCT(RedriveAnswer, (), (jobs, left))
+
+struct PauseAnswer {
+    std::string queue;
+    bool is_paused = false;
+};
+BOOST_DESCRIBE_STRUCT(PauseAnswer, (), (queue, is_paused))
+
+// As the text of a list has it: of those that wait, for what.
+std::string_view state_text(const jobs::JobRow& row) {
+    if (row.state != "waiting") return row.state;
+    if (row.attempt > 0) return "retrying";
+    return row.run_at > Timestamp::now() ? "scheduled" : "ready";
+}
 
 }  // namespace
 
@@ -125,11 +155,11 @@ void list_jobs_command(const Config& config, const std::vector<Module>& modules,
         print("no jobs\n");
         return;
     }
-    print(fmt::format("{:>10}  {:<36} {:<8} {:>7} {:>7}  {:<10} {:<10} {}\n", "ID", "KIND", "STATE",
+    print(fmt::format("{:>10}  {:<36} {:<9} {:>7} {:>7}  {:<10} {:<10} {}\n", "ID", "KIND", "STATE",
                       "ATTEMPT", "CRASHES", "ENQUEUED", "RUN AT", "LAST ERROR"));
     for (const auto& row : rows) {
-        print(fmt::format("{:>10}  {:<36} {:<8} {:>7} {:>7}  {:<10} {:<10} {}\n", row.id, row.kind,
-                          row.state, row.attempt, row.crashes, age_text(row.enqueued_at),
+        print(fmt::format("{:>10}  {:<36} {:<9} {:>7} {:>7}  {:<10} {:<10} {}\n", row.id, row.kind,
+                          state_text(row), row.attempt, row.crashes, age_text(row.enqueued_at),
                           age_text(row.run_at), row.last_error.substr(0, 80)));
     }
 }
@@ -176,7 +206,8 @@ void show_job_command(const Config& config, const std::vector<Module>& modules, 
     line("last error", row->last_error);
 }
 
-void retry_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id) {
+void retry_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id,
+                       bool json) {
     CommandSession session(config, modules);
     if (!run_blocking(session.loops(), retry_in(session.context(), id))) {
         if (run_blocking(session.loops(), show_in(session.context(), id)))
@@ -187,13 +218,16 @@ void retry_job_command(const Config& config, const std::vector<Module>& modules,
         throw Error(Errc::not_found,
                     fmt::format("there is no job {}: it was never enqueued, or it is done", id));
     }
-    print(fmt::format("job {} is due now\n", id));
+    print(json ? to_json(RetryAnswer{id}) + "\n" : fmt::format("job {} is due now\n", id));
 }
 
-void cancel_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id) {
+void cancel_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id,
+                        bool json) {
     CommandSession session(config, modules);
     const auto cancelled = run_blocking(session.loops(), cancel_in(session.context(), id));
-    if (cancelled.was_dropped) {
+    if (json && (cancelled.was_dropped || cancelled.was_asked)) {
+        print(joined(to_json(JobNamed{id}), to_json(cancelled)) + "\n");
+    } else if (cancelled.was_dropped) {
         print(fmt::format("job {} is cancelled\n", id));
     } else if (cancelled.was_asked) {
         print(fmt::format("job {} runs: it is told to stop, and ends within seconds\n", id));
@@ -204,12 +238,16 @@ void cancel_job_command(const Config& config, const std::vector<Module>& modules
 }
 
 void cancel_workflow_command(const Config& config, const std::vector<Module>& modules,
-                             std::int64_t id) {
+                             std::int64_t id, bool json) {
     CommandSession session(config, modules);
     const auto cancelled = run_blocking(session.loops(), cancel_workflow_in(session.context(), id));
     if (cancelled.dropped + cancelled.asked == 0)
         throw Error(Errc::not_found,
                     fmt::format("no job that has not ended is of a workflow with job {}", id));
+    if (json) {
+        print(joined(to_json(JobNamed{id}), to_json(cancelled)) + "\n");
+        return;
+    }
     print(fmt::format("{} jobs are cancelled, {} run and are told to stop\n", cancelled.dropped,
                       cancelled.asked));
 }
@@ -219,6 +257,10 @@ void redrive_command(const Config& config, const std::vector<Module>& modules,
     CommandSession session(config, modules);
     const jobs::Redriven total =
         run_blocking(session.loops(), redrive_in(session.services(), query));
+    if (query.json) {
+        print(to_json(RedriveAnswer{total.jobs, total.left}) + "\n");
+        return;
+    }
     if (total.jobs == 0 && total.left == 0) {
         print("no dead job is of that kind, queue and error: nothing is put back\n");
         return;
@@ -229,9 +271,13 @@ void redrive_command(const Config& config, const std::vector<Module>& modules,
 }
 
 void pause_command(const Config& config, const std::vector<Module>& modules,
-                   const std::string& queue, bool is_paused) {
+                   const std::string& queue, bool is_paused, bool json) {
     CommandSession session(config, modules);
     run_blocking(session.loops(), pause_in(session.context(), queue, is_paused));
+    if (json) {
+        print(to_json(PauseAnswer{queue, is_paused}) + "\n");
+        return;
+    }
     print(is_paused
               ? fmt::format("queue {} is paused: what runs goes on, nothing else is begun\n", queue)
               : fmt::format("queue {} goes on\n", queue));

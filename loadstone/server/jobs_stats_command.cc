@@ -2,7 +2,9 @@
 // machine have counted of each kind.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "loadstone/base/json.h"
@@ -17,20 +19,54 @@ namespace loadstone::server::internal {
 
 namespace {
 
-Task<std::vector<jobs::QueueStats>> stats_in(Context& context) {
-    co_return co_await jobs::queue_stats(context.reader());
+struct InDatabase {
+    std::vector<jobs::QueueStats> queues;
+    std::vector<std::string> processes;  // that run jobs, on all machines
+};
+
+Task<InDatabase> stats_in(Context& context, JobsQuery query) {
+    const jobs::StatsFilter filter{query.queue, query.kind};
+    InDatabase found;
+    found.queues = co_await jobs::queue_stats(context.reader(), filter);
+    found.processes = co_await jobs::process_names(context.reader());
+    co_return found;
+}
+
+struct Counted {
+    std::vector<std::vector<jobs::KindCounts>> by_process;
+    std::int64_t of_running = 0;  // how many of them are processes that run jobs
+};
+
+std::string host_name() {
+    char host[256] = "";
+    gethostname(host, sizeof host - 1);
+    return host;
 }
 
 // A server of another version may answer otherwise: then it is left out.
-std::vector<std::vector<jobs::KindCounts>> counted_by_servers(const Config& config) {
+Counted counted_by_servers(const Config& config, const JobsQuery& query,
+                           const std::vector<std::string>& running) {
     const std::string folder = (std::filesystem::path(config.data) / "run").string();
-    std::vector<std::vector<jobs::KindCounts>> all;
+    const std::string host = host_name();
+    Counted all;
     for (const AdminAnswer& answer : ask_servers(folder, "jobs")) {
         auto counts = from_json<std::vector<jobs::KindCounts>>(answer.text, stored_json);
-        if (counts) all.push_back(std::move(*counts));
+        if (!counts) continue;
+        std::erase_if(*counts, [&](const jobs::KindCounts& kind) {
+            return !query.kind.empty() && kind.kind != query.kind;
+        });
+        all.by_process.push_back(std::move(*counts));
+        const std::string name = host + ":" + answer.process;
+        if (std::ranges::find(running, name) != running.end()) ++all.of_running;
     }
     return all;
 }
+
+// Of how many of the processes that run jobs the figures of kinds are.
+struct CountedOf {
+    std::int64_t processes_counted = 0, processes = 0;
+};
+BOOST_DESCRIBE_STRUCT(CountedOf, (), (processes_counted, processes))
 
 std::string time_text(std::int64_t micros) {
     if (micros < 1'000'000) return fmt::format("{:.1f}ms", static_cast<double>(micros) / 1e3);
@@ -64,30 +100,37 @@ void print_kinds(const std::string& queue, const jobs::QueueKinds& of) {
 
 }  // namespace
 
-void jobs_stats_command(const Config& config, const std::vector<Module>& modules, bool json) {
-    std::vector<jobs::QueueStats> queues;
+void jobs_stats_command(const Config& config, const std::vector<Module>& modules,
+                        const JobsQuery& query) {
+    InDatabase found;
     {
         CommandSession session(config, modules);
-        queues = run_blocking(session.loops(), stats_in(session.context()));
+        found = run_blocking(session.loops(), stats_in(session.context(), query));
     }
-    const auto processes = counted_by_servers(config);
-    if (json) {
+    const Counted counted = counted_by_servers(config, query, found.processes);
+    const auto running = static_cast<std::int64_t>(found.processes.size());
+    if (query.json) {
+        const std::string of = to_json(CountedOf{counted.of_running, running});
         std::string all;
-        for (const jobs::QueueStats& queue : queues) {
+        for (const jobs::QueueStats& queue : found.queues) {
             all += all.empty() ? "" : ",";
-            all += joined(to_json(queue), to_json(jobs::kinds_of(queue.name, processes)));
+            const auto kinds = to_json(jobs::kinds_of(queue.name, counted.by_process));
+            all += joined(joined(to_json(queue), kinds), of);
         }
         print("[" + all + "]\n");
         return;
     }
-    print_queues(queues);
-    if (processes.empty()) return;
-    print(fmt::format("\nsince their start, {} server(s) of this machine:\n", processes.size()));
+    print_queues(found.queues);
+    if (counted.by_process.empty() && running == 0) return;
+    print(
+        fmt::format("\nsince their start, {} of {} processes that run jobs (those of this data "
+                    "folder):\n",
+                    counted.of_running, running));
     print(fmt::format("{:<40} {:>8} {:>7} {:>7} {:>7} {:>7} {:>9} {:>9} {:>9} {:>9}\n", "KIND",
                       "RUNS", "FAILED", "RETRIED", "SNOOZED", "BURIED", "WAIT P50", "P99",
                       "RUN P50", "P99"));
-    for (const jobs::QueueStats& queue : queues)
-        print_kinds(queue.name, jobs::kinds_of(queue.name, processes));
+    for (const jobs::QueueStats& queue : found.queues)
+        print_kinds(queue.name, jobs::kinds_of(queue.name, counted.by_process));
 }
 
 }  // namespace loadstone::server::internal

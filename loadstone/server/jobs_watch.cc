@@ -35,11 +35,11 @@ struct Tables {
     std::vector<jobs::RunningJob> running;
 };
 
-Task<Tables> tables_in(const runtime::Services& services) {
+Task<Tables> tables_in(const runtime::Services& services, jobs::StatsFilter filter) {
     Context context(services, Deadline::in(look_deadline));
     Tables tables;
-    tables.queues = co_await jobs::queue_stats(context.reader());
-    tables.running = co_await jobs::running_jobs(context.reader(), running_max);
+    tables.queues = co_await jobs::queue_stats(context.reader(), filter);
+    tables.running = co_await jobs::running_jobs(context.reader(), running_max, filter);
     co_return tables;
 }
 
@@ -47,8 +47,9 @@ Task<Tables> tables_in(const runtime::Services& services) {
 // database keeps nothing of a job that is done.)
 class DoneRates {
 public:
-    DoneRates(std::string folder, const jobs::Queue& queue)
-        : folder_(std::move(folder)), queue_(&queue) {}
+    // Of one kind, or of all if it is empty.
+    DoneRates(std::string folder, const jobs::Queue& queue, std::string kind)
+        : folder_(std::move(folder)), queue_(&queue), kind_(std::move(kind)) {}
 
     // By queue; nothing at the first look.
     std::map<std::string, double> look() {
@@ -75,12 +76,14 @@ public:
 
 private:
     void add(std::map<std::string, double>& rates, const std::string& kind, double done) const {
+        if (!kind_.empty() && kind != kind_) return;
         const jobs::Kind* known = queue_->find(kind);
         if (known != nullptr && done > 0) rates[known->queue] += done;
     }
 
     std::string folder_;
     const jobs::Queue* queue_;
+    std::string kind_;
     std::map<std::string, std::map<std::string, double>> last_;  // by process, kind
     Clock::time_point last_look_ = Clock::now();
     bool is_known_ = false;
@@ -89,9 +92,11 @@ private:
 
 class Watch {
 public:
-    Watch(CommandSession& session, const Config& config)
+    Watch(CommandSession& session, const Config& config, const WatchQuery& query)
         : session_(&session),
-          rates_((std::filesystem::path(config.data) / "run").string(), session.queue()) {}
+          filter_{query.queue, query.kind},
+          rates_((std::filesystem::path(config.data) / "run").string(), session.queue(),
+                 query.kind) {}
 
     // A database that is away for a while is told; what was seen before stands.
     const WatchLook& look() {
@@ -100,7 +105,8 @@ public:
         const std::map<std::string, double> rates = rates_.look();
         look_.processes = rates_.processes();
         try {
-            Tables tables = run_blocking(session_->loops(), tables_in(session_->services()));
+            Tables tables =
+                run_blocking(session_->loops(), tables_in(session_->services(), filter_));
             look_.queues.clear();
             for (jobs::QueueStats& queue : tables.queues) add(std::move(queue), rates);
             look_.running = std::move(tables.running);
@@ -126,6 +132,7 @@ private:
     }
 
     CommandSession* session_;
+    jobs::StatsFilter filter_;
     DoneRates rates_;
     WatchLook look_;
 };
@@ -168,7 +175,7 @@ void watch_jobs_command(const Config& config, const std::vector<Module>& modules
                         const WatchQuery& query) {
     const StopSignals signals;  // before the session's threads
     CommandSession session(config, modules);
-    Watch watch(session, config);
+    Watch watch(session, config, query);
     if (stdout_is_terminal() && !query.json) {
         LiveTerminal terminal(signals);
         watch_live(watch, terminal, query.times);

@@ -263,7 +263,8 @@ TEST_P(JobAdmin, SaysWhyAReadyJobDoesNotRun) {
               "has a place for it: 0 jobs run, 0 of them of this queue");
     const auto second = node.enqueue("second");
     const auto urgent = node.enqueue_urgent("urgent");
-    EXPECT_EQ(node.why(second), "2 ready jobs of queue test go first");
+    EXPECT_EQ(node.why(second),
+              "2 ready jobs of queue test go first, 1 of them of higher priority");
     EXPECT_TRUE(node.why(urgent).starts_with("it is the next"));
     const std::vector<jobs::internal::LaneClaim> lanes{
         {"test", "", 5, 0, R"(["conformance_jobs.Urgent"])", 1, 1}};

@@ -188,6 +188,14 @@ class GradingTest(SchoolTest):
         # Each was given the job that ends it when it was planned.
         self.assertLess(self.job(started), min(map(self.job, scheduled)))
 
+    def test_mails_that_hang_hold_up_no_run(self):
+        # More of them than the module has places.
+        self.mail.mode("silent stage=rcpt")
+        for _ in range(6):
+            self.wait_for(self.calculate(self.course_), "done")
+        wait_until(lambda: self.mail.stats()["held"] >= 2, 20, "mails to hang")
+        self.wait_for(self.calculate(self.large()), "done")
+
     def test_a_run_that_cannot_begin_fails(self):
         bare = self.class_of("Bare", quizzes=((5, 0),))
         shown = self.wait_for(self.calculate(bare, after(-60)), "failed")

@@ -235,6 +235,72 @@ class OperatedTest(StormTest):
         self.assertEqual(self.ask("list", "--tenant", "acme"), [])
         self.end_all()
 
+    def test_each_act_answers_in_json_too(self):
+        self.start()
+        first, second = self.post("/pair", {"takes_ms": LONG_MS})
+        self.wait_running(first)
+        self.assertEqual(self.ask("pause", "operated"), {"queue": "operated", "is_paused": True})
+        self.assertEqual(self.ask("resume", "operated"), {"queue": "operated", "is_paused": False})
+        self.assertEqual(self.ask("cancel", second), {"id": second, "was_dropped": True, "was_asked": False})
+        self.assertEqual(self.ask("cancel", "--workflow", first), {"id": first, "dropped": 0, "asked": 1})
+        wait_until(lambda: not self.ask("list"), 30, "it to end")
+        self.assertEqual(self.ask("redrive"), {"jobs": 0, "left": 0})
+        self.assertIn("no job", self.refused(1, "retry", first, "--json"))
+        third = self.waiting("later", "loadstone_scheduled", run_at=self.day(1))
+        self.assertEqual(self.ask("retry", third), {"id": third, "is_due": True})
+        self.end_all()
+
+    def day(self, days):
+        return int((time.time() + days * 86_400) * 1_000_000)
+
+    def waiting(self, cause, table, run_at, attempt=0, error=""):
+        """A job that waits there, of a queue of which nobody claims anything."""
+        id = f"{', ' + str(900_000 + attempt) if table == 'loadstone_scheduled' else ''}"
+        self.database.execute(
+            f"insert into {table} (queue, partition_key, priority, kind, arguments, cause, enqueued_at, run_at, attempt, last_error"
+            f"{', id' if id else ''}) values ('held', '', 0, 'other.Kind', '{{}}', '{cause}', 0, {run_at}, {attempt}, '{error}'{id})")
+        return next(job["id"] for job in self.ask("list", "--queue", "held") if job["cause"] == cause)
+
+    def test_what_waits_is_told_apart(self):
+        storm = self.start()
+        ready = self.waiting("ready", "loadstone_ready", 0)
+        again = self.waiting("again", "loadstone_ready", 0, attempt=1, error="a host is away")
+        later = self.waiting("later", "loadstone_scheduled", self.day(1))
+        retried = self.waiting("retried", "loadstone_scheduled", self.day(1), attempt=2, error="a disk is full")
+
+        def listed(*words):
+            return sorted(job["id"] for job in self.ask("list", *words))
+        self.assertEqual(listed("--state", "waiting"), sorted((ready, again, later, retried)))
+        self.assertEqual(listed("--state", "ready"), sorted((ready, again)))
+        self.assertEqual(listed("--state", "scheduled"), sorted((later, retried)))
+        self.assertEqual(listed("--state", "retrying"), sorted((again, retried)))
+        self.assertEqual(listed("--error", "is"), sorted((again, retried)))
+        self.assertEqual(listed("--error", "disk", "--state", "retrying"), [retried])
+        states = {line.split()[0]: line.split()[2] for line in storm.command("jobs", "list").stdout.splitlines()[1:]}
+        self.assertEqual(states, {str(ready): "ready", str(again): "retrying", str(later): "scheduled", str(retried): "retrying"})
+        self.database.execute("delete from loadstone_ready")
+        self.database.execute("delete from loadstone_scheduled")
+
+    def test_figures_are_those_of_a_queue_or_a_kind(self):
+        storm = self.start()
+        first, second = self.watched("one"), self.post("/pair", {"takes_ms": LONG_MS})[0]
+        self.wait_running(first, second)
+        self.waiting("ready", "loadstone_ready", 0)
+        self.assertEqual([queue["name"] for queue in self.ask("stats", "--queue", "held")], ["held"])
+        of_kind, = self.ask("stats", "--kind", "operated.Watched")
+        self.assertEqual((of_kind["name"], of_kind["running"], of_kind["ready"]), ("operated", 1, 0))
+        self.assertEqual((of_kind["processes_counted"], of_kind["processes"]), (1, 1))
+        look = self.ask("watch", "--times", 1, "--kind", "operated.Watched")
+        self.assertEqual([job["id"] for job in look["running"]], [first])
+        self.assertEqual([(queue["name"], queue["running"]) for queue in look["queues"]], [("operated", 1)])
+        self.assertEqual(self.ask("watch", "--times", 1, "--queue", "held")["running"], [])
+        # Another machine's, which nobody can ask here.
+        self.database.execute("insert into loadstone_processes (name, started_at, heartbeat_at) values "
+                              f"('elsewhere:1', 0, {self.day(1)})")
+        self.assertIn("1 of 2 processes that run jobs", storm.command("jobs", "stats").stdout)
+        self.database.execute("delete from loadstone_ready")
+        self.end_all()
+
     def test_schedules_are_listed(self):
         storm = self.start()
         schedule, = self.ask("schedules")

@@ -58,6 +58,15 @@ class JobsSqlTest(ProcessTest):
         self.wait_for_jobs(20)
         self.assertEqual(len(self.mail.taken()["ada@example.org"]), 2, "of two jobs")
 
+    def test_the_guides_sql_enqueues(self):
+        self.mail.start()
+        self.campus().start()
+        wait_until(lambda: KIND in self.declared(), 20, "the kind to be declared")
+        self.database.psql((NODE / "enqueue.sql").read_text())
+        self.mail.wait_for(2, 20)
+        self.wait_for_jobs(20)
+        self.assertEqual(len(self.mail.taken()["ada@psql.example"]), 2, "of two jobs")
+
     def test_what_only_serves_declares_and_what_works_later_runs(self):
         self.mail.start()
         self.campus("web", role="web").start()

@@ -172,6 +172,64 @@ class RosterTest(ProcessTest):
         self.assertEqual(len(self.roster.asked()), 2)
         self.wait_for_jobs(10)
 
+    def sync(self, method="POST", name="school", status=202, cookie=None, **options):
+        answer = self.client.request(method, f"/api/rosters/{name}/sync", cookie=cookie or self.cookie, **options)
+        self.assertEqual(answer.status, status, answer)
+        return answer
+
+    def state(self, name="school"):
+        return self.sync("GET", name, status=200).json
+
+    def test_admins_ask_for_a_sync_and_see_how_far_it_is(self):
+        self.roster.people = people(500)
+        self.add()
+        before = self.wait_synced()
+        self.wait_for_jobs(10)
+        self.assertEqual(self.client.post("/api/rosters/school/sync").status, 401)
+        self.sync(status=403)
+        self.sync("GET", status=403)
+        self.server.command("organisations", "add", "Acme", "ada@example.org")
+        self.sync(name="nobody", status=404)
+        self.sync("GET", name="nobody", status=404)
+        self.sync(status=403, headers={"Origin": "https://elsewhere.example"})
+        self.assertEqual(self.tables.jobs(), [])
+        self.assertEqual((self.state()["state"], self.state()["error"]), ("done", None))
+
+        self.roster.people = people(600)
+        self.roster.page_seconds = 0.5
+        asked = self.sync(key="sync-once-0001")
+        self.assertEqual((asked.json["is_new"], asked.headers["Location"]), (True, "/api/rosters/school/sync"))
+        job = asked.json["job"]
+        replayed = self.sync(key="sync-once-0001")
+        self.assertEqual((replayed.json, replayed.headers["Idempotency-Replayed"]), (asked.json, "true"))
+        shown = wait_until(lambda: s if (s := self.state())["progress"] and s["progress"]["fraction"] > 0 else None,
+                           20, "it to tell how far it is")
+        self.assertEqual((shown["roster"], shown["job"], shown["state"]), ("school", job, "running"))
+        pages = round(6 * shown["progress"]["fraction"])
+        self.assertEqual(shown["progress"]["note"], f"{100 * pages} people in {pages} pages")
+        again = self.sync()
+        self.assertEqual(again.json, {"job": job, "is_new": False})
+        self.assertEqual(len(self.tables.jobs()), 1)
+        self.wait_synced(after=before)
+        self.assertEqual(self.state(), {"roster": "school", "job": job, "state": "done", "due_at": None, "progress": None, "error": None})
+        actions = self.database.rows("select action from audit_events where action like 'roster.%'")
+        self.assertEqual([row["action"] for row in actions], ["roster.sync_requested"])
+
+    def test_what_becomes_of_a_sync_is_told(self):
+        self.server.command("organisations", "add", "Acme", "ada@example.org")
+        self.roster.replies = [(503, {"Retry-After": "3600"}, b""), (404, {}, b"")]
+        self.add()
+        error = self.wait_failed()
+        shown = wait_until(lambda: s if (s := self.state())["state"] == "waiting" else None, 10, "it to be put off")
+        self.assertEqual(shown["error"], error)
+        self.assertEqual(self.sync().json, {"job": shown["job"], "is_new": False})
+        self.assertEqual(self.state()["due_at"], shown["due_at"], "its server is asked when it has said")
+        self.server.command("jobs", "cancel", str(shown["job"]))
+        self.assertEqual(self.state()["state"], "cancelled")
+        self.assertTrue(self.sync().json["is_new"])
+        shown = wait_until(lambda: s if (s := self.state())["state"] == "failed" else None, 20, "it to fail")
+        self.assertEqual(shown["error"], f"{self.roster.host} answers 404")
+
     def test_the_operators_words_are_checked(self):
         self.add()
         for words, error in ((("add", "school", self.roster.url), "already"),

@@ -13,8 +13,9 @@ returning id
 select count(*) from rosters
 
 -- fragment: row
--- synced_at and the counts: the last sync that came to its end; error and failed_at: what has gone wrong since.
-id, name, url, host, added_at, invitation_count, synced_at, people, added, changed, skipped, error, failed_at
+-- synced_at and the counts: the last sync that came to its end; error and failed_at: what has gone wrong since. sync_job: the last
+-- that was enqueued; ended_job: the last that ended, well or not.
+id, name, url, host, added_at, invitation_count, synced_at, people, added, changed, skipped, error, failed_at, sync_job, ended_job
 
 -- name: roster_by_id :maybe (id RosterId) -> RosterRow
 select {row} from rosters where id = $id
@@ -56,6 +57,13 @@ where invitations.name <> excluded.name
 -- dialect: postgres
 update invitations as i set name = p.name, changed_at = $now from {rows people} as p
 where i.roster_id = $roster and i.email = p.email and i.name <> p.name
+
+-- name: set_sync_job :exec (id RosterId, job int)
+-- Nothing where it is that job's already.
+update rosters set sync_job = $job where id = $id and sync_job <> $job
+
+-- name: sync_ended :exec (id RosterId, job int)
+update rosters set ended_job = $job where id = $id
 
 -- name: roster_synced :exec (id RosterId, now timestamp, people int, added int, changed int, skipped int)
 update rosters set synced_at = $now, people = $people, added = $added, changed = $changed, skipped = $skipped, error = '', failed_at = null

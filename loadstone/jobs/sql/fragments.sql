@@ -115,24 +115,24 @@ ctid = any (array(
     union all select ctid from loadstone_ready where job {ids}))
 
 -- fragment: every_job
--- All jobs, whatever their state.
+-- All jobs, whatever their state. `place` tells apart those that wait.
 (select coalesce(job, seq) as id, queue, kind, 'waiting' as state, attempt, crashes, enqueued_at, run_at, last_error, cause, arguments,
-        idempotency_key, partition_key, extra
+        idempotency_key, partition_key, extra, 'ready' as place
  from loadstone_ready
  union all
  select id, queue, kind, 'waiting', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key, partition_key,
-        extra
+        extra, 'scheduled'
  from loadstone_scheduled
  union all
- select id, queue, kind, 'blocked', 0, 0, enqueued_at, enqueued_at, '', cause, arguments, '', partition_key, extra
+ select id, queue, kind, 'blocked', 0, 0, enqueued_at, enqueued_at, '', cause, arguments, '', partition_key, extra, ''
  from loadstone_blocked
  union all
  select id, queue, kind, 'running', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key, partition_key,
-        extra
+        extra, ''
  from {running}
  union all
  select id, queue, kind, 'dead', attempt, crashes, enqueued_at, buried_at, last_error, cause, arguments, idempotency_key, partition_key,
-        extra
+        extra, ''
  from loadstone_dead_jobs) as every_job
 
 -- fragment: job_row

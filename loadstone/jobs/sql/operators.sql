@@ -17,13 +17,21 @@ insert into loadstone_queues (name, is_paused) values ($1, $2::integer <> 0)
 on conflict (name) do update set is_paused = excluded.is_paused
 
 -- name: jobs_before
--- Newest first, dead ones too. $1 state or '', $2 kind or '', $3 queue or '', $4 tenant as it stands in a partition or '',
--- $5 partition or '', $6 only smaller ids, $7 limit. For operators: it reads the tables.
+-- Newest first, dead ones too. $1 state, 'ready', 'scheduled', 'retrying' or '', $2 kind or '', $3 queue or '', $4 tenant as it stands in a
+-- partition or '', $5 partition or '', $6 only smaller ids, $7 limit, $8 text in their error or ''. For operators: it reads the tables.
+-- dialect: sqlite
 select {job_row}
 from {every_job}
-where ($1 = '' or state = $1) and ($2 = '' or kind = $2) and ($3 = '' or queue = $3)
-  and ($4 = '' or partition_key = $4 or substr(partition_key, 1, length($4) + 1) = $4 || '|')
-  and ($5 = '' or partition_key = $5) and id < $6
+where ($1 = '' or state = $1 or place = $1 or ($1 = 'retrying' and state = 'waiting' and attempt > 0)) and ($2 = '' or kind = $2)
+  and ($3 = '' or queue = $3) and ($4 = '' or partition_key = $4 or substr(partition_key, 1, length($4) + 1) = $4 || '|')
+  and ($5 = '' or partition_key = $5) and id < $6 and ($8 = '' or instr(last_error, $8) > 0)
+order by id desc limit $7
+-- dialect: postgres
+select {job_row}
+from {every_job}
+where ($1 = '' or state = $1 or place = $1 or ($1 = 'retrying' and state = 'waiting' and attempt > 0)) and ($2 = '' or kind = $2)
+  and ($3 = '' or queue = $3) and ($4 = '' or partition_key = $4 or substr(partition_key, 1, length($4) + 1) = $4 || '|')
+  and ($5 = '' or partition_key = $5) and id < $6 and ($8 = '' or position($8 in last_error) > 0)
 order by id desc limit $7
 
 -- name: jobs_by_id
@@ -94,28 +102,38 @@ returning id, queue, partition_key, priority, kind, arguments, idempotency_key, 
     last_error, extra
 
 -- name: queue_stats
--- For operators: it reads the tables.
+-- $1 queue or '', $2 kind or ''. For operators: it reads the tables.
 -- dialect: sqlite
 select name, sum(ready) as ready, coalesce(max(age), 0) as oldest_us, sum(scheduled) as scheduled, sum(blocked) as blocked, sum(running) as running,
        sum(retrying) as retrying, sum(dead) as dead
 from (select queue as name, count(*) as ready, {now} - min(run_at) as age, 0 as scheduled, 0 as blocked, 0 as running,
-             count(*) filter (where attempt > 0) as retrying, 0 as dead from loadstone_ready group by queue
-      union all select queue, 0, null, count(*), 0, 0, count(*) filter (where attempt > 0), 0 from loadstone_scheduled group by queue
-      union all select queue, 0, null, 0, count(*), 0, 0, 0 from loadstone_blocked group by queue
-      union all select queue, 0, null, 0, 0, count(*), 0, 0 from {running} group by queue
-      union all select queue, 0, null, 0, 0, 0, 0, count(*) from loadstone_dead_jobs group by queue
-      union all select name, 0, null, 0, 0, 0, 0, 0 from loadstone_queues) as part
+             count(*) filter (where attempt > 0) as retrying, 0 as dead from loadstone_ready
+        where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
+      union all select queue, 0, null, count(*), 0, 0, count(*) filter (where attempt > 0), 0 from loadstone_scheduled
+        where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
+      union all select queue, 0, null, 0, count(*), 0, 0, 0 from loadstone_blocked
+        where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
+      union all select queue, 0, null, 0, 0, count(*), 0, 0 from {running}
+        where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
+      union all select queue, 0, null, 0, 0, 0, 0, count(*) from loadstone_dead_jobs
+        where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
+      union all select name, 0, null, 0, 0, 0, 0, 0 from loadstone_queues where ($1 = '' or name = $1) and $2 = '') as part
 group by name order by name
 -- dialect: postgres
 select name, sum(ready)::bigint as ready, coalesce(max(age), 0) as oldest_us, sum(scheduled)::bigint as scheduled, sum(blocked)::bigint as blocked,
        sum(running)::bigint as running, sum(retrying)::bigint as retrying, sum(dead)::bigint as dead
 from (select queue as name, count(*) as ready, {now} - min(run_at) as age, 0 as scheduled, 0 as blocked, 0 as running,
-             count(*) filter (where attempt > 0) as retrying, 0 as dead from loadstone_ready group by queue
-      union all select queue, 0, null, count(*), 0, 0, count(*) filter (where attempt > 0), 0 from loadstone_scheduled group by queue
-      union all select queue, 0, null, 0, count(*), 0, 0, 0 from loadstone_blocked group by queue
-      union all select queue, 0, null, 0, 0, count(*), 0, 0 from {running} group by queue
-      union all select queue, 0, null, 0, 0, 0, 0, count(*) from loadstone_dead_jobs group by queue
-      union all select name, 0, null, 0, 0, 0, 0, 0 from loadstone_queues) as part
+             count(*) filter (where attempt > 0) as retrying, 0 as dead from loadstone_ready
+        where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
+      union all select queue, 0, null, count(*), 0, 0, count(*) filter (where attempt > 0), 0 from loadstone_scheduled
+        where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
+      union all select queue, 0, null, 0, count(*), 0, 0, 0 from loadstone_blocked
+        where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
+      union all select queue, 0, null, 0, 0, count(*), 0, 0 from {running}
+        where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
+      union all select queue, 0, null, 0, 0, 0, 0, count(*) from loadstone_dead_jobs
+        where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
+      union all select name, 0, null, 0, 0, 0, 0, 0 from loadstone_queues where ($1 = '' or name = $1) and $2 = '') as part
 group by name order by name
 
 -- name: ready_place
@@ -123,8 +141,25 @@ group by name order by name
 select queue, partition_key, priority, seq, kind, crashes from loadstone_ready where {ready_of_ids}
 
 -- name: ready_before
--- How many ready jobs of a queue ($1) and partition ($4) are claimed before the one of priority $2 at $3.
-select count(*) from loadstone_ready where queue = $1 and partition_key = $4 and (priority > $2 or (priority = $2 and seq < $3))
+-- Of the ready jobs of a queue ($1) those that are claimed before the one of priority $2 at $3 in partition $4: of higher priority, how
+-- many of them have limits, and of its priority in its partition; then the partitions of its priority, and of how many tenants they are.
+-- Suspects are claimed apart. For operators: it reads what is ready of the queue. Index: loadstone_ready_for_claim.
+-- dialect: sqlite
+select count(*) filter (where priority > $2 and not suspect) as higher,
+       count(*) filter (where priority > $2 and not suspect and instr(partition_key, '|') > 0) as limited,
+       count(*) filter (where priority = $2 and partition_key = $4 and seq < $3) as ahead,
+       count(distinct case when priority = $2 and not suspect then partition_key end) as partitions,
+       count(distinct case when priority = $2 and not suspect then substr(partition_key, 1, instr(partition_key || '|', '|') - 1) end) as tenants
+from (select priority, partition_key, seq, instr(partition_key, '|loadstone.suspect:') > 0 as suspect
+      from loadstone_ready where queue = $1 and priority >= $2) as ready
+-- dialect: postgres
+select count(*) filter (where priority > $2 and not suspect) as higher,
+       count(*) filter (where priority > $2 and not suspect and position('|' in partition_key) > 0) as limited,
+       count(*) filter (where priority = $2 and partition_key = $4 and seq < $3) as ahead,
+       count(distinct case when priority = $2 and not suspect then partition_key end) as partitions,
+       count(distinct case when priority = $2 and not suspect then split_part(partition_key, '|', 1) end) as tenants
+from (select priority, partition_key, seq, position('|loadstone.suspect:' in partition_key) > 0 as suspect
+      from loadstone_ready where queue = $1 and priority >= $2) as ready
 
 -- name: limit_state
 -- For operators, of a limit ($1) as it was last changed.
@@ -139,8 +174,8 @@ left join loadstone_processes p on p.id = running.process
 where running.id = $1
 
 -- name: running_of
--- How many jobs run, in all and of a queue ($1).
-select count(*) as jobs, count(*) filter (where queue = $1) as of_queue from {running}
+-- How many jobs run, in all, of a queue ($2), and of those ($1, a JSON array) of its module.
+select count(*) as jobs, count(*) filter (where queue = $2) as of_queue, count(*) filter (where queue {names}) as of_module from {running}
 
 -- name: kind_is_declared
 select name from loadstone_kinds where name = $1
@@ -161,6 +196,10 @@ select waits_for from loadstone_blocked where id = $1
 
 -- name: progress
 select fraction, note, reported_at from loadstone_progress where job = $1
+
+-- name: process_names
+-- Of those that run jobs, and not only enqueue them.
+select name from loadstone_processes order by name
 
 -- name: live_processes
 -- Those that run jobs, and not only enqueue them.

@@ -29,10 +29,11 @@ where exists (select 1 from json_array_elements_text(nullif(extra, '')::json -> 
 order by id limit $2
 
 -- name: running_jobs
--- Those that have run longest, $1 at most.
+-- Those that have run longest, $1 at most, of a queue ($2) and a kind ($3), or '' of all.
 select running.id, running.queue, running.kind, running.attempt, coalesce(p.name, '') as process, {now} - running.claimed_at as runs_us,
        told.fraction, coalesce(told.note, '') as note
 from {running}
 left join loadstone_processes as p on p.id = running.process
 left join loadstone_progress as told on told.job = running.id
+where ($2 = '' or running.queue = $2) and ($3 = '' or running.kind = $3)
 order by running.claimed_at, running.id limit $1

@@ -8,6 +8,7 @@
 
 #include "loadstone/analytics/facts.h"
 #include "loadstone/cache/cache.h"
+#include "loadstone/jobs/admin.h"
 #include "loadstone/jobs/queue.h"
 #include "loadstone/module/module.h"
 #include "loadstone/module/progress.h"
@@ -51,6 +52,7 @@ private:
     std::unique_ptr<store::Database> database_;
     cache::Cache cache_;  // what is written is recorded for the servers' caches
     jobs::Queue queue_;
+    jobs::ModulePlaces places_;
     analytics::Recorder recorder_;
     runtime::Services services_;
     Context context_;

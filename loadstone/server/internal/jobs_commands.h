@@ -15,7 +15,7 @@
 namespace loadstone::server::internal {
 
 struct JobsQuery {
-    std::string state, kind, queue, tenant, partition;
+    std::string state, kind, queue, tenant, partition, error;
     std::int64_t before = 0;
     int limit = 50;
     bool json = false;
@@ -24,20 +24,25 @@ void list_jobs_command(const Config& config, const std::vector<Module>& modules,
                        const JobsQuery& query);
 void show_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id,
                       bool json);
-void retry_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id);
-void cancel_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id);
+void retry_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id,
+                       bool json);
+void cancel_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id,
+                        bool json);
 // All of a workflow or batch.
 void cancel_workflow_command(const Config& config, const std::vector<Module>& modules,
-                             std::int64_t id);
+                             std::int64_t id, bool json);
 struct RedriveQuery {
     std::string kind, queue, error;  // empty: all
     std::int64_t rate = 0;           // jobs a second; 0: as fast as it goes
+    bool json = false;
 };
 void redrive_command(const Config& config, const std::vector<Module>& modules,
                      const RedriveQuery& query);
 void pause_command(const Config& config, const std::vector<Module>& modules,
-                   const std::string& queue, bool is_paused);
-void jobs_stats_command(const Config& config, const std::vector<Module>& modules, bool json);
+                   const std::string& queue, bool is_paused, bool json);
+// Of the query its queue and kind count.
+void jobs_stats_command(const Config& config, const std::vector<Module>& modules,
+                        const JobsQuery& query);
 void why_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id,
                      bool json);
 
@@ -66,7 +71,8 @@ void share_command(const Config& config, const std::vector<Module>& modules,
 void schedules_command(const Config& config, const std::vector<Module>& modules, bool json);
 
 struct WatchQuery {
-    int times = 0;  // looks, one a second; 0: until it is stopped
+    std::string queue, kind;  // empty: all
+    int times = 0;            // looks, one a second; 0: until it is stopped
     bool json = false;
 };
 // Live in a terminal, else lines.

@@ -17,12 +17,12 @@ for (const email of words) {
         "insert into users (name, email, password_hash, created_at) values ($1, $2, '', 0) returning id", ["Node", email]);
     const job = await client.query("select loadstone.enqueue($1, $2, $3) as id",
         ["accounts.SendWelcomeEmail", { user: Number(rows[0].id) }, { cause: "node", run_at: new Date() }]);
-    await client.query(end);
+    await client.query(end); // "commit" or "rollback"
     console.log(JSON.stringify({ email, job: Number(job.rows[0].id), end }));
 }
 try {
     await client.query("select loadstone.enqueue($1, $2)", ["accounts.SendWelcomeMail", {}]);
 } catch (error) {
-    console.log(JSON.stringify({ code: error.code, hint: error.hint }));
+    console.log(JSON.stringify({ code: error.code, hint: error.hint })); // 42704, Is it accounts.SendWelcomeEmail?
 }
 await client.end();
