@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "loadstone/base/error.h"
 #include "loadstone/cache/cache.h"
 
 namespace loadstone::cache {
@@ -16,10 +17,17 @@ Task<Timestamp> as_of(Context& context) {
     auto* cache = context.services().find<Cache>();
     if (cache == nullptr) co_return Timestamp::now();
     Follower& follower = cache->follower();
+    const auto age_now = [&follower] { return Follower::Clock::now() - follower.followed_at(); };
     const bool is_current = follower.is_current();
-    if (!is_current && Follower::Clock::now() - follower.followed_at() > age_max)
-        co_await follower.catch_up(context);
-    const auto age = Follower::Clock::now() - follower.followed_at();
+    if (!is_current && age_now() > age_max) {
+        try {
+            co_await follower.catch_up(context);
+        } catch (const Error& error) {
+            if (error.code() != Errc::unavailable || age_now() > context.reading().stale_max) throw;
+            context.reading().gave_stale(age_now());
+        }
+    }
+    const auto age = age_now();
     // So that a replica that does not show as much is not read.
     follower.saw(context.reading(), follower.now().position);
     co_return Timestamp::now() - std::chrono::ceil<std::chrono::microseconds>(age);

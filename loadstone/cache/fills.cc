@@ -18,6 +18,8 @@ std::int64_t micros(std::chrono::milliseconds time) {
 
 // What is told to others must not be taken back because nobody waits for this one any more.
 constexpr std::chrono::seconds own_deadline{5};
+// Longer than this a computation does not wait to hear whether another node makes it.
+constexpr std::chrono::seconds agreement_max{1};
 
 }  // namespace
 
@@ -73,7 +75,7 @@ Task<void> prune_in(store::Tx& tx, std::int64_t kept_us) { co_await sql::prune_f
 }  // namespace
 
 Task<bool> Fills::claim(Context& context, const Request& request, std::string seen) {
-    Context own(context.services(), context.deadline());
+    Context own(context.services(), context.deadline().sooner(Deadline::in(agreement_max)));
     std::uint64_t rows = 0;
     const store::TxBody body = [&](store::Tx& tx) {
         return claim_in(tx, request.id, request.view, request.key, request.holder, request.lease_us,
@@ -101,7 +103,7 @@ Task<Fills::Begun> Fills::begin(Context& context, std::uint64_t id, std::string_
     // would compute in turn else, each waiting for all before it.
     std::string waited_for;
     for (;;) {
-        Context own(context.services(), context.deadline());
+        Context own(context.services(), context.deadline().sooner(Deadline::in(agreement_max)));
         own.reading().freshness = latest;
         Reader reader(own, database_.read_connection(), latest);
         const auto row = co_await sql::fill(reader, request.id);

