@@ -28,10 +28,11 @@ Task<sql::RosterRow> required(Tx& tx, const std::string& name) {
 
 Task<AskedSync> enqueue_sync(Tx& tx, RosterId roster, std::string host) {
     const SyncRoster sync{roster, std::move(host)};
+    const jobs::Enqueued enqueued = co_await jobs::enqueue_told(tx, sync);
+    co_await sql::set_sync_job(tx, roster, enqueued.id);
     AskedSync asked;
-    asked.job = co_await jobs::enqueue(tx, sync);
-    const auto changed = co_await sql::set_sync_job(tx, roster, asked.job);
-    asked.is_new = changed > 0;
+    asked.job = enqueued.id;
+    asked.is_new = enqueued.is_new;
     co_return asked;
 }
 

@@ -54,19 +54,23 @@ struct Sync {
 };
 BOOST_DESCRIBE_STRUCT(Sync, (), (roster, job, state, due_at, progress, error))
 
+// Of a dead letter. Its own error is for operators: it may name what is inside.
+constexpr const char* given_up =
+    "it was given up after repeated failures; an operator can retry it";
+
 accounts::UserId user_of(Context& context) {
     return accounts::UserId(context.require_session().user);
 }
 
 // One whose job is gone and that noted no end was cancelled.
 std::string state_of_ended(const sql::RosterRow& row, std::int64_t job) {
-    if (row.ended_job < job) return "cancelled";
+    if (row.ended_job != job) return "cancelled";
     return row.error.empty() ? "done" : "failed";
 }
 
 void show_job(Sync& sync, const jobs::JobRow& job, const std::optional<jobs::Progress>& told) {
     sync.state = job.state == "dead" ? "failed" : job.state == "running" ? "running" : "waiting";
-    if (job.state == "dead") sync.error = job.last_error;
+    if (job.state == "dead") sync.error = given_up;
     if (sync.state == "waiting") sync.due_at = job.run_at;
     if (sync.state == "running") sync.progress.emplace();
     if (sync.progress && told) *sync.progress = {told->fraction, told->note};
@@ -132,6 +136,7 @@ void routes(Routes& routes) {
         .summary_is("The rosters of others: when each was read, and what came of it");
     routes.get("/api/rosters/{name}/sync", show_sync)
         .summary_is("The last sync of a roster: its state and how far it has come; for admins")
+        .limit_per_address(600, std::chrono::seconds(60))  // polled, by several behind one address
         .may_answer(403)
         .may_answer(404);
     routes.post("/api/rosters/{name}/sync", sync_roster)

@@ -23,6 +23,7 @@ namespace {
 constexpr int learners_at_once = 5'000;          // of one read while a run is planned
 constexpr std::chrono::minutes unended_for{15};  // then it is asked what became of its job
 constexpr int runs_at_once = 200;
+constexpr int notices_at_once = 2;  // in all processes; the module has five places in each
 
 Task<void> plan_grades(Context& context, Job<PlanGrades> job) {
     const auto run = co_await sql::run_by_id(context.reader(), job->run);
@@ -162,13 +163,18 @@ void jobs(Handlers& handlers) {
         .tenant(&GradeSlice::tenant);
     handlers.handle(finish_grades).priority(started_first).attempts(10).backoff(soonest, latest);
     handlers.on_buried(give_up_finishing).attempts(10).backoff(soonest, latest);
-    // A queue of its own: mails that wait for a mail server hold up no runs.
+    // A queue and a limit of their own: mails that wait for a mail server, for as long as their
+    // timeout, take no more places than that, and the others stay for runs.
+    loadstone::jobs::Limit notices;
+    notices.name = "learning.notices";
+    notices.running_max = notices_at_once;
     handlers.handle(send_grades_notice)
         .queue("grade_notices")
         .attempts(120)
         .timeout(std::chrono::seconds(90))
         .tenant(&SendGradesNotice::tenant)
-        .limit(notifications::per_provider(), &SendGradesNotice::provider);
+        .limit(notifications::per_provider(), &SendGradesNotice::provider)
+        .limit(notices, &SendGradesNotice::notices);
     handlers.handle(close_stranded_runs)
         .timeout(std::chrono::minutes(5))
         .backoff(soonest, latest)

@@ -56,10 +56,11 @@ BOOST_DESCRIBE_STRUCT(FinishGrades, (), (run))
 struct SendGradesNotice {
     RunId run;
     accounts::UserId instructor;
-    std::string provider;  // of the instructor's mail
-    std::string tenant;    // the instructor's organisation, or else the instructor
+    std::string provider;         // of the instructor's mail
+    std::string tenant;           // the instructor's organisation, or else the instructor
+    std::string notices = "all";  // what their limit counts together: the same in each
 };
-BOOST_DESCRIBE_STRUCT(SendGradesNotice, (), (run, instructor, provider, tenant))
+BOOST_DESCRIBE_STRUCT(SendGradesNotice, (), (run, instructor, provider, tenant, notices))
 
 // The job that gives up runs that nothing will end.
 struct CloseStrandedRuns {};

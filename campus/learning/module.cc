@@ -16,8 +16,8 @@ loadstone::Module module() {
         .jobs = jobs,
         .views = views,
         .facts = facts,
-        // Heavy: progress.csv, which keeps its place for as long as the client takes. Jobs: four
-        // that calculate, and a mail.
+        // Heavy: progress.csv, which keeps its place for as long as the client takes. Jobs: three
+        // that calculate at least, beside the two mails that jobs.cc allows.
         .budget = {.requests_max = 128,
                    .request_queue_max = 512,
                    .jobs_max = 5,

@@ -20,7 +20,7 @@ constexpr std::chrono::seconds closed_retry_after{2};
 Analytics::Analytics(const Options& options, telemetry::Registry& registry)
     : options_(options),
       store_(internal::open_store(options)),
-      answers_(std::make_unique<internal::Answers>(*store_, options.answers_bytes_max, registry)),
+      answers_(std::make_unique<internal::Answers>(*store_, options, registry)),
       too_old_(registry.counter("loadstone_analytics_too_old_total", "",
                                 "Questions that were refused because the column store's state was "
                                 "older than they may be shown")),

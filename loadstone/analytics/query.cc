@@ -18,7 +18,7 @@ using store::Value;
 
 namespace {
 
-// Objects of more bytes are made on the lane: some tenths of a millisecond.
+// Objects of more bytes are made on the CPU lane: some tenths of a millisecond.
 constexpr std::size_t on_loop_bytes_max = 64U << 10U;
 
 void require_members(const TypeInfo& type, const std::vector<Column>& columns) {
@@ -66,6 +66,24 @@ void read_objects(const Query& query, const internal::StoredAnswer& answer, cons
     }
 }
 
+// What is in memory is given to whoever asks: it waits behind no question on the lane of those, and
+// where the CPU lane has no room, or is none, the loop does it.
+Task<void> run_unrefused(Context& context, FunctionRef<void()> work) {
+    bool has_begun = false;
+    if (const auto* cpu = context.services().find<runtime::CpuLane>()) {
+        auto begin = [&] {
+            has_begun = true;
+            work();
+        };
+        try {
+            co_await cpu->lane.run(context, begin);
+        } catch (const Error& error) {
+            if (has_begun || error.code() != Errc::unavailable) throw;
+        }
+    }
+    if (!has_begun) work();
+}
+
 }  // namespace
 
 void throw_no_row(const Query& query) {
@@ -110,17 +128,17 @@ Task<Timestamp> shared_objects(Context& context, const Query& query, std::span<c
         return answer;
     };
     // Both texts: of one there may be several with the other.
-    std::string key(query.clickhouse);
-    key += '\0';
-    key += internal::query_body(query.text, values, {});
+    internal::SharedQuestion question{query.name, std::string(query.clickhouse)};
+    question.key += '\0';
+    question.key += internal::query_body(query.text, values, {});
     const internal::GivenAnswer given =
-        co_await analytics.answers().get(context, analytics.queries(), key, work);
+        co_await analytics.answers().get(context, analytics.queries(), question, work);
     const Timestamp as_of{given.as_of};
     analytics.require_fresh(query.name, context.reading().freshness, as_of);
     const internal::StoredAnswer& answer = *given.answer;
     auto read = [&] { read_objects(query, answer, type, next); };
     if (answer.rows.size() > on_loop_bytes_max)
-        co_await analytics.queries().run(context, read);
+        co_await run_unrefused(context, read);
     else
         read();
     co_return as_of;

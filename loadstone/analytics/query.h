@@ -59,8 +59,8 @@ Task<Timestamp> query_objects(Context& context, const Query& query,
                               std::span<const store::Value> values, const TypeInfo& type,
                               NewObject next, FunctionRef<void()> row_read);
 
-// The same, shared with who asks the same: from a kept answer, or another's. On the context's loop,
-// if it is small.
+// The same, shared with who asks the same: from a kept answer, or another's. Objects are made
+// on the context's loop, or of a large answer on the CPU lane if that has room.
 Task<Timestamp> shared_objects(Context& context, const Query& query,
                                std::span<const store::Value> values, const TypeInfo& type,
                                NewObject next);

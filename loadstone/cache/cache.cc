@@ -22,6 +22,10 @@ namespace {
 // computes for itself.
 constexpr int rounds_max = 3;
 
+// Of entries that were read while nobody could tell what had changed: no others' place.
+constexpr std::uint64_t untold_place = 0x5555'5555'5555'5555U;
+constexpr std::chrono::milliseconds untold_fresh_min{1};
+
 FollowerOptions telling(FollowerOptions options,
                         std::function<void(std::chrono::nanoseconds)> whom) {
     options.answered = std::move(whom);
@@ -236,8 +240,9 @@ Task<Answer> Cache::get_untold(Context& context, const Asked& asked, Compute com
     Asked own = asked;
     own.once_in_cluster = false;
     own.stale_for = {};
-    own.fresh_for = options_.follow_every;
-    const Owed owed{~hash, 0, seen, Clock::now()};
+    own.fresh_for = std::max(options_.follow_every, untold_fresh_min);
+    if (asked.fresh_for.count() > 0) own.fresh_for = std::min(own.fresh_for, asked.fresh_for);
+    const Owed owed{hash ^ untold_place, 0, seen, Clock::now(), true};
     Look look = look_for(own, owed);
     const Given given = co_await give(context, own, compute, owed, std::move(look));
     co_return answer_of(*given.entry, context);
@@ -277,8 +282,8 @@ Task<Cache::Given> Cache::give(Context& context, const Asked& asked, Compute com
         }
         // It may be untrue by now, or gone from the cache, and yet show all that is owed.
         const EntryPtr& made = flight.entry;
-        if (made && made->is_of(asked) && made->shows(owed.position) &&
-            (made->epoch >= owed.epoch || is_valid(*made, asked)))
+        if (made && made->is_of(asked) && !made->is_for_its_reader_alone &&
+            made->shows(owed.position) && (made->epoch >= owed.epoch || is_valid(*made, asked)))
             co_return Given{made};
         // Who goes on for one that was cancelled has paused already when that one has.
         if (!made) owed.waits_since = std::min(owed.waits_since, flight.waits_since);

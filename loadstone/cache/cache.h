@@ -121,6 +121,7 @@ private:
         std::uint64_t epoch;
         runtime::Position position;  // of who has seen what no poll shows
         Since waits_since;
+        bool is_untold = false;  // nobody can tell what has changed: kept for a moment
     };
     struct Look {
         EntryPtr entry{};  // true still; with a flight: to be computed before its end

@@ -152,8 +152,11 @@ Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute 
     if (owed.epoch > 0) follower_.saw(context.reading(), now.begun_at);
     const runtime::Position begun_at = context.reading().position();
     entry->was_raised = begun_at != seen;
+    const unsigned replacements = context.reading().replacements();
+    const unsigned stale_answers = context.reading().stale_answers();
     // 0: for those who wait for it, and not kept.
-    entry->epoch = owed.epoch > 0 || begun_at >= now.begun_at ? now.epoch : 0;
+    const bool has_epoch = owed.epoch > 0 || owed.is_untold || begun_at >= now.begun_at;
+    entry->epoch = has_epoch ? now.epoch : 0;
     entry->made_at = Clock::now();
     entry->true_at = follower_.followed_at();
     const OutOfTheWay apart(context.reading(), has_own_connections_, computations_.gives_way());
@@ -162,10 +165,11 @@ Task<Cache::EntryPtr> Cache::fill(Context& context, const Asked& asked, Compute 
     std::string json = co_await compute(reader);
     entry->took = Clock::now() - entry->made_at;
     entry->position = follower_.seen_now(context.reading().position());
-    const bool was_replaced = context.reading().was_replaced();
+    const bool was_replaced = context.reading().replacements() != replacements;
+    const bool is_stale = context.reading().stale_answers() != stale_answers;
     if (!was_replaced) entry->reached = begun_at;
-    // Read where less was known than had been asked for: for this reader alone.
-    if (context.reading().stale() || (was_replaced && owed.position != runtime::Position{})) {
+    if (is_stale || (was_replaced && owed.position != runtime::Position{})) {
+        entry->is_for_its_reader_alone = true;
         entry->epoch = 0;
         entry->reached = {};
     }

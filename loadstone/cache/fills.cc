@@ -75,7 +75,7 @@ Task<void> prune_in(store::Tx& tx, std::int64_t kept_us) { co_await sql::prune_f
 }  // namespace
 
 Task<bool> Fills::claim(Context& context, const Request& request, std::string seen) {
-    Context own(context.services(), context.deadline().sooner(Deadline::in(agreement_max)));
+    Context own(context.services(), context.deadline());
     std::uint64_t rows = 0;
     const store::TxBody body = [&](store::Tx& tx) {
         return claim_in(tx, request.id, request.view, request.key, request.holder, request.lease_us,

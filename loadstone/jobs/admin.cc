@@ -226,9 +226,14 @@ Task<std::vector<std::string>> process_names(Reader reader) {
     co_return co_await reader.many<std::string>(sql::process_names);
 }
 
-Task<std::vector<QueueStats>> queue_stats(Reader reader, StatsFilter filter) {
-    const auto counts =
-        co_await reader.many<QueueCounts>(sql::queue_stats, filter.queue, filter.kind);
+Task<std::vector<QueueStats>> queue_stats(Reader reader, StatsFilter filter,
+                                          std::set<std::string> also) {
+    auto counts = co_await reader.many<QueueCounts>(sql::queue_stats, filter.queue, filter.kind);
+    for (const QueueCounts& each : counts) also.erase(each.name);
+    for (const std::string& name : also) {
+        if (filter.queue.empty() || name == filter.queue) counts.push_back({.name = name});
+    }
+    std::ranges::sort(counts, {}, &QueueCounts::name);
     const auto paused = co_await reader.many<std::string>(sql::paused_queues);
     std::vector<QueueStats> all;
     for (const QueueCounts& each : counts) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct JobRow {
     std::string queue;
     std::string kind;
     std::string state;  // "waiting", "blocked", "running", "dead"
+    std::string place;  // of one that waits: "ready", "scheduled"; else empty
     int attempt = 0;    // failed ones
     int crashes = 0;
     Timestamp enqueued_at;
@@ -29,8 +31,8 @@ struct JobRow {
     std::string idempotency_key;
 };
 BOOST_DESCRIBE_STRUCT(JobRow, (),
-                      (id, queue, kind, state, attempt, crashes, enqueued_at, run_at, last_error,
-                       cause, arguments, partition_key, idempotency_key))
+                      (id, queue, kind, state, place, attempt, crashes, enqueued_at, run_at,
+                       last_error, cause, arguments, partition_key, idempotency_key))
 
 // Of a list; empty: all.
 struct JobFilter {
@@ -128,7 +130,9 @@ Task<std::vector<QueueStats>> queue_stats(Reader reader);
 struct StatsFilter {
     std::string queue, kind;
 };
-Task<std::vector<QueueStats>> queue_stats(Reader reader, StatsFilter filter);
+// Those of `also` that the filter's queue allows are among them if nothing of them is there.
+Task<std::vector<QueueStats>> queue_stats(Reader reader, StatsFilter filter,
+                                          std::set<std::string> also = {});
 // Of those that run jobs: HOST:PID.
 Task<std::vector<std::string>> process_names(Reader reader);
 

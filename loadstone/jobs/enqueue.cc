@@ -185,12 +185,9 @@ void wake_after(Tx& tx, Queue& queue) {
     tx.after_commit([&queue] { queue.wake(); });
 }
 
-}  // namespace
-
-namespace internal {
-
-Task<std::int64_t> enqueue_written(Tx& tx, const std::string& kind, std::string arguments,
-                                   EnqueueOptions options) {
+// `was_there`, if it is given, becomes true where another job has the key.
+Task<std::int64_t> enqueue_one(Tx& tx, const std::string& kind, std::string arguments,
+                               EnqueueOptions options, bool* was_there) {
     Queue& queue = tx.context().services().get<Queue>();
     const Kind& of = queue.known(kind);
     check(of, options);
@@ -205,23 +202,43 @@ Task<std::int64_t> enqueue_written(Tx& tx, const std::string& kind, std::string 
     const std::int64_t delay_us = std::chrono::microseconds(delay).count();
     const std::int64_t at_us = options.at ? options.at->micros : 0;
     const std::int64_t begins_in = std::max(delay_us, at_us - Timestamp::now().micros);
-    const NewJob job = new_job(of, std::move(arguments), begins_in, is_unique);
+    const NewJob job = internal::new_job(of, std::move(arguments), begins_in, is_unique);
     if (is_unique) {
         const auto holder = co_await holder_of(tx, job);
         if (holder) {
             queue.merged();
+            if (was_there != nullptr) *was_there = true;
             co_return *holder;
         }
     }
-    const std::int64_t id = co_await insert(tx, job);
+    const std::int64_t id = co_await internal::insert(tx, job);
     if (is_unique) co_await tx.exec(sql::unique_is_of, job.extra.unique, id);
     if (!options.after.empty()) {
         co_await wait_for(tx, job, id, options);
     } else if (begins_in > 0) {
-        co_await schedule(tx, job, id, delay_us, at_us);
+        co_await internal::schedule(tx, job, id, delay_us, at_us);
     }
     wake_after(tx, queue);
     co_return id;
+}
+
+}  // namespace
+
+namespace internal {
+
+Task<std::int64_t> enqueue_written(Tx& tx, const std::string& kind, std::string arguments,
+                                   EnqueueOptions options) {
+    return enqueue_one(tx, kind, std::move(arguments), std::move(options), nullptr);
+}
+
+Task<Enqueued> enqueue_told(Tx& tx, const std::string& kind, std::string arguments,
+                            EnqueueOptions options) {
+    bool was_there = false;
+    Enqueued enqueued;
+    enqueued.id =
+        co_await enqueue_one(tx, kind, std::move(arguments), std::move(options), &was_there);
+    enqueued.is_new = !was_there;
+    co_return enqueued;
 }
 
 Task<void> enqueue_with_commit(Tx& tx, const std::string& kind, std::string arguments) {

@@ -42,11 +42,19 @@ Task<std::int64_t> enqueue_json(Tx& tx, const std::string& kind, std::string arg
 // Many of one kind in one statement, in their order. Errors as enqueue_json, with no job enqueued.
 Task<void> enqueue_all_json(Tx& tx, const std::string& kind, std::vector<std::string> arguments);
 
+// What came of an enqueue.
+struct Enqueued {
+    std::int64_t id = 0;
+    bool is_new = true;  // false: of a unique kind, whose job `id` had the key already
+};
+
 namespace internal {
 
 // Likewise, of what to_json() has written of the kind's arguments: they are not looked at.
 Task<std::int64_t> enqueue_written(Tx& tx, const std::string& kind, std::string arguments,
                                    EnqueueOptions options);
+Task<Enqueued> enqueue_told(Tx& tx, const std::string& kind, std::string arguments,
+                            EnqueueOptions options);
 Task<void> enqueue_all_written(Tx& tx, const std::string& kind, std::vector<std::string> arguments);
 // Without an id, for what needs no answer: it goes to the database with the next statement or the
 // commit. Of a unique kind, or one with a bound, the database is asked.
@@ -57,6 +65,12 @@ Task<void> enqueue_with_commit(Tx& tx, const std::string& kind, std::string argu
 template <class Arguments>
 Task<std::int64_t> enqueue(Tx& tx, const Arguments& arguments, EnqueueOptions options = {}) {
     return internal::enqueue_written(tx, internal::kind<Arguments>(), to_json(arguments), options);
+}
+
+// As enqueue, for who wants to know whether the job was there already.
+template <class Arguments>
+Task<Enqueued> enqueue_told(Tx& tx, const Arguments& arguments, EnqueueOptions options = {}) {
+    return internal::enqueue_told(tx, internal::kind<Arguments>(), to_json(arguments), options);
 }
 
 // co_await jobs::enqueue_all(tx, reminders); one statement for a thousand as for one (of a unique

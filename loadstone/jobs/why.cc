@@ -112,6 +112,13 @@ ModuleOf module_of(const runtime::Services& services, const std::string& queue) 
     return module;
 }
 
+// Those of its places that are kept for its queues of which nothing runs (internal/reserve.h).
+std::string kept_of(const ModuleOf& module) {
+    const std::size_t kept = std::min(module.queues.size() - 1, module.places / 4);
+    if (kept == 0) return "";
+    return fmt::format(", up to {} of them kept for queues of it of which nothing runs", kept);
+}
+
 // Nothing of its queue and partition would be claimed before it.
 Task<std::string> why_next(Reader reader, const Place place, const Before before,
                            std::int64_t processes) {
@@ -133,18 +140,20 @@ Task<std::string> why_next(Reader reader, const Place place, const Before before
     const std::string queues = to_json(std::vector(module.queues.begin(), module.queues.end()));
     const auto running = co_await reader.one<RunningOf>(sql::running_of, queues, place.queue);
     const auto places = static_cast<std::int64_t>(module.places);
+    const std::string kept = kept_of(module);
     if (places > 0 && running.of_module >= places * processes)
         co_return fmt::format(
-            "{}, and all {} places of its module, {}, are taken in each of the {} processes that "
-            "run jobs",
-            next, places, module.name, processes);
+            "{}, and the places of its module, {}, are taken: {} of its jobs run, and it has {} "
+            "places in each server{}",
+            next, module.name, running.of_module, places, kept);
+    // Sandboxes are among the processes, but have a place for suspects alone.
     std::string text = fmt::format(
-        "{}, and begins when one of the {} processes that run jobs has a place for it: {} jobs "
-        "run, {} of them of this queue",
-        next, processes, running.jobs, running.of_queue);
+        "{}, and begins when a server has a place for it: {} jobs run in {} processes, {} of them "
+        "of this queue",
+        next, running.jobs, processes, running.of_queue);
     if (places > 0)
-        text += fmt::format(", {} of its module, {}, which has {} places in each process",
-                            running.of_module, module.name, places);
+        text += fmt::format(", {} of its module, {}, which has {} places in each server{}",
+                            running.of_module, module.name, places, kept);
     co_return text;
 }
 

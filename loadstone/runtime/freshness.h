@@ -74,10 +74,11 @@ public:
     // read, and what there is beyond it cannot be known.
     void replace(Position position) noexcept {
         position_ = position;
-        was_replaced_ = true;
+        ++replacements_;
     }
-    // If not, each read was of a server that is known to show all of the position before it.
-    bool was_replaced() const noexcept { return was_replaced_; }
+    // If there is none, each read was of a server that is known to show all of the position before
+    // it.
+    unsigned replacements() const noexcept { return replacements_; }
     // Whether its session is to be told: of a new one, or again that it is unknown, lest it forget.
     bool has_moved() const noexcept {
         return position_ != began_ || position_ == Position::unknown();
@@ -95,6 +96,7 @@ public:
     // It was given such an answer, by so much at most.
     void gave_stale(std::chrono::nanoseconds age) noexcept {
         if (!stale_ || *stale_ < age) stale_ = age;
+        ++stale_answers_;
     }
     // The same, by a replica that is behind what it had to see: nothing fresher was to be had.
     void gave_behind(std::chrono::nanoseconds age) noexcept {
@@ -103,12 +105,13 @@ public:
     }
     const std::optional<std::chrono::nanoseconds>& stale() const noexcept { return stale_; }
     bool is_behind() const noexcept { return is_behind_; }
+    unsigned stale_answers() const noexcept { return stale_answers_; }
 
 private:
     Position began_, position_;
     std::optional<std::chrono::nanoseconds> stale_;
     bool is_behind_ = false;
-    bool was_replaced_ = false;
+    unsigned replacements_ = 0, stale_answers_ = 0;
 };
 
 }  // namespace loadstone::runtime

@@ -50,9 +50,9 @@ TEST(Reading, TellsWhetherItsPositionWasReplaced) {
     Reading reading;
     reading.begin_at({1, 10});
     reading.saw({1, 11});
-    EXPECT_FALSE(reading.was_replaced());
+    EXPECT_EQ(reading.replacements(), 0U);
     reading.replace({1, 12});
-    EXPECT_TRUE(reading.was_replaced());
+    EXPECT_EQ(reading.replacements(), 1U);
 }
 
 TEST(Reading, RemembersTheOldestStaleAnswer) {

@@ -97,12 +97,6 @@ struct WhyAnswer {
 };
 BOOST_DESCRIBE_STRUCT(WhyAnswer, (), (id, why))
 
-struct RetryAnswer {
-    std::int64_t id = 0;
-    bool is_due = true;
-};
-BOOST_DESCRIBE_STRUCT(RetryAnswer, (), (id, is_due))
-
 struct JobNamed {
     std::int64_t id = 0;
 };
@@ -119,11 +113,10 @@ struct PauseAnswer {
 };
 BOOST_DESCRIBE_STRUCT(PauseAnswer, (), (queue, is_paused))
 
-// As the text of a list has it: of those that wait, for what.
+// As `--state` names it: of those that wait, for what.
 std::string_view state_text(const jobs::JobRow& row) {
     if (row.state != "waiting") return row.state;
-    if (row.attempt > 0) return "retrying";
-    return row.run_at > Timestamp::now() ? "scheduled" : "ready";
+    return row.attempt > 0 ? std::string_view("retrying") : std::string_view(row.place);
 }
 
 }  // namespace
@@ -218,7 +211,7 @@ void retry_job_command(const Config& config, const std::vector<Module>& modules,
         throw Error(Errc::not_found,
                     fmt::format("there is no job {}: it was never enqueued, or it is done", id));
     }
-    print(json ? to_json(RetryAnswer{id}) + "\n" : fmt::format("job {} is due now\n", id));
+    print(json ? to_json(JobNamed{id}) + "\n" : fmt::format("job {} is due now\n", id));
 }
 
 void cancel_job_command(const Config& config, const std::vector<Module>& modules, std::int64_t id,

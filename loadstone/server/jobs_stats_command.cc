@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "loadstone/base/json.h"
 #include "loadstone/jobs/admin.h"
@@ -24,17 +25,17 @@ struct InDatabase {
     std::vector<std::string> processes;  // that run jobs, on all machines
 };
 
-Task<InDatabase> stats_in(Context& context, JobsQuery query) {
+Task<InDatabase> stats_in(Context& context, JobsQuery query, std::set<std::string> have_run) {
     const jobs::StatsFilter filter{query.queue, query.kind};
     InDatabase found;
-    found.queues = co_await jobs::queue_stats(context.reader(), filter);
+    found.queues = co_await jobs::queue_stats(context.reader(), filter, have_run);
     found.processes = co_await jobs::process_names(context.reader());
     co_return found;
 }
 
 struct Counted {
     std::vector<std::vector<jobs::KindCounts>> by_process;
-    std::int64_t of_running = 0;  // how many of them are processes that run jobs
+    std::vector<std::string> processes;  // whose they are, as process_names() has them
 };
 
 std::string host_name() {
@@ -44,8 +45,7 @@ std::string host_name() {
 }
 
 // A server of another version may answer otherwise: then it is left out.
-Counted counted_by_servers(const Config& config, const JobsQuery& query,
-                           const std::vector<std::string>& running) {
+Counted counted_by_servers(const Config& config, const JobsQuery& query) {
     const std::string folder = (std::filesystem::path(config.data) / "run").string();
     const std::string host = host_name();
     Counted all;
@@ -56,10 +56,20 @@ Counted counted_by_servers(const Config& config, const JobsQuery& query,
             return !query.kind.empty() && kind.kind != query.kind;
         });
         all.by_process.push_back(std::move(*counts));
-        const std::string name = host + ":" + answer.process;
-        if (std::ranges::find(running, name) != running.end()) ++all.of_running;
+        all.processes.push_back(host + ":" + answer.process);
     }
     return all;
+}
+
+// Also those of which the tables have no job at the moment.
+std::set<std::string> queues_that_have_run(const Counted& counted) {
+    std::set<std::string> queues;
+    for (const auto& process : counted.by_process) {
+        for (const jobs::KindCounts& kind : process) {
+            if (kind.runs > 0) queues.insert(kind.queue);
+        }
+    }
+    return queues;
 }
 
 // Of how many of the processes that run jobs the figures of kinds are.
@@ -102,15 +112,20 @@ void print_kinds(const std::string& queue, const jobs::QueueKinds& of) {
 
 void jobs_stats_command(const Config& config, const std::vector<Module>& modules,
                         const JobsQuery& query) {
+    const Counted counted = counted_by_servers(config, query);
     InDatabase found;
     {
         CommandSession session(config, modules);
-        found = run_blocking(session.loops(), stats_in(session.context(), query));
+        found = run_blocking(session.loops(),
+                             stats_in(session.context(), query, queues_that_have_run(counted)));
     }
-    const Counted counted = counted_by_servers(config, query, found.processes);
     const auto running = static_cast<std::int64_t>(found.processes.size());
+    const std::int64_t counted_running =
+        std::ranges::count_if(counted.processes, [&](const std::string& name) {
+            return std::ranges::find(found.processes, name) != found.processes.end();
+        });
     if (query.json) {
-        const std::string of = to_json(CountedOf{counted.of_running, running});
+        const std::string of = to_json(CountedOf{counted_running, running});
         std::string all;
         for (const jobs::QueueStats& queue : found.queues) {
             all += all.empty() ? "" : ",";
@@ -125,7 +140,7 @@ void jobs_stats_command(const Config& config, const std::vector<Module>& modules
     print(
         fmt::format("\nsince their start, {} of {} processes that run jobs (those of this data "
                     "folder):\n",
-                    counted.of_running, running));
+                    counted_running, running));
     print(fmt::format("{:<40} {:>8} {:>7} {:>7} {:>7} {:>7} {:>9} {:>9} {:>9} {:>9}\n", "KIND",
                       "RUNS", "FAILED", "RETRIED", "SNOOZED", "BURIED", "WAIT P50", "P99",
                       "RUN P50", "P99"));

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "loadstone/base/error.h"
 #include "loadstone/jobs/admin.h"
@@ -35,10 +36,11 @@ struct Tables {
     std::vector<jobs::RunningJob> running;
 };
 
-Task<Tables> tables_in(const runtime::Services& services, jobs::StatsFilter filter) {
+Task<Tables> tables_in(const runtime::Services& services, jobs::StatsFilter filter,
+                       std::set<std::string> have_run) {
     Context context(services, Deadline::in(look_deadline));
     Tables tables;
-    tables.queues = co_await jobs::queue_stats(context.reader(), filter);
+    tables.queues = co_await jobs::queue_stats(context.reader(), filter, have_run);
     tables.running = co_await jobs::running_jobs(context.reader(), running_max, filter);
     co_return tables;
 }
@@ -60,6 +62,7 @@ public:
         std::map<std::string, std::map<std::string, double>> counts;
         for (const AdminAnswer& answer : answers) {
             auto& own = counts[answer.process] = done_by_kind(answer.text);
+            for (const auto& [kind, done] : own) note_queue(kind, done);
             const auto before = last_.find(answer.process);
             if (before == last_.end()) continue;
             for (const auto& [kind, done] : own) add(rates, kind, done - before->second[kind]);
@@ -71,20 +74,30 @@ public:
         last_look_ = now;
         return rates;
     }
+    // Of which jobs have ended: also those of which the tables have none at the moment.
+    const std::set<std::string>& queues() const noexcept { return queues_; }
     bool is_known() const noexcept { return is_known_; }
     std::int64_t processes() const noexcept { return processes_; }
 
 private:
+    // Null: not one that is asked for.
+    const jobs::Kind* asked_for(const std::string& kind) const {
+        return kind_.empty() || kind == kind_ ? queue_->find(kind) : nullptr;
+    }
     void add(std::map<std::string, double>& rates, const std::string& kind, double done) const {
-        if (!kind_.empty() && kind != kind_) return;
-        const jobs::Kind* known = queue_->find(kind);
+        const jobs::Kind* known = asked_for(kind);
         if (known != nullptr && done > 0) rates[known->queue] += done;
+    }
+    void note_queue(const std::string& kind, double done) {
+        const jobs::Kind* known = asked_for(kind);
+        if (known != nullptr && done > 0) queues_.insert(known->queue);
     }
 
     std::string folder_;
     const jobs::Queue* queue_;
     std::string kind_;
     std::map<std::string, std::map<std::string, double>> last_;  // by process, kind
+    std::set<std::string> queues_;
     Clock::time_point last_look_ = Clock::now();
     bool is_known_ = false;
     std::int64_t processes_ = 0;
@@ -105,8 +118,8 @@ public:
         const std::map<std::string, double> rates = rates_.look();
         look_.processes = rates_.processes();
         try {
-            Tables tables =
-                run_blocking(session_->loops(), tables_in(session_->services(), filter_));
+            Tables tables = run_blocking(session_->loops(),
+                                         tables_in(session_->services(), filter_, rates_.queues()));
             look_.queues.clear();
             for (jobs::QueueStats& queue : tables.queues) add(std::move(queue), rates);
             look_.running = std::move(tables.running);

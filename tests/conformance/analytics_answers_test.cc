@@ -44,8 +44,8 @@ Task<std::string> ask_own(Context& context, analytics::Analytics* of,
         stored.rows = answer();
         return stored;
     };
-    const std::string key = "own";
-    const auto given = co_await of->answers().get(context, of->queries(), key, ask);
+    const analytics::internal::SharedQuestion own{"own", "own"};
+    const auto given = co_await of->answers().get(context, of->queries(), own, ask);
     co_return given.answer->rows;
 }
 Task<std::int64_t> streamed(Context& context) {
@@ -53,6 +53,17 @@ Task<std::int64_t> streamed(Context& context) {
     auto keep = [&](const Sums& row) { facts = row.facts; };
     co_await analytics::query_each<Sums>(context, sums, keep);
     co_return facts;
+}
+// About 10 kB a row.
+struct LongText {
+    std::string text;
+};
+BOOST_DESCRIBE_STRUCT(LongText, (), (text))
+constexpr std::size_t long_text_bytes = 10'000;
+Task<analytics::Answer<LongText>> ask_much(Context& context) {
+    constexpr analytics::Query much{"much", "select concat(page, $1) as text from visits"};
+    const std::string text(long_text_bytes, 'x');
+    co_return co_await analytics::query<LongText>(context, much, text);
 }
 Task<Answer> ask_wrong(Context& context) {
     constexpr analytics::Query wrong{"wrong", "select nothing as facts from visits"};
@@ -90,18 +101,22 @@ protected:
         explicit HeldLane(analytics::Analytics& of) {
             const int threads = of.options().queries_max;
             for (int i = 0; i < threads; ++i) {
-                auto hold = [this] {
-                    held_.count_down();
-                    may_go_.wait();
+                auto hold = [latches = latches_] {
+                    latches->held.count_down();
+                    latches->may_go.wait();
                 };
                 EXPECT_TRUE(of.queries().post(hold));
             }
-            held_.wait();
+            latches_->held.wait();
         }
-        void release() { may_go_.count_down(); }
+        void release() { latches_->may_go.count_down(); }
 
     private:
-        std::latch held_{2}, may_go_{1};
+        struct Latches {
+            std::latch held{2}, may_go{1};
+        };
+        // The lane's too: it may leave them after this.
+        std::shared_ptr<Latches> latches_ = std::make_shared<Latches>();
     };
 };
 
@@ -121,6 +136,36 @@ TEST_P(AnalyticsAnswers, AreSharedByAllWhoAskAtOnce) {
         EXPECT_EQ(answer.rows.at(0).sum, 45);
     }
     EXPECT_EQ(count("misses"), before + 1);
+}
+
+// More askers than a lane has room for, with a CPU lane that has next to none, and without one.
+TEST_P(AnalyticsAnswers, ThatAreLargeAreGivenToAllWhoAsk) {
+    facts_options_.query_queue_max = 4;
+    begin();
+    std::optional<loadstone::runtime::Lane> lane;
+    std::optional<loadstone::runtime::CpuLane> cpu;
+    const auto asking_much = [&] { return store().start(Deadline::in(seconds(20)), ask_much); };
+    const auto expect_whole = [](const analytics::Answer<LongText>& answer) {
+        ASSERT_EQ(answer.rows.size(), 10U);
+        for (const LongText& row : answer.rows) EXPECT_GT(row.text.size(), long_text_bytes);
+    };
+    for (const bool has_cpu_lane : {false, true}) {
+        if (has_cpu_lane) {
+            lane.emplace(loadstone::runtime::LaneOptions{.name = "cpu", .queue_max = 1},
+                         store().registry());
+            cpu.emplace(loadstone::runtime::CpuLane{*lane});
+            const_cast<loadstone::runtime::Services&>(store().services())
+                .add<loadstone::runtime::CpuLane>(*cpu);
+        }
+        std::vector<std::future<analytics::Answer<LongText>>> all;
+        for (int i = 0; i < 100; ++i) all.push_back(asking_much());
+        for (auto& each : all) expect_whole(each.get());
+    }
+    EXPECT_EQ(count("misses"), 1U);
+    if (is_to_clickhouse()) return;  // which is asked for its version, on the lane
+    HeldLane held(*analytics_);
+    expect_whole(asking_much().get());
+    held.release();
 }
 
 TEST_P(AnalyticsAnswers, AreKeptUntilTheStoreHasChanged) {
@@ -178,7 +223,9 @@ TEST_P(AnalyticsAnswers, DoNotFailWithWhoAskedAndWasLate) {
     begin();
     HeldLane lane(*analytics_);
     auto late = asking(std::chrono::milliseconds(500));
+    EXPECT_TRUE(wait_until([&] { return gauge("loadstone_lane_queued") == 1; }));
     auto patient = asking();
+    EXPECT_TRUE(wait_until([&] { return count("waits") == 1; }));
     EXPECT_EQ(code_of([&] { late.get(); }), Errc::deadline_exceeded);
     lane.release();
     EXPECT_EQ(patient.get().rows.at(0).facts, 10);
@@ -196,6 +243,31 @@ TEST_P(AnalyticsAnswers, DoNotFailWithWhoAskedAndWasCancelled) {
     lane.release();
     EXPECT_EQ(code_of([&] { cancelled.get(); }), Errc::cancelled);
     EXPECT_EQ(patient.get().rows.at(0).facts, 10);
+}
+
+// The store gave up early, by an estimate.
+TEST_P(AnalyticsAnswers, DoNotFailWithWhoAskedWithTooLittleTime) {
+    for (const bool is_askers_bound : {true, false}) {
+        stop();
+        facts_options_.query_timeout = is_askers_bound ? seconds(60) : seconds(5);
+        begin();
+        HeldLane lane(*analytics_);
+        auto give_up = []() -> std::string { throw Error(Errc::deadline_exceeded, "too slow"); };
+        auto answer = [] { return std::string("answer"); };
+        auto hasty = store().start(Deadline::in(seconds(20)), ask_own, analytics_.get(),
+                                   std::function<std::string()>(give_up));
+        EXPECT_TRUE(wait_until([&] { return gauge("loadstone_lane_queued") == 1; }));
+        auto patient = store().start(Deadline::in(seconds(30)), ask_own, analytics_.get(),
+                                     std::function<std::string()>(answer));
+        EXPECT_TRUE(wait_until([&] { return count("waits") == 1; }));
+        lane.release();
+        EXPECT_EQ(code_of([&] { hasty.get(); }), Errc::deadline_exceeded);
+        if (is_askers_bound) {
+            EXPECT_EQ(patient.get(), "answer");
+        } else {
+            EXPECT_EQ(code_of([&] { patient.get(); }), Errc::deadline_exceeded);
+        }
+    }
 }
 
 TEST_P(AnalyticsAnswers, AreWaitedForToOnesOwnDeadline) {

@@ -259,8 +259,8 @@ TEST_P(JobAdmin, SaysWhyAReadyJobDoesNotRun) {
               "conformance_jobs.Note");
     node.write(execute<declare_note>);
     EXPECT_EQ(node.why(first),
-              "it is the next of queue test, and begins when one of the 1 processes that run jobs "
-              "has a place for it: 0 jobs run, 0 of them of this queue");
+              "it is the next of queue test, and begins when a server has a place for it: 0 jobs "
+              "run in 1 processes, 0 of them of this queue");
     const auto second = node.enqueue("second");
     const auto urgent = node.enqueue_urgent("urgent");
     EXPECT_EQ(node.why(second),

@@ -68,12 +68,17 @@ TEST_P(JobsOperated, APausedQueueIsPausedInAllProcesses) {
     operators->write(add<Tenant>, Tenant{"before", 0});
     ASSERT_TRUE(wait_until([&] { return count("before") == 1; }));
     operators->write(pause_in, true);
-    pause(1'000);
-    operators->write(add_all<Tenant>, std::vector<Tenant>(20, Tenant{"paused", 0}));
-    pause(400);
-    EXPECT_EQ(count("paused"), 0);
+    // What is enqueued before both know of it runs.
+    std::string last;
+    const auto stays = [&] {
+        last += "paused";
+        operators->write(add_all<Tenant>, std::vector<Tenant>(20, Tenant{last, 0}));
+        pause(400);
+        return count(last) == 0;
+    };
+    ASSERT_TRUE(wait_until(stays));
     operators->write(pause_in, false);
-    EXPECT_TRUE(wait_until([&] { return count("paused") == 20; }, std::chrono::seconds(3)));
+    EXPECT_TRUE(wait_until([&] { return count(last) == 20; }, std::chrono::seconds(3)));
 }
 
 Task<bool> allow(Tx& tx, int at_once) {
@@ -98,16 +103,22 @@ TEST_P(JobsOperated, AChangedLimitIsChangedInAllProcesses) {
     ASSERT_TRUE(is_done(*operators));
 
     operators->write(allow, 1);
-    pause(1'000);
-    stage_.may_end = false;
-    stage_.running_max = 0;
-    operators->write(add_all<Crowd>, std::vector<Crowd>(6, Crowd{"b", "second"}));
-    ASSERT_TRUE(wait_until([&] { return stage_.running > 0; }));
-    pause(400);
-    EXPECT_EQ(stage_.running_max, 1);
-    stage_.may_end = true;
-    EXPECT_TRUE(is_done(*operators));
-    EXPECT_EQ(count("second"), 6);
+    // Again, of another key, until both know of it.
+    std::string last;
+    const auto one_at_a_time = [&] {
+        last += "b";
+        stage_.may_end = false;
+        stage_.running_max = 0;
+        operators->write(add_all<Crowd>, std::vector<Crowd>(6, Crowd{last, last}));
+        EXPECT_TRUE(wait_until([&] { return stage_.running > 0; }));
+        pause(400);
+        const bool is_one = stage_.running_max == 1;
+        stage_.may_end = true;
+        EXPECT_TRUE(is_done(*operators));
+        return is_one;
+    };
+    EXPECT_TRUE(wait_until(one_at_a_time));
+    EXPECT_EQ(count(last), 6);
 }
 
 // So many, buried so many days ago.

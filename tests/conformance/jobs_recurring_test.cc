@@ -118,14 +118,17 @@ protected:
             each->runner.reset();
         }
     }
-    void expect_each_firing_once() {
+    // Of so many schedules that have fired.
+    void expect_each_firing_once(std::size_t schedules) {
         std::map<std::string, std::int64_t> counts;
         for (const Enqueued& each : one().read(enqueued_in)) {
             auto fired = loadstone::from_json<Fired>(each.arguments);
             counts[loadstone::value_or_throw(std::move(fired)).schedule] = each.count;
         }
+        std::size_t looked_at = 0;
         for (const ScheduleRow& row : one().read(schedules_in)) {
             if (row.fired_at < began_ * minute_us) continue;  // nobody has looked at it
+            ++looked_at;
             const std::string name = row.name.substr(row.name.find('.') + 1);
             const std::int64_t count = counts[name];
             // The minutes that have begun since fire each, whatever the policy. One that has begun
@@ -138,6 +141,7 @@ protected:
                 EXPECT_LE(count, 1 + begun_since) << name;
             }
         }
+        EXPECT_EQ(looked_at, schedules);
     }
 
     std::vector<std::unique_ptr<Node>> nodes_;
@@ -160,7 +164,7 @@ TEST_P(JobsRecurring, EachFiringIsEnqueuedOnceByAllProcessesTogether) {
     for (auto& each : nodes_) each->run();
     EXPECT_TRUE(wait_until([&] { return all_have_fired(); }));
     stop();
-    expect_each_firing_once();
+    expect_each_firing_once(policies.size() * of_each_policy);
 }
 
 TEST_P(JobsRecurringPostgres, WhatOneIsFiringNoOtherFires) {
@@ -173,7 +177,7 @@ TEST_P(JobsRecurringPostgres, WhatOneIsFiringNoOtherFires) {
         slow.join();
         nodes_[2]->write(jobs::internal::fire, all[i]);
     }
-    expect_each_firing_once();
+    expect_each_firing_once(policies.size());
 }
 
 }  // namespace

@@ -82,8 +82,8 @@ INSTANTIATE_TEST_SUITE_P(Databases, JobWhy, testing::Values(Backend::sqlite, Bac
 TEST_P(JobWhy, CountsWhatGoesFirstInOtherPartitions) {
     const auto acme = enqueue("acme");
     EXPECT_EQ(node_.why(acme),
-              "it is the next of queue test, and begins when one of the 1 processes that run jobs "
-              "has a place for it: 0 jobs run, 0 of them of this queue");
+              "it is the next of queue test, and begins when a server has a place for it: 0 jobs "
+              "run in 1 processes, 0 of them of this queue");
     node_.enqueue_urgent("urgent");
     EXPECT_EQ(node_.why(acme), "1 ready jobs of queue test go first, 1 of them of higher priority");
     node_.write(enqueue_in<Hurried>, Hurried{"b"});
@@ -102,8 +102,8 @@ TEST_P(JobWhy, SaysWhoTakesTurns) {
     const auto behind = enqueue("acme");
     const auto other = enqueue("other");
     const std::string begins =
-        ", and begins when one of the 1 processes that run jobs has a place for it: 0 jobs run, 0 "
-        "of them of this queue";
+        ", and begins when a server has a place for it: 0 jobs run in 1 processes, 0 of them of "
+        "this queue";
     const std::string next = "it is the next of its partition in queue test, where ";
     EXPECT_EQ(node_.why(acme), next + "2 tenants take turns" + begins);
     EXPECT_EQ(node_.why(other), next + "2 tenants take turns" + begins);
@@ -123,13 +123,18 @@ TEST_P(JobWhy, NamesTheModuleWhosePlacesAreTaken) {
     claim_plain("test", R"(["conformance_jobs.Note"])");
     const auto waits = node_.enqueue("waits");
     EXPECT_EQ(node_.why(waits),
-              "it is the next of queue test, and begins when one of the 1 processes that run jobs "
-              "has a place for it: 1 jobs run, 1 of them of this queue, 1 of its module, test, "
-              "which has 2 places in each process");
+              "it is the next of queue test, and begins when a server has a place for it: 1 jobs "
+              "run in 1 processes, 1 of them of this queue, 1 of its module, test, which has 2 "
+              "places in each server");
     claim_plain("apart", R"(["conformance_jobs.Apart"])");
     EXPECT_EQ(node_.why(waits),
-              "it is the next of queue test, and all 2 places of its module, test, are taken in "
-              "each of the 1 processes that run jobs");
+              "it is the next of queue test, and the places of its module, test, are taken: 2 of "
+              "its jobs run, and it has 2 places in each server");
+    places.jobs_max["test"] = 4;
+    EXPECT_EQ(node_.why(waits),
+              "it is the next of queue test, and begins when a server has a place for it: 2 jobs "
+              "run in 1 processes, 1 of them of this queue, 2 of its module, test, which has 4 "
+              "places in each server, up to 1 of them kept for queues of it of which nothing runs");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 import concurrent.futures
 import email
 import email.policy
+import json
 import time
 import unittest
 
@@ -188,12 +189,18 @@ class GradingTest(SchoolTest):
         # Each was given the job that ends it when it was planned.
         self.assertLess(self.job(started), min(map(self.job, scheduled)))
 
+    def listed(self, queue, *words):
+        return json.loads(self.server.command("jobs", "list", "--queue", queue, *words, "--json").stdout)
+
     def test_mails_that_hang_hold_up_no_run(self):
-        # More of them than the module has places.
+        # More of them than the module has places, and all that they can take are taken.
+        self.wait_for_jobs(20)
         self.mail.mode("silent stage=rcpt")
         for _ in range(6):
             self.wait_for(self.calculate(self.course_), "done")
-        wait_until(lambda: self.mail.stats()["held"] >= 2, 20, "mails to hang")
+        self.assertEqual(len(self.listed("grade_notices")), 6)
+        wait_until(lambda: self.mail.stats()["held"] == 2, 20, "mails to hang")
+        self.assertEqual(len(self.listed("grade_notices", "--state", "running")), 2)
         self.wait_for(self.calculate(self.large()), "done")
 
     def test_a_run_that_cannot_begin_fails(self):

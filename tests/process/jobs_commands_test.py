@@ -144,7 +144,7 @@ class OperatedTest(StormTest):
 
     def test_what_makes_no_sense_is_refused(self):
         self.start()
-        self.assertIn('there is no limit "nope": there are host, operated.Ordered, rate',
+        self.assertIn('there is no limit "nope": there are host, limited, operated.Ordered, rate, storm.Ordered, throttled',
                       self.refused(1, "limit", "nope", "--running", 3))
         self.assertIn("run in order", self.refused(1, "limit", "operated.Ordered", "--running", 2))
         for words in (("--running", -1), ("--per-second", -1), ("--per-second=-0.5",), ("--burst", 0), ("--burst", -3),
@@ -247,7 +247,7 @@ class OperatedTest(StormTest):
         self.assertEqual(self.ask("redrive"), {"jobs": 0, "left": 0})
         self.assertIn("no job", self.refused(1, "retry", first, "--json"))
         third = self.waiting("later", "loadstone_scheduled", run_at=self.day(1))
-        self.assertEqual(self.ask("retry", third), {"id": third, "is_due": True})
+        self.assertEqual(self.ask("retry", third), {"id": third})
         self.end_all()
 
     def day(self, days):
@@ -277,6 +277,8 @@ class OperatedTest(StormTest):
         self.assertEqual(listed("--error", "is"), sorted((again, retried)))
         self.assertEqual(listed("--error", "disk", "--state", "retrying"), [retried])
         states = {line.split()[0]: line.split()[2] for line in storm.command("jobs", "list").stdout.splitlines()[1:]}
+        self.assertEqual({job["id"]: job["place"] for job in self.ask("list")},
+                         {ready: "ready", again: "ready", later: "scheduled", retried: "scheduled"})
         self.assertEqual(states, {str(ready): "ready", str(again): "retrying", str(later): "scheduled", str(retried): "retrying"})
         self.database.execute("delete from loadstone_ready")
         self.database.execute("delete from loadstone_scheduled")
@@ -294,6 +296,16 @@ class OperatedTest(StormTest):
         self.assertEqual([job["id"] for job in look["running"]], [first])
         self.assertEqual([(queue["name"], queue["running"]) for queue in look["queues"]], [("operated", 1)])
         self.assertEqual(self.ask("watch", "--times", 1, "--queue", "held")["running"], [])
+        # Of a kind that has run, and of which no job is there.
+        self.post("/rated/a.example/3")
+        idle, = wait_until(lambda: (now := self.ask("stats", "--kind", "operated.Rated")) and now[0]["ready"] == 0
+                           and now[0]["kinds"][0]["runs"] == 3 and now, 20, "the rated ones to end")
+        self.assertEqual((idle["name"], idle["running"], idle["dead"]), ("operated", 0, 0))
+        self.assertEqual([kind["kind"] for kind in idle["kinds"]], ["operated.Rated"])
+        self.assertIn("operated.Rated", storm.command("jobs", "stats", "--kind", "operated.Rated").stdout)
+        look = self.ask("watch", "--times", 1, "--kind", "operated.Rated")
+        self.assertEqual([(queue["name"], queue["ready"]) for queue in look["queues"]], [("operated", 0)])
+        self.assertEqual(self.ask("stats", "--queue", "held", "--kind", "operated.Rated"), [])
         # Another machine's, which nobody can ask here.
         self.database.execute("insert into loadstone_processes (name, started_at, heartbeat_at) values "
                               f"('elsewhere:1', 0, {self.day(1)})")

@@ -196,20 +196,20 @@ class RosterTest(ProcessTest):
         self.assertEqual((self.state()["state"], self.state()["error"]), ("done", None))
 
         self.roster.people = people(600)
-        self.roster.page_seconds = 0.5
+        self.roster.hold("/people?page=from%20300%26on")
         asked = self.sync(key="sync-once-0001")
         self.assertEqual((asked.json["is_new"], asked.headers["Location"]), (True, "/api/rosters/school/sync"))
         job = asked.json["job"]
         replayed = self.sync(key="sync-once-0001")
         self.assertEqual((replayed.json, replayed.headers["Idempotency-Replayed"]), (asked.json, "true"))
-        shown = wait_until(lambda: s if (s := self.state())["progress"] and s["progress"]["fraction"] > 0 else None,
+        shown = wait_until(lambda: s if (s := self.state())["progress"] and s["progress"]["fraction"] == 0.5 else None,
                            20, "it to tell how far it is")
         self.assertEqual((shown["roster"], shown["job"], shown["state"]), ("school", job, "running"))
-        pages = round(6 * shown["progress"]["fraction"])
-        self.assertEqual(shown["progress"]["note"], f"{100 * pages} people in {pages} pages")
+        self.assertEqual(shown["progress"]["note"], "300 people in 3 pages")
         again = self.sync()
         self.assertEqual(again.json, {"job": job, "is_new": False})
         self.assertEqual(len(self.tables.jobs()), 1)
+        self.roster.release()
         self.wait_synced(after=before)
         self.assertEqual(self.state(), {"roster": "school", "job": job, "state": "done", "due_at": None, "progress": None, "error": None})
         actions = self.database.rows("select action from audit_events where action like 'roster.%'")
@@ -229,6 +229,40 @@ class RosterTest(ProcessTest):
         self.assertTrue(self.sync().json["is_new"])
         shown = wait_until(lambda: s if (s := self.state())["state"] == "failed" else None, 20, "it to fail")
         self.assertEqual(shown["error"], f"{self.roster.host} answers 404")
+
+    def bury(self, job):
+        columns = "id, queue, partition_key, priority, kind, arguments, idempotency_key, cause, enqueued_at"
+        self.database.execute(f"insert into loadstone_dead_jobs ({columns}, buried_at, attempt, crashes, last_error, extra) "
+                              f"select {columns}, enqueued_at, 5, 0, 'a secret', extra from loadstone_scheduled where id = {job}")
+        self.database.execute(f"delete from loadstone_scheduled where id = {job}")
+        self.database.execute(f"delete from loadstone_unique where job = {job}")
+
+    def test_a_dead_letter_that_is_put_back_is_the_last_sync(self):
+        self.server.command("organisations", "add", "Acme", "ada@example.org")
+        self.roster.people = people(10)
+        self.roster.replies = [(503, {"Retry-After": "3600"}, b"")]
+        self.add()
+        old = wait_until(lambda: s if (s := self.state())["state"] == "waiting" and s["error"] else None, 20, "it to be put off")["job"]
+        wait_until(lambda: self.tables.count("loadstone_scheduled"), 20, "it to wait for its time")
+        self.bury(old)
+        shown = self.state()
+        self.assertEqual((shown["job"], shown["state"]), (old, "failed"))
+        self.assertIn("given up", shown["error"])
+        self.assertNotIn("secret", shown["error"])
+
+        new = self.sync().json
+        self.assertEqual((new["is_new"], new["job"] > old), (True, True))
+        wait_until(lambda: self.state()["state"] == "done", 20, "the new one to end")
+        self.roster.hold("/people")
+        self.server.command("jobs", "retry", str(old))
+        wait_until(lambda: len(self.roster.asked()) == 3, 20, "the old one to run")
+        self.assertEqual(self.sync().json, {"job": old, "is_new": False})
+        self.assertEqual((self.state()["job"], self.state()["state"]), (old, "running"))
+        self.roster.release()
+        wait_until(lambda: self.state()["state"] == "done", 20, "the old one to end")
+        self.assertTrue(self.sync().json["is_new"])
+        wait_until(lambda: self.state()["state"] == "done", 20, "the newest to end")
+        self.assertEqual(self.tables.dead_jobs(), [])
 
     def test_the_operators_words_are_checked(self):
         self.add()

@@ -210,7 +210,7 @@ function show(stored, now, count, scope) {
   for (const id of ['lessons', 'grades']) byId(`${id}-section`).hidden = scope !== 'instructor' || !now.body;
   const listed = scope === 'instructor' && now.body ? now.body.courses.length : courses;
   say(counted(listed, courses, stored.body ? stored.body.is_partial : now.body.is_partial || now.body.next_before) +
-      (stored.body && now.body ? '' : ' Some figures cannot be shown now.') +
+      (stored.body && now.body && !now.lacksPages ? '' : ' Some figures cannot be shown now.') +
       (stored.isStale || now.isStale ? ' They are shown as they were: the newest changes are not in them yet.' : ''));
   if (stored.body) showStored(stored, count);
   if (now.body) showNow(now, scope);
@@ -231,14 +231,18 @@ async function ask(path) {
 
 const listedMax = 1000;  // as many as the column store is asked about
 
-// What the database keeps: of an instructor page by page, until there is no more, or another question is asked.
+// What the database keeps: of an instructor page by page, until there is no more, one fails (`lacksPages`), or another
+// question is asked.
 async function askNow(scope, question) {
   const path = `/api/dashboards/${scope}`;
   if (scope !== 'instructor') return ask(path);
   const now = await ask(`${path}?limit=100`);
   while (now.body?.next_before && now.body.courses.length < listedMax && question === asked) {
     const page = await ask(`${path}?limit=100&before=${now.body.next_before}`);
-    if (!page.body) break;
+    if (!page.body) {
+      now.lacksPages = true;
+      break;
+    }
     now.body.courses.push(...page.body.courses);
     now.body.next_before = page.body.next_before;
     if (shownAsOf(page) < shownAsOf(now)) [now.body.as_of, now.asOf] = [page.body.as_of, page.asOf];

@@ -14,7 +14,7 @@ select count(*) from rosters
 
 -- fragment: row
 -- synced_at and the counts: the last sync that came to its end; error and failed_at: what has gone wrong since. sync_job: the last
--- that was enqueued; ended_job: the last that ended, well or not.
+-- that was enqueued or has ended; ended_job: the last that ended, well or not.
 id, name, url, host, added_at, invitation_count, synced_at, people, added, changed, skipped, error, failed_at, sync_job, ended_job
 
 -- name: roster_by_id :maybe (id RosterId) -> RosterRow
@@ -63,7 +63,8 @@ where i.roster_id = $roster and i.email = p.email and i.name <> p.name
 update rosters set sync_job = $job where id = $id and sync_job <> $job
 
 -- name: sync_ended :exec (id RosterId, job int)
-update rosters set ended_job = $job where id = $id
+-- It becomes the last one too: a dead letter that was put back may have ended after jobs with larger ids.
+update rosters set sync_job = $job, ended_job = $job where id = $id
 
 -- name: roster_synced :exec (id RosterId, now timestamp, people int, added int, changed int, skipped int)
 update rosters set synced_at = $now, people = $people, added = $added, changed = $changed, skipped = $skipped, error = '', failed_at = null

@@ -188,8 +188,15 @@ void Store::touch(const Position& position, std::int64_t as_of, int timeout_ms) 
 
 void Store::declare(std::span<const internal::FormRollup> rollups, int timeout_ms) {
     require_turn(ledger_.position());
+    // Before as well: it may fail when some views have changed, and what was asked of them as they
+    // were is not to be given then.
+    commit_nothing(timeout_ms);
     tables_.declare(rollups, milliseconds(timeout_ms));
-    // A batch without rows: views may show something else now, and so that is another version.
+    commit_nothing(timeout_ms);
+}
+
+// A batch without rows: views may show something else, and so that is another version.
+void Store::commit_nothing(int timeout_ms) {
     has_turn_ = false;
     ledger_.commit(ledger_.position(), ledger_.history(), ledger_.as_of(),
                    milliseconds(timeout_ms));

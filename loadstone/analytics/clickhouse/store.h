@@ -51,6 +51,7 @@ private:
     class ParquetFile;
     internal::StoreState state_now() const;
     void require_turn(const Position& position) const;
+    void commit_nothing(int timeout_ms);
     void add_range(const internal::FactRange& range, Generations next, int timeout_ms);
     void measure_at_times(int timeout_ms);
     template <class File>

@@ -11,9 +11,11 @@
 
 namespace loadstone::analytics::internal {
 
+using std::chrono::milliseconds;
+
 namespace {
 
-constexpr int version_timeout_ms = 5'000;
+constexpr milliseconds version_timeout_max{5'000};
 // What belongs to a kept answer besides its bytes, about.
 constexpr std::uint64_t entry_bytes = 512;
 // An answer that takes more of the room than this part of it is not kept.
@@ -35,11 +37,31 @@ struct Answers::Flight {
     std::optional<StoreVersion> known{};  // when it began to ask
     GivenAnswer given{};                  // none: it failed
     std::exception_ptr failure{};         // null: who asked was cancelled, or late
+    bool is_bound_askers = false;         // what the store is to answer by: not the options'
 };
 
-Answers::Answers(ColumnStore& store, std::uint64_t bytes_max, telemetry::Registry& registry)
+// Whoever has made a flight tells those who wait of its end, however that comes: a coroutine that
+// is destroyed, or has not begun, tells them too.
+class Answers::Landing {
+public:
+    Landing(Answers& answers, const std::string& key, const Look& look)
+        : answers_(answers), key_(key), look_(look) {}
+    Landing(const Landing&) = delete;
+    Landing& operator=(const Landing&) = delete;
+    ~Landing() {
+        if (look_.is_mine) answers_.land(key_, look_.flight);
+    }
+
+private:
+    Answers& answers_;
+    const std::string& key_;
+    const Look& look_;
+};
+
+Answers::Answers(ColumnStore& store, const Options& options, telemetry::Registry& registry)
     : store_(store),
-      bytes_max_(bytes_max),
+      bytes_max_(options.answers_bytes_max),
+      query_timeout_(options.query_timeout),
       registry_(registry),
       hits_(counter(registry, "hits", "Questions that a kept answer answered")),
       misses_(counter(registry, "misses", "Questions that the column store was asked")),
@@ -59,14 +81,15 @@ Answers::Answers(ColumnStore& store, std::uint64_t bytes_max, telemetry::Registr
 
 Answers::~Answers() { registry_.remove_gauges(this); }
 
-Task<GivenAnswer> Answers::get(Context& context, runtime::Lane& lane, const std::string& key,
-                               Ask ask) {
+Task<GivenAnswer> Answers::get(Context& context, runtime::Lane& lane,
+                               const SharedQuestion& question, Ask ask) {
     for (;;) {
         context.throw_if_done("a question to the column store");
         const std::optional<StoreVersion> known = store_.known_version();
-        const Look look = look_for(key, known);
+        const Look look = look_for(question.key, known);
+        const Landing landing(*this, question.key, look);
         if (look.given.answer) co_return look.given;
-        if (look.is_mine) co_return co_await lead(context, lane, key, look, ask);
+        if (look.is_mine) co_return co_await lead(context, lane, question, look, ask);
         waits_.add();
         const std::uint64_t began = telemetry::tsc();
         const bool has_ended = co_await look.flight->ended.wait(context.deadline());
@@ -89,6 +112,7 @@ Answers::Look Answers::look_for(const std::string& key, const std::optional<Stor
     Look look;
     if (known) look.given = find(key, *known);
     if (look.given.answer) return look;
+    auto next = std::make_shared<Flight>();  // nothing below fails once it is registered
     UnderWay& under_way = under_way_[key];
     const FlightPtr& asking = under_way.asking;
     if (asking && known && asking->known && known->is_same(*asking->known)) {
@@ -96,62 +120,76 @@ Answers::Look Answers::look_for(const std::string& key, const std::optional<Stor
         return look;
     }
     look.is_mine = under_way.next == nullptr;
-    if (look.is_mine) under_way.next = std::make_shared<Flight>();
+    if (look.is_mine) under_way.next = std::move(next);
     look.flight = under_way.next;
     look.before = asking;
     return look;
 }
 
-Task<GivenAnswer> Answers::lead(Context& context, runtime::Lane& lane, const std::string& key,
-                                const Look& look, Ask ask) {
-    // However this ends, those who wait are told: a coroutine that is destroyed tells them too.
-    struct Landing {
-        Answers& answers;
-        const std::string& key;
-        const FlightPtr& flight;
-        ~Landing() { answers.land(key, flight); }
-    };
-    const Landing landing{*this, key, look.flight};
+Task<GivenAnswer> Answers::lead(Context& context, runtime::Lane& lane,
+                                const SharedQuestion& question, const Look& look, Ask ask) {
+    Flight& flight = *look.flight;
     try {
         if (look.before) {
             const bool has_ended = co_await look.before->ended.wait(context.deadline());
             if (!has_ended) throw_late();
         }
-        auto work = [&] { fly(key, look.flight, ask); };
+        auto work = [&] { fly(context, question, flight, ask); };
         co_await lane.run(context, work);
     } catch (...) {
         // Its own end is no reason for others to fail.
-        if (!context.is_cancelled() && !context.deadline().passed())
-            look.flight->failure = std::current_exception();
+        const std::exception_ptr failure = std::current_exception();
+        const bool is_late = flight.is_bound_askers &&
+                             error_from_exception(failure).code() == Errc::deadline_exceeded;
+        if (!is_late && !context.is_cancelled() && !context.deadline().passed())
+            flight.failure = failure;
         throw;
     }
-    co_return look.flight->given;
+    co_return flight.given;
 }
 
 // On a thread of the lane.
-void Answers::fly(const std::string& key, const FlightPtr& flight, Ask ask) {
+void Answers::fly(Context& context, const SharedQuestion& question, Flight& flight, Ask ask) {
+    const std::string& key = question.key;
     {
         const std::lock_guard lock(mutex_);
         UnderWay& under_way = under_way_[key];
         under_way.asking = std::exchange(under_way.next, nullptr);
-        flight->known = store_.known_version();
+        flight.known = store_.known_version();
     }
     std::optional<StoreVersion> version;
-    if (bytes_max_ > 0) version = store_.version(version_timeout_ms);
+    if (bytes_max_ > 0) version = version_before(context, question, flight);
     if (version) {
         const std::lock_guard lock(mutex_);
-        flight->given = find(key, *version);
-        if (flight->given.answer) return;
+        flight.given = find(key, *version);
+        if (flight.given.answer) return;
     }
     misses_.add();
+    flight.is_bound_askers = context.deadline().remaining() < query_timeout_;
     auto answer = std::make_shared<StoredAnswer>(ask(version ? version->as_of : 0));
     answer->rows.shrink_to_fit();
     const std::int64_t as_of = answer->as_of;
     if (version) keep(key, *version, answer);
-    flight->given = {std::move(answer), as_of};
+    flight.given = {std::move(answer), as_of};
 }
 
-void Answers::land(const std::string& key, const FlightPtr& flight) {
+std::optional<StoreVersion> Answers::version_before(Context& context,
+                                                    const SharedQuestion& question,
+                                                    Flight& flight) {
+    const milliseconds left = context.deadline().remaining();
+    const milliseconds timeout = std::min({version_timeout_max, query_timeout_, left});
+    flight.is_bound_askers = timeout == left;
+    try {
+        // To the store's client 0 is no bound.
+        if (timeout <= milliseconds(0))
+            throw Error(Errc::deadline_exceeded, "no time is left for the column store's answer");
+        return store_.version(static_cast<int>(timeout.count()));
+    } catch (const Error& error) {
+        throw Error(error.code(), fmt::format("{}: {}", question.name, error.message()));
+    }
+}
+
+void Answers::land(const std::string& key, const FlightPtr& flight) noexcept {
     {
         const std::lock_guard lock(mutex_);
         const auto found = under_way_.find(key);

@@ -10,8 +10,11 @@
 // So a question with the same values is never asked twice at once, whatever comes to the store.
 //
 // Who waits does so to his own deadline. Who asks and is cancelled, or late, fails nobody else: one
-// of those who wait asks in his place. Any other error is that of all who wait, and is not kept.
+// of those who wait asks in his place. So it is when the store ends a question for its time, if
+// that was his deadline and not Options::query_timeout: ClickHouse does so by an estimate, before
+// it has passed. Any other error is that of all who wait, and is not kept.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -26,6 +29,7 @@
 
 #include "loadstone/analytics/columns.h"
 #include "loadstone/analytics/internal/column_store.h"
+#include "loadstone/analytics/options.h"
 #include "loadstone/base/function_ref.h"
 #include "loadstone/runtime/context.h"
 #include "loadstone/runtime/lane.h"
@@ -41,6 +45,11 @@ struct StoredAnswer {
     std::int64_t as_of = 0;
 };
 
+struct SharedQuestion {
+    std::string_view name;  // for messages
+    std::string key;        // the statement and its values
+};
+
 struct GivenAnswer {
     std::shared_ptr<const StoredAnswer> answer;
     std::int64_t as_of = 0;  // later than the answer's, if nothing has come since
@@ -51,17 +60,18 @@ public:
     // Blocks, on a thread of the lane. `as_of`: of what the store shows at least; 0: not known.
     using Ask = FunctionRef<StoredAnswer(std::int64_t as_of)>;
 
-    // `bytes_max` 0: none are kept.
-    Answers(ColumnStore& store, std::uint64_t bytes_max, telemetry::Registry& registry);
+    Answers(ColumnStore& store, const Options& options, telemetry::Registry& registry);
     ~Answers();
     Answers(const Answers&) = delete;
     Answers& operator=(const Answers&) = delete;
 
-    // `key`: the statement and its values. Errors: of the lane and of `ask`.
-    Task<GivenAnswer> get(Context& context, runtime::Lane& lane, const std::string& key, Ask ask);
+    // Errors: of the lane, of `ask` and of ColumnStore::version.
+    Task<GivenAnswer> get(Context& context, runtime::Lane& lane, const SharedQuestion& question,
+                          Ask ask);
 
 private:
     struct Flight;
+    class Landing;
     using FlightPtr = std::shared_ptr<Flight>;
     struct UnderWay {
         FlightPtr asking, next;
@@ -81,17 +91,20 @@ private:
     using KeptList = std::list<Kept>;
 
     Look look_for(const std::string& key, const std::optional<StoreVersion>& known);
-    Task<GivenAnswer> lead(Context& context, runtime::Lane& lane, const std::string& key,
+    Task<GivenAnswer> lead(Context& context, runtime::Lane& lane, const SharedQuestion& question,
                            const Look& look, Ask ask);
-    void fly(const std::string& key, const FlightPtr& flight, Ask ask);
-    void land(const std::string& key, const FlightPtr& flight);
+    void fly(Context& context, const SharedQuestion& question, Flight& flight, Ask ask);
+    std::optional<StoreVersion> version_before(Context& context, const SharedQuestion& question,
+                                               Flight& flight);
+    void land(const std::string& key, const FlightPtr& flight) noexcept;
     GivenAnswer find(const std::string& key, const StoreVersion& version);
     void keep(const std::string& key, const StoreVersion& version,
               std::shared_ptr<const StoredAnswer> answer);
     void drop(KeptList::iterator kept);
 
     ColumnStore& store_;
-    const std::uint64_t bytes_max_;
+    const std::uint64_t bytes_max_;  // 0: none are kept
+    const std::chrono::milliseconds query_timeout_;
     telemetry::Registry& registry_;
     telemetry::Counter &hits_, &misses_, &waits_, &evictions_, &too_large_;
 

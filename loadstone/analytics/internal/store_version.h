@@ -22,8 +22,10 @@ struct StoreVersion {
 };
 
 // Of a store that this process alone changes, by what it has asked of it. A change whose end was
-// not heard may come at any time: nothing is known until the store is at another position, where
-// it would be refused, or is another process. From any thread.
+// not heard may come at any time: nothing is known until the store is at another position, or is
+// another process. There a batch or a range is refused; a declaration, which carries no position,
+// changes nothing: this process has only one, and has heard the end of it before anything is
+// carried. From any thread.
 class KnownVersion {
 public:
     // Nothing: not heard of yet, a change is under way, or in doubt.

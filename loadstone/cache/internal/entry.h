@@ -46,6 +46,8 @@ struct Cache::Entry {
     runtime::Position reached{};
     // It was read where polls were, beyond what who computed it had seen.
     bool was_raised = false;
+    // Read where less was known than had been asked for.
+    bool is_for_its_reader_alone = false;
     std::chrono::steady_clock::time_point made_at;
     std::chrono::nanoseconds took{0};  // to compute it
     // When it was last known to be true; of views that may be answered with what was.

@@ -180,7 +180,7 @@ Task<std::shared_ptr<const UnshownChanges::Told>> UnshownChanges::ask(Context& c
         co_return told;
     }
     told->is_known = !reading.stale();
-    told->is_certain = told->is_known && !reading.was_replaced();
+    told->is_certain = told->is_known && reading.replacements() == 0;
     if (shown.tags) told->tags = tags_from(*shown.tags);
     std::ranges::sort(told->tags);
     // The numbers of transactions of another history are those of others.

@@ -137,7 +137,7 @@ ctid = any (array(
 
 -- fragment: job_row
 -- What operators see of one (JobRow of admin.h).
-id, queue, kind, state, attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, partition_key,
+id, queue, kind, state, place, attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, partition_key,
 case when idempotency_key = '' then id || '-' || enqueued_at else idempotency_key end as idempotency_key
 
 -- fragment: next_lane

@@ -38,19 +38,21 @@ order by id desc limit $7
 -- Those of $1, a JSON array of ids, that there are. It reads what runs, and of the rest nothing but them.
 select {job_row}
 from (select coalesce(job, seq) as id, queue, kind, 'waiting' as state, attempt, crashes, enqueued_at, run_at, last_error, cause, arguments,
-             idempotency_key, partition_key
+             idempotency_key, partition_key, 'ready' as place
       from loadstone_ready where {ready_of_ids}
       union all
-      select id, queue, kind, 'waiting', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key, partition_key
+      select id, queue, kind, 'waiting', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key, partition_key,
+             'scheduled'
       from loadstone_scheduled where id {ids}
       union all
-      select id, queue, kind, 'blocked', 0, 0, enqueued_at, enqueued_at, '', cause, arguments, '', partition_key
+      select id, queue, kind, 'blocked', 0, 0, enqueued_at, enqueued_at, '', cause, arguments, '', partition_key, ''
       from loadstone_blocked where id {ids}
       union all
-      select id, queue, kind, 'running', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key, partition_key
+      select id, queue, kind, 'running', attempt, crashes, enqueued_at, run_at, last_error, cause, arguments, idempotency_key, partition_key, ''
       from {running} where id {ids}
       union all
-      select id, queue, kind, 'dead', attempt, crashes, enqueued_at, buried_at, last_error, cause, arguments, idempotency_key, partition_key
+      select id, queue, kind, 'dead', attempt, crashes, enqueued_at, buried_at, last_error, cause, arguments, idempotency_key, partition_key,
+             ''
       from loadstone_dead_jobs where id {ids}) as some_jobs
 order by id
 

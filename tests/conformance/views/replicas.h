@@ -84,6 +84,17 @@ protected:
             },
             seconds(20));
     }
+    // Of all that there is.
+    void wait_for_replay() {
+        const std::string end = on_the_primary("select pg_current_wal_flush_lsn()");
+        for (int i : {0, 1}) {
+            const auto is_there = [&] {
+                return servers_.replica(i).psql("postgres", "select pg_last_wal_replay_lsn() >= '" +
+                                                                end + "'::pg_lsn") == "t";
+            };
+            EXPECT_TRUE(wait_until(is_there, seconds(20)));
+        }
+    }
     // Of who has read course 1 there, and found `points`, which both replicas show and the primary
     // does not. Each loop knows where the replicas are.
     Position shown_by_replicas_alone(Node& node, std::int64_t points) {
@@ -94,14 +105,7 @@ protected:
             return node.start(&session, uncached_total, std::int64_t{1}).get() == points;
         };
         EXPECT_TRUE(wait_until(is_shown, seconds(20)));
-        const std::string end = on_the_primary("select pg_current_wal_flush_lsn()");
-        for (int i : {0, 1}) {
-            const auto is_there = [&] {
-                return servers_.replica(i).psql("postgres", "select pg_last_wal_replay_lsn() >= '" +
-                                                                end + "'::pg_lsn") == "t";
-            };
-            EXPECT_TRUE(wait_until(is_there, seconds(20)));
-        }
+        wait_for_replay();
         std::vector<Position> sessions(20, session);
         std::vector<std::future<std::int64_t>> reads;
         for (Position& each : sessions)

@@ -255,6 +255,55 @@ TEST_F(ReplicasOfViews, ShowWhatReplicasHaveShownThoughThePrimaryIsReadAfterward
     writing.get();
 }
 
+Task<std::int64_t> total_of_an_hour_ago(Context& context, std::int64_t course) {
+    context.reading().stale_max = std::chrono::hours(1);
+    const std::int64_t total = co_await cached_total(context, course);
+    co_return total;
+}
+
+// While the primary is away replicas show what there is, once for all who ask; what is older than
+// one of them has seen is for that one alone.
+TEST_F(ReplicasOfViews, AreShownWhileThePrimaryIsAway) {
+    computations = held = 0;
+    release_held.reset();
+    options_.outage_patience = std::chrono::milliseconds(200);
+    options_.replicas.lag_max = seconds(120);  // they will not come any further
+    start();
+    Node &one = *one_, &other = *other_;
+    Position session;
+    one.start(&session, add_point, std::int64_t{1}, std::int64_t{1}).get();
+    on_the_primary("checkpoint");  // what has been seen is somewhere before that
+    wait_for_replay();
+    for (int i : {0, 1}) servers_.pause_replay(i);
+    Position beyond = session;
+    one.start(&beyond, add_point, std::int64_t{1}, std::int64_t{1}).get();
+    servers_.primary().stop(PostgresServer::Stop::fast);
+    const auto is_told = [&] {
+        return other.start(&session, cached_total, std::int64_t{3}).get() == 0;
+    };
+    EXPECT_TRUE(wait_until(
+        [&] {
+            try {
+                return is_told() && counted(other, "untold") > 0;
+            } catch (const Error&) {
+                return false;  // it was away only for a moment
+            }
+        },
+        seconds(20)));
+
+    const int misses = counted(other, "misses"), waits = counted(other, "waits");
+    is_held = true;
+    auto behind = other.start(&beyond, total_of_an_hour_ago, std::int64_t{1});
+    EXPECT_TRUE(wait_until([&] { return held == 1; }, seconds(20)));
+    auto exact = other.start(&session, cached_total, std::int64_t{1});
+    EXPECT_TRUE(wait_until([&] { return counted(other, "waits") == waits + 1; }, seconds(20)));
+    is_held = false;
+    release_held.set();
+    EXPECT_EQ(behind.get(), 1) << "of two: that is said";
+    EXPECT_EQ(exact.get(), 1);
+    EXPECT_EQ(counted(other, "misses"), misses + 2);
+}
+
 // What the primary tells of is computed once for all.
 TEST_F(ReplicasOfViews, AreComputedOnceWhereThePrimaryTells) {
     computations = held = 0;

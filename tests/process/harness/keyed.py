@@ -121,7 +121,11 @@ def uniqueness_broken(history):
             yield f"{run} was to be job {history.answered[run.number]}"
     passed_over = history.redriven | set(history.buried)
     there = collections.defaultdict(list)  # of each key: from, to, run
-    ended = {}  # of each job: when its last run has
+    ended = {}  # of each job: when its last run has, also one that is not certain
+    for runs in by_key(history, "Unique", history.runs).values():
+        for run in runs:
+            if run.number not in passed_over:
+                ended[run.job] = max(ended.get(run.job, 0), end_of(history, run))
     for key, runs in by_key(history, "Unique", certain_runs(history)).items():
         of_number = collections.defaultdict(list)
         for run in runs:
@@ -131,7 +135,6 @@ def uniqueness_broken(history):
             first = min(of_job, key=lambda run: run.began)
             end = max(end_of(history, run) for run in of_job)
             there[key].append((min(first.began, history.acknowledged.get(number, first.began)), end, first))
-            ended[first.job] = end
     for key, spans in there.items():
         spans.sort(key=lambda span: span[0])
         last = spans[0]

@@ -16,6 +16,7 @@ class RosterServer:
         self.page_seconds = 0.0
         self.replies = []           # of the next requests: (status, headers, body), or None for the page
         self.requests = []          # (time, path)
+        self.holds = {}             # by path, until when its answer waits
         self.at_once = self.at_once_max = 0
         self.lock = threading.Lock()
         owner = self
@@ -36,7 +37,19 @@ class RosterServer:
         self.url = f"http://{self.host}/people"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
+    def hold(self, path):
+        """Does not answer this path before release()."""
+        with self.lock:
+            self.holds[path] = threading.Event()
+
+    def release(self):
+        with self.lock:
+            held, self.holds = self.holds, {}
+        for event in held.values():
+            event.set()
+
     def stop(self):
+        self.release()
         self.server.shutdown()
         self.server.server_close()
 
@@ -46,7 +59,10 @@ class RosterServer:
             self.at_once += 1
             self.at_once_max = max(self.at_once_max, self.at_once)
             reply = self.replies.pop(0) if self.replies else None
+            held = self.holds.get(request.path)
         try:
+            if held:
+                held.wait(60)
             time.sleep(self.page_seconds)
             status, headers, body = reply or (200, {}, self.page(request.path))
         finally:
