@@ -18,7 +18,7 @@ std::int64_t micros(std::chrono::milliseconds time) {
 
 // What is told to others must not be taken back because nobody waits for this one any more.
 constexpr std::chrono::seconds own_deadline{5};
-// Longer than this a computation does not wait to hear whether another node makes it.
+// To ask whether another node makes it takes no longer: a primary that is away holds up nobody.
 constexpr std::chrono::seconds agreement_max{1};
 
 }  // namespace

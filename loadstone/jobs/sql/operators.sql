@@ -105,25 +105,8 @@ returning id, queue, partition_key, priority, kind, arguments, idempotency_key, 
 
 -- name: queue_stats
 -- $1 queue or '', $2 kind or ''. For operators: it reads the tables.
--- dialect: sqlite
-select name, sum(ready) as ready, coalesce(max(age), 0) as oldest_us, sum(scheduled) as scheduled, sum(blocked) as blocked, sum(running) as running,
-       sum(retrying) as retrying, sum(dead) as dead
-from (select queue as name, count(*) as ready, {now} - min(run_at) as age, 0 as scheduled, 0 as blocked, 0 as running,
-             count(*) filter (where attempt > 0) as retrying, 0 as dead from loadstone_ready
-        where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
-      union all select queue, 0, null, count(*), 0, 0, count(*) filter (where attempt > 0), 0 from loadstone_scheduled
-        where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
-      union all select queue, 0, null, 0, count(*), 0, 0, 0 from loadstone_blocked
-        where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
-      union all select queue, 0, null, 0, 0, count(*), 0, 0 from {running}
-        where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
-      union all select queue, 0, null, 0, 0, 0, 0, count(*) from loadstone_dead_jobs
-        where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
-      union all select name, 0, null, 0, 0, 0, 0, 0 from loadstone_queues where ($1 = '' or name = $1) and $2 = '') as part
-group by name order by name
--- dialect: postgres
-select name, sum(ready)::bigint as ready, coalesce(max(age), 0) as oldest_us, sum(scheduled)::bigint as scheduled, sum(blocked)::bigint as blocked,
-       sum(running)::bigint as running, sum(retrying)::bigint as retrying, sum(dead)::bigint as dead
+select name, cast(sum(ready) as bigint) as ready, coalesce(max(age), 0) as oldest_us, cast(sum(scheduled) as bigint) as scheduled, cast(sum(blocked) as bigint) as blocked,
+       cast(sum(running) as bigint) as running, cast(sum(retrying) as bigint) as retrying, cast(sum(dead) as bigint) as dead
 from (select queue as name, count(*) as ready, {now} - min(run_at) as age, 0 as scheduled, 0 as blocked, 0 as running,
              count(*) filter (where attempt > 0) as retrying, 0 as dead from loadstone_ready
         where ($1 = '' or queue = $1) and ($2 = '' or kind = $2) group by queue
